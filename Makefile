@@ -1,0 +1,49 @@
+# make demo   a local Intervals API and the service, with sample events
+# make test   every check that a change has to pass
+# make setup  .venv with all that is needed to work on the project
+# make lock   requirements.txt and requirements-dev.txt anew from pyproject.toml
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lock clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+setup: .venv/dev
+
+demo: .venv/run
+	@exec $(BIN)/python -m feeds demo
+
+test: .venv/dev
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+lock: .venv/dev
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command 'make lock' pyproject.toml --output-file requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--custom-compile-command 'make lock' pyproject.toml --group dev --output-file requirements-dev.txt
+
+clean:
+	rm -rf .venv var dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+# What runs the service, and on top of it what works on it; each is made anew when its lock changes.
+.venv/run: requirements.txt
+	@echo 'Setting up .venv ...'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; PYTHON=python3.12 make ... names another." if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv
+	@$(PIP) install --require-hashes --requirement requirements.txt
+	@touch $@
+
+.venv/dev: .venv/run requirements-dev.txt pyproject.toml
+	@echo 'Adding what development needs ...'
+	@$(PIP) install --require-hashes --requirement requirements-dev.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@

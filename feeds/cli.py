@@ -1,0 +1,97 @@
+"""The command line: ``feeds serve``, ``feeds sandbox``, ``feeds demo``."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from werkzeug.serving import make_server
+
+from feeds import __version__, config, demo
+from feeds.database import Database
+from feeds.errors import SettingsError
+from feeds.sandbox import ORGANIZATION_ID, SAMPLES, SANDBOX_KEY, Key, create_sandbox
+from feeds.sandbox.keys import Plan
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="intervals-feeds", message="%(prog)s %(version)s")
+def main() -> None:
+    """Every event on Intervals as a calendar and a channel to subscribe to."""
+
+
+@main.command()
+@click.option(
+    "--bind",
+    metavar="HOST:PORT",
+    help="Where to listen.  [default: 127.0.0.1:8000, or 0.0.0.0:$PORT]",
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes.  [default: 2]")
+@click.option("--threads", type=click.IntRange(1), help="Threads in each.  [default: 64]")
+def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
+    """Serve pages and feeds with gunicorn.
+
+    Settings come from the environment; INTERVALS_PARTNER_API_KEY and FEEDS_TIMEZONE are required,
+    the README lists all of them.
+    """
+    try:
+        settings = config.read(os.environ)
+        Database(settings.database_url).open(settings.api_url)
+    except SettingsError as error:
+        raise click.ClickException("\n".join(error.faults)) from None
+    for name in config.unknown(os.environ):
+        click.echo(f"Warning: {name} is no setting of this service.", err=True)
+    if not os.environ.get("FEEDS_PUBLIC_URL"):
+        click.echo(
+            f"Warning: FEEDS_PUBLIC_URL is not set; links say {settings.public_url}.", err=True
+        )
+    port = os.environ.get("PORT")
+    command: list[object] = [sys.executable, "-m", "gunicorn", "-c", "python:feeds.gunicorn_conf"]
+    command += ["--bind", bind or (f"0.0.0.0:{port}" if port else "127.0.0.1:8000")]
+    command += ["--workers", workers] if workers else []
+    command += ["--threads", threads] if threads else []
+    _become([*command, "feeds.app:create_app()"])
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8001, show_default=True)
+@click.option(
+    "--plan",
+    type=click.Choice(["free", "premium", "enterprise"]),
+    default="enterprise",
+    show_default=True,
+    help="Whose rate limits to keep.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="JSON files of events to serve instead of the samples.",
+)
+def sandbox(port: int, plan: Plan, folder: Path | None) -> None:
+    """Serve a local Intervals API with sample events; its key is sandbox-key."""
+    keys = {SANDBOX_KEY: Key(ORGANIZATION_ID, plan=plan)}
+    try:
+        api = create_sandbox(folder or SAMPLES, keys=keys)
+        server = make_server("127.0.0.1", port, api, threaded=True)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"Intervals API with sample events on http://127.0.0.1:{server.port}")
+    server.serve_forever()
+
+
+@main.command(name="demo")
+@click.option(
+    "--port", type=click.IntRange(1, 65534), envvar="PORT", default=8000, show_default=True
+)
+def run_demo(port: int) -> None:
+    """Start a local Intervals API and the service, and say what to open.
+
+    The API listens on the port after that of the service.
+    """
+    demo.run(port)
+
+
+def _become(command: Sequence[object]) -> None:
+    """Replace this process, so that signals reach what it runs."""
+    os.execv(sys.executable, [str(word) for word in command])  # noqa: S606 - no shell is the point

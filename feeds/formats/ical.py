@@ -1,0 +1,163 @@
+"""A feed as an iCalendar object: RFC 5545, with RFC 7986 and what calendars are known to read."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+
+from icalendar import Calendar, Component, Event, vDuration, vText, vUri
+
+from feeds import wording
+from feeds.model import Feed, Options
+from feeds.schedule import Entry, entries_of, span
+from feeds.zones import vtimezone
+
+PRODID = "-//intervals-feeds//intervals-feeds//EN"
+
+REFRESH = dt.timedelta(hours=1)
+"""How often clients are asked to poll; how near a race is shows in Cache-Control instead, so that
+bytes do not change with the clock."""
+
+REGISTRATION_LASTS = dt.timedelta(minutes=30)
+
+
+def render(feed: Feed) -> bytes:
+    """The bytes of ``text/calendar``."""
+    entries = entries_of(feed)
+    first, last = span(entries)
+    # Registration may open long before the first start, in another year with other rules.
+    registration = [at for entry in entries for _, at in _registration(entry, feed.options)]
+    first, last = min([first, *registration]), max([last, *registration])
+    zones = {
+        name: component
+        for name in (feed.timezone, *sorted({entry.zone.key for entry in entries}))
+        if (component := vtimezone(name, first, last))
+    }
+    components: list[Component] = [*zones.values()]
+    for entry in entries:
+        components += _vevents(entry, feed, in_utc=entry.zone.key not in zones)
+    # RFC 5545 3.6 wants a component, also when all runs are cancelled and to be dropped.
+    if not components and (utc := vtimezone("UTC", first, last)):
+        components = [utc]
+    calendar = _calendar(feed, entries)
+    for each in components:
+        calendar.add_component(each)
+    return bytes(calendar.to_ical())
+
+
+def _calendar(feed: Feed, entries: Sequence[Entry]) -> Calendar:
+    zones = {entry.zone.key for entry in entries}
+    calendar = Calendar()
+    calendar.add("version", "2.0")
+    calendar.add("prodid", PRODID)
+    calendar.add("calscale", "GREGORIAN")
+    calendar.add("name", vText(feed.title))
+    calendar.add("x-wr-calname", vText(feed.title))
+    calendar.add("x-wr-caldesc", vText(f"{feed.title}: {feed.page}"))
+    calendar.add("x-wr-timezone", vText(zones.pop() if len(zones) == 1 else feed.timezone))
+    calendar.add(
+        "refresh-interval", vDuration(REFRESH, params={"VALUE": "DURATION"})
+    )  # RFC 7986 5.7
+    calendar.add("x-published-ttl", vText("PT1H"))
+    calendar.add("source", vUri(feed.source, params={"VALUE": "URI"}))  # RFC 7986 5.8
+    calendar.add("url", vUri(feed.page))
+    return calendar
+
+
+def _vevents(entry: Entry, feed: Feed, *, in_utc: bool) -> Iterator[Event]:
+    """The VEVENTs of an entry: itself, and its registration where that is asked for."""
+    if entry.run.cancelled and feed.options.cancelled == "drop":
+        return
+    yield vevent(entry, feed, in_utc=in_utc)
+    for word, at in _registration(entry, feed.options):
+        yield _registration_vevent(entry, feed, word, at, in_utc=in_utc)
+
+
+def vevent(entry: Entry, feed: Feed, *, in_utc: bool) -> Event:
+    """The VEVENT of an entry."""
+    run, event, period = entry.run, entry.event, entry.period
+    component = _bare(entry, entry.uid, wording.summary(entry))
+    _add_times(component, period.start, period.end, in_utc=in_utc)
+    component.add("status", _status(run.status, feed.options))
+    busy = feed.options.busy and run.status in ("scheduled", "rescheduled") and not run.virtual
+    component.add("transp", "OPAQUE" if busy else "TRANSPARENT")
+    component.add("description", vText(wording.prose(entry, feed.page)))
+    component.add("url", vUri(event.website_url or feed.page))
+    component.add("categories", list(wording.categories(entry)))
+    if run.virtual:
+        if event.website_url:
+            component.add(
+                "conference", vUri(event.website_url, params={"VALUE": "URI"})
+            )  # RFC 7986 5.11
+    else:
+        _add_place(component, entry)
+    return component
+
+
+def _registration_vevent(
+    entry: Entry, feed: Feed, word: str, at: dt.datetime, *, in_utc: bool
+) -> Event:
+    """Registration opening or closing as a VEVENT of its own, since clients drop VALARM."""
+    name = wording.summary(entry)
+    component = _bare(entry, f"{entry.run.id}/{word}@intervals.run", f"Registration {word}: {name}")
+    start = at.astimezone(entry.zone)
+    _add_times(component, start, (at + REGISTRATION_LASTS).astimezone(entry.zone), in_utc=in_utc)
+    component.add("status", "CONFIRMED")
+    component.add("transp", "TRANSPARENT")
+    component.add("description", vText(wording.prose(entry, feed.page)))
+    register = entry.run.registration_url or entry.event.registration_url
+    component.add("url", vUri(register or entry.event.website_url or feed.page))
+    return component
+
+
+def _registration(entry: Entry, options: Options) -> list[tuple[str, dt.datetime]]:
+    if not options.registration or entry.run.cancelled:
+        return []
+    window = (("opens", entry.run.registration_opens), ("closes", entry.run.registration_closes))
+    return [(word, at) for word, at in window if at]
+
+
+def _bare(entry: Entry, uid: str, summary: str) -> Event:
+    component = Event()
+    component.add("uid", uid)
+    component.add("dtstamp", entry.stamp.last_modified)  # never the time of a request
+    component.add("created", entry.stamp.created)
+    component.add("last-modified", entry.stamp.last_modified)
+    component.add("sequence", entry.stamp.sequence)
+    component.add("summary", vText(summary))
+    return component
+
+
+def _add_times(component: Event, start: dt.date, end: dt.date, *, in_utc: bool) -> None:
+    for name, when in (("dtstart", start), ("dtend", end)):
+        if isinstance(when, dt.datetime) and in_utc:
+            component.add(name, when.astimezone(dt.UTC))
+        else:
+            component.add(name, when)
+
+
+def _status(status: str, options: Options) -> str:
+    if status == "cancelled":
+        # Google hides STATUS:CANCELLED, so that its subscribers never learn of it.
+        return "CONFIRMED" if options.cancelled == "keep" else "CANCELLED"
+    return "TENTATIVE" if status == "postponed" else "CONFIRMED"
+
+
+def _add_place(component: Event, entry: Entry) -> None:
+    place, point = wording.place(entry), entry.event.point
+    if place:
+        # A parameter's value cannot hold a quote and Apple compares the two (RFC 5545 3.2).
+        place = place.replace('"', "\u201d")
+        component.add("location", vText(place))
+    if point:
+        latitude, longitude = (_degrees(each) for each in point)
+        component.add("geo", vUri(f"{latitude};{longitude}"))
+        component.add(
+            "x-apple-structured-location",
+            vUri(
+                f"geo:{latitude},{longitude}",
+                params={"VALUE": "URI", "X-APPLE-RADIUS": "100", "X-TITLE": place},
+            ),
+        )
+
+
+def _degrees(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")

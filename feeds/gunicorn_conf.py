@@ -1,0 +1,14 @@
+"""How gunicorn runs the service.
+
+``feeds serve`` checks the settings, then becomes
+``gunicorn -c python:feeds.gunicorn_conf 'feeds.app:create_app()'``.
+"""
+
+worker_class = "gthread"
+workers = 2
+threads = 64  # a thread is cheap, and 40 silent sockets would starve four of them
+timeout = 30
+graceful_timeout = 20
+keepalive = 75
+control_socket_disable = True  # it would be made in the home directory
+worker_tmp_dir = "/dev/shm"  # noqa: S108 - the heartbeat; a disk may block it

@@ -1,0 +1,38 @@
+"""JSON answers: documents as they are, and every failure as ``{"error": {"code", "message"}}``."""
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Response
+from werkzeug.exceptions import HTTPException, TooManyRequests
+
+from feeds.sandbox.keys import EPOCH
+
+CODES = {404: "NOT_FOUND", 422: "VALIDATION_ERROR", 429: "RATE_LIMITED"}
+
+
+class RateLimited(TooManyRequests):
+    """429 as the partner API words it: when to retry is in the body and in no header."""
+
+    def __init__(self, retry_at: datetime) -> None:
+        super().__init__("Too many requests for this key.")
+        self.retry_at = retry_at
+
+
+def answer(value: object, status: int = 200) -> Response:
+    """The value as UTF-8 JSON; a lone surrogate, which UTF-8 has no bytes for, as its escape."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Response(text.encode(errors="backslashreplace"), status, mimetype="application/json")
+
+
+def refusal(error: HTTPException) -> Response:
+    """Any HTTP error in the API's shape; 429 adds ``retryAfter``, epoch milliseconds rounded up."""
+    status = error.code or 500
+    code = CODES.get(status) or error.name.upper().replace(" ", "_")
+    body: dict[str, Any] = {"code": code, "message": error.description or error.name}
+    if isinstance(error, RateLimited):
+        body["retryAfter"] = -((EPOCH - error.retry_at) // timedelta(milliseconds=1))
+    response = answer({"error": body}, status)
+    response.headers.extend((k, v) for k, v in error.get_headers() if k == "Allow")
+    return response

@@ -1,0 +1,61 @@
+"""What goes wrong, as a status and one line of text."""
+
+from http import HTTPStatus
+
+from flask import Blueprint, Response
+from werkzeug.exceptions import HTTPException
+
+from feeds.errors import (
+    BadOption,
+    EventNotFound,
+    FeedsError,
+    Nonsense,
+    NoSuchRun,
+    Rejected,
+    TimedOut,
+)
+from feeds.freshness import FAILED_FOR
+
+blueprint = Blueprint("problems", __name__)
+
+_STATUS = {
+    BadOption: HTTPStatus.BAD_REQUEST,
+    NoSuchRun: HTTPStatus.NOT_FOUND,
+    EventNotFound: HTTPStatus.NOT_FOUND,
+    Nonsense: HTTPStatus.BAD_GATEWAY,
+    Rejected: HTTPStatus.BAD_GATEWAY,
+    TimedOut: HTTPStatus.GATEWAY_TIMEOUT,
+}
+_WORDS = {
+    HTTPStatus.NOT_FOUND: "There is nothing at this address.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This address takes GET and HEAD only.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something went wrong here. Please try again later.",
+}
+
+
+@blueprint.app_errorhandler(FeedsError)
+def failed(error: FeedsError) -> Response:
+    """A failure of ours or of the upstream: its own words, 503 unless it says more."""
+    return _response(_STATUS.get(type(error), HTTPStatus.SERVICE_UNAVAILABLE), str(error))
+
+
+@blueprint.app_errorhandler(HTTPException)
+def refused(error: HTTPException) -> Response:
+    """What routing refuses, and an exception that nobody expected (logged by Flask)."""
+    status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
+    response = _response(status, _WORDS.get(status, f"{status.phrase}."))
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = "GET, HEAD"
+    return response
+
+
+def _response(status: HTTPStatus, words: str) -> Response:
+    response = Response(f"{words}\n", status, mimetype="text/plain")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["Retry-After"] = str(int(FAILED_FOR.total_seconds()))
+    else:
+        response.headers["Cache-Control"] = "max-age=60"
+    return response

@@ -1,0 +1,161 @@
+"""What all formats and pages say alike: summaries, dates as text, and what there is to know.
+
+Times are told on the clock of the place and name its zone. Nothing here depends on what time it is:
+a text tells the registration window, never "open now".
+"""
+
+import datetime as dt
+import html
+import re
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from feeds.model import Event, Options, Run
+from feeds.schedule import DAY, Entry, Period
+
+# By hand: strftime speaks the language of the process.
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+_PREFIXES = {
+    "cancelled": "Cancelled: ",
+    "postponed": "Postponed: ",
+    "rescheduled": "Rescheduled: ",
+}
+_STATUSES = {
+    "cancelled": "Cancelled by the organizer.",
+    "postponed": "Postponed by the organizer.",
+    "rescheduled": "Rescheduled by the organizer.",
+}
+_TYPES = {"race": "Race", "runClub": "Run club", "timeTrial": "Time trial"}
+
+
+class Link(Struct, frozen=True):
+    """An address and what is found there."""
+
+    label: str
+    url: str
+
+
+def title(event: Event, options: Options) -> str:
+    """The name of a feed; a filtered one names its filter."""
+    labels = [run.distance_label for run in event.runs if run.id in options.run]
+    kept = ", ".join(dict.fromkeys([*labels, *options.distance]))
+    return f"{event.name}: {kept}" if kept else event.name
+
+
+def summary(entry: Entry) -> str:
+    """``Cancelled: Harbor Run: 10K``; the label is left out where it tells nothing new."""
+    event, run = entry.event, entry.run
+    name = event.name
+    if run.distance_label and not (len(event.runs) == 1 and _holds(name, run.distance_label)):
+        name = f"{name}: {run.distance_label}"
+    return _PREFIXES.get(run.status, "") + name
+
+
+def _holds(name: str, label: str) -> bool:
+    """Whether the label is in the name as words of its own: ``15K`` does not hold ``5K``."""
+    return bool(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", name, re.IGNORECASE))
+
+
+def day(when: dt.date) -> str:
+    """``Sat 14 Jun 2025``."""
+    return f"{_WEEKDAYS[when.weekday()]} {when.day} {_MONTHS[when.month - 1]} {when.year}"
+
+
+def clock(when: dt.datetime) -> str:
+    """``08:00``, with seconds if there are any."""
+    return f"{when:%H:%M:%S}" if when.second else f"{when:%H:%M}"
+
+
+def moment(when: dt.date) -> str:
+    """``Sat 14 Jun 2025, 08:00``; of a day, the day."""
+    return f"{day(when)}, {clock(when)}" if isinstance(when, dt.datetime) else day(when)
+
+
+def when(period: Period) -> str:
+    """When it starts; of several whole days the first and the last."""
+    last = period.end - DAY
+    if period.all_day and last > period.start:
+        return f"{day(period.start)} to {day(last)}"
+    return moment(period.start)
+
+
+def place(entry: Entry) -> str | None:
+    """Where it is, on one line; without an address the coordinates; nowhere if it is virtual."""
+    event = entry.event
+    if entry.run.virtual:
+        return None
+    if event.location or not event.point:
+        return event.location
+    return "{:.5f}, {:.5f}".format(*event.point)
+
+
+def categories(entry: Entry) -> tuple[str, ...]:
+    """Its standard distance, if it has one, and what type of event it is."""
+    distance, kind = entry.run.distance_standard, _TYPES.get(entry.event.type, "Event")
+    return (distance, kind) if distance else (kind,)
+
+
+def facts(entry: Entry) -> Iterator[str]:
+    """What there is to know of an entry besides the event's own text, a sentence each."""
+    run, period, zone = entry.run, entry.period, entry.zone
+    if run.status in _STATUSES:
+        yield _STATUSES[run.status]
+    elif run.status != "scheduled":
+        yield f"Status given by the organizer: {run.status}"
+    if period.all_day:
+        yield f"Date: {when(period)}"
+        if not run.virtual:
+            yield "No start time has been announced."
+    else:
+        yield f"Start: {moment(period.start)} local time ({zone.key})"
+    if period.estimated:
+        yield "No finish time has been announced: the end is an estimate."
+    yield from _registration(run, zone)
+    if run.sold_out:
+        yield "Sold out."
+    if run.virtual:
+        yield "Virtual: take part from anywhere."
+    if run.relay:
+        yield "Relay."
+    if run.walking:
+        yield "Walking event."
+
+
+def _registration(run: Run, zone: ZoneInfo) -> Iterator[str]:
+    window = [
+        f"{word} {moment(at.astimezone(zone))}"
+        for word, at in (("opens", run.registration_opens), ("closes", run.registration_closes))
+        if at
+    ]
+    if window:
+        yield f"Registration {' and '.join(window)} ({zone.key})"
+    if run.registration_override in ("paused", "closed"):
+        yield f"Registration is {run.registration_override}."
+    elif run.registration_override:
+        yield f"Registration: {run.registration_override}"
+
+
+def links(entry: Entry, page: str) -> tuple[Link, ...]:
+    """Where to register, the event's own site, and the page with all its feeds."""
+    event, run = entry.event, entry.run
+    register = None if run.cancelled else run.registration_url or event.registration_url
+    known = (("Register", register), ("Website", event.website_url), ("Event page", page))
+    return tuple(Link(label, url) for label, url in known if url)
+
+
+def prose(entry: Entry, page: str) -> str:
+    """All that there is to know as plain text: facts, links, and the event's own text."""
+    lines = [*facts(entry), "", *(f"{link.label}: {link.url}" for link in links(entry, page))]
+    if entry.event.description:
+        lines += ["", entry.event.description]
+    return "\n".join(lines)
+
+
+def plain(text: str) -> str:
+    """A text without tags and entities, for readers that would take it for HTML."""
+    without = re.sub(r"<!--.*?-->|</?[a-zA-Z][^<>]*>", "", html.unescape(text), flags=re.DOTALL)
+    return " ".join(without.split()) or text
