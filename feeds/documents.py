@@ -153,7 +153,7 @@ def _strict_and_liberal(raw: object, kind: type[S], what: str) -> S:
         if not each.required:
             try:
                 msgspec.convert(value, each.type)
-            except (msgspec.ValidationError, OverflowError):
+            except (ValueError, OverflowError):  # half a surrogate pair is no ValidationError
                 _tell_once(f"{what}: {each.encode_name} does not decode and is left out")
                 continue
         fields[each.encode_name] = value

@@ -3,11 +3,11 @@
 import datetime as dt
 from collections.abc import Iterator, Sequence
 
-from icalendar import Calendar, Component, Event, vDuration, vText, vUri
+from icalendar import Calendar, Component, Event, Timezone, vDuration, vText, vUri
 
 from feeds import wording
 from feeds.model import Feed, Options
-from feeds.schedule import Entry, entries_of, span
+from feeds.schedule import Entry, entries, entries_of, span
 from feeds.zones import vtimezone
 
 PRODID = "-//intervals-feeds//intervals-feeds//EN"
@@ -21,30 +21,41 @@ REGISTRATION_LASTS = dt.timedelta(minutes=30)
 
 def render(feed: Feed) -> bytes:
     """The bytes of ``text/calendar``."""
-    entries = entries_of(feed)
-    first, last = span(entries)
-    # Registration may open long before the first start, in another year with other rules.
-    registration = [at for entry in entries for _, at in _registration(entry, feed.options)]
-    first, last = min([first, *registration]), max([last, *registration])
-    zones = {
-        name: component
-        for name in (feed.timezone, *sorted({entry.zone.key for entry in entries}))
-        if (component := vtimezone(name, first, last))
-    }
+    shown = entries_of(feed)
+    zones = _zones(feed)
     components: list[Component] = [*zones.values()]
-    for entry in entries:
+    for entry in shown:
         components += _vevents(entry, feed, in_utc=entry.zone.key not in zones)
     # RFC 5545 3.6 wants a component, also when all runs are cancelled and to be dropped.
-    if not components and (utc := vtimezone("UTC", first, last)):
+    if not components and (utc := vtimezone("UTC", *span(shown))):
         components = [utc]
-    calendar = _calendar(feed, entries)
+    calendar = _calendar(feed, shown)
     for each in components:
         calendar.add_component(each)
     return bytes(calendar.to_ical())
 
 
-def _calendar(feed: Feed, entries: Sequence[Entry]) -> Calendar:
-    zones = {entry.zone.key for entry in entries}
+def _zones(feed: Feed) -> dict[str, Timezone]:
+    """The zones that can be written: home first, then those of the events.
+
+    They are those of all runs, so that a filter does not change how a run's times are written, and
+    cover registration, which may open in an earlier year with other rules.
+    """
+    everything = [entry for each in feed.editions for entry in entries(each, feed.timezone)]
+    instants = [*span(everything)]
+    for entry in everything:
+        instants += [
+            at for at in (entry.run.registration_opens, entry.run.registration_closes) if at
+        ]
+    return {
+        name: component
+        for name in (feed.timezone, *sorted({entry.zone.key for entry in everything}))
+        if (component := vtimezone(name, min(instants), max(instants)))
+    }
+
+
+def _calendar(feed: Feed, shown: Sequence[Entry]) -> Calendar:
+    zones = {entry.zone.key for entry in shown}
     calendar = Calendar()
     calendar.add("version", "2.0")
     calendar.add("prodid", PRODID)
@@ -53,9 +64,8 @@ def _calendar(feed: Feed, entries: Sequence[Entry]) -> Calendar:
     calendar.add("x-wr-calname", vText(feed.title))
     calendar.add("x-wr-caldesc", vText(f"{feed.title}: {feed.page}"))
     calendar.add("x-wr-timezone", vText(zones.pop() if len(zones) == 1 else feed.timezone))
-    calendar.add(
-        "refresh-interval", vDuration(REFRESH, params={"VALUE": "DURATION"})
-    )  # RFC 7986 5.7
+    # RFC 7986 5.7: with VALUE, other than the library has it.
+    calendar.add("refresh-interval", vDuration(REFRESH, params={"VALUE": "DURATION"}))
     calendar.add("x-published-ttl", vText("PT1H"))
     calendar.add("source", vUri(feed.source, params={"VALUE": "URI"}))  # RFC 7986 5.8
     calendar.add("url", vUri(feed.page))

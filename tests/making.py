@@ -1,0 +1,59 @@
+"""Events, editions and feeds for tests: what is not said is ordinary."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from feeds.model import Edition, Event, Feed, Options, Run
+from feeds.schedule import Entry, entries
+
+NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
+HOME = "America/Chicago"
+PAGE = "https://feeds.example.org/events/harbor"
+
+
+def a_run(**fields: Any) -> Run:
+    """A 10K on Saturday 14 June 2025, without a start time of its own."""
+    ordinary: dict[str, Any] = {
+        "id": "r10k",
+        "distance_meters": 10_000,
+        "distance_standard": "10K",
+        "distance_label": "10K",
+        "date": date(2025, 6, 14),
+    }
+    return Run(**ordinary | fields)
+
+
+def an_event(*runs: Run, **fields: Any) -> Event:
+    """Harbor Run on Saturday 14 June 2025, nowhere in particular, with these runs."""
+    ordinary: dict[str, Any] = {
+        "id": "harbor",
+        "organization_id": "club",
+        "name": "Harbor Run",
+        "slug": "harbor-run",
+        "type": "race",
+        "date": date(2025, 6, 14),
+        "runs": runs,
+    }
+    return Event(**ordinary | fields)
+
+
+def an_edition(event: Event, *, seen: datetime = NOW, changed: datetime | None = None) -> Edition:
+    """An edition of an event first seen and last changed at these times."""
+    return Edition(event=event, fetched=NOW, first_seen=seen, last_modified=changed or seen)
+
+
+def a_feed(*events: Event, extension: str = "ics", home: str = HOME, **options: Any) -> Feed:
+    """A feed of these events with these options."""
+    return Feed(
+        title=events[0].name,
+        page=PAGE,
+        source=f"{PAGE}.{extension}",
+        timezone=home,
+        editions=tuple(an_edition(event) for event in events),
+        options=Options(**options),
+    )
+
+
+def the_entry(run: Run, *, home: str = HOME, **event: Any) -> Entry:
+    """The entry of a run that is the only one of its event."""
+    return entries(an_edition(an_event(run, **event)), home)[0]
