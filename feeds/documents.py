@@ -28,6 +28,10 @@ Identifier = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
 Meters = Annotated[float, Meta(ge=0, le=10_000_000)]
 
 
+MOST_RUNS = 10_000
+"""Runs of one event; a longer list is none that an organizer made."""
+
+
 class Document(Struct, frozen=True):
     """An event, and whether all that it lists as runs was understood.
 
@@ -93,8 +97,8 @@ def decode(body: bytes, event_id: str, known: Event | None = None) -> Document:
         # A ValidationError's text may quote the document: the log gets its kind alone.
         log.warning("event %s does not decode: %s", event_id, type(error).__name__)
         raise Nonsense("The Intervals API sent an answer that cannot be read.") from None
-    if not isinstance(listed, list):
-        raise Nonsense("The Intervals API sent an event without its runs.")
+    if not isinstance(listed, list) or len(listed) > MOST_RUNS:
+        raise Nonsense("The Intervals API sent an event without a list of runs.")
     runs, complete = _runs(listed, event, {run.id: run for run in known.runs} if known else {})
     return Document(event=msgspec.structs.replace(event, runs=runs), complete=complete)
 

@@ -9,6 +9,7 @@ import socket
 import threading
 from contextlib import suppress
 from datetime import UTC, datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
 
 import requests
@@ -30,8 +31,6 @@ DEADLINE = 8.0
 MAX_BODY = 5 * 1024 * 1024
 """Bytes of a body after decompression; a longer one is no document."""
 
-USER_AGENT = f"intervals-feeds/{__version__}"
-
 
 class Answer(Struct, frozen=True):
     """A document as sent, or ``None`` for 304, and the validator to ask with next time."""
@@ -47,10 +46,11 @@ class Intervals:
         self._url = url.rstrip("/")
         self._deadline = deadline
         self._session = _Session()
-        self._session.headers["User-Agent"] = USER_AGENT
+        self._session.headers["User-Agent"] = f"intervals-feeds/{__version__}"
         self._session.headers["Accept"] = "application/json"
         # Without brotli and zstd, whatever happens to be installed beside requests.
         self._session.headers["Accept-Encoding"] = "gzip"
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         # As auth, not as a header: a .netrc would replace the header.
         self._session.auth = _Bearer(key)
         # Once more where no connection came about, and only there: each call counts.
@@ -86,7 +86,6 @@ class Intervals:
                     self._url + path,
                     headers=headers,
                     timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                    allow_redirects=False,
                     stream=True,
                 ) as response:
                     body = _read(response)
@@ -163,7 +162,7 @@ def _instant(milliseconds: object) -> datetime | None:
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """No target: ``requests`` would read the whole body to tell where it might go next."""
+        """None is followed; told not to, ``requests`` still reads the whole body for the next."""
 
 
 class _Bearer:
@@ -242,8 +241,6 @@ class _TLSPool(_Pool, HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """Connections that can be ended."""
-
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}

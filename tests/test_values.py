@@ -5,11 +5,12 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from feeds import values
 
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
 
@@ -146,6 +147,7 @@ class TestUrl:
         with pytest.raises(ValueError):
             values.url("https://club.example/" + "ä" * (values.MAX_URL // 6))
 
+    @UNHURRIED
     @given(st.builds(str.__add__, st.sampled_from(["https://a.example/", "http://", ""]), ANY_TEXT))
     @example("https://a.example/%")
     def test_whatever_the_text_is_the_uri_is_plain_and_stays_itself(self, text):
@@ -325,6 +327,7 @@ class TestText:
         assert values.prose(text) == text
         assert values.line(text) == text
 
+    @UNHURRIED
     @given(ANY_TEXT)
     def test_prose_has_no_control_characters_and_one_kind_of_line_end(self, text):
         prose = values.prose(text)
@@ -334,6 +337,7 @@ class TestText:
         assert prose.splitlines() == (prose.split("\n") if prose else [])
         assert values.prose(prose) == prose
 
+    @UNHURRIED
     @given(ANY_TEXT)
     def test_a_line_is_one_line_and_stays_itself(self, text):
         line = values.line(text)
@@ -341,6 +345,7 @@ class TestText:
         assert len(line.splitlines()) == bool(line)
         assert values.line(line) == line
 
+    @UNHURRIED
     @given(ANY_TEXT)
     @example("\ufffe\uffff\x00\x1f")
     def test_prose_goes_through_xml_unharmed(self, text):
