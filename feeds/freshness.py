@@ -17,11 +17,14 @@ UNKNOWN_FOR = timedelta(minutes=10)
 
 
 def max_age(span: tuple[datetime, datetime], now: datetime) -> timedelta:
-    """How old an edition may get whose runs take place from ``span``'s start to its end."""
+    """How old an edition may get whose runs take place from ``span``'s start to its end.
+
+    A phase begins with its first instant, which is when the one before has ended.
+    """
     start, end = span
-    if now > end + OVER:
+    if now >= end + OVER:
         return timedelta(hours=24)
-    if start - IMMINENT <= now <= end:
+    if start - IMMINENT <= now < end:
         return timedelta(minutes=5)
     if start - NEAR <= now < start:
         return timedelta(minutes=15)

@@ -129,9 +129,10 @@ def _period(run: Run, event: Event, zone: ZoneInfo, *, main: bool) -> Period:
     if clock is None:
         whole = main and event.end_date is not None and event.end_date - run.date <= reach
         return _days(run.date, event.end_date if whole else None)
-    start = localize(dt.datetime.combine(run.date, clock), zone)
+    announced = dt.datetime.combine(run.date, clock)
+    start = localize(announced, zone)
     closing = localize(start.replace(tzinfo=None) + limit(run), zone)
-    end = _announced_end(event, run.date, start, zone)
+    end = _announced_end(event, announced, zone)
     # Differences of times in one zone are differences on the wall clock.
     if end is not None and end > start:
         if main and (end.date() == run.date or end - start <= reach):
@@ -145,12 +146,13 @@ def _days(first: dt.date, last: dt.date | None) -> Period:
     return Period(first, max(first, last or first) + DAY)
 
 
-def _announced_end(
-    event: Event, day: dt.date, start: dt.datetime, zone: ZoneInfo
-) -> dt.datetime | None:
+def _announced_end(event: Event, start: dt.datetime, zone: ZoneInfo) -> dt.datetime | None:
+    """The event's end, if it has one after a start; both are compared as announced.
+
+    A gap may move either past the other (02:45 becomes 03:45, which is after 03:15).
+    """
     if event.end_time is None:
         return None
-    end = localize(dt.datetime.combine(event.end_date or day, event.end_time), zone)
-    if event.end_date is None and end <= start:
-        end = localize(dt.datetime.combine(day + DAY, event.end_time), zone)
-    return end
+    following = start.date() if event.end_time > start.time() else start.date() + DAY
+    end = dt.datetime.combine(event.end_date or following, event.end_time)
+    return localize(end, zone) if end > start else None

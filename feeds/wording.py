@@ -29,6 +29,8 @@ _STATUSES = {
     "postponed": "Postponed by the organizer.",
     "rescheduled": "Rescheduled by the organizer.",
 }
+_TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[a-zA-Z][^<>]*>", re.DOTALL)
+"""A tag or a comment; one that never ends takes the rest, as in browsers."""
 _TYPES = {"race": "Race", "runClub": "Run club", "timeTrial": "Time trial"}
 
 
@@ -90,7 +92,8 @@ def place(entry: Entry) -> str | None:
         return None
     if event.location or not event.point:
         return event.location
-    return "{:.5f}, {:.5f}".format(*event.point)
+    latitude, longitude = event.point
+    return f"{latitude:z.5f}, {longitude:z.5f}"
 
 
 def categories(entry: Entry) -> tuple[str, ...]:
@@ -156,6 +159,9 @@ def prose(entry: Entry, page: str) -> str:
 
 
 def plain(text: str) -> str:
-    """A text without tags and entities, for readers that would take it for HTML."""
-    without = re.sub(r"<!--.*?-->|</?[a-zA-Z][^<>]*>", "", html.unescape(text), flags=re.DOTALL)
-    return " ".join(without.split()) or text
+    """A text on one line without tags and entities, for readers that would take it for HTML.
+
+    What is left opens no tag (``<scr<b>ipt>`` would); of nothing but tags, the text itself is left.
+    """
+    without = _TAG.sub("", html.unescape(text))
+    return re.sub(r"<(?=[a-zA-Z/!?])", "< ", " ".join(without.split()) or text)

@@ -1,6 +1,7 @@
 """A feed as an iCalendar object: RFC 5545, with RFC 7986 and what calendars are known to read."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator, Sequence
 
 from icalendar import Calendar, Component, Event, Timezone, vDuration, vText, vUri
@@ -17,6 +18,14 @@ REFRESH = dt.timedelta(hours=1)
 bytes do not change with the clock."""
 
 REGISTRATION_LASTS = dt.timedelta(minutes=30)
+
+
+class _Text(vText):
+    r"""TEXT in which a backslash stays one; icalendar's writes ``\N`` as a line break."""
+
+    def to_ical(self) -> bytes:
+        """Escaped by RFC 5545 3.3.11."""
+        return re.sub(r"[\\;,]", r"\\\g<0>", self).replace("\n", r"\n").encode()
 
 
 def render(feed: Feed) -> bytes:
@@ -60,13 +69,13 @@ def _calendar(feed: Feed, shown: Sequence[Entry]) -> Calendar:
     calendar.add("version", "2.0")
     calendar.add("prodid", PRODID)
     calendar.add("calscale", "GREGORIAN")
-    calendar.add("name", vText(feed.title))
-    calendar.add("x-wr-calname", vText(feed.title))
-    calendar.add("x-wr-caldesc", vText(f"{feed.title}: {feed.page}"))
-    calendar.add("x-wr-timezone", vText(zones.pop() if len(zones) == 1 else feed.timezone))
+    calendar.add("name", _Text(feed.title))
+    calendar.add("x-wr-calname", _Text(feed.title))
+    calendar.add("x-wr-caldesc", _Text(f"{feed.title}: {feed.page}"))
+    calendar.add("x-wr-timezone", _Text(zones.pop() if len(zones) == 1 else feed.timezone))
     # RFC 7986 5.7: with VALUE, other than the library has it.
     calendar.add("refresh-interval", vDuration(REFRESH, params={"VALUE": "DURATION"}))
-    calendar.add("x-published-ttl", vText("PT1H"))
+    calendar.add("x-published-ttl", _Text("PT1H"))
     calendar.add("source", vUri(feed.source, params={"VALUE": "URI"}))  # RFC 7986 5.8
     calendar.add("url", vUri(feed.page))
     return calendar
@@ -89,7 +98,7 @@ def vevent(entry: Entry, feed: Feed, *, in_utc: bool) -> Event:
     component.add("status", _status(run.status, feed.options))
     busy = feed.options.busy and run.status in ("scheduled", "rescheduled") and not run.virtual
     component.add("transp", "OPAQUE" if busy else "TRANSPARENT")
-    component.add("description", vText(wording.prose(entry, feed.page)))
+    component.add("description", _Text(wording.prose(entry, feed.page)))
     component.add("url", vUri(event.website_url or feed.page))
     component.add("categories", list(wording.categories(entry)))
     if run.virtual:
@@ -112,7 +121,7 @@ def _registration_vevent(
     _add_times(component, start, (at + REGISTRATION_LASTS).astimezone(entry.zone), in_utc=in_utc)
     component.add("status", "CONFIRMED")
     component.add("transp", "TRANSPARENT")
-    component.add("description", vText(wording.prose(entry, feed.page)))
+    component.add("description", _Text(wording.prose(entry, feed.page)))
     register = entry.run.registration_url or entry.event.registration_url
     component.add("url", vUri(register or entry.event.website_url or feed.page))
     return component
@@ -132,11 +141,13 @@ def _bare(entry: Entry, uid: str, summary: str) -> Event:
     component.add("created", entry.stamp.created)
     component.add("last-modified", entry.stamp.last_modified)
     component.add("sequence", entry.stamp.sequence)
-    component.add("summary", vText(summary))
+    component.add("summary", _Text(summary))
     return component
 
 
 def _add_times(component: Event, start: dt.date, end: dt.date, *, in_utc: bool) -> None:
+    # With a TZID a repeated time means its first pass (RFC 5545 3.3.5): the second needs UTC.
+    in_utc = in_utc or any(isinstance(when, dt.datetime) and when.fold for when in (start, end))
     for name, when in (("dtstart", start), ("dtend", end)):
         if isinstance(when, dt.datetime) and in_utc:
             component.add(name, when.astimezone(dt.UTC))
@@ -156,7 +167,7 @@ def _add_place(component: Event, entry: Entry) -> None:
     if place:
         # A parameter's value cannot hold a quote and Apple compares the two (RFC 5545 3.2).
         place = place.replace('"', "\u201d")
-        component.add("location", vText(place))
+        component.add("location", _Text(place))
     if point:
         latitude, longitude = (_degrees(each) for each in point)
         component.add("geo", vUri(f"{latitude};{longitude}"))
@@ -170,4 +181,4 @@ def _add_place(component: Event, entry: Entry) -> None:
 
 
 def _degrees(value: float) -> str:
-    return f"{value:.6f}".rstrip("0").rstrip(".")
+    return f"{value:z.6f}".rstrip("0").rstrip(".")

@@ -44,7 +44,8 @@ def _add_item(channel: FeedGenerator, entry: Entry, feed: Feed) -> None:
     item.pubDate(entry.stamp.created)
     item.category([{"term": term} for term in wording.categories(entry)])
     if entry.event.point and not entry.run.virtual:
-        item.geo.point("{:.6f} {:.6f}".format(*entry.event.point))
+        latitude, longitude = entry.event.point
+        item.geo.point(f"{latitude:z.6f} {longitude:z.6f}")
 
 
 def _html(entry: Entry, page: str) -> str:

@@ -1,0 +1,184 @@
+"""How long an edition may be served, by the phase of its event."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from feeds.freshness import fresh_until, max_age, next_phase
+
+START = datetime(2025, 6, 14, 13, tzinfo=UTC)
+END = START + timedelta(hours=5)
+SPAN = (START, END)
+
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def minutes(count):
+    return timedelta(minutes=count)
+
+
+class TestMaxAge:
+    @pytest.mark.parametrize(
+        "now",
+        [
+            pytest.param(START - 48 * HOUR, id="48-hours-before"),
+            pytest.param(START - HOUR, id="an-hour-before"),
+            pytest.param(START, id="at-the-start"),
+            pytest.param(START + 2 * HOUR, id="on"),
+            pytest.param(END - SECOND, id="in-the-last-second"),
+        ],
+    )
+    def test_is_5_minutes_when_the_event_starts_within_48_hours_or_is_on(self, now):
+        assert max_age(SPAN, now) == minutes(5)
+
+    @pytest.mark.parametrize(
+        "now",
+        [
+            pytest.param(START - 14 * DAY, id="14-days-before"),
+            pytest.param(START - 7 * DAY, id="a-week-before"),
+            pytest.param(START - 48 * HOUR - SECOND, id="48-hours-and-a-second-before"),
+        ],
+    )
+    def test_is_15_minutes_when_it_starts_within_14_days(self, now):
+        assert max_age(SPAN, now) == minutes(15)
+
+    @pytest.mark.parametrize(
+        "now",
+        [
+            pytest.param(START - 14 * DAY - SECOND, id="14-days-and-a-second-before"),
+            pytest.param(START - 365 * DAY, id="a-year-before"),
+        ],
+    )
+    def test_is_an_hour_when_it_starts_later(self, now):
+        assert max_age(SPAN, now) == minutes(60)
+
+    @pytest.mark.parametrize(
+        "now",
+        [
+            pytest.param(END, id="at-the-end"),
+            pytest.param(END + SECOND, id="a-second-after"),
+            pytest.param(END + DAY, id="a-day-after"),
+            pytest.param(END + 2 * DAY - SECOND, id="a-second-short-of-2-days-after"),
+        ],
+    )
+    def test_is_an_hour_for_2_days_after_the_end(self, now):
+        assert max_age(SPAN, now) == minutes(60)
+
+    @pytest.mark.parametrize(
+        "now",
+        [
+            pytest.param(END + 2 * DAY, id="2-days-after"),
+            pytest.param(END + 2 * DAY + SECOND, id="2-days-and-a-second-after"),
+            pytest.param(END + 365 * DAY, id="a-year-after"),
+        ],
+    )
+    def test_is_a_day_when_it_ended_2_days_ago(self, now):
+        assert max_age(SPAN, now) == 24 * HOUR
+
+    def test_is_5_minutes_all_the_time_that_a_long_event_is_on(self):
+        month = (START, START + 30 * DAY)
+        assert {max_age(month, START + count * DAY) for count in range(30)} == {minutes(5)}
+
+
+class TestNextPhase:
+    @pytest.mark.parametrize(
+        ("now", "phase"),
+        [
+            pytest.param(START - 365 * DAY, START - 14 * DAY, id="a-year-before"),
+            pytest.param(START - 14 * DAY - SECOND, START - 14 * DAY, id="before-14-days"),
+            pytest.param(START - 14 * DAY, START - 48 * HOUR, id="at-14-days"),
+            pytest.param(START - 48 * HOUR - SECOND, START - 48 * HOUR, id="before-48-hours"),
+            pytest.param(START - 48 * HOUR, END, id="at-48-hours"),
+            pytest.param(START, END, id="at-the-start"),
+            pytest.param(END - SECOND, END, id="before-the-end"),
+            pytest.param(END, END + 2 * DAY, id="at-the-end"),
+            pytest.param(END + 2 * DAY - SECOND, END + 2 * DAY, id="before-2-days-after"),
+        ],
+    )
+    def test_is_when_max_age_next_changes(self, now, phase):
+        assert next_phase(SPAN, now) == phase
+        assert max_age(SPAN, phase) != max_age(SPAN, now)
+
+    @pytest.mark.parametrize("late", [timedelta(0), SECOND, 365 * DAY], ids=str)
+    def test_is_none_from_2_days_after_the_end(self, late):
+        assert next_phase(SPAN, END + 2 * DAY + late) is None
+
+
+class TestFreshUntil:
+    @pytest.mark.parametrize(
+        ("fetched", "lasts"),
+        [
+            pytest.param(START - 100 * DAY, minutes(60), id="later"),
+            pytest.param(START - 10 * DAY, minutes(15), id="within-14-days"),
+            pytest.param(START - DAY, minutes(5), id="within-48-hours"),
+            pytest.param(START, minutes(5), id="on"),
+            pytest.param(END, minutes(60), id="just-ended"),
+            pytest.param(END + 2 * DAY, 24 * HOUR, id="ended-2-days-ago"),
+        ],
+    )
+    def test_is_max_age_after_the_fetch(self, fetched, lasts):
+        assert fresh_until(SPAN, fetched, None) == fetched + lasts
+
+    @pytest.mark.parametrize(
+        "phase",
+        [
+            pytest.param(START - 14 * DAY, id="14-days-before"),
+            pytest.param(START - 48 * HOUR, id="48-hours-before"),
+            pytest.param(END, id="the-end"),
+            pytest.param(END + 2 * DAY, id="2-days-after"),
+        ],
+    )
+    @pytest.mark.parametrize("cap", [None, timedelta(days=1)], ids=["no-cap", "cap"])
+    def test_is_no_later_than_the_next_phase(self, phase, cap):
+        assert fresh_until(SPAN, phase - minutes(2), cap) == phase
+
+    @pytest.mark.parametrize(
+        ("fetched", "cap", "lasts"),
+        [
+            pytest.param(START - 100 * DAY, minutes(10), minutes(10), id="shortens-an-hour"),
+            pytest.param(END + 9 * DAY, minutes(10), minutes(10), id="shortens-a-day"),
+            pytest.param(START, timedelta(0), timedelta(0), id="nothing-lasts"),
+            pytest.param(START, minutes(10), minutes(5), id="does-not-lengthen-5-minutes"),
+            pytest.param(START - 10 * DAY, minutes(15), minutes(15), id="equal"),
+            pytest.param(END - minutes(2), minutes(1), minutes(1), id="before-the-next-phase"),
+        ],
+    )
+    def test_is_no_later_than_the_cap_of_the_deployment(self, fetched, cap, lasts):
+        assert fresh_until(SPAN, fetched, cap) == fetched + lasts
+
+
+# Whole seconds or not, before, in and after all phases, and on their boundaries.
+OFFSETS = st.timedeltas(-30 * DAY, 60 * DAY) | st.sampled_from(
+    [-14 * DAY, -2 * DAY, timedelta(0), HOUR, 2 * DAY, 2 * DAY + HOUR, 30 * DAY, 32 * DAY]
+)
+SPANS = (st.timedeltas(SECOND, 40 * DAY) | st.sampled_from([HOUR, 30 * DAY])).map(
+    lambda lasts: (START, START + lasts)
+)
+
+
+@given(SPANS, OFFSETS, st.floats(0, 1))
+def test_max_age_is_the_same_from_now_until_the_next_phase(span, offset, share):
+    now = START + offset
+    phase = next_phase(span, now)
+    between = now + ((phase or now + 365 * DAY) - now) * share
+    assume(phase is None or between < phase)
+    assert max_age(span, between) == max_age(span, now)
+
+
+@given(SPANS, OFFSETS)
+def test_max_age_is_another_one_from_the_next_phase_on(span, offset):
+    now = START + offset
+    phase = next_phase(span, now)
+    assert phase is None or max_age(span, phase) != max_age(span, now)
+
+
+@given(SPANS, OFFSETS, st.none() | st.timedeltas(timedelta(0), 2 * DAY))
+def test_an_edition_is_never_older_than_max_age_allows(span, offset, cap):
+    fetched = START + offset
+    until = fresh_until(span, fetched, cap)
+    assert fetched <= until <= fetched + max_age(span, fetched)
+    assert cap is None or until <= fetched + cap
