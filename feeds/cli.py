@@ -1,6 +1,7 @@
 """The command line: ``feeds serve``, ``feeds sandbox``, ``feeds demo``."""
 
 import os
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from feeds.database import Database
 from feeds.errors import SettingsError
 from feeds.sandbox import ORGANIZATION_ID, SAMPLES, SANDBOX_KEY, Key, create_sandbox
 from feeds.sandbox.keys import Plan
+
+MAX_PORT = 65535
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -35,27 +38,31 @@ def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
     Settings come from the environment; INTERVALS_PARTNER_API_KEY and FEEDS_TIMEZONE are required,
     the README lists all of them.
     """
+    for name in config.unknown(os.environ):  # first: it may be why another one is missing
+        click.echo(f"Warning: {name} is no setting of this service.", err=True)
     try:
         settings = config.read(os.environ)
         Database(settings.database_url).open(settings.api_url)
     except SettingsError as error:
         raise click.ClickException("\n".join(error.faults)) from None
-    for name in config.unknown(os.environ):
-        click.echo(f"Warning: {name} is no setting of this service.", err=True)
-    if not os.environ.get("FEEDS_PUBLIC_URL"):
+    if not os.environ.get("FEEDS_PUBLIC_URL", "").strip():
         click.echo(
             f"Warning: FEEDS_PUBLIC_URL is not set; links say {settings.public_url}.", err=True
         )
     port = os.environ.get("PORT")
+    bind = bind or (f"0.0.0.0:{port}" if port else "127.0.0.1:8000")
+    number = bind.rpartition(":")[2]
+    if number.isdecimal() and int(number) > MAX_PORT:  # anything else gunicorn tells in one line
+        raise click.ClickException(f"There is no port {number}; the last one is {MAX_PORT}.")
     command: list[object] = [sys.executable, "-m", "gunicorn", "-c", "python:feeds.gunicorn_conf"]
-    command += ["--bind", bind or (f"0.0.0.0:{port}" if port else "127.0.0.1:8000")]
+    command += ["--bind", bind]
     command += ["--workers", workers] if workers else []
     command += ["--threads", threads] if threads else []
     _become([*command, "feeds.app:create_app()"])
 
 
 @main.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8001, show_default=True)
+@click.option("--port", type=click.IntRange(0, MAX_PORT), default=8001, show_default=True)
 @click.option(
     "--plan",
     type=click.Choice(["free", "premium", "enterprise"]),
@@ -69,23 +76,29 @@ def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
     help="JSON files of events to serve instead of the samples.",
 )
 def sandbox(port: int, plan: Plan, folder: Path | None) -> None:
-    """Serve a local Intervals API with sample events; its key is sandbox-key."""
+    """Serve a local Intervals API with sample events.
+
+    Its key is sandbox-key.
+    """
     keys = {SANDBOX_KEY: Key(ORGANIZATION_ID, plan=plan)}
     try:
         api = create_sandbox(folder or SAMPLES, keys=keys)
-        server = make_server("127.0.0.1", port, api, threaded=True)
+        # Not by make_server, which ends the process with words of its own.
+        listener = socket.create_server(("127.0.0.1", port))
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
-    click.echo(f"Intervals API with sample events on http://127.0.0.1:{server.port}")
-    server.serve_forever()
+    with listener:
+        server = make_server("127.0.0.1", port, api, threaded=True, fd=listener.fileno())
+        click.echo(f"Intervals API with sample events on http://127.0.0.1:{server.port}")
+        server.serve_forever()
 
 
 @main.command(name="demo")
 @click.option(
-    "--port", type=click.IntRange(1, 65534), envvar="PORT", default=8000, show_default=True
+    "--port", type=click.IntRange(1, MAX_PORT - 1), envvar="PORT", default=8000, show_default=True
 )
 def run_demo(port: int) -> None:
-    """Start a local Intervals API and the service, and say what to open.
+    """Start a local Intervals API and the service with its samples.
 
     The API listens on the port after that of the service.
     """

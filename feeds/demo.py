@@ -9,9 +9,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
+from queue import Empty, SimpleQueue
 
 import click
 import requests
@@ -27,6 +27,9 @@ MAX_AGE = 5
 
 PATIENCE = 30
 
+Ends = SimpleQueue[int]
+"""Signals to end that have come: Ctrl-C, kill, or a terminal that was closed."""
+
 
 def run(port: int) -> None:
     """Run until interrupted; nothing is left behind.
@@ -36,7 +39,12 @@ def run(port: int) -> None:
     api, service = f"http://{HOST}:{port + 1}", f"http://{HOST}:{port}"
     for each in (port, port + 1):
         _check_free(each)
-    signal.signal(signal.SIGTERM, _interrupt)
+    # Asked for instead of raised: an exception could come between a start and its record.
+    ends: Ends = SimpleQueue()  # which a handler may put to while it is read
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # A shell starts what runs in the background with SIGINT ignored, and nohup means SIGHUP.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda number, _: ends.put(number))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="intervals-feeds-")))
         settings = {
@@ -49,16 +57,21 @@ def run(port: int) -> None:
         }
         try:
             stack.enter_context(_part(folder / "api.log", "sandbox", "--port", str(port + 1)))
-            _wait_for(f"{api}/sandbox/calls", folder / "api.log")
+            _wait_for(f"{api}/sandbox/calls", folder / "api.log", ends)
             stack.enter_context(
                 _part(folder / "service.log", "serve", "--bind", f"{HOST}:{port}", env=settings)
             )
-            _wait_for(f"{service}/robots.txt", folder / "service.log")
-            _fetch_all(service)
+            _wait_for(f"{service}/robots.txt", folder / "service.log", ends)
+            _fetch_all(service, ends)
             _tell(api, service)
-            signal.pause()
-        except KeyboardInterrupt:
-            click.echo("\nStopped; nothing is left behind.")
+            ends.get()
+        except _Ended:
+            pass
+    click.echo("\nStopped; nothing is left behind.")
+
+
+class _Ended(Exception):
+    """A signal to end came before all was there."""
 
 
 @contextmanager
@@ -87,28 +100,47 @@ def _part(
 
 
 def _is_setting(name: str) -> bool:
-    return name.startswith(("FEEDS_", "INTERVALS_", "GUNICORN_")) or name == "PORT"
+    """Whether a name of the environment would have a say; a proxy does not reach this machine."""
+    return (
+        name.startswith(("FEEDS_", "INTERVALS_", "GUNICORN_"))
+        or name.lower().endswith("_proxy")
+        or name == "PORT"
+    )
 
 
-def _wait_for(url: str, log: Path) -> None:
+def _wait_for(url: str, log: Path, ends: Ends) -> None:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         try:
-            requests.get(url, timeout=2).raise_for_status()
+            _get(url, timeout=2)
         except requests.RequestException:
-            time.sleep(0.05)
+            with suppress(Empty):
+                ends.get(timeout=0.05)
+                raise _Ended from None
         else:
             return
     lines = log.read_text("utf-8", "replace").strip().splitlines() or ["nothing was logged"]
     raise click.ClickException(f"{url} does not answer: {lines[-1]}")
 
 
-def _fetch_all(service: str) -> None:
+def _fetch_all(service: str, ends: Ends) -> None:
     """Poll each sample once, so that the first page lists them."""
     for path in sorted(SAMPLES.glob("*.json")):
+        if not ends.empty():
+            raise _Ended
         event = json.loads(path.read_text("utf-8")).get("event")
         if event:
-            requests.get(f"{service}/events/{event['_id']}.ics", timeout=PATIENCE)
+            url = f"{service}/events/{event['_id']}.ics"
+            try:
+                _get(url, timeout=PATIENCE)
+            except requests.RequestException as error:
+                raise click.ClickException(f"{url} is not served: {error}") from None
+
+
+def _get(url: str, *, timeout: float) -> None:
+    with requests.Session() as session:
+        session.trust_env = False  # as for the parts: no proxy
+        session.get(url, timeout=timeout).raise_for_status()
 
 
 def _tell(api: str, service: str) -> None:
@@ -132,9 +164,3 @@ def _check_free(port: int) -> None:
             raise click.ClickException(
                 f"Port {port} is in use; PORT=8123 make demo takes 8123 and 8124 instead."
             ) from None
-        except OverflowError:
-            raise click.ClickException("PORT takes a number from 1 to 65534.") from None
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -4,6 +4,8 @@
 ``gunicorn -c python:feeds.gunicorn_conf 'feeds.app:create_app()'``.
 """
 
+from pathlib import Path
+
 worker_class = "gthread"
 workers = 2
 threads = 64  # a thread is cheap, and 40 silent sockets would starve four of them
@@ -11,4 +13,5 @@ timeout = 30
 graceful_timeout = 20
 keepalive = 75
 control_socket_disable = True  # it would be made in the home directory
-worker_tmp_dir = "/dev/shm"  # noqa: S108 - the heartbeat; a disk may block it
+# The heartbeat: a disk may block it. Not every system has memory for files.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
