@@ -1,14 +1,15 @@
 """Settings in, Flask application out."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from feeds import config
+from feeds import config, deployment
 from feeds.config import Settings
 from feeds.database import Database
 from feeds.intervals import Intervals
@@ -41,17 +42,53 @@ def create_app(settings: Settings | None = None, clock: Callable[[], datetime] =
     Raises ``SettingsError`` when they cannot be used.
     """
     settings = settings or config.read(os.environ)
+    fingerprint = _fingerprint(settings)
     database = Database(settings.database_url)
-    database.open(settings.api_url)
-    source = Intervals(settings.api_url, settings.api_key)
-    newsroom = Newsroom(source, database, clock, settings.timezone, settings.max_age)
+    since = database.open(settings.api_url, fingerprint, clock())
+    newsroom = Newsroom(
+        Intervals(settings.api_url, settings.api_key),
+        database,
+        clock,
+        home=settings.timezone,
+        public_url=settings.public_url,
+        fingerprint=fingerprint,
+        cap=settings.max_age,
+    )
 
     app = Flask("feeds", template_folder=str(TEMPLATES), static_folder=None)
     app.url_map.converters["id"] = _Identifier
     # Else a doubled slash is redirected to an address made from the Host header.
     app.url_map.merge_slashes = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    app.extensions["delivery"] = Delivery(newsroom, clock, settings.public_url, settings.timezone)
+    # As Flask's manual has it; the checker sees a method.
+    app.wsgi_app = _rooted(app.wsgi_app)  # type: ignore[method-assign,assignment]
+    app.extensions["delivery"] = Delivery(newsroom, clock, settings.timezone, since)
     for module in (feeds, pages, problems):
         app.register_blueprint(module.blueprint)
     return app
+
+
+def _rooted(application: WSGIApplication) -> WSGIApplication:
+    """No path is the root (RFC 9110 4.2.3), not a redirect to an address made from Host."""
+
+    def rooted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["PATH_INFO"] = environ.get("PATH_INFO") or "/"
+        return application(environ, start_response)
+
+    return rooted
+
+
+def check(settings: Settings) -> None:
+    """What has to be right before the first worker starts; it costs one call of the upstream.
+
+    Raises ``SettingsError`` if the database cannot be used, or holds events of another upstream or
+    organization, and the ``UpstreamError`` that keeps the organization from being known.
+    """
+    database = Database(settings.database_url)
+    database.open(settings.api_url, _fingerprint(settings), utc_now())
+    organization = Intervals(settings.api_url, settings.api_key).organization()
+    database.belongs_to(organization, utc_now())
+
+
+def _fingerprint(settings: Settings) -> str:
+    return deployment.fingerprint(TEMPLATES, settings.timezone, settings.public_url)

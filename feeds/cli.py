@@ -10,8 +10,9 @@ import click
 from werkzeug.serving import make_server
 
 from feeds import __version__, config, demo
-from feeds.database import Database
-from feeds.errors import SettingsError
+from feeds.app import check
+from feeds.errors import Forbidden, SettingsError, UpstreamError
+from feeds.newsroom import ADVICE
 from feeds.sandbox import ORGANIZATION_ID, SAMPLES, SANDBOX_KEY, Key, create_sandbox
 from feeds.sandbox.keys import Plan
 
@@ -42,9 +43,14 @@ def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
         click.echo(f"Warning: {name} is no setting of this service.", err=True)
     try:
         settings = config.read(os.environ)
-        Database(settings.database_url).open(settings.api_url)
+        check(settings)
     except SettingsError as error:
         raise click.ClickException("\n".join(error.faults)) from None
+    except Forbidden:
+        pass  # a key without read:series: whose it is cannot be known
+    except UpstreamError as error:
+        advice = ADVICE.get(type(error), "")
+        click.echo(f"Warning: {error}{advice} The service starts all the same.", err=True)
     if not os.environ.get("FEEDS_PUBLIC_URL", "").strip():
         click.echo(
             f"Warning: FEEDS_PUBLIC_URL is not set; links say {settings.public_url}.", err=True

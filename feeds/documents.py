@@ -32,6 +32,9 @@ MOST_RUNS = 10_000
 """Runs of one event; a longer list is none that an organizer made."""
 
 
+MOST_DIGITS = 400
+
+
 class Document(Struct, frozen=True):
     """An event, and whether all that it lists as runs was understood.
 
@@ -87,7 +90,7 @@ def decode(body: bytes, event_id: str, known: Event | None = None) -> Document:
     Raises ``Nonsense`` for anything that is not a document of this event.
     """
     try:
-        data = json.loads(body, parse_constant=_no_number)["data"]
+        data = json.loads(body, parse_constant=_no_number, parse_int=_integer)["data"]
         listed = data["runs"]
         wire = _strict_and_liberal(data["event"], _Event, f"event {event_id}")
         if wire.id != event_id:
@@ -192,7 +195,7 @@ def _run(wire: _Run, event: Event) -> Run:
     return Run(
         id=wire.id,
         distance_meters=wire.distance_meters,
-        distance_standard=standard,
+        distance_standard=standard if standard in DISTANCES else "Other",
         distance_label=values.line(wire.distance_label) or standard or wire.id,
         date=values.day(wire.date),
         start_time=_optional(values.clock, wire.start_time, f"{what}: startTime"),
@@ -242,6 +245,11 @@ def _optional(read: Callable[[str], T], text: str | None, what: str) -> T | None
     except (ValueError, OverflowError):
         _tell_once(f"{what} does not decode and is left out")
         return None
+
+
+def _integer(digits: str) -> float:
+    """Python refuses to read very long ones, and with them the whole document."""
+    return int(digits) if len(digits) < MOST_DIGITS else float(digits)
 
 
 def _no_number(constant: str) -> float:

@@ -27,12 +27,20 @@ class NoSuchRun(FeedsError):
     """The options of a query leave nothing of the event."""
 
 
+class StorageAway(FeedsError):
+    """The database is not to be had, and nothing is in memory."""
+
+
 class UpstreamError(FeedsError):
     """The partner API gave no usable answer."""
 
 
 class EventNotFound(UpstreamError):
     """404 with the code NOT_FOUND: there is no such event."""
+
+
+class EventGone(FeedsError):
+    """The event has not been listed for so long that its feeds have ended."""
 
 
 class Unauthorized(UpstreamError):

@@ -3,6 +3,7 @@
 Pure: the time comes in, a duration or an instant goes out. Carried out by ``newsroom``.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 IMMINENT = timedelta(hours=48)
@@ -11,6 +12,12 @@ OVER = timedelta(days=2)
 
 FAILED_FOR = timedelta(seconds=60)
 """How long a failed refresh is remembered, and the max-age of what is served meanwhile."""
+
+GONE_FOR = timedelta(hours=1)
+"""How long an event that is gone is not asked for again."""
+
+OWNER_FOR = timedelta(minutes=10)
+"""How long it is remembered whose the key is."""
 
 UNKNOWN_FOR = timedelta(minutes=10)
 """How long an id is remembered as one that the upstream does not know."""
@@ -39,12 +46,32 @@ def next_phase(span: tuple[datetime, datetime], now: datetime) -> datetime | Non
 
 
 def fresh_until(
-    span: tuple[datetime, datetime], fetched: datetime, cap: timedelta | None
+    span: tuple[datetime, datetime],
+    fetched: datetime,
+    cap: timedelta | None,
+    marks: Iterable[datetime] = (),
 ) -> datetime:
-    """When an edition fetched at ``fetched`` ends; ``cap`` is the longest a deployment allows."""
-    ends = [fetched + max_age(span, fetched)]
-    if cap is not None:
-        ends.append(fetched + cap)
-    if change := next_phase(span, fetched):
-        ends.append(change)
-    return min(ends)
+    """When an edition fetched at ``fetched`` ends.
+
+    ``cap`` is the longest that a deployment allows, ``marks`` are the instants at which its bytes
+    change by themselves.
+    """
+    phase = next_phase(span, fetched)
+    return _ends(fetched, max_age(span, fetched), cap, [*marks, *([phase] if phase else [])])
+
+
+def gone_until(fetched: datetime, cap: timedelta | None, marks: Iterable[datetime]) -> datetime:
+    """When an edition ends of an event that is gone: nobody waits for its next one."""
+    return _ends(fetched, GONE_FOR, cap, marks)
+
+
+def unknown_until(asked: datetime, cap: timedelta | None) -> datetime:
+    """When an id that was unknown at ``asked`` is asked for again."""
+    return _ends(asked, UNKNOWN_FOR, cap, ())
+
+
+def _ends(
+    fetched: datetime, longest: timedelta, cap: timedelta | None, marks: Iterable[datetime]
+) -> datetime:
+    end = fetched + (longest if cap is None else min(longest, cap))
+    return min([end, *(mark for mark in marks if mark > fetched)])

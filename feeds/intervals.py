@@ -74,6 +74,22 @@ class Intervals:
         # One that is no header value would fail every later call.
         return Answer(body, etag=validator if re.fullmatch("[ -~]{1,256}", validator) else None)
 
+    def organization(self) -> str:
+        """The id of the organization that the key belongs to, at the price of one call.
+
+        Raises as ``fetch`` does; ``Forbidden`` if the key lacks the scope read:series.
+        """
+        response, body = self._get("/organization", {})
+        if response.status_code != requests.codes.ok:
+            raise _refusal(response.status_code, body)
+        try:
+            id_ = json.loads(body)["data"]["_id"]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            id_ = None
+        if not isinstance(id_, str):
+            raise errors.Nonsense("The Intervals API sent an answer that cannot be read.")
+        return id_
+
     def decode(self, body: bytes, event_id: str, known: Event | None = None) -> Document:
         """What a fetched document says, see ``documents.decode``."""
         return documents.decode(body, event_id, known)

@@ -5,7 +5,7 @@ Words, used alike in code, tests and texts:
 event     what an organizer publishes: a name, a place, a day, and its runs
 run       one distance of an event, with its own date, start and status
 entry     what becomes a VEVENT and an item: a run, or an event that has (as yet) no runs
-edition   an event as known at one time, with what is remembered about it
+edition   an event as known at one time, with its history: stamps, changes, what left the list
 feed      what a representation is rendered from: a title, links, options and editions
 
 Every text here is clean: no control characters but tab and ``\n``; names, labels and places are on
@@ -13,6 +13,8 @@ one line. Every address is a URI with the scheme http or https. The source of th
 """
 
 import datetime as dt
+from collections.abc import Mapping
+from enum import StrEnum
 
 from msgspec import Struct
 
@@ -36,7 +38,8 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A distance of an event.
 
     ``status``, ``distance_standard`` and ``registration_override`` keep a word that is not known,
-    as it came: what to make of it is for the wording.
+    as it came: what to make of it is for the wording. ``unlisted`` is since when the organizer's
+    list lacks the run, ``withdrawn`` whether it left before it was over: tidying up is no news.
     """
 
     id: str
@@ -54,6 +57,8 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
     virtual: bool = False
     relay: bool = False
     walking: bool = False
+    unlisted: dt.datetime | None = None
+    withdrawn: bool = False
 
     @property
     def cancelled(self) -> bool:
@@ -80,40 +85,114 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
     runs: tuple[Run, ...] = ()
 
     @property
-    def entries(self) -> tuple[Run, ...]:
-        """The runs; of an event without any, one that stands for the event and has its id."""
-        if self.runs:
-            return self.runs
-        itself = Run(
+    def itself(self) -> Run:
+        """What stands for the event while it has no runs: it has the event's id and day."""
+        return Run(
             id=self.id, distance_meters=0, distance_standard="", distance_label="", date=self.date
         )
-        return (itself,)
 
 
 class Stamp(Struct, frozen=True):
-    """When an entry was first seen and last changed (UTC, whole seconds), and how often."""
+    """What is remembered of an entry, so that calendars and readers notice its changes.
+
+    ``created`` is when it was first seen, ``last_modified`` when its content last changed (UTC,
+    whole seconds); ``sequence`` rises when its start, end, place or status do. The digests are of
+    what they stand for.
+    """
 
     created: dt.datetime
     last_modified: dt.datetime
     sequence: int
+    content: str
+    schedule: str
 
 
-class Edition(Struct, frozen=True):
-    """An event as fetched at one time (UTC, whole seconds), and what is remembered about it.
+UNSTAMPED = Stamp(
+    dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.min.replace(tzinfo=dt.UTC), 0, "", ""
+)
+"""The stamp of an entry before it gets one."""
 
-    ``version`` counts how often it was saved; 0 is an edition that never was.
+
+class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a runner was told of a run. ``start`` is ISO 8601 on the clock of ``zone``."""
+
+    start: str
+    zone: str
+    place: str | None = None
+    status: str = "scheduled"
+    sold_out: bool = False
+    override: str | None = None
+    distance: str = ""
+
+
+class Kind(StrEnum):
+    """Kinds of changes, as they stand in guids: never to be renamed."""
+
+    MOVED = "moved"
+    CANCELLED = "cancelled"
+    POSTPONED = "postponed"
+    RESCHEDULED = "rescheduled"
+    REINSTATED = "reinstated"
+    SOLD_OUT = "sold-out"
+    PLACES_AGAIN = "places-again"
+    REGISTRATION_PAUSED = "registration-paused"
+    REGISTRATION_CLOSED = "registration-closed"
+    REGISTRATION_REOPENED = "registration-reopened"
+    NO_LONGER_LISTED = "no-longer-listed"
+    OTHER_DISTANCE = "other-distance"
+    """No news, but what a feed of that distance has lost."""
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """That a run went from one state to another, and when that was noticed.
+
+    It is the ``nth`` of its kind to the same value for the run, and part of the ``group_nth`` group
+    of such changes that were noticed together for the event.
+    """
+
+    run: str
+    kind: Kind
+    was: State
+    now: State
+    noticed: dt.datetime
+    nth: int = 1
+    group_nth: int = 1
+
+    @property
+    def new_start(self) -> bool:
+        """Whether it starts at another time: on the clock, or because the clock is another one."""
+        was, now = self.was, self.now
+        return was.start != now.start or ("T" in now.start and was.zone != now.zone)
+
+    @property
+    def new_place(self) -> bool:
+        """Whether it is somewhere else; a place that nobody tells any more is no news."""
+        return self.now.place is not None and self.was.place != self.now.place
+
+
+class Doubt(Struct, frozen=True):
+    """A first answer that says an event is gone, or has no runs any more, and when it came."""
+
+    of: str
+    since: dt.datetime
+
+
+class Edition(Struct, frozen=True, kw_only=True):
+    """An event as fetched at one time (UTC, whole seconds), and its history.
+
+    ``stamps`` are by the ids of runs and of the event; ``changes`` are in the order in which they
+    were noticed; ``gone`` is since when the upstream does not know the event. ``deployment`` is the
+    fingerprint under which the stamps were made. ``version`` counts how often it was saved.
     """
 
     event: Event
     fetched: dt.datetime
-    first_seen: dt.datetime
-    last_modified: dt.datetime
+    stamps: Mapping[str, Stamp]
+    changes: tuple[Change, ...] = ()
+    gone: dt.datetime | None = None
+    doubt: Doubt | None = None
+    deployment: str = ""
     version: int = 0
-
-    @property
-    def stamp(self) -> Stamp:
-        """The stamp of each of its entries."""
-        return Stamp(created=self.first_seen, last_modified=self.last_modified, sequence=0)
 
 
 class Options(Struct, frozen=True):
@@ -127,11 +206,12 @@ class Options(Struct, frozen=True):
     download: bool = False
 
 
-class Feed(Struct, frozen=True):
+class Feed(Struct, frozen=True, kw_only=True):
     """What a representation is rendered from.
 
     ``page`` is where people read about it, ``source`` where this feed comes from, both absolute;
-    ``timezone`` is the name of the home zone, for events without a known place.
+    ``timezone`` is the name of the home zone, for events without a known place. ``at`` is the last
+    instant that has passed of those at which bytes change by themselves, see ``marks``.
     """
 
     title: str
@@ -140,8 +220,4 @@ class Feed(Struct, frozen=True):
     timezone: str
     editions: tuple[Edition, ...]
     options: Options = Options()
-
-    @property
-    def last_modified(self) -> dt.datetime:
-        """When what the feed shows last changed."""
-        return max(edition.last_modified for edition in self.editions)
+    at: dt.datetime | None = None

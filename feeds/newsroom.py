@@ -13,24 +13,37 @@ from typing import Protocol
 from msgspec import Struct, structs
 from sqlalchemy.exc import SQLAlchemyError
 
-from feeds import freshness
+from feeds import freshness, items, listing
 from feeds.database import Database
 from feeds.documents import Document
-from feeds.errors import EventNotFound, Forbidden, Nonsense, Unauthorized, UpstreamError
+from feeds.errors import (
+    EventGone,
+    EventNotFound,
+    Forbidden,
+    Nonsense,
+    StorageAway,
+    Unauthorized,
+    UpstreamError,
+)
 from feeds.intervals import Answer
-from feeds.model import Edition, Event
+from feeds.model import Edition, Event, Feed
 from feeds.recent import Recent
-from feeds.schedule import entries, span
+from feeds.revisions import revised
+from feeds.schedule import SHOWN_UNLISTED, entries, leavings, over, span
 
 log = logging.getLogger(__name__)
 
 REMEMBERED = 10_000
 """Events, and ids that are none, that a process keeps in memory."""
 
-_ADVICE = {
+SAVES = 5
+"""Attempts to save an edition while other processes save theirs."""
+
+ADVICE = {
     Unauthorized: " Check INTERVALS_PARTNER_API_KEY.",
     Forbidden: " It needs the scope read:events.",
 }
+"""What an operator can do about it."""
 
 
 class Source(Protocol):
@@ -41,6 +54,9 @@ class Source(Protocol):
 
     def decode(self, body: bytes, event_id: str, known: Event | None) -> Document:
         """What a document says; raises ``Nonsense`` if that is nothing."""
+
+    def organization(self) -> str:
+        """The id of the organization whose events these are; raises as ``fetch`` does."""
 
 
 class Current(Struct, frozen=True):
@@ -58,10 +74,15 @@ class Current(Struct, frozen=True):
 
 
 class _Held(Struct, frozen=True):
-    """What is in memory of an id: an edition, or why there is none; ``etag`` is the upstream's."""
+    """What is in memory of an id: an edition, or why there is none, and from when to when.
 
+    ``base`` is the edition as the database has it, ``etag`` the upstream's for it.
+    """
+
+    since: datetime
     until: datetime
     edition: Edition | None = None
+    base: Edition | None = None
     error: UpstreamError | None = None
     etag: str | None = None
 
@@ -69,7 +90,8 @@ class _Held(Struct, frozen=True):
 class Newsroom:
     """The editions of one upstream; threads may share it.
 
-    ``home`` is the zone of events without a known place, ``cap`` the longest max-age.
+    ``home`` is the zone of events without a known place, ``public_url`` where the service is found,
+    ``fingerprint`` what tells this deployment from others, ``cap`` the longest max-age.
     """
 
     def __init__(
@@ -77,35 +99,53 @@ class Newsroom:
         source: Source,
         database: Database,
         clock: Callable[[], datetime],
+        *,
         home: str,
+        public_url: str,
+        fingerprint: str = "",
         cap: timedelta | None = None,
     ) -> None:
         self._source = source
         self._database = database
         self._clock = clock
         self._home = home
+        self._public_url = public_url
+        self._fingerprint = fingerprint
         self._cap = cap
         self._memory: Recent[str, _Held] = Recent(REMEMBERED)
         self._locks = tuple(Lock() for _ in range(64))
+        self._owner: tuple[datetime, str | None] | None = None
+
+    def page(self, event_id: str) -> str:
+        """The address of an event's page; with an extension added, of its feeds."""
+        return f"{self._public_url}/events/{event_id}"
 
     def current(self, event_id: str) -> Current:
         """The edition to serve now.
 
-        Raises ``EventNotFound`` for an id that is none, and the ``UpstreamError`` that keeps an
-        event from being known for the first time.
+        Raises ``EventNotFound`` for an id that is none, ``EventGone`` for an event that has not
+        been listed for long, and the ``UpstreamError`` that keeps one from being known at all.
         """
-        held = self._memory.get(event_id)
-        if held is None or self._clock() >= held.until:
+        held = self._held(event_id)
+        if held is None:
             with self._locks[hash(event_id) % len(self._locks)]:
-                held = self._memory.get(event_id)
-                if held is None or self._clock() >= held.until:
-                    held = self._renewed(event_id, held)
+                held = self._held(event_id)
+                if held is None:
+                    held = self._renewed(event_id, self._memory.get(event_id))
                     self._memory.put(event_id, held)
         if held.edition is None:
             raise held.error or EventNotFound("There is no such event.")
+        gone = held.edition.gone
+        if gone and gone + SHOWN_UNLISTED <= self._clock():
+            raise EventGone("This event is no longer listed.")
         return Current(held.edition, held.until, failed=held.error is not None)
 
-    def nearest(self, most: int) -> list[Edition]:
+    def _held(self, event_id: str) -> _Held | None:
+        """What is in memory, if it still holds; a clock that was put back proves nothing."""
+        held = self._memory.get(event_id)
+        return held if held and held.since <= self._clock() < held.until else None
+
+    def nearest(self, most: int) -> list[Event]:
         """The events that are known, the next one first; none while the database is away."""
         try:
             return self._database.nearest(self._clock(), most)
@@ -116,73 +156,159 @@ class Newsroom:
     def _renewed(self, event_id: str, held: _Held | None) -> _Held:
         """What another process saved, if that is fresh; else what the upstream has now."""
         now = self._clock().replace(microsecond=0)
-        known = held.edition if held else None
-        stored = self._stored(event_id)
-        if stored and (known is None or stored.fetched > known.fetched):
-            known, held = stored, None
-            if now < (until := self._fresh_until(stored)):
-                return _Held(until, stored)
-        etag = held.etag if held else None
+        stored = self._stored(event_id, held)
+        if stored and not (held and held.base and held.base.version >= stored.version):
+            held = self._redeployed(stored, now)
+            if held.edition and held.edition.fetched <= now < held.until:
+                return held
+        held = held or _Held(now, now)
         try:
-            answer = self._source.fetch(event_id, etag)
-            edition = self._saved(self._edited(event_id, answer, known, now))
+            answer = self._source.fetch(event_id, held.etag)
+            published = self._published(
+                held, event_id, now, lambda known: self._edited(event_id, answer, known, now)
+            )
+        except EventNotFound as error:
+            return self._missing(event_id, error, held, now)
         except UpstreamError as error:
-            return self._failed(event_id, error, known, now)
-        return _Held(self._fresh_until(edition), edition, etag=answer.etag)
+            return self._failed(event_id, error, held, now)
+        doubtful = published.edition and published.edition.doubt
+        return structs.replace(published, etag=None if doubtful else answer.etag)
 
     def _edited(
         self, event_id: str, answer: Answer, known: Edition | None, now: datetime
     ) -> Edition:
+        """The edition that an answer makes; its history is still that of ``known``."""
         if answer.body is None and known:
             return structs.replace(known, fetched=now)
         if answer.body is None:
             raise Nonsense("The Intervals API sent an answer that cannot be read.")
-        event = self._source.decode(answer.body, event_id, known.event if known else None).event
+        document = self._source.decode(answer.body, event_id, known.event if known else None)
+        event = document.event
         if known is None:
-            return Edition(event=event, fetched=now, first_seen=now, last_modified=now)
-        changed = max(now, known.last_modified) if event != known.event else known.last_modified
-        return structs.replace(known, event=event, fetched=now, last_modified=changed)
+            return Edition(event=event, fetched=now, stamps={}, deployment=self._fingerprint)
+        emptied = not event.runs and listing.has_listed_runs(known.event)
+        if emptied and not listing.believed(known.doubt, listing.EMPTIED, now):
+            log.warning("event %s has no runs; they stay until that is confirmed", event_id)
+            doubt = listing.doubted(known.doubt, listing.EMPTIED, now)
+            return structs.replace(known, fetched=now, doubt=doubt)
+        if document.complete:
+            event = listing.with_unlisted(event, known.event, self._over(known, now), now)
+        return structs.replace(known, event=event, fetched=now, gone=None, doubt=None)
 
-    def _failed(
-        self, event_id: str, error: UpstreamError, known: Edition | None, now: datetime
+    def _missing(self, event_id: str, error: EventNotFound, held: _Held, now: datetime) -> _Held:
+        """What is left of an event that the upstream does not know."""
+        if held.edition is None:
+            return self._failed(event_id, error, held, now)
+
+        def edit(known: Edition | None) -> Edition:
+            if known is None:
+                raise error
+            if known.gone:
+                return structs.replace(known, fetched=now)
+            if not listing.believed(known.doubt, listing.GONE, now):
+                log.warning("event %s is not found; it stays until that is confirmed", event_id)
+                doubt = listing.doubted(known.doubt, listing.GONE, now)
+                return structs.replace(known, fetched=now, doubt=doubt)
+            self._check_owner(known.event, now)
+            event = listing.without_any(known.event, self._over(known, now), now)
+            return structs.replace(known, event=event, fetched=now, gone=now, doubt=None)
+
+        try:
+            return self._published(held, event_id, now, edit)
+        except UpstreamError as refusal:
+            return self._failed(event_id, refusal, held, now)
+
+    def _published(
+        self,
+        held: _Held,
+        event_id: str,
+        now: datetime,
+        edit: Callable[[Edition | None], Edition],
     ) -> _Held:
-        log.warning("event %s: %s%s", event_id, error, _ADVICE.get(type(error), ""))
-        if known:
-            return _Held(now + freshness.FAILED_FOR, known, error)
-        if isinstance(error, Forbidden) and self._knows_any():
+        """What ``edit`` makes of the last edition, with its history, saved over it.
+
+        If another process was faster, it is made of what that one saved: no change is lost, and
+        none is noticed twice. Without the database it is kept in memory, to be saved next time.
+        """
+        base, known = held.base, held.edition
+        for _ in range(SAVES):
+            edition = revised(known, edit(known), now, self._home, self.page(event_id))
+            try:
+                if saved := self._database.save(base, edition, self._span(edition)):
+                    return _Held(now, self._fresh_until(saved), saved, saved)
+                base = known = self._database.read(event_id)
+            except SQLAlchemyError as error:
+                log.warning("event %s cannot be saved: %s", event_id, type(error).__name__)
+                break
+            if known and known.fetched >= now:  # asked for later than what this one has
+                return _Held(now, self._fresh_until(known), known, known)
+        return _Held(now, self._fresh_until(edition), edition, base)
+
+    def _check_owner(self, event: Event, now: datetime) -> None:
+        """A 404 says nothing to a key that has become another organization's.
+
+        Raises an ``UpstreamError`` if it has, or while that is not known.
+        """
+        if self._owner is None or not self._owner[0] <= now < self._owner[0] + freshness.OWNER_FOR:
+            try:
+                owner: str | None = self._source.organization()
+            except Forbidden:
+                owner = None  # a key without that scope: the two answers have to do
+            self._owner = (now, owner)
+        if self._owner[1] not in (None, event.organization_id):
+            raise Unauthorized("The Intervals API does not show the event to this key.")
+
+    def _failed(self, event_id: str, error: UpstreamError, held: _Held, now: datetime) -> _Held:
+        """What there was, or why there is nothing, for as long as a failure is remembered."""
+        if not held.edition and isinstance(error, Forbidden) and self._knows_any():
             # The key reads events: this one is not there for it.
             error = EventNotFound("There is no such event.")
-        remembered = freshness.FAILED_FOR
+        log.warning("event %s: %s%s", event_id, error, ADVICE.get(type(error), ""))
+        if held.edition:
+            return structs.replace(held, since=now, until=now + freshness.FAILED_FOR, error=error)
         if isinstance(error, EventNotFound):
-            remembered = min(freshness.UNKNOWN_FOR, self._cap or freshness.UNKNOWN_FOR)
-        return _Held(now + remembered, error=error)
+            return _Held(now, freshness.unknown_until(now, self._cap), error=error)
+        return _Held(now, now + freshness.FAILED_FOR, error=error)
+
+    def _redeployed(self, stored: Edition, now: datetime) -> _Held:
+        """A stored edition, compared once more after a deploy: its bytes may be others now."""
+        if stored.deployment == self._fingerprint:
+            return _Held(now, self._fresh_until(stored), stored, stored)
+        held = _Held(now, now, stored, stored)
+
+        def edit(known: Edition | None) -> Edition:
+            return structs.replace(known or stored, deployment=self._fingerprint)
+
+        return self._published(held, stored.event.id, now, edit)
 
     def _fresh_until(self, edition: Edition) -> datetime:
-        return freshness.fresh_until(self._span(edition), edition.fetched, self._cap)
+        feed = Feed(title="", page="", source="", timezone=self._home, editions=(edition,))
+        marks = [*leavings(feed), *items.marks(feed)]
+        if edition.doubt:
+            marks.append(edition.doubt.since + listing.BELIEVED_AFTER)
+        if edition.gone:
+            marks.append(edition.gone + SHOWN_UNLISTED)
+            return freshness.gone_until(edition.fetched, self._cap, marks)
+        return freshness.fresh_until(self._span(edition), edition.fetched, self._cap, marks)
+
+    def _over(self, edition: Edition, now: datetime) -> frozenset[str]:
+        return over(edition, self._home, now)
 
     def _span(self, edition: Edition) -> tuple[datetime, datetime]:
         return span(entries(edition, self._home))
 
-    # The database is a memory: without it the service goes on with what it has.
+    def _stored(self, event_id: str, held: _Held | None) -> Edition | None:
+        """What the database has. Without it the service goes on with what is in memory.
 
-    def _stored(self, event_id: str) -> Edition | None:
+        Raises ``StorageAway`` if that is nothing: what was told before is not known then.
+        """
         try:
             return self._database.read(event_id)
         except SQLAlchemyError as error:
             log.warning("event %s cannot be read: %s", event_id, type(error).__name__)
+            if held is None or held.edition is None:
+                raise StorageAway("The database is not to be had.") from None
             return None
-
-    def _saved(self, edition: Edition) -> Edition:
-        """The edition as saved; the one that another process saved first, if there is one."""
-        try:
-            return (
-                self._database.save(edition, self._span(edition))
-                or self._database.read(edition.event.id)
-                or edition
-            )
-        except SQLAlchemyError as error:
-            log.warning("event %s cannot be saved: %s", edition.event.id, type(error).__name__)
-            return edition
 
     def _knows_any(self) -> bool:
         try:

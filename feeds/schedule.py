@@ -5,13 +5,13 @@ The partner API gives runs a start at most, and events one end for all of them.
 
 import datetime as dt
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import ceil
 from zoneinfo import ZoneInfo
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from feeds.model import Edition, Event, Feed, Run, Stamp
+from feeds.model import UNSTAMPED, Change, Edition, Event, Feed, Kind, Run, Stamp
 from feeds.options import keeps
 from feeds.zones import localize, zone_at
 
@@ -24,6 +24,9 @@ MINUTES_PER_KM = 10
 MINUTES_PER_KM_WALKING = 15
 SHORTEST = dt.timedelta(hours=1)
 LONGEST = dt.timedelta(hours=72)
+
+SHOWN_UNLISTED = dt.timedelta(days=30)
+"""How long a run, or an event, that is no longer listed is shown as such."""
 
 MOST = 1000
 """Runs in one feed: Google is reported to take some 1,100."""
@@ -55,38 +58,97 @@ class Entry(Struct, frozen=True):
     period: Period
     zone: ZoneInfo
     stamp: Stamp
+    changes: tuple[Change, ...]
 
     @property
     def uid(self) -> str:
         """The same for ever, on every deployment and in every feed (RFC 5545 3.8.4.7)."""
         return f"{self.run.id}@intervals.run"
 
+    @property
+    def last_move(self) -> Change | None:
+        """The last time that its start or its place changed."""
+        moves = (Kind.MOVED, Kind.RESCHEDULED)
+        return next((each for each in reversed(self.changes) if each.kind in moves), None)
 
-def entries(edition: Edition, home: str) -> tuple[Entry, ...]:
-    """The entries of an edition; ``home`` is the zone of events without a known place."""
+    @property
+    def off(self) -> bool:
+        """Whether nobody should come."""
+        return self.run.cancelled or self.run.withdrawn
+
+
+def entries(edition: Edition, home: str, at: dt.datetime | None = None) -> tuple[Entry, ...]:
+    """The entries of an edition at a time; without one, those that have left as well.
+
+    ``home`` is the zone of events without a known place.
+    """
     event = edition.event
+    runs = [run for run in event.runs if not has_left(run, at)]
+    itself = structs.replace(event.itself, unlisted=edition.gone, withdrawn=bool(edition.gone))
     zone = zone_at(event.point, home)
-    main = _main(event)
+    main = _main(runs or [itself])
     return tuple(
-        Entry(event, run, _period(run, event, zone, main=run.id in main), zone, edition.stamp)
-        for run in event.entries
+        Entry(
+            event,
+            run,
+            _period(run, event, zone, main=run.id in main, itself=not runs),
+            zone,
+            edition.stamps.get(run.id, UNSTAMPED),
+            tuple(change for change in edition.changes if change.run == run.id),
+        )
+        for run in runs or [itself]
     )
 
 
+def has_left(run: Run, at: dt.datetime | None) -> bool:
+    """Whether a run that is no longer listed has been shown as such for long enough."""
+    return at is not None and run.unlisted is not None and run.unlisted + SHOWN_UNLISTED <= at
+
+
 def entries_of(feed: Feed) -> tuple[Entry, ...]:
-    """The entries that a feed shows, in the order of time; at most ``MOST``."""
+    """The entries that a feed shows, in the order of time; of too many, the last ``MOST``."""
     shown = sorted(
         (
             entry
             for edition in feed.editions
-            for entry in entries(edition, feed.timezone)
+            for entry in entries(edition, feed.timezone, feed.at)
             if keeps(feed.options, entry.run)
         ),
         key=lambda entry: (instant(entry.period.start, entry.zone), entry.uid),
     )
     if len(shown) > MOST:
-        log.warning("%s: %d runs, the first %d are shown", feed.source, len(shown), MOST)
-    return tuple(shown[:MOST])
+        log.warning("%s: %d runs, the last %d are shown", feed.source, len(shown), MOST)
+    return tuple(shown[-MOST:])
+
+
+def over(edition: Edition, home: str, now: dt.datetime) -> frozenset[str]:
+    """The ids of the entries that have ended."""
+    return frozenset(
+        entry.run.id
+        for entry in entries(edition, home)
+        if instant(entry.period.end, entry.zone) <= now
+    )
+
+
+def leavings(feed: Feed) -> Iterator[dt.datetime]:
+    """The instants at which runs of a feed leave it, without anything having changed."""
+    for edition in feed.editions:
+        for run in edition.event.runs:
+            if run.unlisted and keeps(feed.options, run):
+                yield run.unlisted + SHOWN_UNLISTED
+
+
+def last_modified(feed: Feed) -> dt.datetime:
+    """When what a feed shows last changed: content, or the clock at ``feed.at``."""
+    instants = [entry.stamp.last_modified for entry in entries_of(feed)]
+    for edition in feed.editions:
+        # A run that is of another distance now has left the feeds of its old one.
+        instants += [
+            change.noticed
+            for change in edition.changes
+            if change.kind == Kind.OTHER_DISTANCE and change.was.distance in feed.options.distance
+        ]
+    return max([*instants, feed.at]) if feed.at else max(instants)
 
 
 def limit(run: Run) -> dt.timedelta:
@@ -114,17 +176,17 @@ def instant(when: dt.date, zone: ZoneInfo) -> dt.datetime:
     return when.astimezone(dt.UTC)
 
 
-def _main(event: Event) -> frozenset[str]:
+def _main(runs: Iterable[Run]) -> frozenset[str]:
     """The runs that the event's end is about: the longest of the last day that anyone runs."""
-    runs = [run for run in event.entries if not run.virtual and not run.cancelled]
+    runs = [run for run in runs if not run.virtual and not run.cancelled]
     last = max(((run.date, run.distance_meters) for run in runs), default=None)
     return frozenset(run.id for run in runs if (run.date, run.distance_meters) == last)
 
 
-def _period(run: Run, event: Event, zone: ZoneInfo, *, main: bool) -> Period:
+def _period(run: Run, event: Event, zone: ZoneInfo, *, main: bool, itself: bool) -> Period:
     if run.virtual:
         return _days(run.date, event.end_date)
-    reach = 2 * limit(run) if event.runs else dt.timedelta.max  # an event's own end always counts
+    reach = dt.timedelta.max if itself else 2 * limit(run)  # an event's own end always counts
     clock = run.start_time or (event.start_time if run.date == event.date else None)
     if clock is None:
         whole = main and event.end_date is not None and event.end_date - run.date <= reach

@@ -29,9 +29,9 @@ def day(text: str) -> date:
 
 
 def clock(text: str) -> time:
-    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?", text):
+    if not re.fullmatch(r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?", text):
         raise ValueError("not HH:MM or HH:MM:SS")
-    return time.fromisoformat(text)
+    return time.fromisoformat(text.zfill(len("HH:MM:SS" if text.count(":") > 1 else "HH:MM")))
 
 
 def instant(text: str) -> datetime:
@@ -51,6 +51,8 @@ def url(text: str) -> str:
     # (UTS 46 section 7): another host than the one meant is worse than none.
     if not host.isprintable() or re.search("[ßς]", host):
         raise ValueError("not a host that all clients read alike")
+    if re.search(r"[\t\r\n]", text):  # which the next line would leave out
+        raise ValueError("not on one line")
     uri = iri_to_uri(text)
     if len(uri) > MAX_URL or not _URI.fullmatch(uri):
         raise ValueError("not an address of the web")

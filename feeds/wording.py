@@ -7,12 +7,12 @@ a text tells the registration window, never "open now".
 import datetime as dt
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from feeds.model import Event, Options, Run
+from feeds.model import Change, Event, Kind, Options, Run
 from feeds.schedule import DAY, Entry, Period
 
 # By hand: strftime speaks the language of the process.
@@ -34,6 +34,25 @@ _TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[a-zA-Z][^<>]*>", re.DOTALL)
 _TYPES = {"race": "Race", "runClub": "Run club", "timeTrial": "Time trial"}
 
 
+_KINDS = {
+    Kind.MOVED: "Moved",
+    Kind.CANCELLED: "Cancelled",
+    Kind.POSTPONED: "Postponed",
+    Kind.RESCHEDULED: "Rescheduled",
+    Kind.REINSTATED: "Reinstated",
+    Kind.SOLD_OUT: "Sold out",
+    Kind.PLACES_AGAIN: "Places again",
+    Kind.REGISTRATION_PAUSED: "Registration paused",
+    Kind.REGISTRATION_CLOSED: "Registration closed",
+    Kind.REGISTRATION_REOPENED: "Registration reopened",
+    Kind.NO_LONGER_LISTED: "No longer listed",
+}
+REGISTRATION = {
+    "registration-opens": "Registration is open",
+    "registration-closes": "Registration has closed",
+}
+
+
 class Link(Struct, frozen=True):
     """An address and what is found there."""
 
@@ -49,12 +68,20 @@ def title(event: Event, options: Options) -> str:
 
 
 def summary(entry: Entry) -> str:
-    """``Cancelled: Harbor Run: 10K``; the label is left out where it tells nothing new."""
-    event, run = entry.event, entry.run
-    name = event.name
-    if run.distance_label and not (len(event.runs) == 1 and _holds(name, run.distance_label)):
-        name = f"{name}: {run.distance_label}"
-    return _PREFIXES.get(run.status, "") + name
+    """``Cancelled: Harbor Run: 10K``."""
+    return _prefix(entry) + name(entry)
+
+
+def name(entry: Entry) -> str:
+    """``Harbor Run: 10K``; the label is left out where it tells nothing new."""
+    event, label = entry.event, entry.run.distance_label
+    if not label or (len(event.runs) == 1 and _holds(event.name, label)):
+        return event.name
+    return f"{event.name}: {label}"
+
+
+def _prefix(entry: Entry) -> str:
+    return "No longer listed: " if entry.run.withdrawn else _PREFIXES.get(entry.run.status, "")
 
 
 def _holds(name: str, label: str) -> bool:
@@ -105,18 +132,11 @@ def categories(entry: Entry) -> tuple[str, ...]:
 def facts(entry: Entry) -> Iterator[str]:
     """What there is to know of an entry besides the event's own text, a sentence each."""
     run, period, zone = entry.run, entry.period, entry.zone
-    if run.status in _STATUSES:
-        yield _STATUSES[run.status]
-    elif run.status != "scheduled":
-        yield f"Status given by the organizer: {run.status}"
-    if period.all_day:
-        yield f"Date: {when(period)}"
-        if not run.virtual:
-            yield "No start time has been announced."
-    else:
-        yield f"Start: {moment(period.start)} local time ({zone.key})"
+    yield from _status(entry)
+    yield from _start(entry)
+    yield from _moved_from(entry)
     if period.estimated:
-        yield "No finish time has been announced: the end is an estimate."
+        yield "The finish time is an estimate."
     yield from _registration(run, zone)
     if run.sold_out:
         yield "Sold out."
@@ -126,6 +146,52 @@ def facts(entry: Entry) -> Iterator[str]:
         yield "Relay."
     if run.walking:
         yield "Walking event."
+
+
+def _status(entry: Entry) -> Iterator[str]:
+    if entry.run.withdrawn:
+        yield "No longer listed by the organizer."
+    elif entry.run.status in _STATUSES:
+        yield _STATUSES[entry.run.status]
+    elif entry.run.status != "scheduled":
+        yield f"Status given by the organizer: {entry.run.status}"
+
+
+def _start(entry: Entry) -> Iterator[str]:
+    run, period = entry.run, entry.period
+    if not period.all_day:
+        # Of a race that does not take place, or not then, it is what had been planned.
+        word = "Planned start" if entry.off or run.status == "postponed" else "Start"
+        yield f"{word}: {moment(period.start)} local time ({entry.zone.key})"
+        return
+    yield f"{'Dates' if period.end - DAY > period.start else 'Date'}: {when(period)}"
+    if not run.virtual:
+        yield "No start time has been announced."
+    elif run.start_time:
+        yield f"The organizer starts at {run.start_time:%H:%M}."
+
+
+def _moved_from(entry: Entry) -> Iterator[str]:
+    """What was told before the last move: the start, the place, or both."""
+    move = entry.last_move
+    if move is None:
+        return
+    if move.new_start and not announces_start(move):
+        clock_of = f" ({move.was.zone})" if move.was.zone != move.now.zone else ""
+        yield f"Moved from {told(move.was.start)}{clock_of}"
+    if move.new_place and move.was.place:
+        yield f"Moved from {move.was.place}"
+
+
+def announces_start(change: Change) -> bool:
+    """Whether a run that had only its day now has a time on that day."""
+    return "T" not in change.was.start and change.now.start.startswith(f"{change.was.start}T")
+
+
+def told(start: str) -> str:
+    """A start as it stands in a ``State``, in words."""
+    read = dt.datetime if "T" in start else dt.date
+    return moment(read.fromisoformat(start))
 
 
 def _registration(run: Run, zone: ZoneInfo) -> Iterator[str]:
@@ -145,7 +211,7 @@ def _registration(run: Run, zone: ZoneInfo) -> Iterator[str]:
 def links(entry: Entry, page: str) -> tuple[Link, ...]:
     """Where to register, the event's own site, and the page with all its feeds."""
     event, run = entry.event, entry.run
-    register = None if run.cancelled else run.registration_url or event.registration_url
+    register = None if entry.off else run.registration_url or event.registration_url
     known = (("Register", register), ("Website", event.website_url), ("Event page", page))
     return tuple(Link(label, url) for label, url in known if url)
 
@@ -156,6 +222,35 @@ def prose(entry: Entry, page: str) -> str:
     if entry.event.description:
         lines += ["", entry.event.description]
     return "\n".join(lines)
+
+
+def names(runs: Sequence[Entry]) -> str:
+    """What some runs of an event are called together: ``Harbor Run: 10K, 5K``."""
+    event = runs[0].event
+    if len(runs) == 1:
+        return name(runs[0])
+    return f"{event.name}: {', '.join(dict.fromkeys(run.run.distance_label for run in runs))}"
+
+
+def announcement(group: Sequence[Change], runs: Sequence[Entry]) -> str:
+    """The title of changes of one kind that were noticed together, with the start they share."""
+    kind = "Start time" if all(map(announces_start, group)) else _KINDS[group[0].kind]
+    starts = {change.now.start for change in group}
+    now = "now " if group[0].kind in (Kind.MOVED, Kind.RESCHEDULED) else ""
+    when = f", {now}{told(starts.pop())}" if len(starts) == 1 else ""
+    return f"{kind}: {names(runs)}{when}"
+
+
+def change(change: Change, entry: Entry) -> str:
+    """What a change tells of a run: how it is now and, where that moved, how it was."""
+    was, now = change.was, change.now
+    zone = f" local time ({now.zone})" if "T" in now.start else ""
+    parts = [f"{told(now.start)}{zone}", *([now.place] if now.place else [])]
+    before = [told(was.start)] if change.new_start and not announces_start(change) else []
+    before += [was.place] if change.new_place and was.place else []
+    label = entry.run.distance_label or entry.event.name
+    told_before = f"; before: {', '.join(before)}" if before else ""
+    return f"{label}: {', '.join(parts)}{told_before}"
 
 
 def plain(text: str) -> str:

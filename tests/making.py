@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from feeds.model import Edition, Event, Feed, Options, Run
+from feeds.model import Edition, Event, Feed, Options, Run, Stamp
 from feeds.schedule import Entry, entries
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -37,9 +37,13 @@ def an_event(*runs: Run, **fields: Any) -> Event:
     return Event(**ordinary | fields)
 
 
-def an_edition(event: Event, *, seen: datetime = NOW, changed: datetime | None = None) -> Edition:
-    """An edition of an event first seen and last changed at these times."""
-    return Edition(event=event, fetched=NOW, first_seen=seen, last_modified=changed or seen)
+def an_edition(
+    event: Event, *, seen: datetime = NOW, changed: datetime | None = None, **fields: Any
+) -> Edition:
+    """An edition of an event, all of it first seen and last changed at these times."""
+    stamp = Stamp(seen, changed or seen, 170_000_000, "", "")
+    stamps = dict.fromkeys([event.id, *(run.id for run in event.runs)], stamp)
+    return Edition(event=event, fetched=NOW, stamps=stamps, **fields)
 
 
 def a_feed(*events: Event, extension: str = "ics", home: str = HOME, **options: Any) -> Feed:

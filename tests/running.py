@@ -63,9 +63,11 @@ class Upstream:
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.calls: list[str] = []
         self.instead: Response | None = None
+        self.failing: dict[str, Response] = {}
         self.scopes = set(SCOPES)
-        key = Key(ORGANIZATION_ID, scopes=cast("frozenset[str]", self.scopes))
-        self._sandbox = create_sandbox(keys={SANDBOX_KEY: key}, clock=clock)
+        self._keys: dict[str, Key] = {}
+        self.give_key_to(ORGANIZATION_ID)
+        self._sandbox = create_sandbox(keys=self._keys, clock=clock)
         self._server = make_server(
             HOST, 0, self._answer, threaded=True, request_handler=_QuietHandler
         )
@@ -73,7 +75,8 @@ class Upstream:
 
     def _answer(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         self.calls.append(environ["PATH_INFO"])
-        return (self.instead or self._sandbox)(environ, start_response)
+        failing = self.failing.get(environ["PATH_INFO"])
+        return (self.instead or failing or self._sandbox)(environ, start_response)
 
     @contextmanager
     def on(self) -> Iterator["Upstream"]:
@@ -94,6 +97,30 @@ class Upstream:
     def asked(self) -> list[str]:
         """The ids of the events that it was asked for, in order."""
         return [path.removeprefix("/events/") for path in self.calls if "/events/" in path]
+
+    def give_key_to(self, organization: str) -> None:
+        """Have the key belong to this organization from now on."""
+        key = Key(organization, scopes=cast("frozenset[str]", self.scopes))
+        self._keys[SANDBOX_KEY] = key
+
+    def put(self, event_id: str, document: Any) -> None:
+        """Have a document served as it is."""
+        answer = self._sandbox.test_client().put(f"/sandbox/events/{event_id}", json=document)
+        assert answer.status_code in (200, 201)
+
+    def delete(self, event_id: str) -> None:
+        """Have no such event from now on."""
+        answer = self._sandbox.test_client().delete(f"/sandbox/events/{event_id}")
+        assert answer.status_code in (200, 204)
+
+    def fail(self, path: str, status: int) -> None:
+        """Answer one path with an error of the API's own from now on."""
+        body = json.dumps({"error": {"code": "INTERNAL", "message": "Upstream's own text."}})
+        self.failing[path] = Response(body, status, mimetype="application/json")
+
+    def answer(self, status: int, media_type: str, body: str) -> None:
+        """Answer everything with this from now on."""
+        self.instead = Response(body, status, mimetype=media_type)
 
     def refuse(self, status: int, code: str) -> None:
         """Answer everything with an error of the API's own from now on."""
@@ -126,9 +153,7 @@ class Upstream:
             }
             for number, date in enumerate(dates, 1)
         ]
-        document = {"event": event | fields, "runs": runs}
-        answer = self._sandbox.test_client().put(f"/sandbox/events/{event_id}", json=document)
-        assert answer.status_code in (200, 201)
+        self.put(event_id, {"event": event | fields, "runs": runs})
 
 
 class _QuietHandler(WSGIRequestHandler):

@@ -886,3 +886,10 @@ class TestPages:
         assert all(re.match("(https?|webcal)://", link) for link in page.links)
         assert not [name for name, _ in page.attributes if name.startswith("on")]
         assert client.get("/events/harbor.ics").status_code == 200
+
+
+def test_no_path_is_the_root_and_not_a_redirect_to_the_host_it_was_asked_with(app):
+    client = app.test_client()
+    answered = client.get("/", environ_overrides={"PATH_INFO": "", "HTTP_HOST": "evil.example"})
+    assert answered.status_code == 200
+    assert "Location" not in answered.headers

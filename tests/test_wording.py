@@ -271,11 +271,13 @@ class TestFacts:
         ],
     )
     def test_tell_a_status_first_even_one_that_is_not_known(self, status, fact):
-        ordinary = facts_of(a_run(start_time=time(8)))
-        assert facts_of(a_run(start_time=time(8), status=status)) == [fact, *ordinary]
+        start, *ordinary = facts_of(a_run(start_time=time(8)))
+        told = facts_of(a_run(start_time=time(8), status=status))
+        planned = start if status not in ("cancelled", "postponed") else f"Planned s{start[1:]}"
+        assert told == [fact, planned, *ordinary]
 
     def test_tell_that_an_end_is_an_estimate(self):
-        estimate = "No finish time has been announced: the end is an estimate."
+        estimate = "The finish time is an estimate."
         assert facts_of(a_run(start_time=time(8)))[1:] == [estimate]
 
     def test_tell_that_no_start_time_is_known(self):
@@ -284,12 +286,14 @@ class TestFacts:
 
     def test_tell_all_days_of_a_long_run_without_a_start_time(self):
         facts = facts_of(a_run(distance_meters=160_934.4), end_date=SUN)
-        assert facts[0] == "Date: Sat 14 Jun 2025 to Sun 15 Jun 2025"
+        assert facts[0] == "Dates: Sat 14 Jun 2025 to Sun 15 Jun 2025"
 
     @pytest.mark.parametrize("start", [None, time(8)], ids=["no-start", "start"])
-    def test_of_a_virtual_run_are_its_days_and_no_word_on_a_start_time(self, start):
+    def test_of_a_virtual_run_are_its_days_and_when_the_organizer_starts(self, start):
+        own = ["The organizer starts at 08:00."] if start else []
         assert facts_of(a_run(virtual=True, start_time=start), end_date=SUN) == [
-            "Date: Sat 14 Jun 2025 to Sun 15 Jun 2025",
+            "Dates: Sat 14 Jun 2025 to Sun 15 Jun 2025",
+            *own,
             "Virtual: take part from anywhere.",
         ]
 
@@ -355,8 +359,8 @@ class TestFacts:
         )
         assert facts_of(run) == [
             "Postponed by the organizer.",
-            "Start: Sat 14 Jun 2025, 08:00 local time (America/Chicago)",
-            "No finish time has been announced: the end is an estimate.",
+            "Planned start: Sat 14 Jun 2025, 08:00 local time (America/Chicago)",
+            "The finish time is an estimate.",
             "Registration opens Wed 1 Jan 2025, 00:00 (America/Chicago)",
             "Registration is paused.",
             "Sold out.",

@@ -1,19 +1,26 @@
 """The formats: what a feed looks like as bytes. Routes, links and tests walk ``FORMATS``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from msgspec import Struct
 
+from feeds import items
 from feeds.formats import ical, rss
 from feeds.model import Feed
+from feeds.schedule import leavings
 
 
 class Format(Struct, frozen=True):
-    """A representation of a feed: its media type, its bytes, the options it takes."""
+    """A representation of a feed: its media type, its bytes, the options it takes.
+
+    ``marks`` are the instants at which its bytes change by themselves.
+    """
 
     media_type: str
     render: Callable[[Feed], bytes]
     options: frozenset[str]
+    marks: Callable[[Feed], Iterable[datetime]]
 
 
 FORMATS = {
@@ -21,11 +28,13 @@ FORMATS = {
         "text/calendar; charset=utf-8",
         ical.render,
         frozenset({"busy", "cancelled", "distance", "download", "registration", "run"}),
+        leavings,
     ),
     "rss": Format(
         "application/rss+xml; charset=utf-8",
         rss.render,
         frozenset({"distance", "download", "run"}),
+        lambda feed: (*leavings(feed), *items.marks(feed)),
     ),
 }
 """By the extension that stands in the URL, which alone decides the type."""

@@ -2,12 +2,12 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from icalendar import Calendar, Component, Event, Timezone, vDuration, vText, vUri
 
 from feeds import wording
-from feeds.model import Feed, Options
+from feeds.model import Feed, Options, Stamp
 from feeds.schedule import Entry, entries, entries_of, span
 from feeds.zones import vtimezone
 
@@ -16,6 +16,9 @@ PRODID = "-//intervals-feeds//intervals-feeds//EN"
 REFRESH = dt.timedelta(hours=1)
 """How often clients are asked to poll; how near a race is shows in Cache-Control instead, so that
 bytes do not change with the clock."""
+
+Zones = Mapping[str, Timezone]
+"""The zones in which times can be written, by name; others are written in UTC."""
 
 REGISTRATION_LASTS = dt.timedelta(minutes=30)
 
@@ -34,7 +37,7 @@ def render(feed: Feed) -> bytes:
     zones = _zones(feed)
     components: list[Component] = [*zones.values()]
     for entry in shown:
-        components += _vevents(entry, feed, in_utc=entry.zone.key not in zones)
+        components += (_stamped(each, entry.stamp) for each in _vevents(entry, feed, zones))
     # RFC 5545 3.6 wants a component, also when all runs are cancelled and to be dropped.
     if not components and (utc := vtimezone("UTC", *span(shown))):
         components = [utc]
@@ -42,6 +45,22 @@ def render(feed: Feed) -> bytes:
     for each in components:
         calendar.add_component(each)
     return bytes(calendar.to_ical())
+
+
+def _stamped(component: Event, stamp: Stamp) -> Event:
+    component.add("dtstamp", stamp.last_modified)  # never the time of a request
+    component.add("created", stamp.created)
+    component.add("last-modified", stamp.last_modified)
+    component.add("sequence", stamp.sequence)
+    return component
+
+
+def contents(feed: Feed) -> Iterator[tuple[Entry, bytes]]:
+    """Each entry with the content of its VEVENT: all but its stamp."""
+    zones = _zones(feed)
+    for each in feed.editions:
+        for entry in entries(each, feed.timezone, feed.at):
+            yield entry, bytes(_vevent(entry, feed, zones).to_ical())
 
 
 def _zones(feed: Feed) -> dict[str, Timezone]:
@@ -81,22 +100,22 @@ def _calendar(feed: Feed, shown: Sequence[Entry]) -> Calendar:
     return calendar
 
 
-def _vevents(entry: Entry, feed: Feed, *, in_utc: bool) -> Iterator[Event]:
+def _vevents(entry: Entry, feed: Feed, zones: Zones) -> Iterator[Event]:
     """The VEVENTs of an entry: itself, and its registration where that is asked for."""
-    if entry.run.cancelled and feed.options.cancelled == "drop":
+    if entry.off and feed.options.cancelled == "drop":
         return
-    yield vevent(entry, feed, in_utc=in_utc)
+    yield _vevent(entry, feed, zones)
     for word, at in _registration(entry, feed.options):
-        yield _registration_vevent(entry, feed, word, at, in_utc=in_utc)
+        yield _registration_vevent(entry, feed, word, at, zones)
 
 
-def vevent(entry: Entry, feed: Feed, *, in_utc: bool) -> Event:
-    """The VEVENT of an entry."""
+def _vevent(entry: Entry, feed: Feed, zones: Zones) -> Event:
     run, event, period = entry.run, entry.event, entry.period
-    component = _bare(entry, entry.uid, wording.summary(entry))
-    _add_times(component, period.start, period.end, in_utc=in_utc)
-    component.add("status", _status(run.status, feed.options))
-    busy = feed.options.busy and run.status in ("scheduled", "rescheduled") and not run.virtual
+    component = _bare(entry.uid, wording.summary(entry))
+    _add_times(component, period.start, period.end, zones)
+    component.add("status", _status(entry, feed.options))
+    takes_place = run.status in ("scheduled", "rescheduled") and not entry.off
+    busy = feed.options.busy and takes_place and not run.virtual
     component.add("transp", "OPAQUE" if busy else "TRANSPARENT")
     component.add("description", _Text(wording.prose(entry, feed.page)))
     component.add("url", vUri(event.website_url or feed.page))
@@ -112,13 +131,13 @@ def vevent(entry: Entry, feed: Feed, *, in_utc: bool) -> Event:
 
 
 def _registration_vevent(
-    entry: Entry, feed: Feed, word: str, at: dt.datetime, *, in_utc: bool
+    entry: Entry, feed: Feed, word: str, at: dt.datetime, zones: Zones
 ) -> Event:
     """Registration opening or closing as a VEVENT of its own, since clients drop VALARM."""
-    name = wording.summary(entry)
-    component = _bare(entry, f"{entry.run.id}/{word}@intervals.run", f"Registration {word}: {name}")
-    start = at.astimezone(entry.zone)
-    _add_times(component, start, (at + REGISTRATION_LASTS).astimezone(entry.zone), in_utc=in_utc)
+    summary = f"Registration {word}: {wording.name(entry)}"
+    component = _bare(f"{entry.run.id}/{word}@intervals.run", summary)
+    end = at + REGISTRATION_LASTS
+    _add_times(component, at.astimezone(entry.zone), end.astimezone(entry.zone), zones)
     component.add("status", "CONFIRMED")
     component.add("transp", "TRANSPARENT")
     component.add("description", _Text(wording.prose(entry, feed.page)))
@@ -128,26 +147,25 @@ def _registration_vevent(
 
 
 def _registration(entry: Entry, options: Options) -> list[tuple[str, dt.datetime]]:
-    if not options.registration or entry.run.cancelled:
+    if not options.registration or entry.off:
         return []
     window = (("opens", entry.run.registration_opens), ("closes", entry.run.registration_closes))
     return [(word, at) for word, at in window if at]
 
 
-def _bare(entry: Entry, uid: str, summary: str) -> Event:
+def _bare(uid: str, summary: str) -> Event:
     component = Event()
     component.add("uid", uid)
-    component.add("dtstamp", entry.stamp.last_modified)  # never the time of a request
-    component.add("created", entry.stamp.created)
-    component.add("last-modified", entry.stamp.last_modified)
-    component.add("sequence", entry.stamp.sequence)
     component.add("summary", _Text(summary))
     return component
 
 
-def _add_times(component: Event, start: dt.date, end: dt.date, *, in_utc: bool) -> None:
-    # With a TZID a repeated time means its first pass (RFC 5545 3.3.5): the second needs UTC.
-    in_utc = in_utc or any(isinstance(when, dt.datetime) and when.fold for when in (start, end))
+def _add_times(component: Event, start: dt.date, end: dt.date, zones: Zones) -> None:
+    """With a TZID a repeated time means its first pass (RFC 5545 3.3.5): the second needs UTC."""
+    in_utc = any(
+        isinstance(when, dt.datetime) and (when.fold or str(when.tzinfo) not in zones)
+        for when in (start, end)
+    )
     for name, when in (("dtstart", start), ("dtend", end)):
         if isinstance(when, dt.datetime) and in_utc:
             component.add(name, when.astimezone(dt.UTC))
@@ -155,18 +173,18 @@ def _add_times(component: Event, start: dt.date, end: dt.date, *, in_utc: bool) 
             component.add(name, when)
 
 
-def _status(status: str, options: Options) -> str:
-    if status == "cancelled":
+def _status(entry: Entry, options: Options) -> str:
+    if entry.off:
         # Google hides STATUS:CANCELLED, so that its subscribers never learn of it.
         return "CONFIRMED" if options.cancelled == "keep" else "CANCELLED"
-    return "TENTATIVE" if status == "postponed" else "CONFIRMED"
+    return "TENTATIVE" if entry.run.status == "postponed" else "CONFIRMED"
 
 
 def _add_place(component: Event, entry: Entry) -> None:
     place, point = wording.place(entry), entry.event.point
     if place:
         # A parameter's value cannot hold a quote and Apple compares the two (RFC 5545 3.2).
-        place = place.replace('"', "\u201d")
+        place = re.sub('"([^"]*)"', "\u201c\\1\u201d", place).replace('"', "\u201d")
         component.add("location", _Text(place))
     if point:
         latitude, longitude = (_degrees(each) for each in point)

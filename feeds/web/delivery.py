@@ -1,9 +1,10 @@
 """From a request for an event to its answer: the way that all feeds and pages of events take."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from flask import Response, current_app, request
+from msgspec import Struct
 
 from feeds.model import Edition
 from feeds.newsroom import Newsroom
@@ -14,48 +15,42 @@ KEPT = 2_000
 """Representations that a process keeps."""
 
 
+class Rendering(Struct, frozen=True):
+    """A representation of an edition, and when the clock alone changes it."""
+
+    representation: Representation
+    until: datetime | None
+
+
 class Delivery:
     """Editions from the newsroom, rendered once each and kept until there is a newer one.
 
-    ``public_url`` is where the service is found, ``timezone`` the home zone.
+    ``timezone`` is the home zone, ``since`` when the service began to write bytes as it does now.
     """
 
     def __init__(
-        self, newsroom: Newsroom, clock: Callable[[], datetime], public_url: str, timezone: str
+        self, newsroom: Newsroom, clock: Callable[[], datetime], timezone: str, since: datetime
     ) -> None:
-        self.public_url = public_url
-        self.timezone = timezone
+        self.newsroom = newsroom
         self.clock = clock
-        self._newsroom = newsroom
-        self._kept: Recent[tuple[str, str, str], tuple[Edition, Representation]] = Recent(KEPT)
-
-    def page(self, event_id: str) -> str:
-        """The address of an event's page; with an extension added, of its feeds."""
-        return f"{self.public_url}/events/{event_id}"
-
-    def nearest(self, most: int) -> list[Edition]:
-        """The events that the service knows, the next one first."""
-        return self._newsroom.nearest(most)
+        self.timezone = timezone
+        self.since = since
+        self._kept: Recent[tuple[str, str, str], tuple[Edition, Rendering]] = Recent(KEPT)
 
     def deliver(
         self,
         event_id: str,
         kind: str,
         query: str,
-        render: Callable[[Edition], Representation],
+        render: Callable[[Edition, datetime], Rendering],
         *,
         download: bool = False,
     ) -> Response:
         """The answer to this request; ``kind`` and canonical ``query`` tell renderings apart."""
-        current = self._newsroom.current(event_id)
-        key = (event_id, kind, query)
-        kept = self._kept.get(key)
-        if kept is None or kept[0] is not current.edition:
-            kept = (current.edition, render(current.edition))
-            self._kept.put(key, kept)
+        current = self.newsroom.current(event_id)
         now = self.clock()
         answered = answer(
-            kept[1],
+            self._rendered((event_id, kind, query), current.edition, now, render),
             request.method,
             request.headers,
             now=now,
@@ -66,6 +61,29 @@ class Delivery:
         response.headers.clear()
         response.headers.extend(answered.headers)
         return response
+
+    def _rendered(
+        self,
+        key: tuple[str, str, str],
+        edition: Edition,
+        now: datetime,
+        render: Callable[[Edition, datetime], Rendering],
+    ) -> Representation:
+        kept = self._kept.get(key)
+        if kept and kept[0] is edition and (kept[1].until is None or now < kept[1].until):
+            return kept[1].representation
+        rendering = render(edition, now)
+        self._kept.put(key, (edition, rendering))
+        return rendering.representation
+
+
+def passed(marks: Iterable[datetime], now: datetime) -> tuple[datetime | None, datetime | None]:
+    """The last of some instants that has passed, and the next one that has not."""
+    known = list(marks)
+    return (
+        max((mark for mark in known if mark <= now), default=None),
+        min((mark for mark in known if mark > now), default=None),
+    )
 
 
 def delivery() -> Delivery:

@@ -1,15 +1,18 @@
 """The feeds of an event: one route for each format."""
 
 import re
+from datetime import datetime
 
 from flask import Blueprint, Response, request
+from msgspec import structs
 
 from feeds import options, wording
 from feeds.errors import NoSuchRun
 from feeds.formats import FORMATS
 from feeds.model import Edition, Feed, Options
-from feeds.web.answer import Representation, represent
-from feeds.web.delivery import delivery
+from feeds.schedule import entries_of, last_modified
+from feeds.web.answer import represent
+from feeds.web.delivery import Rendering, delivery, passed
 
 blueprint = Blueprint("feeds", __name__)
 
@@ -19,23 +22,18 @@ def feed(event_id: str, extension: str) -> Response:
     chosen = options.parse(request.args.items(multi=True), FORMATS[extension].options)
     query = options.canonical(chosen)
 
-    def render(edition: Edition) -> Representation:
-        return _representation(edition, extension, chosen, query)
+    def render(edition: Edition, now: datetime) -> Rendering:
+        return _rendering(edition, now, extension, chosen, query)
 
     return delivery().deliver(event_id, extension, query, render, download=chosen.download)
 
 
-def _representation(
-    edition: Edition, extension: str, chosen: Options, query: str
-) -> Representation:
-    event = edition.event
-    if (chosen.run or chosen.distance) and not any(
-        options.keeps(chosen, run) for run in event.runs
-    ):
-        # Not an empty feed: that would empty a calendar.
-        raise NoSuchRun("There is no such run of this event.")
-    page = delivery().page(event.id)
-    feed = Feed(
+def _rendering(
+    edition: Edition, now: datetime, extension: str, chosen: Options, query: str
+) -> Rendering:
+    event, format_ = edition.event, FORMATS[extension]
+    page = delivery().newsroom.page(event.id)
+    everything = Feed(
         title=wording.title(event, chosen),
         page=page,
         source=f"{page}.{extension}{'?' if query else ''}{query}",
@@ -43,12 +41,18 @@ def _representation(
         editions=(edition,),
         options=chosen,
     )
-    return represent(
-        FORMATS[extension].render(feed),
-        media_type=FORMATS[extension].media_type,
-        last_modified=feed.last_modified,
+    at, until = passed(format_.marks(everything), now)
+    feed = structs.replace(everything, at=at)
+    if not entries_of(feed):
+        # Not an empty feed: that would empty a calendar.
+        raise NoSuchRun("There is no such run of this event.")
+    representation = represent(
+        format_.render(feed),
+        media_type=format_.media_type,
+        last_modified=max(last_modified(feed), delivery().since),
         filename=f"{_filename(event.slug) or event.id}.{extension}",
     )
+    return Rendering(representation, until)
 
 
 def _filename(slug: str) -> str:

@@ -1,13 +1,16 @@
 """Pages for people, and what machines ask for besides."""
 
+from datetime import datetime
+
 from flask import Blueprint, Response, render_template
+from msgspec import structs
 
 from feeds import wording
 from feeds.formats import FORMATS
-from feeds.model import Edition
-from feeds.schedule import entries
-from feeds.web.answer import Representation, represent
-from feeds.web.delivery import delivery
+from feeds.model import Edition, Feed
+from feeds.schedule import entries_of, last_modified, leavings
+from feeds.web.answer import represent
+from feeds.web.delivery import Rendering, delivery, passed
 
 blueprint = Blueprint("pages", __name__)
 
@@ -20,11 +23,11 @@ def home() -> Response:
     """The events that the service knows, nearest first."""
     known = [
         {
-            "name": edition.event.name,
-            "page": delivery().page(edition.event.id),
-            "day": wording.day(min(run.date for run in edition.event.entries)),
+            "name": event.name,
+            "page": delivery().newsroom.page(event.id),
+            "day": wording.day(min([run.date for run in event.runs] or [event.date])),
         }
-        for edition in delivery().nearest(LISTED)
+        for event in delivery().newsroom.nearest(LISTED)
     ]
     response = Response(render_template("home.html", events=known, formats=list(FORMATS)))
     response.headers["Cache-Control"] = "max-age=60"
@@ -46,22 +49,31 @@ def robots() -> Response:
     return response
 
 
-def _page(edition: Edition) -> Representation:
+def _page(edition: Edition, now: datetime) -> Rendering:
     event = edition.event
-    page = delivery().page(event.id)
-    shown = entries(edition, delivery().timezone)
+    page = delivery().newsroom.page(event.id)
+    everything = Feed(
+        title=event.name,
+        page=page,
+        source=page,
+        timezone=delivery().timezone,
+        editions=(edition,),
+    )
+    at, until = passed(leavings(everything), now)
+    feed = structs.replace(everything, at=at)
     html = render_template(
         "event.html",
         event=event,
-        entries=shown,
+        entries=entries_of(feed),
         page=page,
         webcal=f"webcal://{page.partition('://')[2]}.ics",
         formats={extension: format_.media_type for extension, format_ in FORMATS.items()},
         wording=wording,
     )
-    return represent(
+    representation = represent(
         html.encode(),
         media_type="text/html; charset=utf-8",
-        last_modified=edition.last_modified,
+        last_modified=max(last_modified(feed), delivery().since),
         filename=f"{event.id}.html",
     )
+    return Rendering(representation, until)

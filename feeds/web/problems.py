@@ -7,6 +7,7 @@ from werkzeug.exceptions import HTTPException
 
 from feeds.errors import (
     BadOption,
+    EventGone,
     EventNotFound,
     FeedsError,
     Nonsense,
@@ -22,6 +23,7 @@ _STATUS = {
     BadOption: HTTPStatus.BAD_REQUEST,
     NoSuchRun: HTTPStatus.NOT_FOUND,
     EventNotFound: HTTPStatus.NOT_FOUND,
+    EventGone: HTTPStatus.GONE,
     Nonsense: HTTPStatus.BAD_GATEWAY,
     Rejected: HTTPStatus.BAD_GATEWAY,
     TimedOut: HTTPStatus.GATEWAY_TIMEOUT,
@@ -57,5 +59,5 @@ def _response(status: HTTPStatus, words: str) -> Response:
         response.headers["Cache-Control"] = "no-store"
         response.headers["Retry-After"] = str(int(FAILED_FOR.total_seconds()))
     else:
-        response.headers["Cache-Control"] = "max-age=60"
+        response.headers["Cache-Control"] = f"max-age={3600 if status == HTTPStatus.GONE else 60}"
     return response

@@ -1,0 +1,60 @@
+"""What an event's list of runs proves: which are no longer listed, and when that is believed.
+
+A false cancellation is the worst that can happen: a run counts as gone only when it is absent from
+a document that was understood as a whole, an event or all of its runs only after two such answers.
+"""
+
+import datetime as dt
+from collections.abc import Collection
+
+from msgspec import structs
+
+from feeds.model import Doubt, Event
+
+BELIEVED_AFTER = dt.timedelta(seconds=60)
+"""What has to lie between two answers that say an event is gone, or has no runs any more."""
+
+FORGOTTEN_AFTER = dt.timedelta(days=365)
+"""How long a run that left is remembered: if it comes back, it is itself again."""
+
+GONE = "gone"
+EMPTIED = "emptied"
+
+
+def with_unlisted(event: Event, known: Event, over: Collection[str], now: dt.datetime) -> Event:
+    """The event of a complete document, with the known runs that it no longer lists.
+
+    ``over`` are the ids of those that have ended: they leave without being withdrawn. One that has
+    been missing for a year is forgotten.
+    """
+    listed = {run.id for run in event.runs}
+    missing = (
+        run if run.unlisted else structs.replace(run, unlisted=now, withdrawn=run.id not in over)
+        for run in known.runs
+        if run.id not in listed
+    )
+    runs = (*event.runs, *(run for run in missing if _remembered(run.unlisted, now)))
+    return structs.replace(event, runs=runs)
+
+
+def without_any(event: Event, over: Collection[str], now: dt.datetime) -> Event:
+    """The event with none of its runs listed any more."""
+    return with_unlisted(structs.replace(event, runs=()), event, over, now)
+
+
+def has_listed_runs(event: Event) -> bool:
+    return any(run.unlisted is None for run in event.runs)
+
+
+def believed(doubt: Doubt | None, of: str, now: dt.datetime) -> bool:
+    """Whether an answer that says the same again is enough."""
+    return doubt is not None and doubt.of == of and now - doubt.since >= BELIEVED_AFTER
+
+
+def doubted(doubt: Doubt | None, of: str, now: dt.datetime) -> Doubt:
+    """The doubt that such an answer leaves: since the first one of its kind."""
+    return doubt if doubt and doubt.of == of and doubt.since <= now else Doubt(of, now)
+
+
+def _remembered(unlisted: dt.datetime | None, now: dt.datetime) -> bool:
+    return unlisted is None or now - unlisted < FORGOTTEN_AFTER

@@ -1,0 +1,55 @@
+"""The tables of the database, as the newest version has them."""
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+deployment = sa.Table(
+    "deployment",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("value", sa.String, nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+)
+"""The version of the tables, the upstream, its organization, the fingerprint of what is run."""
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+    sa.Column("fetched", sa.BigInteger, nullable=False),
+    sa.Column("deployment", sa.String(64), nullable=False),
+    sa.Column("gone", sa.BigInteger),
+    sa.Column("doubt", sa.String(16)),
+    sa.Column("doubted", sa.BigInteger),
+    sa.Column("starts", sa.BigInteger, nullable=False),
+    sa.Column("ends", sa.BigInteger, nullable=False, index=True),
+)
+
+stamps = sa.Table(
+    "stamps",
+    metadata,
+    sa.Column("event_id", sa.String(64), primary_key=True),
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("created", sa.BigInteger, nullable=False),
+    sa.Column("last_modified", sa.BigInteger, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("content", sa.String(64), nullable=False),
+    sa.Column("schedule", sa.String(64), nullable=False),
+)
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("event_id", sa.String(64), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("run", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("was", sa.LargeBinary, nullable=False),
+    sa.Column("now", sa.LargeBinary, nullable=False),
+    sa.Column("noticed", sa.BigInteger, nullable=False),
+    sa.Column("nth", sa.Integer, nullable=False),
+    sa.Column("group_nth", sa.Integer, nullable=False),
+)
