@@ -17,7 +17,9 @@ from feeds.wording import place
 KEPT = dt.timedelta(days=365)
 """How long changes are remembered."""
 
-UNLISTED = "unlisted"
+UNLISTED = " unlisted"
+"""A status of ours. With the space, since no word of a document has one around it: one that says
+"unlisted" is a word that is not known, and no reason to tell that a run is gone."""
 _OFF = ("cancelled", "postponed", UNLISTED)
 _BY_STATUS = {
     "cancelled": Kind.CANCELLED,
@@ -53,14 +55,14 @@ def changes(
     """What happened to each entry that is in both, in the order of ``after``.
 
     Of two equal versions, nothing; nor for what shows in no feed, nor for an end that moves, nor
-    for what becomes of a run while it is not listed.
+    for what becomes of a run while it is not listed, nor for one that was tidied away once over.
     """
     known = {entry.run.id: entry for entry in before}
     both = [(known[entry.run.id], entry) for entry in after if entry.run.id in known]
     return tuple(
         change
         for was, now in both
-        if not (was.run.unlisted and now.run.unlisted)
+        if now.run.unlisted is None or (now.run.withdrawn and was.run.unlisted is None)
         for change in _changes(was, now, noticed)
     )
 
@@ -105,27 +107,36 @@ def value(change: Change) -> str:
 def recorded(known: Sequence[Change], new: Sequence[Change]) -> tuple[Change, ...]:
     """The history with new changes, which were noticed together, counted.
 
-    A run's changes that are older than a year are dropped when there is a new one of that run, so
-    that a history changes only when something happens.
+    Changes that are older than a year are dropped when there are new ones of the same runs, so that
+    a history changes only when something happens, and a group goes as a whole.
     """
     if not new:
         return tuple(known)
     runs = {change.run for change in new}
     noticed = max(change.noticed for change in new)
-    kept = [each for each in known if each.run not in runs or noticed - each.noticed < KEPT]
-    counted = [structs.replace(each, nth=1 + _count(kept, each)) for each in new]
+    before = groups(known)
+    dropped = {
+        change
+        for group in before
+        if noticed - group[0].noticed >= KEPT and runs.issuperset(each.run for each in group)
+        for change in group
+    }
+    # What is dropped counts once more: its guid is still known to readers.
+    counted = [structs.replace(each, nth=1 + _count(known, each)) for each in new]
     for kind in dict.fromkeys(each.kind for each in counted):
         group = [each for each in counted if each.kind == kind]
         same = [
             earlier[0].group_nth
-            for earlier in groups(kept)
-            if earlier[0].kind == kind and group_value(earlier) == group_value(group)
+            for earlier in before
+            if len(earlier) > 1  # an item that names one run has that run's guid
+            and earlier[0].kind == kind
+            and group_value(earlier) == group_value(group)
         ]
         nth = 1 + max(same, default=0)
         counted = [
             structs.replace(each, group_nth=nth) if each.kind == kind else each for each in counted
         ]
-    return (*kept, *counted)
+    return (*(each for each in known if each not in dropped), *counted)
 
 
 def _count(known: Iterable[Change], change: Change) -> int:

@@ -39,6 +39,11 @@ def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
     Settings come from the environment; INTERVALS_PARTNER_API_KEY and FEEDS_TIMEZONE are required,
     the README lists all of them.
     """
+    port = os.environ.get("PORT")
+    bind = bind or (f"0.0.0.0:{port}" if port else "127.0.0.1:8000")
+    number = bind.rpartition(":")[2]
+    if number.isdecimal() and int(number) > MAX_PORT:  # anything else gunicorn tells in one line
+        raise click.ClickException(f"There is no port {number}; the last one is {MAX_PORT}.")
     for name in config.unknown(os.environ):  # first: it may be why another one is missing
         click.echo(f"Warning: {name} is no setting of this service.", err=True)
     try:
@@ -55,11 +60,6 @@ def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
         click.echo(
             f"Warning: FEEDS_PUBLIC_URL is not set; links say {settings.public_url}.", err=True
         )
-    port = os.environ.get("PORT")
-    bind = bind or (f"0.0.0.0:{port}" if port else "127.0.0.1:8000")
-    number = bind.rpartition(":")[2]
-    if number.isdecimal() and int(number) > MAX_PORT:  # anything else gunicorn tells in one line
-        raise click.ClickException(f"There is no port {number}; the last one is {MAX_PORT}.")
     command: list[object] = [sys.executable, "-m", "gunicorn", "-c", "python:feeds.gunicorn_conf"]
     command += ["--bind", bind]
     command += ["--workers", workers] if workers else []

@@ -18,13 +18,21 @@ from feeds.errors import SettingsError
 from feeds.model import Change, Doubt, Edition, Event, Kind, Stamp, State
 from feeds.tables import changes, deployment, events, stamps
 
+PATIENCE = 10
+"""Seconds that a statement waits for what others are writing."""
+
 
 class Database:
     """One database. Threads and processes may share it; a connection is opened when needed."""
 
     def __init__(self, url: str) -> None:
-        self._engine = sa.create_engine(url, connect_args={"timeout": 10})
-        sa.event.listen(self._engine, "connect", _prepare)
+        named = sa.make_url(url)
+        self._path = Path(named.database or "").absolute()
+        # Only open() makes a file: an empty one would take the place of one that is away.
+        query = {"mode": "rw", "uri": "true", "timeout": str(PATIENCE)}
+        self._engine = sa.create_engine(named.set(database=self._path.as_uri(), query=query))
+        sa.event.listen(self._engine, "connect", self._connected)
+        sa.event.listen(self._engine, "checkout", self._checked_out)
         sa.event.listen(self._engine, "begin", _begin)
 
     def open(self, api_url: str, fingerprint: str, now: datetime) -> datetime:
@@ -33,20 +41,21 @@ class Database:
         The answer is since when the deployment has had this fingerprint. Raises ``SettingsError``
         if the database cannot be used, is of a newer version, or holds another upstream's events.
         """
+        folder = self._path.parent
         with _usable():
-            path = Path(self._engine.url.database or "")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            damage.put_aside(path, now)
-            with self._writing() as connection:
-                migrations.migrate(connection)
-                bound = _bind(connection, "api_url", api_url, now)
-                since = _renewed(connection, "fingerprint", fingerprint, now)
-        if bound != api_url:
-            raise SettingsError(
-                f"FEEDS_DATABASE_URL holds events of {bound}, FEEDS_API_URL is {api_url}; "
-                "use another database for another upstream."
-            )
-        return since
+            folder.mkdir(parents=True, exist_ok=True)
+            with damage.alone(folder):  # SQLite does not wait where many make a file its own
+                damage.put_aside(self._path, now)
+                self._path.touch()
+                with self._writing() as connection:
+                    migrations.migrate(connection)
+                    bound = _bind(connection, "api_url", api_url, now)
+                    if bound != api_url:  # raised in here: nothing is changed, not even migrated
+                        raise SettingsError(
+                            f"FEEDS_DATABASE_URL holds events of {bound}, FEEDS_API_URL is "
+                            f"{api_url}; use another database for another upstream."
+                        )
+                    return _renewed(connection, "fingerprint", fingerprint, now)
 
     def belongs_to(self, organization: str, now: datetime) -> None:
         """Bind the database to the organization whose key is used.
@@ -76,7 +85,8 @@ class Database:
                 ).all()
                 for table in (stamps, changes)
             ]
-        return _edition(row, *of_event)
+        with _understood():
+            return _edition(row, *of_event)
 
     def save(
         self, known: Edition | None, edition: Edition, span: tuple[datetime, datetime]
@@ -124,10 +134,31 @@ class Database:
         with self._engine.connect() as connection:
             rows = list(connection.execute(coming.limit(most)))
             rows += connection.execute(past.limit(most - len(rows)))
-        return [json.decode(row.document, type=Event) for row in rows]
+        with _understood():
+            return [json.decode(row.document, type=Event) for row in rows]
 
     def _writing(self) -> AbstractContextManager[sa.Connection]:
         return self._engine.execution_options(begins="IMMEDIATE").begin()
+
+    def _connected(self, connection: Any, record: Any) -> None:  # noqa: ANN401 - DBAPI connections have no common type
+        # Else the driver opens no transaction for reading, and two reads may see two versions.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        record.info["file"] = self._file()
+
+    def _checked_out(self, _connection: object, record: Any, _proxy: object) -> None:  # noqa: ANN401 - as above
+        """Give up a connection to a file that was deleted, or put aside or replaced meanwhile."""
+        if record.info["file"] != self._file():
+            raise sa.exc.DisconnectionError("the database is another file now")
+
+    def _file(self) -> tuple[int, int] | None:
+        """Which file is there, as the system tells files apart; None if there is none."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 @contextmanager
@@ -137,6 +168,15 @@ def _usable() -> Iterator[None]:
     except (OSError, sa.exc.SQLAlchemyError) as error:
         reason = getattr(error, "orig", None) or error
         raise SettingsError(f"FEEDS_DATABASE_URL cannot be used: {reason}.") from None
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """What makes no sense was damaged while it was kept: an error of the database like others."""
+    try:
+        yield
+    except (ValueError, OverflowError) as error:
+        raise sa.exc.DataError(None, None, error) from None
 
 
 def _bind(connection: sa.Connection, name: str, value: str, now: datetime) -> str:
@@ -220,13 +260,6 @@ def _seconds(instant: datetime) -> int:
 
 def _instant(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - DBAPI connections have no common type
-    # Else the driver opens no transaction for reading, and two reads may see two versions.
-    connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -7,14 +7,15 @@ same items make the channel and the JSON feed.
 import datetime as dt
 import html
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from feeds import changes, wording
-from feeds.model import Edition, Event, Feed, Kind
+from feeds.model import Change, Edition, Event, Feed, Kind, Options, State
 from feeds.options import keeps
-from feeds.schedule import Entry, entries, entries_of, has_left
+from feeds.schedule import Entry, entries, entries_of
 
 MOST_CHANGES = 50
 NEWS = dt.timedelta(days=30)
@@ -39,11 +40,13 @@ def items(feed: Feed) -> tuple[Item, ...]:
     """The items of a feed, newest first."""
     found = [_run_item(entry, feed) for entry in entries_of(feed)]
     for edition in feed.editions:
-        kept = [
-            entry for entry in entries(edition, feed.timezone) if keeps(feed.options, entry.run)
-        ]
-        found += _change_items(edition, kept, feed)
-        found += _registration_items(kept, feed)
+        shown = {
+            entry.run.id: entry
+            for entry in entries(edition, feed.timezone, feed.at)
+            if keeps(feed.options, entry.run)
+        }
+        found += _change_items(edition, shown, feed)
+        found += _registration_items(edition, shown, feed)
     # By guid first, so that what was published at the same time has an order.
     found.sort(key=lambda item: item.guid)
     return tuple(sorted(found, key=lambda item: item.published, reverse=True))
@@ -52,7 +55,9 @@ def items(feed: Feed) -> tuple[Item, ...]:
 def marks(feed: Feed) -> Iterator[dt.datetime]:
     """The instants at which a channel gets an item without anything having changed."""
     for entry in entries_of(feed):
-        yield from (at for _, at in _registration(entry))
+        for turn in _turns(entry):
+            if _had(feed.options, entry.event, entry.run.id, turn.then):
+                yield turn.at
 
 
 def _run_item(entry: Entry, feed: Feed) -> Item:
@@ -65,30 +70,26 @@ def _run_item(entry: Entry, feed: Feed) -> Item:
     )
 
 
-def _change_items(edition: Edition, kept: Sequence[Entry], feed: Feed) -> list[Item]:
-    """The changes of the runs that a feed keeps; those of runs that have left, leave with them.
+def _change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed) -> list[Item]:
+    """The changes of the runs that a feed shows; those of runs that have left, leave with them.
 
-    A group is named by all that it had when it was noticed, so that its guid stays when some leave.
+    The guid is of all that the feed had when they were noticed, so that it stays when some leave.
     """
-    by_id = {entry.run.id: entry for entry in kept}
     found = []
     for whole in changes.groups(edition.changes):
-        group = [change for change in whole if change.run in by_id]
-        runs = [by_id[change.run] for change in group]
-        if whole[0].kind == Kind.OTHER_DISTANCE or all(has_left(run.run, feed.at) for run in runs):
+        group = [each for each in whole if _had(feed.options, edition.event, each.run, each.now)]
+        told = [each for each in group if each.run in shown]
+        if not told or told[0].kind == Kind.OTHER_DISTANCE:
             continue
-        guid = _guid(
-            edition.event,
-            runs,
-            group[0].kind,
-            changes.group_value(whole) if len(group) > 1 else changes.value(group[0]),
-            group[0].group_nth if len(group) > 1 else group[0].nth,
-        )
-        title = wording.announcement(group, runs)
-        lines = [wording.change(change, run) for change, run in zip(group, runs, strict=True)]
+        runs = [shown[each.run] for each in told]
+        lines = [wording.change(change, run) for change, run in zip(told, runs, strict=True)]
         found.append(
             _item(
-                guid, title, _html(lines, wording.links(runs[0], feed.page)), group[0].noticed, runs
+                _change_guid(edition.event, whole, group),
+                wording.announcement(told, runs),
+                _html(lines, wording.links(runs[0], feed.page)),
+                told[0].noticed,
+                runs,
             )
         )
     found.reverse()
@@ -99,39 +100,73 @@ def _change_items(edition: Edition, kept: Sequence[Entry], feed: Feed) -> list[I
     ]
 
 
-def _registration_items(kept: Sequence[Entry], feed: Feed) -> Iterator[Item]:
-    """Registration that has opened or closed as the organizer had announced."""
-    groups: dict[tuple[str, dt.datetime], list[Entry]] = {}
-    for entry in kept:
-        for kind, at in _registration(entry):
-            if feed.at and at <= feed.at and not has_left(entry.run, feed.at):
-                groups.setdefault((kind, at), []).append(entry)
-    for (kind, at), runs in groups.items():
-        guid = _guid(runs[0].event, runs, kind, at.strftime("%Y%m%dT%H%M%SZ"), 1)
-        yield _item(
-            guid,
-            f"{wording.REGISTRATION[kind]}: {wording.names(runs)}",
-            _html(wording.facts(runs[0]), wording.links(runs[0], feed.page)),
-            at,
-            runs,
-        )
+def _change_guid(event: Event, whole: Sequence[Change], group: Sequence[Change]) -> str:
+    """The guid of the part of a group that a feed had."""
+    first = group[0]
+    runs = [each.run for each in group]
+    if len(group) > 1:
+        return _guid(event, runs, first.kind, changes.group_value(whole), first.group_nth)
+    return _guid(event, runs, first.kind, changes.value(first), first.nth)
 
 
-def _registration(entry: Entry) -> Iterator[tuple[str, dt.datetime]]:
+class _Turn(Struct, frozen=True):
+    """That registration opens or closes at an instant, and what was told of the run by then."""
+
+    kind: str
+    at: dt.datetime
+    then: State
+
+
+def _registration_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed) -> Iterator[Item]:
+    """Registration that has opened or closed as the organizer had announced.
+
+    What was known when it turned is one item; what was first seen later is another, so that a run
+    that is added does not change a guid.
+    """
+    groups: dict[tuple[str, dt.datetime, dt.datetime], dict[str, State]] = {}
+    for entry in entries(edition, feed.timezone):
+        for turn in _turns(entry):
+            if feed.at and turn.at <= feed.at:
+                key = (turn.kind, turn.at, max(turn.at, entry.stamp.created))
+                groups.setdefault(key, {})[entry.run.id] = turn.then
+    several: Counter[tuple[str, dt.datetime]] = Counter()
+    for (kind, at, _), whole in sorted(groups.items(), key=lambda each: each[0]):
+        several[kind, at] += len(whole) > 1
+        group = [id_ for id_, then in whole.items() if _had(feed.options, edition.event, id_, then)]
+        runs = [shown[id_] for id_ in group if id_ in shown]
+        if runs:
+            nth = several[kind, at] if len(group) > 1 else 1
+            yield _item(
+                _guid(edition.event, group, kind, at.strftime("%Y%m%dT%H%M%SZ"), nth),
+                f"{wording.REGISTRATION[kind]}: {wording.names(runs)}",
+                _html(wording.facts_of(runs), wording.links(runs[0], feed.page)),
+                at,
+                runs,
+            )
+
+
+def _turns(entry: Entry) -> Iterator[_Turn]:
     """When registration opens and closes, unless the run is then off, sold out or overridden."""
-    window = ((OPENS, entry.run.registration_opens), (CLOSES, entry.run.registration_closes))
-    for kind, at in window:
-        if at:
-            then = changes.at(changes.state(entry), entry.changes, at)
-            off = then.status in ("cancelled", changes.UNLISTED)
-            if not (off or then.sold_out or then.override):
-                yield kind, at
+    run = entry.run
+    for kind, at in ((OPENS, run.registration_opens), (CLOSES, run.registration_closes)):
+        if at is None or (run.unlisted and run.unlisted <= at):
+            continue
+        then = changes.at(changes.state(entry), entry.changes, at)
+        off = then.status in ("cancelled", changes.UNLISTED)
+        if not (off or then.sold_out or then.override):
+            yield _Turn(kind, at, then)
 
 
-def _guid(event: Event, runs: Sequence[Entry], kind: str, value: str, nth: int) -> str:
+def _had(options: Options, event: Event, id_: str, then: State) -> bool:
+    """Whether a feed had a run when this was told of it."""
+    return keeps(options, structs.replace(event.itself, id=id_, distance_standard=then.distance))
+
+
+def _guid(event: Event, runs: Sequence[str], kind: str, value: str, nth: int) -> str:
     """What happened as data: the same item on every deployment, also after a lost database."""
-    named = runs[0].uid if len(runs) == 1 else f"{event.id}@intervals.run"
-    return "/".join([named, kind, *([value] if value else []), *([str(nth)] if nth > 1 else [])])
+    named = runs[0] if len(runs) == 1 else event.id
+    parts = (f"{named}@intervals.run", kind, value, str(nth) if nth > 1 else "")
+    return "/".join(part for part in parts if part)
 
 
 def _item(guid: str, title: str, body: str, published: dt.datetime, runs: Sequence[Entry]) -> Item:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from msgspec import structs
 
-from feeds.model import Doubt, Event
+from feeds.model import Doubt, Event, Run
 
 BELIEVED_AFTER = dt.timedelta(seconds=60)
 """What has to lie between two answers that say an event is gone, or has no runs any more."""
@@ -33,8 +33,8 @@ def with_unlisted(event: Event, known: Event, over: Collection[str], now: dt.dat
         for run in known.runs
         if run.id not in listed
     )
-    runs = (*event.runs, *(run for run in missing if _remembered(run.unlisted, now)))
-    return structs.replace(event, runs=runs)
+    runs = [*event.runs, *(run for run in missing if _remembered(run.unlisted, now))]
+    return structs.replace(event, runs=tuple(sorted(runs, key=_order)))
 
 
 def without_any(event: Event, over: Collection[str], now: dt.datetime) -> Event:
@@ -54,6 +54,11 @@ def believed(doubt: Doubt | None, of: str, now: dt.datetime) -> bool:
 def doubted(doubt: Doubt | None, of: str, now: dt.datetime) -> Doubt:
     """The doubt that such an answer leaves: since the first one of its kind."""
     return doubt if doubt and doubt.of == of and doubt.since <= now else Doubt(of, now)
+
+
+def _order(run: Run) -> tuple[dt.date, dt.time, float, str]:
+    """As documents have them: a title that names runs must not change when one is tidied away."""
+    return (run.date, run.start_time or dt.time.min, run.distance_meters, run.id)
 
 
 def _remembered(unlisted: dt.datetime | None, now: dt.datetime) -> bool:

@@ -1,8 +1,9 @@
 """From the tables of an older version to the newest: numbered steps, each in one transaction."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -36,8 +37,7 @@ def migrate(connection: sa.Connection) -> None:
 
 def _version(connection: sa.Connection) -> int:
     """The version of the tables; 0 if there are none."""
-    names = set(sa.inspect(connection).get_table_names())
-    if not {"events", "deployment"} <= names:
+    if not sa.inspect(connection).has_table("deployment"):
         return 0
     made = sa.select(deployment.c.value).where(deployment.c.name == "tables")
     return int(connection.execute(made).scalar() or 1)
@@ -45,31 +45,37 @@ def _version(connection: sa.Connection) -> int:
 
 def _history(connection: sa.Connection) -> None:
     """From version 1, which had one stamp for an event, to stamps and changes."""
-    for name in ("events", "deployment"):
+    # It made its tables one by one: a start that was killed has left the last ones out.
+    found = {"deployment", "events"} & set(sa.inspect(connection).get_table_names())
+    for name in found:
         connection.execute(sa.text(f"ALTER TABLE {name} RENAME TO {name}_1"))
-    connection.execute(sa.text("DROP INDEX ix_events_ends"))
+    connection.execute(sa.text("DROP INDEX IF EXISTS ix_events_ends"))
     metadata.create_all(connection)
     copy = "INSERT INTO deployment (name, value, since) SELECT name, value, 0 FROM deployment_1"
     connection.execute(sa.text(copy))
-    for row in connection.execute(sa.text("SELECT * FROM events_1")).mappings().all():
+    if "events" in found:
         kept = ("id", "version", "document", "fetched", "starts", "ends")
-        columns = {name: row[name] for name in kept}
-        connection.execute(sa.insert(events).values(columns, deployment=""))
-        ids = [row["id"], *(run["id"] for run in json.loads(row["document"]).get("runs", ()))]
-        for id_ in dict.fromkeys(ids):
-            connection.execute(
-                sa.insert(stamps).values(
-                    event_id=row["id"],
-                    id=id_,
-                    created=row["first_seen"],
-                    last_modified=row["last_modified"],
-                    sequence=row["last_modified"] - SEQUENCE_EPOCH,
-                    content="",
-                    schedule="",
-                )
-            )
-    for name in ("events_1", "deployment_1"):
-        connection.execute(sa.text(f"DROP TABLE {name}"))
+        for row in connection.execute(sa.text("SELECT * FROM events_1")).mappings().all():
+            columns = {name: row[name] for name in kept} | {"deployment": ""}
+            connection.execute(sa.insert(events).values(columns))
+            connection.execute(sa.insert(stamps), list(_first_stamps(row)))
+    for name in found:
+        connection.execute(sa.text(f"DROP TABLE {name}_1"))
+
+
+def _first_stamps(row: sa.RowMapping) -> Iterator[dict[str, Any]]:
+    """For the event and each of its runs, what version 1 said of all of them."""
+    ids = [row["id"], *(run["id"] for run in json.loads(row["document"]).get("runs", ()))]
+    for id_ in dict.fromkeys(ids):
+        yield {
+            "event_id": row["id"],
+            "id": id_,
+            "created": row["first_seen"],
+            "last_modified": row["last_modified"],
+            "sequence": row["last_modified"] - SEQUENCE_EPOCH,
+            "content": "",
+            "schedule": "",
+        }
 
 
 _STEPS: tuple[Callable[[sa.Connection], None], ...] = (_history,)

@@ -7,6 +7,7 @@ whatever it does, the last good edition stays until there is a better one.
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Lock
 from typing import Protocol
 
@@ -164,22 +165,27 @@ class Newsroom:
         held = held or _Held(now, now)
         try:
             answer = self._source.fetch(event_id, held.etag)
-            published = self._published(
-                held, event_id, now, lambda known: self._edited(event_id, answer, known, now)
-            )
+            edit = partial(self._edited, event_id, answer, held.edition, now)
+            return self._published(held, event_id, now, edit, answer.etag)
         except EventNotFound as error:
             return self._missing(event_id, error, held, now)
         except UpstreamError as error:
             return self._failed(event_id, error, held, now)
-        doubtful = published.edition and published.edition.doubt
-        return structs.replace(published, etag=None if doubtful else answer.etag)
 
     def _edited(
-        self, event_id: str, answer: Answer, known: Edition | None, now: datetime
+        self,
+        event_id: str,
+        answer: Answer,
+        asked: Edition | None,
+        now: datetime,
+        known: Edition | None,
     ) -> Edition:
-        """The edition that an answer makes; its history is still that of ``known``."""
+        """The edition that an answer makes; its history is still that of ``known``.
+
+        "Not modified" tells of the edition that was asked with, and nothing of another one.
+        """
         if answer.body is None and known:
-            return structs.replace(known, fetched=now)
+            return structs.replace(known, fetched=now) if known is asked else known
         if answer.body is None:
             raise Nonsense("The Intervals API sent an answer that cannot be read.")
         document = self._source.decode(answer.body, event_id, known.event if known else None)
@@ -224,25 +230,35 @@ class Newsroom:
         event_id: str,
         now: datetime,
         edit: Callable[[Edition | None], Edition],
+        etag: str | None = None,
     ) -> _Held:
         """What ``edit`` makes of the last edition, with its history, saved over it.
 
         If another process was faster, it is made of what that one saved: no change is lost, and
         none is noticed twice. Without the database it is kept in memory, to be saved next time.
+        ``etag`` is the upstream's for what ``edit`` makes; one in doubt is asked for as a whole.
         """
         base, known = held.base, held.edition
         for _ in range(SAVES):
-            edition = revised(known, edit(known), now, self._home, self.page(event_id))
+            edited = edit(known)
+            if edited is known:
+                return _Held(now, self._fresh_until(edited), edited, base)
+            edition = revised(known, edited, now, self._home, self.page(event_id))
+            validator = None if edition.doubt else etag
             try:
                 if saved := self._database.save(base, edition, self._span(edition)):
-                    return _Held(now, self._fresh_until(saved), saved, saved)
-                base = known = self._database.read(event_id)
+                    return _Held(now, self._fresh_until(saved), saved, saved, etag=validator)
+                stored = self._database.read(event_id)
             except SQLAlchemyError as error:
                 log.warning("event %s cannot be saved: %s", event_id, type(error).__name__)
-                break
-            if known and known.fetched >= now:  # asked for later than what this one has
-                return _Held(now, self._fresh_until(known), known, known)
-        return _Held(now, self._fresh_until(edition), edition, base)
+                return _Held(now, self._fresh_until(edition), edition, base, etag=validator)
+            if stored and stored.fetched >= now:  # asked for later than what this one has
+                return _Held(now, self._fresh_until(stored), stored, stored)
+            if stored and not (base and stored.version <= base.version):
+                known = stored
+            base = stored  # of a database that has lost something, what is in memory is the last
+        last = known or edition
+        return _Held(now, self._fresh_until(last), last, base)
 
     def _check_owner(self, event: Event, now: datetime) -> None:
         """A 404 says nothing to a key that has become another organization's.

@@ -12,7 +12,7 @@ from msgspec import json, structs
 from feeds.changes import changes, recorded, state
 from feeds.formats.ical import contents
 from feeds.model import Edition, Feed, Stamp
-from feeds.schedule import Entry, entries
+from feeds.schedule import Entry, entries, has_left
 
 SEQUENCE_EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 SECOND = dt.timedelta(seconds=1)
@@ -26,13 +26,16 @@ def revised(
     ``home`` is the zone of events without a place, ``page`` the address of the event's page. The
     same event under the same deployment changes nothing.
     """
-    if known and _same(known, edition):
+    if known is None:
+        return structs.replace(edition, stamps=dict(_stamps(edition, {}, now, home, page)))
+    if _same(known, edition):
         return edition
-    if known:
-        noticed = _noticed(known, now)
-        new = changes(entries(known, home), entries(edition, home), noticed)
-        edition = structs.replace(edition, changes=recorded(known.changes, new))
-    stamps = dict(known.stamps) if known else {}
+    noticed = _noticed(known, now)
+    new = changes(entries(known, home), entries(edition, home), noticed)
+    edition = structs.replace(edition, changes=recorded(known.changes, new))
+    stamps = dict(known.stamps)
+    for id_ in _returned(known, edition, now) & stamps.keys():
+        stamps[id_] = structs.replace(stamps[id_], content="")
     return structs.replace(edition, stamps=dict(_stamps(edition, stamps, now, home, page)))
 
 
@@ -52,6 +55,12 @@ def _noticed(known: Edition, now: dt.datetime) -> dt.datetime:
     return now
 
 
+def _returned(known: Edition, edition: Edition, now: dt.datetime) -> set[str]:
+    """The runs that are in the feeds again, which change by that even if nothing of a run does."""
+    listed = {run.id for run in edition.event.runs if run.unlisted is None}
+    return {run.id for run in known.event.runs if run.id in listed and has_left(run, now)}
+
+
 def _stamps(
     edition: Edition, known: Mapping[str, Stamp], now: dt.datetime, home: str, page: str
 ) -> Iterator[tuple[str, Stamp]]:
@@ -61,7 +70,7 @@ def _stamps(
         feed = Feed(title="", page=page, source="", timezone=home, editions=(each,))
         for entry, content in contents(feed):
             id_ = entry.run.id
-            yield id_, _stamp(known.get(id_), _digest(content), _schedule(entry), now)
+            yield id_, _stamp(known.get(id_), _content(entry, content), _schedule(entry), now)
 
 
 def _stamp(known: Stamp | None, content: str, schedule: str, now: dt.datetime) -> Stamp:
@@ -81,10 +90,17 @@ def _stamp(known: Stamp | None, content: str, schedule: str, now: dt.datetime) -
     )
 
 
+def _content(entry: Entry, content: bytes) -> str:
+    """Of the VEVENT, and of what only titles and the channel show exactly."""
+    run = entry.run
+    besides = (run.distance_label, run.registration_opens, run.registration_closes)
+    return _digest(content + json.encode(besides))
+
+
 def _schedule(entry: Entry) -> str:
-    told = state(entry)
-    end = entry.period.end.isoformat()
-    return _digest(json.encode((told.start, told.zone, end, told.place, told.status)))
+    told, period = state(entry), entry.period
+    zone = "" if period.all_day else told.zone
+    return _digest(json.encode((told.start, zone, period.end.isoformat(), told.place, told.status)))
 
 
 def _digest(content: bytes) -> str:

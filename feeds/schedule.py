@@ -67,9 +67,16 @@ class Entry(Struct, frozen=True):
 
     @property
     def last_move(self) -> Change | None:
-        """The last time that its start or its place changed."""
+        """The last time that its start or its place changed; it may be rescheduled to the same."""
         moves = (Kind.MOVED, Kind.RESCHEDULED)
-        return next((each for each in reversed(self.changes) if each.kind in moves), None)
+        return next(
+            (
+                each
+                for each in reversed(self.changes)
+                if each.kind in moves and (each.new_start or each.new_place)
+            ),
+            None,
+        )
 
     @property
     def off(self) -> bool:
@@ -86,7 +93,8 @@ def entries(edition: Edition, home: str, at: dt.datetime | None = None) -> tuple
     runs = [run for run in event.runs if not has_left(run, at)]
     itself = structs.replace(event.itself, unlisted=edition.gone, withdrawn=bool(edition.gone))
     zone = zone_at(event.point, home)
-    main = _main(runs or [itself])
+    # Of those that have left as well: the clock must not change when others end.
+    main = _main(event.runs) if runs else {itself.id}
     return tuple(
         Entry(
             event,
@@ -141,12 +149,15 @@ def leavings(feed: Feed) -> Iterator[dt.datetime]:
 def last_modified(feed: Feed) -> dt.datetime:
     """When what a feed shows last changed: content, or the clock at ``feed.at``."""
     instants = [entry.stamp.last_modified for entry in entries_of(feed)]
+    chosen = feed.options
     for edition in feed.editions:
         # A run that is of another distance now has left the feeds of its old one.
         instants += [
             change.noticed
             for change in edition.changes
-            if change.kind == Kind.OTHER_DISTANCE and change.was.distance in feed.options.distance
+            if change.kind == Kind.OTHER_DISTANCE
+            and change.was.distance in chosen.distance
+            and (not chosen.run or change.run in chosen.run)
         ]
     return max([*instants, feed.at]) if feed.at else max(instants)
 
@@ -178,7 +189,7 @@ def instant(when: dt.date, zone: ZoneInfo) -> dt.datetime:
 
 def _main(runs: Iterable[Run]) -> frozenset[str]:
     """The runs that the event's end is about: the longest of the last day that anyone runs."""
-    runs = [run for run in runs if not run.virtual and not run.cancelled]
+    runs = [run for run in runs if not (run.virtual or run.cancelled or run.withdrawn)]
     last = max(((run.date, run.distance_meters) for run in runs), default=None)
     return frozenset(run.id for run in runs if (run.date, run.distance_meters) == last)
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from feeds.model import Change, Event, Kind, Options, Run
+from feeds.options import keeps
 from feeds.schedule import DAY, Entry, Period
 
 # By hand: strftime speaks the language of the process.
@@ -62,7 +63,7 @@ class Link(Struct, frozen=True):
 
 def title(event: Event, options: Options) -> str:
     """The name of a feed; a filtered one names its filter."""
-    labels = [run.distance_label for run in event.runs if run.id in options.run]
+    labels = [run.distance_label for run in event.runs if options.run and keeps(options, run)]
     kept = ", ".join(dict.fromkeys([*labels, *options.distance]))
     return f"{event.name}: {kept}" if kept else event.name
 
@@ -146,6 +147,19 @@ def facts(entry: Entry) -> Iterator[str]:
         yield "Relay."
     if run.walking:
         yield "Walking event."
+
+
+def facts_of(runs: Sequence[Entry]) -> Iterator[str]:
+    """What there is to know of some runs; what does not hold for all of them names its run."""
+    each_has = [list(facts(run)) for run in runs]
+    shared = [fact for fact in each_has[0] if all(fact in has for has in each_has)]
+    yield from shared
+    for run, has in zip(runs, each_has, strict=True):
+        yield from (f"{_label(run)}: {fact}" for fact in has if fact not in shared)
+
+
+def _label(entry: Entry) -> str:
+    return entry.run.distance_label or entry.event.name
 
 
 def _status(entry: Entry) -> Iterator[str]:
@@ -233,12 +247,27 @@ def names(runs: Sequence[Entry]) -> str:
 
 
 def announcement(group: Sequence[Change], runs: Sequence[Entry]) -> str:
-    """The title of changes of one kind that were noticed together, with the start they share."""
-    kind = "Start time" if all(map(announces_start, group)) else _KINDS[group[0].kind]
-    starts = {change.now.start for change in group}
-    now = "now " if group[0].kind in (Kind.MOVED, Kind.RESCHEDULED) else ""
-    when = f", {now}{told(starts.pop())}" if len(starts) == 1 else ""
-    return f"{kind}: {names(runs)}{when}"
+    """The title of changes of one kind that were noticed together, with what they share.
+
+    What is told for the first time has not moved; where only the place is new, the place is told.
+    """
+    kind, word = group[0].kind, _KINDS[group[0].kind]
+    moved = kind == Kind.MOVED
+    if moved and all(map(_tells_first, group)):
+        word = "Start time" if all(map(announces_start, group)) else "Place"
+    if word == "Place" or (moved and not any(change.new_start for change in group)):
+        shared = {change.now.place or "" for change in group}
+    else:
+        shared = {told(change.now.start) for change in group}
+    now = "now " if kind in (Kind.MOVED, Kind.RESCHEDULED) else ""
+    what = f", {now}{shared.pop()}" if len(shared) == 1 else ""
+    return f"{word}: {names(runs)}{what}"
+
+
+def _tells_first(change: Change) -> bool:
+    """Whether nothing moved of what had been told."""
+    start = change.new_start and not announces_start(change)
+    return not (start or (change.new_place and change.was.place))
 
 
 def change(change: Change, entry: Entry) -> str:
@@ -248,9 +277,8 @@ def change(change: Change, entry: Entry) -> str:
     parts = [f"{told(now.start)}{zone}", *([now.place] if now.place else [])]
     before = [told(was.start)] if change.new_start and not announces_start(change) else []
     before += [was.place] if change.new_place and was.place else []
-    label = entry.run.distance_label or entry.event.name
     told_before = f"; before: {', '.join(before)}" if before else ""
-    return f"{label}: {', '.join(parts)}{told_before}"
+    return f"{_label(entry)}: {', '.join(parts)}{told_before}"
 
 
 def plain(text: str) -> str:

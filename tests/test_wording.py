@@ -116,7 +116,7 @@ class TestTitle:
             (Options(run=("unknown",)), "Harbor Run"),
             (Options(distance=("5K",)), "Harbor Run: 5K"),
             (Options(distance=("5K", "Half Marathon")), "Harbor Run: 5K, Half Marathon"),
-            (Options(run=("a", "b"), distance=("5K",)), "Harbor Run: 10K by the sea, 5K"),
+            (Options(run=("a", "b"), distance=("5K",)), "Harbor Run: 5K"),
         ],
         ids=str,
     )
