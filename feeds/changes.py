@@ -10,9 +10,14 @@ from urllib.parse import quote
 
 from msgspec import structs
 
-from feeds.model import Change, Kind, State
+from feeds.model import Change, Kind, Run, State
 from feeds.schedule import Entry
 from feeds.wording import place
+
+SILENT = (Kind.OTHER_DISTANCE, Kind.UNTOLD)
+"""Kinds that make no item."""
+
+_INVITING = (Kind.PLACES_AGAIN, Kind.REGISTRATION_REOPENED)
 
 KEPT = dt.timedelta(days=365)
 """How long changes are remembered."""
@@ -71,8 +76,25 @@ def _changes(was: Entry, now: Entry, noticed: dt.datetime) -> Iterator[Change]:
     change = Change(
         run=now.run.id, kind=Kind.MOVED, was=state(was), now=state(now), noticed=noticed
     )
-    for kind in _kinds(change):
+    kinds = [
+        Kind.UNTOLD if kind in _INVITING and not _invites(change, now.run) else kind
+        for kind in _kinds(change)
+    ]
+    for kind in dict.fromkeys(kinds):
         yield structs.replace(change, kind=kind)
+
+
+def _invites(change: Change, run: Run) -> bool:
+    """Whether one can register: not for what is off or sold out, nor outside the window."""
+    opens, closes, now = run.registration_opens, run.registration_closes, change.noticed
+    within = (opens is None or opens <= now) and (closes is None or now < closes)
+    told = change.now
+    return (
+        within
+        and told.status not in ("cancelled", UNLISTED)
+        and not told.sold_out
+        and (told.override is None)
+    )
 
 
 def _kinds(change: Change) -> Iterator[Kind]:
@@ -87,8 +109,9 @@ def _kinds(change: Change) -> Iterator[Kind]:
         yield Kind.MOVED
     if was.sold_out != now.sold_out:
         yield Kind.SOLD_OUT if now.sold_out else Kind.PLACES_AGAIN
-    if was.override != now.override and now.override in _BY_OVERRIDE:
-        yield _BY_OVERRIDE[now.override]
+    if was.override != now.override:
+        known = was.override in _BY_OVERRIDE or now.override is not None
+        yield _BY_OVERRIDE.get(now.override, Kind.UNTOLD) if known else Kind.UNTOLD
     if was.distance != now.distance:
         yield Kind.OTHER_DISTANCE
 

@@ -13,6 +13,9 @@ OVER = timedelta(days=2)
 FAILED_FOR = timedelta(seconds=60)
 """How long a failed refresh is remembered, and the max-age of what is served meanwhile."""
 
+LOOK = timedelta(seconds=5)
+"""How often, while a refresh has failed here, it is looked up what other processes have."""
+
 GONE_FOR = timedelta(hours=1)
 """How long an event that is gone is not asked for again."""
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from msgspec import Struct, structs
 
 from feeds import changes, wording
-from feeds.model import Change, Edition, Event, Feed, Kind, Options, State
+from feeds.model import Change, Edition, Event, Feed, Options, State
 from feeds.options import keeps
 from feeds.schedule import Entry, entries, entries_of
 
@@ -79,7 +79,7 @@ def _change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed) -> l
     for whole in changes.groups(edition.changes):
         group = [each for each in whole if _had(feed.options, edition.event, each.run, each.now)]
         told = [each for each in group if each.run in shown]
-        if not told or told[0].kind == Kind.OTHER_DISTANCE:
+        if not told or told[0].kind in changes.SILENT:
             continue
         runs = [shown[each.run] for each in told]
         lines = [wording.change(change, run) for change, run in zip(told, runs, strict=True)]

@@ -141,6 +141,8 @@ class Kind(StrEnum):
     NO_LONGER_LISTED = "no-longer-listed"
     OTHER_DISTANCE = "other-distance"
     """No news, but what a feed of that distance has lost."""
+    UNTOLD = "untold"
+    """No news, but part of what was so at an earlier time."""
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -211,7 +213,8 @@ class Feed(Struct, frozen=True, kw_only=True):
 
     ``page`` is where people read about it, ``source`` where this feed comes from, both absolute;
     ``timezone`` is the name of the home zone, for events without a known place. ``at`` is the last
-    instant that has passed of those at which bytes change by themselves, see ``marks``.
+    instant that has passed of those at which bytes change by themselves, see ``marks``, ``since``
+    when the service began to write bytes as it does now.
     """
 
     title: str
@@ -221,3 +224,4 @@ class Feed(Struct, frozen=True, kw_only=True):
     editions: tuple[Edition, ...]
     options: Options = Options()
     at: dt.datetime | None = None
+    since: dt.datetime | None = None

@@ -77,7 +77,8 @@ class Current(Struct, frozen=True):
 class _Held(Struct, frozen=True):
     """What is in memory of an id: an edition, or why there is none, and from when to when.
 
-    ``base`` is the edition as the database has it, ``etag`` the upstream's for it.
+    ``base`` is the edition as the database has it, ``etag`` the upstream's for it, ``retry`` when
+    the upstream is asked again after a failure.
     """
 
     since: datetime
@@ -86,6 +87,7 @@ class _Held(Struct, frozen=True):
     base: Edition | None = None
     error: UpstreamError | None = None
     etag: str | None = None
+    retry: datetime | None = None
 
 
 class Newsroom:
@@ -162,6 +164,9 @@ class Newsroom:
             held = self._redeployed(stored, now)
             if held.edition and held.edition.fetched <= now < held.until:
                 return held
+        if held and held.retry and held.since <= now < held.retry:
+            # Until then another process may have had more luck: two must not tell two stories.
+            return structs.replace(held, since=now, until=min(now + freshness.LOOK, held.retry))
         held = held or _Held(now, now)
         try:
             answer = self._source.fetch(event_id, held.etag)
@@ -211,11 +216,11 @@ class Newsroom:
                 raise error
             if known.gone:
                 return structs.replace(known, fetched=now)
+            self._check_owner(known.event, now)
             if not listing.believed(known.doubt, listing.GONE, now):
                 log.warning("event %s is not found; it stays until that is confirmed", event_id)
                 doubt = listing.doubted(known.doubt, listing.GONE, now)
                 return structs.replace(known, fetched=now, doubt=doubt)
-            self._check_owner(known.event, now)
             event = listing.without_any(known.event, self._over(known, now), now)
             return structs.replace(known, event=event, fetched=now, gone=now, doubt=None)
 
@@ -280,11 +285,12 @@ class Newsroom:
             # The key reads events: this one is not there for it.
             error = EventNotFound("There is no such event.")
         log.warning("event %s: %s%s", event_id, error, ADVICE.get(type(error), ""))
-        if held.edition:
-            return structs.replace(held, since=now, until=now + freshness.FAILED_FOR, error=error)
-        if isinstance(error, EventNotFound):
+        if isinstance(error, EventNotFound) and not held.edition:
             return _Held(now, freshness.unknown_until(now, self._cap), error=error)
-        return _Held(now, now + freshness.FAILED_FOR, error=error)
+        retry = now + freshness.FAILED_FOR
+        return structs.replace(
+            held, since=now, until=now + freshness.LOOK, error=error, retry=retry
+        )
 
     def _redeployed(self, stored: Edition, now: datetime) -> _Held:
         """A stored edition, compared once more after a deploy: its bytes may be others now."""

@@ -33,10 +33,14 @@ def revised(
     noticed = _noticed(known, now)
     new = changes(entries(known, home), entries(edition, home), noticed)
     edition = structs.replace(edition, changes=recorded(known.changes, new))
+    # Above all that a feed of this edition has had, also when the clock was put back: a feed's
+    # Last-Modified is that of its newest entry, and has to rise with each of them.
+    newest = max((stamp.last_modified for stamp in known.stamps.values()), default=now - SECOND)
+    at = max(now, newest + SECOND)
     stamps = dict(known.stamps)
     for id_ in _returned(known, edition, now) & stamps.keys():
         stamps[id_] = structs.replace(stamps[id_], content="")
-    return structs.replace(edition, stamps=dict(_stamps(edition, stamps, now, home, page)))
+    return structs.replace(edition, stamps=dict(_stamps(edition, stamps, at, home, page)))
 
 
 def _same(known: Edition, edition: Edition) -> bool:
@@ -83,7 +87,7 @@ def _stamp(known: Stamp | None, content: str, schedule: str, now: dt.datetime) -
     moved = known.schedule != schedule
     return Stamp(
         created=known.created,
-        last_modified=max(now, known.last_modified + SECOND),
+        last_modified=now,
         sequence=max(known.sequence + 1, sequence) if moved else known.sequence,
         content=content,
         schedule=schedule,
@@ -93,7 +97,8 @@ def _stamp(known: Stamp | None, content: str, schedule: str, now: dt.datetime) -
 def _content(entry: Entry, content: bytes) -> str:
     """Of the VEVENT, and of what only titles and the channel show exactly."""
     run = entry.run
-    besides = (run.distance_label, run.registration_opens, run.registration_closes)
+    zone = entry.zone.key
+    besides = (run.distance_label, run.registration_opens, run.registration_closes, zone)
     return _digest(content + json.encode(besides))
 
 

@@ -90,22 +90,30 @@ def entries(edition: Edition, home: str, at: dt.datetime | None = None) -> tuple
     ``home`` is the zone of events without a known place.
     """
     event = edition.event
-    runs = [run for run in event.runs if not has_left(run, at)]
-    itself = structs.replace(event.itself, unlisted=edition.gone, withdrawn=bool(edition.gone))
     zone = zone_at(event.point, home)
+    runs = [run for run in event.runs if not has_left(run, at)]
+    if not runs:
+        return (_itself(edition, zone),)
     # Of those that have left as well: the clock must not change when others end.
-    main = _main(event.runs) if runs else {itself.id}
+    main = _main(event.runs)
     return tuple(
-        Entry(
-            event,
-            run,
-            _period(run, event, zone, main=run.id in main, itself=not runs),
-            zone,
-            edition.stamps.get(run.id, UNSTAMPED),
-            tuple(change for change in edition.changes if change.run == run.id),
-        )
-        for run in runs or [itself]
+        _entry(edition, run, _period(run, event, zone, main=run.id in main), zone) for run in runs
     )
+
+
+def _itself(edition: Edition, zone: ZoneInfo) -> Entry:
+    """The entry of an event without runs; one that was over when it went was not withdrawn."""
+    event, gone = edition.event, edition.gone
+    run = structs.replace(event.itself, unlisted=gone)
+    period = _period(run, event, zone, main=True, itself=True)
+    withdrawn = gone is not None and gone < instant(period.end, zone)
+    return _entry(edition, structs.replace(run, withdrawn=withdrawn), period, zone)
+
+
+def _entry(edition: Edition, run: Run, period: Period, zone: ZoneInfo) -> Entry:
+    stamp = edition.stamps.get(run.id, UNSTAMPED)
+    changes = tuple(change for change in edition.changes if change.run == run.id)
+    return Entry(edition.event, run, period, zone, stamp, changes)
 
 
 def has_left(run: Run, at: dt.datetime | None) -> bool:
@@ -147,7 +155,7 @@ def leavings(feed: Feed) -> Iterator[dt.datetime]:
 
 
 def last_modified(feed: Feed) -> dt.datetime:
-    """When what a feed shows last changed: content, or the clock at ``feed.at``."""
+    """When what a feed shows last changed: content, the clock at ``feed.at``, or the service."""
     instants = [entry.stamp.last_modified for entry in entries_of(feed)]
     chosen = feed.options
     for edition in feed.editions:
@@ -159,7 +167,7 @@ def last_modified(feed: Feed) -> dt.datetime:
             and change.was.distance in chosen.distance
             and (not chosen.run or change.run in chosen.run)
         ]
-    return max([*instants, feed.at]) if feed.at else max(instants)
+    return max([*instants, *(each for each in (feed.at, feed.since) if each)])
 
 
 def limit(run: Run) -> dt.timedelta:
@@ -194,7 +202,7 @@ def _main(runs: Iterable[Run]) -> frozenset[str]:
     return frozenset(run.id for run in runs if (run.date, run.distance_meters) == last)
 
 
-def _period(run: Run, event: Event, zone: ZoneInfo, *, main: bool, itself: bool) -> Period:
+def _period(run: Run, event: Event, zone: ZoneInfo, *, main: bool, itself: bool = False) -> Period:
     if run.virtual:
         return _days(run.date, event.end_date)
     reach = dt.timedelta.max if itself else 2 * limit(run)  # an event's own end always counts

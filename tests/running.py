@@ -113,9 +113,9 @@ class Upstream:
         answer = self._sandbox.test_client().delete(f"/sandbox/events/{event_id}")
         assert answer.status_code in (200, 204)
 
-    def fail(self, path: str, status: int) -> None:
+    def refuse_path(self, path: str, status: int, code: str) -> None:
         """Answer one path with an error of the API's own from now on."""
-        body = json.dumps({"error": {"code": "INTERNAL", "message": "Upstream's own text."}})
+        body = json.dumps({"error": {"code": code, "message": "Upstream's own text."}})
         self.failing[path] = Response(body, status, mimetype="application/json")
 
     def answer(self, status: int, media_type: str, body: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from feeds.app import create_app
 from feeds.errors import SettingsError
+from feeds.sandbox import ORGANIZATION_ID
 from tests.running import Clock, Upstream, settings_for
 from tests.subscribers import CalendarClient, ReaderClient
 
@@ -276,6 +277,49 @@ def test_a_clock_that_jumped_back_lets_no_stamp_fall(tmp_path, clock):
         assert world.calendar.sequences[TEN] > sequence
 
 
+def test_who_asks_only_if_modified_since_learns_of_a_cancellation_after_a_clock_was_put_right(
+    tmp_path, clock
+):
+    with Upstream(Clock()).on() as upstream:
+        world = World(upstream, tmp_path, clock)
+        world.organizer.add("r5", "5K")
+        world.calendar.poll(world.client)
+        clock.advance(hours=25)  # two of them too many
+        world.organizer.edit("r5", startTime="09:00")
+        world.calendar.poll(world.client)
+        since = world.client.get("/events/harbor.ics").headers["Last-Modified"]
+        clock.advance(hours=-2)
+        world.organizer.edit("r10", eventStatus="cancelled")
+        world.calendar.poll(world.client)
+        clock.advance(days=1)
+        answered = world.client.get("/events/harbor.ics", headers={"If-Modified-Since": since})
+        assert answered.status_code == 200
+        assert b"STATUS:CANCELLED" in answered.data
+
+
+def test_two_processes_tell_one_story_while_one_of_them_cannot_reach_the_upstream(world):
+    other = create_app(world.settings, world.clock).test_client()
+    world.poll()
+    other.get("/events/harbor.ics")
+    world.clock.advance(hours=25)
+    world.upstream.answer(500, "text/html", "")
+    assert b"STATUS:CONFIRMED" in other.get("/events/harbor.ics").data
+    world.upstream.instead = None
+    world.organizer.edit("r10", eventStatus="cancelled")
+    world.poll()
+    world.clock.advance(seconds=5)
+    assert b"STATUS:CANCELLED" in other.get("/events/harbor.ics").data
+
+
+def test_a_channel_was_built_when_it_was_last_modified_also_after_a_deploy(world):
+    world.poll()
+    world.clock.advance(hours=5)
+    world.start(public_url="https://races.example.org")
+    channel = world.client.get("/events/harbor.rss")
+    built = channel.headers["Last-Modified"].replace("GMT", "+0000")
+    assert f"<lastBuildDate>{built}</lastBuildDate>".encode() in channel.data
+
+
 class TestNoFalseCancellation:
     """Section 3's safeguards, each as an organizer, a proxy or a slip brings it about."""
 
@@ -351,7 +395,29 @@ class TestNoFalseCancellation:
         world.upstream.give_key_to("another")
         for _ in range(5):
             world.later()
+        assert world.upstream.calls.count("/organization") > 1
         self.shown_as_before(world)
+
+    def test_nor_does_a_stray_404_when_the_right_key_is_back(self, world):
+        world.poll()
+        world.upstream.give_key_to("another")
+        world.later()
+        world.upstream.give_key_to(ORGANIZATION_ID)
+        world.upstream.refuse_path("/events/harbor", 404, "NOT_FOUND")
+        world.later()
+        self.shown_as_before(world)
+
+    def test_an_event_without_runs_that_was_over_is_not_called_off_when_it_goes(self, world):
+        world.organizer.remove("r10")
+        world.organizer.publish()
+        assert world.poll() == ["Harbor Run, Sat 13 Jun 2026"]
+        world.clock.now = datetime(2026, 6, 16, tzinfo=UTC)
+        world.poll()
+        world.upstream.delete("harbor")
+        world.later()
+        assert world.later(hours=2) == []
+        assert world.calendar.shown == {"harbor@intervals.run": "Harbor Run"}
+        assert world.calendar.status("harbor@intervals.run") == "CONFIRMED"
 
     def test_a_key_that_may_not_say_whose_it_is_is_believed_after_two_answers(self, world):
         world.upstream.scopes.discard("read:series")
@@ -366,7 +432,7 @@ class TestNoFalseCancellation:
     def test_an_organization_that_cannot_be_asked_for_proves_nothing(self, world):
         world.poll()
         world.upstream.delete("harbor")
-        world.upstream.fail("/organization", 500)
+        world.upstream.refuse_path("/organization", 500, "INTERNAL")
         for _ in range(5):
             world.later()
         self.shown_as_before(world)

@@ -71,7 +71,7 @@ class Gate:
     """Who may pass: a known key with a scope, within its plan."""
 
     def __init__(self, keys: Mapping[str, Key], clock: Callable[[], datetime]) -> None:
-        self._keys = dict(keys)
+        self._keys = keys
         self._allowances = {secret: Allowance(PLANS[key.plan]) for secret, key in keys.items()}
         self._clock = clock
 

@@ -39,6 +39,7 @@ def _rendering(
         source=f"{page}.{extension}{'?' if query else ''}{query}",
         timezone=delivery().timezone,
         editions=(edition,),
+        since=delivery().since,
         options=chosen,
     )
     at, until = passed(format_.marks(everything), now)
@@ -49,7 +50,7 @@ def _rendering(
     representation = represent(
         format_.render(feed),
         media_type=format_.media_type,
-        last_modified=max(last_modified(feed), delivery().since),
+        last_modified=last_modified(feed),
         filename=f"{_filename(event.slug) or event.id}.{extension}",
     )
     return Rendering(representation, until)

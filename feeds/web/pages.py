@@ -58,6 +58,7 @@ def _page(edition: Edition, now: datetime) -> Rendering:
         source=page,
         timezone=delivery().timezone,
         editions=(edition,),
+        since=delivery().since,
     )
     at, until = passed(leavings(everything), now)
     feed = structs.replace(everything, at=at)
@@ -73,7 +74,7 @@ def _page(edition: Edition, now: datetime) -> Rendering:
     representation = represent(
         html.encode(),
         media_type="text/html; charset=utf-8",
-        last_modified=max(last_modified(feed), delivery().since),
+        last_modified=last_modified(feed),
         filename=f"{event.id}.html",
     )
     return Rendering(representation, until)
