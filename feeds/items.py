@@ -47,6 +47,8 @@ def items(feed: Feed) -> tuple[Item, ...]:
         }
         found += _change_items(edition, shown, feed)
         found += _registration_items(edition, shown, feed)
+    if upto := feed.upto:
+        found = [item for item in found if item.published <= upto]
     # By guid first, so that what was published at the same time has an order.
     found.sort(key=lambda item: item.guid)
     return tuple(sorted(found, key=lambda item: item.published, reverse=True))
@@ -58,6 +60,12 @@ def marks(feed: Feed) -> Iterator[dt.datetime]:
         for turn in _turns(entry):
             if _had(feed.options, entry.event, entry.run.id, turn.then):
                 yield turn.at
+
+
+def published(edition: Edition) -> Iterator[dt.datetime]:
+    """The instants of which items are told; only a clock that jumped back is behind them."""
+    yield from (stamp.created for stamp in edition.stamps.values())
+    yield from (change.noticed for change in edition.changes)
 
 
 def _run_item(entry: Entry, feed: Feed) -> Item:

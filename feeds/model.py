@@ -214,7 +214,8 @@ class Feed(Struct, frozen=True, kw_only=True):
     ``page`` is where people read about it, ``source`` where this feed comes from, both absolute;
     ``timezone`` is the name of the home zone, for events without a known place. ``at`` is the last
     instant that has passed of those at which bytes change by themselves, see ``marks``, ``since``
-    when the service began to write bytes as it does now.
+    when the service began to write bytes as it does now; ``upto`` is the present, which no item is
+    ahead of, not even after a clock that jumped back.
     """
 
     title: str
@@ -225,3 +226,4 @@ class Feed(Struct, frozen=True, kw_only=True):
     options: Options = Options()
     at: dt.datetime | None = None
     since: dt.datetime | None = None
+    upto: dt.datetime | None = None

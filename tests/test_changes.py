@@ -289,6 +289,22 @@ class TestRegistration:
         assert (change.kind, value(change)) == (kind, "")
         assert differences(change.was, change.now) == {"sold_out": (was, not was)}
 
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"status": "cancelled"},
+            {"registration_opens": NOW + timedelta(seconds=1)},
+            {"registration_closes": NOW},
+        ],
+        ids=["cancelled", "not-open-yet", "closed-by-now"],
+    )
+    @pytest.mark.parametrize(
+        "lifted", [{"sold_out": True}, {"registration_override": "paused"}], ids=["full", "paused"]
+    )
+    def test_nobody_is_invited_to_what_cannot_be_had(self, fields, lifted):
+        (change,) = told(harbor(**fields | lifted), harbor(**fields))
+        assert change.kind == Kind.UNTOLD
+
 
 class TestListing:
     @pytest.mark.parametrize("status", ["scheduled", "cancelled", "rescheduled", "on hold"])

@@ -271,10 +271,11 @@ def test_a_clock_that_jumped_back_lets_no_stamp_fall(tmp_path, clock):
         modified, sequence = world.calendar.modified[TEN], world.calendar.sequences[TEN]
         world.clock.advance(days=-3)
         world.organizer.edit("r10", startTime="07:45")
-        world.calendar.poll(world.client)
+        assert world.poll() == ["Moved: Harbor Run: 10K, now Sat 13 Jun 2026, 07:45"]
         assert world.calendar.start(TEN) == "13 07:45"
         assert world.calendar.modified[TEN] > modified
         assert world.calendar.sequences[TEN] > sequence
+        assert world.later(days=4) == []
 
 
 def test_who_asks_only_if_modified_since_learns_of_a_cancellation_after_a_clock_was_put_right(
@@ -283,14 +284,14 @@ def test_who_asks_only_if_modified_since_learns_of_a_cancellation_after_a_clock_
     with Upstream(Clock()).on() as upstream:
         world = World(upstream, tmp_path, clock)
         world.organizer.add("r5", "5K")
-        world.calendar.poll(world.client)
+        world.poll()
         clock.advance(hours=25)  # two of them too many
         world.organizer.edit("r5", startTime="09:00")
-        world.calendar.poll(world.client)
+        world.poll()
         since = world.client.get("/events/harbor.ics").headers["Last-Modified"]
         clock.advance(hours=-2)
         world.organizer.edit("r10", eventStatus="cancelled")
-        world.calendar.poll(world.client)
+        world.poll()
         clock.advance(days=1)
         answered = world.client.get("/events/harbor.ics", headers={"If-Modified-Since": since})
         assert answered.status_code == 200

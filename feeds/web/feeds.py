@@ -6,7 +6,7 @@ from datetime import datetime
 from flask import Blueprint, Response, request
 from msgspec import structs
 
-from feeds import options, wording
+from feeds import items, options, wording
 from feeds.errors import NoSuchRun
 from feeds.formats import FORMATS
 from feeds.model import Edition, Feed, Options
@@ -43,7 +43,8 @@ def _rendering(
         options=chosen,
     )
     at, until = passed(format_.marks(everything), now)
-    feed = structs.replace(everything, at=at)
+    _, ahead = passed(items.published(edition), now)
+    feed = structs.replace(everything, at=at, upto=now)
     if not entries_of(feed):
         # Not an empty feed: that would empty a calendar.
         raise NoSuchRun("There is no such run of this event.")
@@ -53,7 +54,7 @@ def _rendering(
         last_modified=last_modified(feed),
         filename=f"{_filename(event.slug) or event.id}.{extension}",
     )
-    return Rendering(representation, until)
+    return Rendering(representation, min((each for each in (until, ahead) if each), default=None))
 
 
 def _filename(slug: str) -> str:
