@@ -8,7 +8,6 @@ unknown fields are ignored. Each such finding is logged once.
 import json
 import logging
 from collections.abc import Callable, Mapping
-from datetime import date, time
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
@@ -17,6 +16,7 @@ from msgspec import Meta, Struct, field
 
 from feeds import values
 from feeds.errors import Nonsense
+from feeds.listing import order
 from feeds.model import DISTANCES, Event, Run
 
 log = logging.getLogger(__name__)
@@ -121,12 +121,7 @@ def _runs(
             runs[run.id] = run
     if not complete:  # for what was not understood, and for what it may have hidden
         runs = dict(known) | runs
-    return tuple(sorted(runs.values(), key=_order)), complete
-
-
-def _order(run: Run) -> tuple[date, time, float, str]:
-    """The order of a schedule, whatever order the upstream lists the runs in."""
-    return (run.date, run.start_time or time.min, run.distance_meters, run.id)
+    return tuple(sorted(runs.values(), key=order)), complete
 
 
 def _run_or_none(raw: object, event: Event) -> Run | None:

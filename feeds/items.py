@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct, structs
 
-from feeds import changes, wording
+from feeds import announcements, changes, wording
 from feeds.model import Change, Edition, Event, Feed, Options, State
 from feeds.options import keeps
 from feeds.schedule import Entry, entries, entries_of
@@ -90,11 +90,11 @@ def _change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed) -> l
         if not told or told[0].kind in changes.SILENT:
             continue
         runs = [shown[each.run] for each in told]
-        lines = [wording.change(change, run) for change, run in zip(told, runs, strict=True)]
+        lines = [announcements.change(change, run) for change, run in zip(told, runs, strict=True)]
         found.append(
             _item(
                 _change_guid(edition.event, whole, group),
-                wording.announcement(told, runs),
+                announcements.announcement(told, runs),
                 _html(lines, wording.links(runs[0], feed.page)),
                 told[0].noticed,
                 runs,
@@ -146,8 +146,8 @@ def _registration_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed
             nth = several[kind, at] if len(group) > 1 else 1
             yield _item(
                 _guid(edition.event, group, kind, at.strftime("%Y%m%dT%H%M%SZ"), nth),
-                f"{wording.REGISTRATION[kind]}: {wording.names(runs)}",
-                _html(wording.facts_of(runs), wording.links(runs[0], feed.page)),
+                f"{announcements.REGISTRATION[kind]}: {announcements.names(runs)}",
+                _html(announcements.facts_of(runs), wording.links(runs[0], feed.page)),
                 at,
                 runs,
             )

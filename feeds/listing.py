@@ -34,7 +34,7 @@ def with_unlisted(event: Event, known: Event, over: Collection[str], now: dt.dat
         if run.id not in listed
     )
     runs = [*event.runs, *(run for run in missing if _remembered(run.unlisted, now))]
-    return structs.replace(event, runs=tuple(sorted(runs, key=_order)))
+    return structs.replace(event, runs=tuple(sorted(runs, key=order)))
 
 
 def without_any(event: Event, over: Collection[str], now: dt.datetime) -> Event:
@@ -56,8 +56,8 @@ def doubted(doubt: Doubt | None, of: str, now: dt.datetime) -> Doubt:
     return doubt if doubt and doubt.of == of and doubt.since <= now else Doubt(of, now)
 
 
-def _order(run: Run) -> tuple[dt.date, dt.time, float, str]:
-    """As documents have them: a title that names runs must not change when one is tidied away."""
+def order(run: Run) -> tuple[dt.date, dt.time, float, str]:
+    """The order of a schedule, whatever order the upstream has, and whoever is missing."""
     return (run.date, run.start_time or dt.time.min, run.distance_meters, run.id)
 
 
