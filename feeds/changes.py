@@ -47,6 +47,7 @@ def state(entry: Entry) -> State:
         start=wall.isoformat(),
         zone=entry.zone.key,
         place=place(entry),
+        spot=entry.event.location is None and place(entry) is not None,
         status=UNLISTED if entry.run.withdrawn else run.status,
         sold_out=run.sold_out,
         override=run.registration_override,

@@ -114,11 +114,15 @@ UNSTAMPED = Stamp(
 
 
 class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a runner was told of a run. ``start`` is ISO 8601 on the clock of ``zone``."""
+    """What a runner was told of a run.
+
+    ``start`` is ISO 8601 on the clock of ``zone``; ``spot`` tells that ``place`` is coordinates.
+    """
 
     start: str
     zone: str
     place: str | None = None
+    spot: bool = False
     status: str = "scheduled"
     sold_out: bool = False
     override: str | None = None
@@ -168,8 +172,14 @@ class Change(Struct, frozen=True, kw_only=True):
 
     @property
     def new_place(self) -> bool:
-        """Whether it is somewhere else; a place that nobody tells any more is no news."""
-        return self.now.place is not None and self.was.place != self.now.place
+        """Whether it is somewhere else.
+
+        A place that nobody tells any more is no news, nor is another way to tell the same one: an
+        address for coordinates, or coordinates for an address that cannot be read for once.
+        """
+        was, now = self.was, self.now
+        comparable = was.place is None or was.spot == now.spot
+        return now.place is not None and was.place != now.place and comparable
 
 
 class Doubt(Struct, frozen=True):

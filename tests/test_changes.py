@@ -413,6 +413,11 @@ class TestNoNews:
         mine = harbor()
         assert told(mine, structs.replace(mine, organization_id="another")) == ()
 
+    def test_nothing_is_told_of_another_way_to_tell_the_place(self):
+        address, coordinates = harbor(point=CHICAGO), harbor(point=CHICAGO, location=None)
+        assert told(address, coordinates) == ()
+        assert told(coordinates, address) == ()
+
     def test_nothing_is_told_of_a_place_that_nobody_tells_any_more(self):
         assert told(harbor(point=None), harbor(location=None, point=None)) == ()
 
@@ -603,7 +608,7 @@ RUN_EDITS = {
     "virtual": [False, True],
 }
 EVENT_EDITS = {
-    "location": [None, PIER, PARK],
+    "location": [PIER, PARK],  # coordinates in its place have a test of their own
     "point": [None, CHICAGO, NEW_YORK],
     "end_time": [None, time(15)],
     "start_time": [None, EIGHT],
