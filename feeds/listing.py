@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from msgspec import structs
 
-from feeds.model import Doubt, Event, Run
+from feeds.model import Doubt, Edition, Event, Run
 
 BELIEVED_AFTER = dt.timedelta(seconds=60)
 """What has to lie between two answers that say an event is gone, or has no runs any more."""
@@ -54,6 +54,32 @@ def believed(doubt: Doubt | None, of: str, now: dt.datetime) -> bool:
 def doubted(doubt: Doubt | None, of: str, now: dt.datetime) -> Doubt:
     """The doubt that such an answer leaves: since the first one of its kind."""
     return doubt if doubt and doubt.of == of and doubt.since <= now else Doubt(of, now)
+
+
+def answered(
+    known: Edition, event: Event, over: Collection[str], now: dt.datetime, *, complete: bool
+) -> Edition:
+    """The edition after ``known`` when the upstream answers with an event.
+
+    ``complete`` tells whether all of its runs were understood. The history is still that of
+    ``known``, and so is the event while an emptied list of runs is in doubt.
+    """
+    emptied = not event.runs and has_listed_runs(known.event)
+    if emptied and not believed(known.doubt, EMPTIED, now):
+        return structs.replace(known, fetched=now, doubt=doubted(known.doubt, EMPTIED, now))
+    if complete:
+        event = with_unlisted(event, known.event, over, now)
+    return structs.replace(known, event=event, fetched=now, gone=None, doubt=None)
+
+
+def unknown(known: Edition, over: Collection[str], now: dt.datetime) -> Edition:
+    """The edition after ``known`` when the upstream says that there is no such event."""
+    if known.gone:
+        return structs.replace(known, fetched=now)
+    if not believed(known.doubt, GONE, now):
+        return structs.replace(known, fetched=now, doubt=doubted(known.doubt, GONE, now))
+    event = without_any(known.event, over, now)
+    return structs.replace(known, event=event, fetched=now, gone=now, doubt=None)
 
 
 def order(run: Run) -> tuple[dt.date, dt.time, float, str]:

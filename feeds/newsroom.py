@@ -197,14 +197,8 @@ class Newsroom:
         event = document.event
         if known is None:
             return Edition(event=event, fetched=now, stamps={}, deployment=self._fingerprint)
-        emptied = not event.runs and listing.has_listed_runs(known.event)
-        if emptied and not listing.believed(known.doubt, listing.EMPTIED, now):
-            log.warning("event %s has no runs; they stay until that is confirmed", event_id)
-            doubt = listing.doubted(known.doubt, listing.EMPTIED, now)
-            return structs.replace(known, fetched=now, doubt=doubt)
-        if document.complete:
-            event = listing.with_unlisted(event, known.event, self._over(known, now), now)
-        return structs.replace(known, event=event, fetched=now, gone=None, doubt=None)
+        over = self._over(known, now)
+        return listing.answered(known, event, over, now, complete=document.complete)
 
     def _missing(self, event_id: str, error: EventNotFound, held: _Held, now: datetime) -> _Held:
         """What is left of an event that the upstream does not know."""
@@ -214,15 +208,9 @@ class Newsroom:
         def edit(known: Edition | None) -> Edition:
             if known is None:
                 raise error
-            if known.gone:
-                return structs.replace(known, fetched=now)
-            self._check_owner(known.event, now)
-            if not listing.believed(known.doubt, listing.GONE, now):
-                log.warning("event %s is not found; it stays until that is confirmed", event_id)
-                doubt = listing.doubted(known.doubt, listing.GONE, now)
-                return structs.replace(known, fetched=now, doubt=doubt)
-            event = listing.without_any(known.event, self._over(known, now), now)
-            return structs.replace(known, event=event, fetched=now, gone=now, doubt=None)
+            if known.gone is None:
+                self._check_owner(known.event, now)
+            return listing.unknown(known, self._over(known, now), now)
 
         try:
             return self._published(held, event_id, now, edit)
@@ -249,6 +237,8 @@ class Newsroom:
             if edited is known:
                 return _Held(now, self._fresh_until(edited), edited, base)
             edition = revised(known, edited, now, self._home, self.page(event_id))
+            if edition.doubt:
+                log.warning("event %s may be %s; asking again", event_id, edition.doubt.of)
             validator = None if edition.doubt else etag
             try:
                 if saved := self._database.save(base, edition, self._span(edition)):

@@ -947,6 +947,14 @@ class TestWhateverComes:
         assert document.complete
 
 
+def test_a_number_of_thousands_of_digits_costs_nothing_but_itself():
+    body = encoded(runs=[RUN | {"maxParticipants": 0}]).replace(
+        b'"maxParticipants": 0', b'"maxParticipants": ' + b"9" * 5000
+    )
+    assert len(body) > 5000
+    assert decode(body, "e1").complete
+
+
 def test_a_list_of_runs_that_nobody_made_is_no_document():
     assert decode(encoded(runs=[RUN] * documents.MOST_RUNS), "e1").event.runs
     with pytest.raises(Nonsense):

@@ -312,6 +312,20 @@ def test_two_processes_tell_one_story_while_one_of_them_cannot_reach_the_upstrea
     assert b"STATUS:CANCELLED" in other.get("/events/harbor.ics").data
 
 
+def test_a_deploy_that_changes_no_entry_moves_last_modified_with_the_bytes(world):
+    world.organizer.event |= {"lat": 41.89, "lng": -87.6}
+    world.organizer.publish()
+    world.poll()
+    kept = dict(world.calendar.modified)
+    world.clock.advance(minutes=10)
+    world.start(timezone="Europe/Paris")  # whose VTIMEZONE is in every calendar
+    before = world.calendar._poller.last_modified
+    assert world.poll() == []
+    assert world.calendar._poller.statuses[-1] == 200
+    assert world.calendar._poller.last_modified != before
+    assert world.calendar.modified == kept
+
+
 def test_a_channel_was_built_when_it_was_last_modified_also_after_a_deploy(world):
     world.poll()
     world.clock.advance(hours=5)
