@@ -1,14 +1,17 @@
 # make demo   a local Intervals API and the service, with sample events
 # make test   every check that a change has to pass
+# make bench  what it costs: calls, latencies, delays, beside a naive service (half an hour)
 # make setup  .venv with all that is needed to work on the project
-# make lock   requirements.txt and requirements-dev.txt anew from pyproject.toml
+# make lock   requirements.txt, with PostgreSQL and for development, anew from pyproject.toml
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--custom-compile-command 'make lock' pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lock clean
+.PHONY: help setup demo test bench lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -25,11 +28,13 @@ test: .venv/dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
+bench: .venv/dev
+	@exec $(BIN)/python -m bench
+
 lock: .venv/dev
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--custom-compile-command 'make lock' pyproject.toml --output-file requirements.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--custom-compile-command 'make lock' pyproject.toml --group dev --output-file requirements-dev.txt
+	$(COMPILE) --output-file requirements.txt
+	$(COMPILE) --extra postgres --output-file requirements-postgres.txt
+	$(COMPILE) --group dev --output-file requirements-dev.txt
 
 clean:
 	rm -rf .venv var dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,9 +1,12 @@
 """Settings in, Flask application out."""
 
+import logging
 import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
@@ -12,10 +15,16 @@ from werkzeug.routing import BaseConverter
 from feeds import config, deployment
 from feeds.config import Settings
 from feeds.database import Database
+from feeds.editor import Editor
+from feeds.errors import DatabaseUnusable
+from feeds.freshness import Share
 from feeds.intervals import Intervals
 from feeds.newsroom import Newsroom
+from feeds.reporter import Reporter
 from feeds.web import feeds, pages, problems
 from feeds.web.delivery import Delivery
+
+log = logging.getLogger(__name__)
 
 _HERE = Path(__file__).parent
 TEMPLATES = next(
@@ -36,24 +45,63 @@ class _Identifier(BaseConverter):
     regex = "[A-Za-z0-9_-]{1,64}"
 
 
-def create_app(settings: Settings | None = None, clock: Callable[[], datetime] = utc_now) -> Flask:
-    """The service as a WSGI application; without settings, those of the environment.
+class Parts(NamedTuple):
+    """What the service is made of, below what answers requests.
 
-    Raises ``SettingsError`` when they cannot be used.
+    ``since`` answers when it began to write bytes as it does now, and has made sure by then that
+    the database can be used.
     """
-    settings = settings or config.read(os.environ)
+
+    source: Intervals
+    database: Database
+    editor: Editor
+    reporter: Reporter
+    since: Callable[[], datetime]
+
+
+def assemble(
+    settings: Settings, clock: Callable[[], datetime] = utc_now, *, made: bool = False
+) -> Parts:
+    """The parts that the web processes and the refresher have in common.
+
+    A database that was ``made`` by a command is not made anew while it is away.
+    """
     fingerprint = _fingerprint(settings)
+    source = Intervals(settings.api_url, settings.api_key)
     database = Database(settings.database_url)
-    since = database.open(settings.api_url, fingerprint, clock())
-    newsroom = Newsroom(
-        Intervals(settings.api_url, settings.api_key),
+    since = cache(lambda: database.open(settings.api_url, fingerprint, clock(), made=made))
+    editor = Editor(
+        source,
         database,
         clock,
         home=settings.timezone,
         public_url=settings.public_url,
+        rate=settings.rate,
         fingerprint=fingerprint,
         cap=settings.max_age,
     )
+    return Parts(source, database, editor, Reporter(editor, database, clock), since)
+
+
+def create_app(
+    settings: Settings | None = None,
+    clock: Callable[[], datetime] = utc_now,
+    *,
+    made: bool = False,
+) -> Flask:
+    """The service as a WSGI application; without settings, those of the environment.
+
+    Raises ``SettingsError`` when they cannot be used. A database that is away does not count: a
+    process that takes the place of another one meanwhile must not end them all, nor, if it was
+    ``made`` when the service started, put an empty one in its place.
+    """
+    settings = settings or config.read(os.environ)
+    parts = assemble(settings, clock, made=made)
+    try:
+        parts.since()
+    except DatabaseUnusable as error:
+        log.warning("%s", error)
+    newsroom = Newsroom(parts.editor, parts.reporter, parts.database, clock)
 
     app = Flask("feeds", template_folder=str(TEMPLATES), static_folder=None)
     app.url_map.converters["id"] = _Identifier
@@ -62,7 +110,7 @@ def create_app(settings: Settings | None = None, clock: Callable[[], datetime] =
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     # As Flask's manual has it; the checker sees a method.
     app.wsgi_app = _rooted(app.wsgi_app)  # type: ignore[method-assign,assignment]
-    app.extensions["delivery"] = Delivery(newsroom, clock, settings.timezone, since)
+    app.extensions["delivery"] = Delivery(newsroom, clock, settings.timezone, parts.since)
     for module in (feeds, pages, problems):
         app.register_blueprint(module.blueprint)
     return app
@@ -84,10 +132,11 @@ def check(settings: Settings) -> None:
     Raises ``SettingsError`` if the database cannot be used, or holds events of another upstream or
     organization, and the ``UpstreamError`` that keeps the organization from being known.
     """
-    database = Database(settings.database_url)
-    database.open(settings.api_url, _fingerprint(settings), utc_now())
-    organization = Intervals(settings.api_url, settings.api_key).organization()
-    database.belongs_to(organization, utc_now())
+    parts = assemble(settings)
+    parts.since()
+    now = utc_now()
+    parts.database.count(settings.rate.allowance(Share.URGENT), now)
+    parts.database.belongs_to(parts.source.organization(), now)
 
 
 def _fingerprint(settings: Settings) -> str:

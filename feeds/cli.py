@@ -1,18 +1,22 @@
-"""The command line: ``feeds serve``, ``feeds sandbox``, ``feeds demo``."""
+"""The command line: ``feeds serve``, ``refresh``, ``warm``, ``sandbox``, ``demo``."""
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Event as Flag
 
 import click
 from werkzeug.serving import make_server
 
-from feeds import __version__, config, demo
-from feeds.app import check
+from feeds import __version__, config, demo, warm
+from feeds.app import assemble, check, utc_now
+from feeds.config import Settings
 from feeds.errors import Forbidden, SettingsError, UpstreamError
-from feeds.newsroom import ADVICE
+from feeds.refresher import Refresher
+from feeds.reporter import ADVICE
 from feeds.sandbox import ORGANIZATION_ID, SAMPLES, SANDBOX_KEY, Key, create_sandbox
 from feeds.sandbox.keys import Plan
 
@@ -44,18 +48,7 @@ def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
     number = bind.rpartition(":")[2]
     if number.isdecimal() and int(number) > MAX_PORT:  # anything else gunicorn tells in one line
         raise click.ClickException(f"There is no port {number}; the last one is {MAX_PORT}.")
-    for name in config.unknown(os.environ):  # first: it may be why another one is missing
-        click.echo(f"Warning: {name} is no setting of this service.", err=True)
-    try:
-        settings = config.read(os.environ)
-        check(settings)
-    except SettingsError as error:
-        raise click.ClickException("\n".join(error.faults)) from None
-    except Forbidden:
-        pass  # a key without read:series: whose it is cannot be known
-    except UpstreamError as error:
-        advice = ADVICE.get(type(error), "")
-        click.echo(f"Warning: {error}{advice} The service starts all the same.", err=True)
+    settings = _settings()
     if not os.environ.get("FEEDS_PUBLIC_URL", "").strip():
         click.echo(
             f"Warning: FEEDS_PUBLIC_URL is not set; links say {settings.public_url}.", err=True
@@ -64,7 +57,36 @@ def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
     command += ["--bind", bind]
     command += ["--workers", workers] if workers else []
     command += ["--threads", threads] if threads else []
-    _become([*command, "feeds.app:create_app()"])
+    _become([*command, "feeds.app:create_app(made=True)"])
+
+
+@main.command()
+def refresh() -> None:
+    """Keep those events fresh that are polled.
+
+    Runs beside the web processes, with their settings, so that a change is noticed between polls
+    and most polls never wait. One of it is enough.
+    """
+    parts, ends = assemble(_settings(), made=True), _ends()
+    click.echo("Keeping fresh what is polled; Ctrl-C ends.")
+    Refresher(parts.editor, parts.reporter, parts.database, utc_now).run(ends)
+
+
+@main.command(name="warm")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All events of the organization.")
+def run_warm(ids: tuple[str, ...], *, everything: bool) -> None:
+    """Fetch events before anybody polls them.
+
+    Those that are there already cost no call, so that it can be stopped and run again.
+    """
+    if bool(ids) == everything:
+        raise click.UsageError("Name the ids of events, or say --all.")
+    parts = assemble(_settings(), made=True)
+    warmer = warm.Warmer(
+        parts.source, parts.editor, parts.reporter, parts.database, clock=utc_now, ends=_ends()
+    )
+    warm.run(warmer, ids)
 
 
 @main.command()
@@ -109,6 +131,31 @@ def run_demo(port: int) -> None:
     The API listens on the port after that of the service.
     """
     demo.run(port)
+
+
+def _settings() -> Settings:
+    """The settings, checked as far as they can be before anything starts."""
+    for name in config.unknown(os.environ):  # first: it may be why another one is missing
+        click.echo(f"Warning: {name} is no setting of this service.", err=True)
+    try:
+        settings = config.read(os.environ)
+        check(settings)
+    except SettingsError as error:
+        raise click.ClickException("\n".join(error.faults)) from None
+    except Forbidden:
+        pass  # a key without read:series: whose it is cannot be known
+    except UpstreamError as error:
+        advice = ADVICE.get(type(error), "")
+        click.echo(f"Warning: {error}{advice} The service starts all the same.", err=True)
+    return settings
+
+
+def _ends() -> Flag:
+    """What SIGTERM and Ctrl-C set, so that what is in flight comes to its end."""
+    ends = Flag()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ends.set())
+    return ends
 
 
 def _become(command: Sequence[object]) -> None:

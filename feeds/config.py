@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+import sqlalchemy as sa
+
 from feeds.errors import SettingsError
+from feeds.freshness import Rate
 from feeds.zones import NAMES
 
 T = TypeVar("T")
@@ -19,6 +22,7 @@ DEFAULTS = {
     "FEEDS_API_URL": "https://api.intervals.run",
     "FEEDS_PUBLIC_URL": "http://localhost:8000",
     "FEEDS_DATABASE_URL": "sqlite:///var/feeds.sqlite3",
+    "FEEDS_UPSTREAM_RATE": "100/minute;burst=20",
 }
 NAMED = (KEY, KEY_FILE, "FEEDS_TIMEZONE", *DEFAULTS, "FEEDS_MAX_AGE")
 """Every setting, by its name in the environment."""
@@ -27,16 +31,31 @@ NAMED = (KEY, KEY_FILE, "FEEDS_TIMEZONE", *DEFAULTS, "FEEDS_MAX_AGE")
 _NOT_IN_ADDRESS = re.compile(r"""[^!-~]|[?#@"<>\\^`{|}]""")
 
 
+_WINDOWS = {
+    "second": timedelta(seconds=1),
+    "minute": timedelta(minutes=1),
+    "hour": timedelta(hours=1),
+    "day": timedelta(days=1),
+}
+_RATE = re.compile(rf"([0-9]{{1,7}})/({'|'.join(_WINDOWS)})(?:;burst=([0-9]{{1,7}}))?")
+MOST_AT_ONCE = 50
+"""The burst of a rate that tells none, at most."""
+
+
+RATE = Rate(100, timedelta(minutes=1), 20)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a deployment decides. The key stays out of the repr."""
+    """What a deployment decides. Secrets stay out of the repr."""
 
     api_key: str = field(repr=False)
     timezone: str
     api_url: str = DEFAULTS["FEEDS_API_URL"]
     public_url: str = DEFAULTS["FEEDS_PUBLIC_URL"]
-    database_url: str = DEFAULTS["FEEDS_DATABASE_URL"]
+    database_url: str = field(default=DEFAULTS["FEEDS_DATABASE_URL"], repr=False)
     max_age: timedelta | None = None
+    rate: Rate = RATE
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -61,6 +80,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         public_url=checked("FEEDS_PUBLIC_URL", _address, ""),
         database_url=checked("FEEDS_DATABASE_URL", _database, ""),
         max_age=checked("FEEDS_MAX_AGE", _seconds, None),
+        rate=checked("FEEDS_UPSTREAM_RATE", _rate, RATE),
     )
     if faults:
         raise SettingsError(*faults)
@@ -110,11 +130,31 @@ def _address(url: str) -> str:
 
 
 def _database(url: str) -> str:
+    try:
+        parts = sa.make_url(url)
+        usable = parts.drivername == "postgresql+psycopg" and parts.database
+    except (sa.exc.ArgumentError, ValueError):
+        usable = False
     path = url.removeprefix("sqlite:///")
     # In memory, or with parameters of the driver, it would be another one in each process.
-    if path in (url, "", ":memory:") or "?" in path:
-        raise ValueError("takes sqlite:/// and a path, such as sqlite:///var/feeds.sqlite3.")
+    if not usable and (path in (url, "", ":memory:") or "?" in path):
+        raise ValueError(
+            "takes sqlite:/// and a path, such as sqlite:///var/feeds.sqlite3, "
+            "or postgresql+psycopg://user:password@host/name."
+        )
     return url
+
+
+def _rate(text: str) -> Rate:
+    found = _RATE.fullmatch(text.replace(" ", ""))
+    limit = int(found[1]) if found else 0
+    burst = int(found[3]) if found and found[3] else min(max(limit // 5, 1), MOST_AT_ONCE)
+    if not found or not 1 <= burst <= limit:
+        raise ValueError(
+            "takes calls for a second, minute, hour or day, and how many of them at once, "
+            "such as 100/minute;burst=20 or 100/day."
+        )
+    return Rate(limit, _WINDOWS[found[2]], burst)
 
 
 def _seconds(text: str) -> timedelta | None:

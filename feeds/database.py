@@ -1,69 +1,86 @@
-"""What is remembered, in SQL: the last edition of each event with its history, and whose they are.
+"""What is remembered, in SQL: editions with their history, who refreshes them, what may be spent.
 
-Times are kept as whole seconds since 1970 (UTC). Nothing is read, judged and written back: an
-edition is saved over the version that it was made from, or not at all.
+Nothing is read, judged and written back: an edition is saved over the version that it was made
+from, a lease and a call are taken with one statement each, or not at all. Every method raises
+``StorageAway`` while the database is not to be had.
 """
 
+import logging
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from contextlib import contextmanager
+from datetime import datetime
+from time import monotonic
 
 import sqlalchemy as sa
-from msgspec import json, structs
+from msgspec import Struct, structs
 
-from feeds import damage, migrations
-from feeds.errors import SettingsError
-from feeds.model import Change, Doubt, Edition, Event, Kind, Stamp, State
-from feeds.tables import changes, deployment, events, stamps
+from feeds import budget, leases, migrations, rows
+from feeds.bindings import bind, renew
+from feeds.engines import engine
+from feeds.errors import (
+    DatabaseUnusable,
+    SettingsError,
+    StorageAway,
+    StorageDamaged,
+    UpstreamError,
+)
+from feeds.freshness import POLLED_WITHIN, Allowance
+from feeds.leases import Busy, Claim
+from feeds.model import Edition, Event
+from feeds.sparing import Sparing
+from feeds.tables import changes, events, refreshes, service, stamps
 
-PATIENCE = 10
-"""Seconds that a statement waits for what others are writing."""
+sparing = Sparing(logging.getLogger(__name__), monotonic)
+
+
+class News(Struct, frozen=True):
+    """What was saved since another revision, and how many events are polled at present.
+
+    ``saved`` are the ids of the events; None stands for all, after a database was put back.
+    """
+
+    revision: int
+    saved: frozenset[str] | None
+    polled: int
 
 
 class Database:
     """One database. Threads and processes may share it; a connection is opened when needed."""
 
     def __init__(self, url: str) -> None:
-        named = sa.make_url(url)
-        self._path = Path(named.database or "").absolute()
-        # Only open() makes a file: an empty one would take the place of one that is away.
-        query = {"mode": "rw", "uri": "true", "timeout": str(PATIENCE)}
-        self._engine = sa.create_engine(named.set(database=self._path.as_uri(), query=query))
-        sa.event.listen(self._engine, "connect", self._connected)
-        sa.event.listen(self._engine, "checkout", self._checked_out)
-        sa.event.listen(self._engine, "begin", _begin)
+        self._engine = engine(url)
 
-    def open(self, api_url: str, fingerprint: str, now: datetime) -> datetime:
+    def open(
+        self, api_url: str, fingerprint: str, now: datetime, *, made: bool = False
+    ) -> datetime:
         """Make or migrate what is needed, and bind the database to one upstream.
 
-        The answer is since when the deployment has had this fingerprint. Raises ``SettingsError``
-        if the database cannot be used, is of a newer version, or holds another upstream's events.
+        One that was ``made`` before, but is not there, is away and not made anew. The answer is
+        since when the deployment has had this fingerprint. Raises ``SettingsError`` if the database
+        cannot be used, is of a newer version, or holds another upstream's events.
         """
-        folder = self._path.parent
-        with _usable():
-            folder.mkdir(parents=True, exist_ok=True)
-            with damage.alone(folder):  # SQLite does not wait where many make a file its own
-                damage.put_aside(self._path, now)
-                self._path.touch()
-                with self._writing() as connection:
-                    migrations.migrate(connection)
-                    bound = _bind(connection, "api_url", api_url, now)
-                    if bound != api_url:  # raised in here: nothing is changed, not even migrated
-                        raise SettingsError(
-                            f"FEEDS_DATABASE_URL holds events of {bound}, FEEDS_API_URL is "
-                            f"{api_url}; use another database for another upstream."
-                        )
-                    return _renewed(connection, "fingerprint", fingerprint, now)
+        opening = self._engine.write() if made else self._engine.making(now)
+        with _usable(), opening as connection:
+            migrations.migrate(connection)
+            bound = bind(connection, "api_url", api_url, now)
+            if bound != api_url:  # raised in here: nothing is changed, not even migrated
+                raise SettingsError(
+                    f"FEEDS_DATABASE_URL holds events of {bound}, FEEDS_API_URL is "
+                    f"{api_url}; use another database for another upstream."
+                )
+            return renew(connection, "fingerprint", fingerprint, now)
+
+    def close(self) -> None:
+        """Close its connections; it opens new ones when it is used again."""
+        self._engine.close()
 
     def belongs_to(self, organization: str, now: datetime) -> None:
         """Bind the database to the organization whose key is used.
 
         Raises ``SettingsError`` if it holds another one's events.
         """
-        with _usable(), self._writing() as connection:
-            bound = _bind(connection, "organization", organization, now)
+        with _usable(), self._engine.making(now) as connection:
+            bound = bind(connection, "organization", organization, now)
         if bound != organization:
             raise SettingsError(
                 f"FEEDS_DATABASE_URL holds events of the organization {bound}, "
@@ -73,7 +90,7 @@ class Database:
 
     def read(self, event_id: str) -> Edition | None:
         """The edition last saved of an event."""
-        with self._engine.connect() as connection:  # one transaction: one version of all tables
+        with _at_hand(), self._engine.read() as connection:
             row = connection.execute(sa.select(events).where(events.c.id == event_id)).first()
             if row is None:
                 return None
@@ -85,80 +102,157 @@ class Database:
                 ).all()
                 for table in (stamps, changes)
             ]
-        with _understood():
-            return _edition(row, *of_event)
+            return rows.edition(row, *of_event)
+
+    def claim(
+        self, event_id: str, known: Edition | None, allowance: Allowance, now: datetime
+    ) -> Claim | Edition | Busy | UpstreamError:
+        """Look again; if ``known`` is still the last edition, take what a refresh needs.
+
+        The answer is the edition that somebody else has saved meanwhile; the error with which the
+        last attempt failed, while that is remembered; that somebody refreshes it just now; the
+        error that says why no call can be made, each with ``retry_at``; or else the event's lease
+        and a call of the allowance, taken together.
+        """
+        claim = Claim(event_id, now)
+        with _at_hand():
+            # First without writing: most of those who wait for another one find it at work.
+            if met := self._met(event_id, known, now):
+                return met
+            with self._engine.write() as connection:
+                if not leases.take(connection, claim, self._engine.upsert(refreshes)):
+                    connection.rollback()
+                    return self._met(event_id, known, now) or Busy(now)
+                if _version(connection, event_id) > _version_of(known):
+                    connection.rollback()
+                    return self.read(event_id) or Busy(now)
+                if refusal := budget.spend(connection, allowance, now):
+                    connection.rollback()
+                    return refusal
+            return claim
+
+    def _met(
+        self, event_id: str, known: Edition | None, now: datetime
+    ) -> Edition | Busy | UpstreamError | None:
+        """What stands in the way of a claim, as far as one can see without writing."""
+        with self._engine.read() as connection:
+            if _version(connection, event_id) <= _version_of(known):
+                return leases.met(connection, event_id, now)
+        return self.read(event_id)
 
     def save(
-        self, known: Edition | None, edition: Edition, span: tuple[datetime, datetime]
+        self,
+        known: Edition | None,
+        edition: Edition,
+        span: tuple[datetime, datetime],
+        due: datetime,
+        *,
+        claim: Claim | None = None,
+        polled: datetime | None = None,
     ) -> Edition | None:
-        """Save an edition over ``known``; None if that is no longer the last one."""
-        version = known.version if known else 0
-        id_ = edition.event.id
-        columns = {
-            "id": id_,
-            "version": version + 1,
-            "document": json.encode(edition.event),
-            "fetched": _seconds(edition.fetched),
-            "deployment": edition.deployment,
-            "gone": _seconds(edition.gone) if edition.gone else None,
-            "doubt": edition.doubt.of if edition.doubt else None,
-            "doubted": _seconds(edition.doubt.since) if edition.doubt else None,
-            "starts": _seconds(span[0]),
-            "ends": _seconds(span[1]),
-        }
+        """Save an edition over ``known``; None if that is no longer the last one.
+
+        ``span`` is when its runs take place, ``due`` when the next edition is to be fetched. The
+        claim that it was made with ends; ``polled`` is noted of an event that is new.
+        """
+        version, id_ = _version_of(known), edition.event.id
+        row = rows.event_row(edition, span, due) | {"version": version + 1}
         last = (events.c.id == id_) & (events.c.version == version)
-        write: Any = sa.update(events).where(last) if known else sa.insert(events)
-        try:
-            with self._writing() as connection:
-                if not connection.execute(write.values(columns)).rowcount:
-                    return None
-                if known is None or known.stamps != edition.stamps:
-                    _replace(connection, stamps, id_, _stamp_rows(edition))
-                if known is None or known.changes != edition.changes:
-                    _replace(connection, changes, id_, _change_rows(edition))
-        except sa.exc.IntegrityError:
-            return None
+        write: sa.Update | sa.Insert = sa.update(events).where(last).values(row)
+        if known is None:
+            noted = {"polled": rows.seconds(polled) if polled else None}
+            write = sa.insert(events).values(row | noted)
+        with _at_hand():
+            try:
+                with self._engine.write() as connection:
+                    if not connection.execute(write).rowcount:
+                        return None
+                    if known is None or known.stamps != edition.stamps:
+                        _replace(connection, stamps, id_, rows.stamp_rows(edition))
+                    if known is None or known.changes != edition.changes:
+                        _replace(connection, changes, id_, rows.change_rows(edition))
+                    if claim:
+                        leases.end(connection, claim)
+                    _number(connection, id_)
+            except sa.exc.IntegrityError:  # the first edition, which another one has saved first
+                return None
         return structs.replace(edition, version=version + 1)
+
+    def fail(self, claim: Claim, error: UpstreamError, retry: datetime) -> None:
+        """End a claim with an error that all processes remember until ``retry``."""
+        with _at_hand(), self._engine.write() as connection:
+            leases.fail(connection, claim, error, retry)
+
+    def release(self, claim: Claim) -> None:
+        """End a claim that came to nothing."""
+        with _at_hand(), self._engine.write() as connection:
+            leases.end(connection, claim)
+
+    def spend(self, allowance: Allowance, now: datetime) -> UpstreamError | None:
+        """Take one call that is for no event; or the error that says why there is none."""
+        with _at_hand(), self._engine.write() as connection:
+            return budget.spend(connection, allowance, now)
+
+    def count(self, allowance: Allowance, now: datetime) -> None:
+        """Count the call that is made at a start in any case; raises ``SettingsError``."""
+        with _usable(), self._engine.write() as connection:
+            budget.count(connection, allowance, now)
+
+    def close_upstream(self, until: datetime, cause: UpstreamError) -> None:
+        """Have no call made by anybody until then."""
+        with _at_hand(), self._engine.write() as connection:
+            budget.close(connection, until, type(cause).__name__)
 
     def knows_any(self) -> bool:
         """Whether the key has ever read an event."""
-        with self._engine.connect() as connection:
+        with _at_hand(), self._engine.read() as connection:
             return connection.execute(sa.select(events.c.id).limit(1)).first() is not None
 
     def nearest(self, now: datetime, most: int) -> list[Event]:
         """The events that are not over, next start first, then those that are, latest first."""
-        ahead = events.c.ends >= _seconds(now)
+        ahead = events.c.ends >= rows.seconds(now)
         listed = sa.select(events.c.document).where(events.c.gone.is_(None))
         coming = listed.where(ahead).order_by(events.c.starts, events.c.id)
         past = listed.where(~ahead).order_by(events.c.ends.desc(), events.c.id)
-        with self._engine.connect() as connection:
-            rows = list(connection.execute(coming.limit(most)))
-            rows += connection.execute(past.limit(most - len(rows)))
-        with _understood():
-            return [json.decode(row.document, type=Event) for row in rows]
+        with _at_hand(), self._engine.read() as connection:
+            found = list(connection.execute(coming.limit(most)))
+            found += connection.execute(past.limit(most - len(found)))
+            return [rows.event(row.document) for row in found]
 
-    def _writing(self) -> AbstractContextManager[sa.Connection]:
-        return self._engine.execution_options(begins="IMMEDIATE").begin()
+    def news(self, revision: int | None, now: datetime) -> News:
+        """What all processes have saved since a revision; nothing, if none was known yet."""
+        with _at_hand(), self._engine.read() as connection:
+            last = connection.execute(sa.select(service.c.revision)).scalar_one()
+            saved: frozenset[str] | None = frozenset()
+            if revision is not None and revision < last:
+                new = sa.select(events.c.id).where(events.c.revision > revision)
+                saved = frozenset(connection.execute(new).scalars())
+            elif revision is not None and revision > last:
+                saved = None
+            polled = connection.execute(
+                sa.select(sa.func.count()).where(events.c.polled >= _lately(now))
+            ).scalar_one()
+        return News(last, saved, polled)
 
-    def _connected(self, connection: Any, record: Any) -> None:  # noqa: ANN401 - DBAPI connections have no common type
-        # Else the driver opens no transaction for reading, and two reads may see two versions.
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        record.info["file"] = self._file()
+    def note_polled(self, ids: Iterable[str], now: datetime) -> None:
+        """Note that these events are polled. In order: those who note the same do not deadlock."""
+        note = sa.update(events).where(events.c.id == sa.bindparam("polled_id"))
+        parameters = [{"polled_id": id_} for id_ in sorted(ids)]
+        with _at_hand(), self._engine.write() as connection:
+            connection.execute(note.values(polled=rows.seconds(now)), parameters)
 
-    def _checked_out(self, _connection: object, record: Any, _proxy: object) -> None:  # noqa: ANN401 - as above
-        """Give up a connection to a file that was deleted, or put aside or replaced meanwhile."""
-        if record.info["file"] != self._file():
-            raise sa.exc.DisconnectionError("the database is another file now")
-
-    def _file(self) -> tuple[int, int] | None:
-        """Which file is there, as the system tells files apart; None if there is none."""
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+    def due(self, now: datetime, most: int) -> list[str]:
+        """The ids of polled events whose next edition is due and can be claimed, nearest first."""
+        free = refreshes.c.event_id.is_(None) | leases.free(now)
+        listed = (
+            sa.select(events.c.id)
+            .outerjoin(refreshes, refreshes.c.event_id == events.c.id)
+            .where(events.c.due <= rows.seconds(now), events.c.polled >= _lately(now), free)
+            .where(events.c.gone.is_(None))
+            .order_by(events.c.ends < rows.seconds(now), events.c.starts, events.c.id)
+        )
+        with _at_hand(), self._engine.read() as connection:
+            return list(connection.execute(listed.limit(most)).scalars())
 
 
 @contextmanager
@@ -166,102 +260,49 @@ def _usable() -> Iterator[None]:
     try:
         yield
     except (OSError, sa.exc.SQLAlchemyError) as error:
-        reason = getattr(error, "orig", None) or error
-        raise SettingsError(f"FEEDS_DATABASE_URL cannot be used: {reason}.") from None
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")
+        raise DatabaseUnusable(f"FEEDS_DATABASE_URL cannot be used: {reason}.") from None
 
 
 @contextmanager
-def _understood() -> Iterator[None]:
-    """What makes no sense was damaged while it was kept: an error of the database like others."""
+def _at_hand() -> Iterator[None]:
+    """Whatever keeps the database from answering. What makes no sense was damaged while kept."""
     try:
         yield
+    except sa.exc.SQLAlchemyError as error:
+        sparing.tell("away", "the database is not to be had: %s", type(error).__name__)
+        raise StorageAway from None
     except (ValueError, OverflowError) as error:
-        raise sa.exc.DataError(None, None, error) from None
+        sparing.tell("damaged", "the database is damaged: %s", type(error).__name__)
+        raise StorageDamaged from None
 
 
-def _bind(connection: sa.Connection, name: str, value: str, now: datetime) -> str:
-    """The value that the database was bound to first: the given one if it is new."""
-    known = sa.select(deployment.c.value).where(deployment.c.name == name)
-    columns = (sa.literal(name), sa.literal(value), sa.literal(_seconds(now), sa.BigInteger))
-    row = sa.select(*columns).where(~sa.exists(known))
-    connection.execute(sa.insert(deployment).from_select(["name", "value", "since"], row))
-    return str(connection.execute(known).scalar_one())
+def _version(connection: sa.Connection, event_id: str) -> int:
+    version = sa.select(events.c.version).where(events.c.id == event_id)
+    return connection.execute(version).scalar() or 0
 
 
-def _renewed(connection: sa.Connection, name: str, value: str, now: datetime) -> datetime:
-    """Since when the database has had this value; that time never falls."""
-    _bind(connection, name, value, now)
-    row = deployment.c.name == name
-    last, new = deployment.c.since, _seconds(now)
-    later = sa.case((last >= new, last + 1), else_=new)
-    changed = sa.update(deployment).where(row, deployment.c.value != value)
-    connection.execute(changed.values(value=value, since=later))
-    since = connection.execute(sa.select(deployment.c.since).where(row)).scalar_one()
-    return _instant(since)
+def _version_of(known: Edition | None) -> int:
+    return known.version if known else 0
+
+
+def _number(connection: sa.Connection, event_id: str) -> None:
+    """Give a save its number among all saves; they wait for each other here."""
+    one_more = sa.update(service).values(revision=service.c.revision + 1)
+    number = connection.execute(one_more.returning(service.c.revision)).scalar_one()
+    connection.execute(sa.update(events).where(events.c.id == event_id).values(revision=number))
+
+
+def _lately(now: datetime) -> int:
+    return rows.seconds(now - POLLED_WITHIN)
 
 
 def _replace(
-    connection: sa.Connection, table: sa.Table, event_id: str, rows: Iterable[dict[str, Any]]
+    connection: sa.Connection,
+    table: sa.Table,
+    event_id: str,
+    new: Iterable[dict[str, object]],
 ) -> None:
     connection.execute(sa.delete(table).where(table.c.event_id == event_id))
-    if new := [{"event_id": event_id} | row for row in rows]:
+    if new := list(new):
         connection.execute(sa.insert(table), new)
-
-
-def _stamp_rows(edition: Edition) -> Iterator[dict[str, Any]]:
-    for id_, stamp in edition.stamps.items():
-        times = {"created": _seconds(stamp.created), "last_modified": _seconds(stamp.last_modified)}
-        yield {"id": id_} | structs.asdict(stamp) | times
-
-
-def _change_rows(edition: Edition) -> Iterator[dict[str, Any]]:
-    for number, change in enumerate(edition.changes):
-        states = {"was": json.encode(change.was), "now": json.encode(change.now)}
-        noticed = {"noticed": _seconds(change.noticed)}
-        yield {"number": number} | structs.asdict(change) | states | noticed
-
-
-def _edition(row: Any, stamp_rows: Iterable[Any], change_rows: Iterable[Any]) -> Edition:  # noqa: ANN401 - rows
-    return Edition(
-        event=json.decode(row.document, type=Event),
-        fetched=_instant(row.fetched),
-        stamps={
-            each.id: Stamp(
-                created=_instant(each.created),
-                last_modified=_instant(each.last_modified),
-                sequence=each.sequence,
-                content=each.content,
-                schedule=each.schedule,
-            )
-            for each in stamp_rows
-        },
-        changes=tuple(
-            Change(
-                run=each.run,
-                kind=Kind(each.kind),
-                was=json.decode(each.was, type=State),
-                now=json.decode(each.now, type=State),
-                noticed=_instant(each.noticed),
-                nth=each.nth,
-                group_nth=each.group_nth,
-            )
-            for each in change_rows
-        ),
-        gone=_instant(row.gone) if row.gone is not None else None,
-        doubt=Doubt(row.doubt, _instant(row.doubted)) if row.doubt else None,
-        deployment=row.deployment,
-        version=row.version,
-    )
-
-
-def _seconds(instant: datetime) -> int:
-    return int(instant.timestamp())
-
-
-def _instant(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _begin(connection: sa.Connection) -> None:
-    begins = connection.get_execution_options().get("begins", "DEFERRED")
-    connection.exec_driver_sql(f"BEGIN {begins}")

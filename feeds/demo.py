@@ -25,6 +25,9 @@ EXAMPLE = "e72tuv901wxy234"
 MAX_AGE = 5
 """Seconds: whoever edits an event in the sandbox wants to see it in the feed."""
 
+RATE = "1000/minute"
+"""That of the plan whose limits the local API keeps."""
+
 PATIENCE = 30
 
 Ends = SimpleQueue[int]
@@ -54,6 +57,7 @@ def run(port: int) -> None:
             "FEEDS_TIMEZONE": "America/Chicago",
             "FEEDS_DATABASE_URL": f"sqlite:///{folder / 'feeds.sqlite3'}",
             "FEEDS_MAX_AGE": str(MAX_AGE),
+            "FEEDS_UPSTREAM_RATE": RATE,
         }
         try:
             stack.enter_context(_part(folder / "api.log", "sandbox", "--port", str(port + 1)))

@@ -98,7 +98,7 @@ def decode(body: bytes, event_id: str, known: Event | None = None) -> Document:
         event = _event(wire)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         # A ValidationError's text may quote the document: the log gets its kind alone.
-        log.warning("event %s does not decode: %s", event_id, type(error).__name__)
+        log.info("event %s does not decode: %s", event_id, type(error).__name__)
         raise Nonsense("The Intervals API sent an answer that cannot be read.") from None
     if not isinstance(listed, list) or len(listed) > MOST_RUNS:
         raise Nonsense("The Intervals API sent an event without a list of runs.")

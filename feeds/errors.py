@@ -8,7 +8,14 @@ from datetime import datetime
 
 
 class FeedsError(Exception):
-    """The base of all errors of this package."""
+    """The base of all errors of this package; ``retry_at`` is when it may be over, if known."""
+
+    words = ""
+    retry_at: datetime | None = None
+
+    def __init__(self, words: str = "", *, retry_at: datetime | None = None) -> None:
+        super().__init__(words or self.words)
+        self.retry_at = retry_at
 
 
 class SettingsError(FeedsError):
@@ -19,6 +26,10 @@ class SettingsError(FeedsError):
         self.faults = faults
 
 
+class DatabaseUnusable(SettingsError):
+    """The database that is set cannot be used, at least not now."""
+
+
 class BadOption(FeedsError):
     """An option in a query that is wrong; the message names it and what it takes."""
 
@@ -26,50 +37,101 @@ class BadOption(FeedsError):
 class NoSuchRun(FeedsError):
     """The options of a query leave nothing of the event."""
 
-
-class StorageAway(FeedsError):
-    """The database is not to be had, and nothing is in memory."""
-
-
-class UpstreamError(FeedsError):
-    """The partner API gave no usable answer."""
-
-
-class EventNotFound(UpstreamError):
-    """404 with the code NOT_FOUND: there is no such event."""
+    words = "There is no such run of this event."
 
 
 class EventGone(FeedsError):
     """The event has not been listed for so long that its feeds have ended."""
 
+    words = "This event is no longer listed."
+
+
+class StorageAway(FeedsError):
+    """The database is not to be had, and nothing is in memory."""
+
+    words = "The database is not to be had."
+
+
+class StorageDamaged(StorageAway):
+    """What the database has of an event makes no sense any more."""
+
+
+class Crowded(FeedsError):
+    """So many requests wait for the upstream that this one does not."""
+
+    words = "Too many requests are waiting for the Intervals API."
+
+
+class UpstreamError(FeedsError):
+    """The partner API gave no usable answer, or is not asked for one now."""
+
+
+class EventNotFound(UpstreamError):
+    """404 with the code NOT_FOUND: there is no such event."""
+
+    words = "There is no such event."
+
 
 class Unauthorized(UpstreamError):
     """401: the key is wrong."""
+
+    words = "The Intervals API does not accept the key."
 
 
 class Forbidden(UpstreamError):
     """403: the key lacks the scope, or the event is not the organization's."""
 
+    words = "The Intervals API does not let the key read this."
+
 
 class RateLimited(UpstreamError):
     """429: too many requests; ``retry_at`` is when the upstream takes the next, if it said so."""
 
-    def __init__(self, message: str, retry_at: datetime | None = None) -> None:
-        super().__init__(message)
-        self.retry_at = retry_at
+    words = "The Intervals API takes no more requests for now."
+
+
+class Spent(UpstreamError):
+    """The calls that the upstream grants are spent; ``retry_at`` is when there is one more."""
+
+    words = "The calls that the Intervals API grants are spent for now."
 
 
 class Rejected(UpstreamError):
     """400, 409 or 422: the upstream did not take the request as it was."""
 
+    words = "The Intervals API did not take the request."
+
 
 class Unavailable(UpstreamError):
     """5xx, refused, reset, no such host, no valid certificate: the upstream is not to be had."""
+
+    words = "The Intervals API cannot be reached."
 
 
 class TimedOut(UpstreamError):
     """The upstream did not answer in time."""
 
+    words = "The Intervals API did not answer in time."
+
 
 class Nonsense(UpstreamError):
     """An answer that is none: not JSON, not of the documented shape, too large, a redirect."""
+
+    words = "The Intervals API sent an answer that cannot be read."
+
+
+UPSTREAM_ERRORS = {
+    each.__name__: each
+    for each in (
+        EventNotFound,
+        Unauthorized,
+        Forbidden,
+        RateLimited,
+        Spent,
+        Rejected,
+        Unavailable,
+        TimedOut,
+        Nonsense,
+    )
+}
+"""By name, as one is remembered for other processes."""

@@ -1,10 +1,14 @@
-"""How long an edition may be served: phases of an event's life, and what each is worth.
+"""How long an edition may be served, and what may be spent on the next one.
 
-Pure: the time comes in, a duration or an instant goes out. Carried out by ``newsroom``.
+Pure: the time comes in, a duration, an instant or an allowance goes out. Carried out by
+``newsroom``, ``reporter`` and ``refresher``; calls are counted by ``database``.
 """
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from enum import Enum
+
+from msgspec import Struct
 
 IMMINENT = timedelta(hours=48)
 NEAR = timedelta(days=14)
@@ -13,8 +17,8 @@ OVER = timedelta(days=2)
 FAILED_FOR = timedelta(seconds=60)
 """How long a failed refresh is remembered, and the max-age of what is served meanwhile."""
 
-LOOK = timedelta(seconds=5)
-"""How often, while a refresh has failed here, it is looked up what other processes have."""
+LOOK = timedelta(seconds=2)
+"""How often a process looks up what others have saved, and tells them what was polled."""
 
 GONE_FOR = timedelta(hours=1)
 """How long an event that is gone is not asked for again."""
@@ -24,6 +28,91 @@ OWNER_FOR = timedelta(minutes=10)
 
 UNKNOWN_FOR = timedelta(minutes=10)
 """How long an id is remembered as one that the upstream does not know."""
+
+LEASE = timedelta(seconds=10)
+"""How long a refresh has its event to itself; one whose process died delays others no longer."""
+
+POLLED_WITHIN = timedelta(days=7)
+"""An event that was polled within that time is kept fresh, and counts when max-age is stretched."""
+
+NOTED_EVERY = timedelta(hours=1)
+"""How often a process notes that an event is polled."""
+
+AT_ONCE = 4
+"""Refreshes of a process at a time: a hanging upstream holds no more threads of their own."""
+
+PATIENCE = 3.0
+"""Seconds that a refresh is waited for where there is an edition to serve instead."""
+
+PATIENCE_COLD = 10.0
+"""Seconds that a request waits where there is none."""
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Bucket(Struct, frozen=True):
+    """Calls that can be made at once, and the time in which one more becomes possible."""
+
+    capacity: int
+    interval: timedelta
+
+
+class Allowance(Struct, frozen=True):
+    """What one kind of call may take: from a bucket, all but a reserve; ``own`` limits it besides.
+
+    ``window`` is that of the rate: nothing lies further ahead unless a clock was put back.
+    """
+
+    bucket: Bucket
+    reserve: int
+    own: Bucket | None
+    window: timedelta
+
+
+class Share(Enum):
+    """What a call is for."""
+
+    URGENT = "a poll of an event that starts within 48 h, or is on"
+    ORDINARY = "a poll of another event"
+    UNSEEN = "a poll of an id that was never seen"
+    REFRESHER = "no poll, but the next one"
+
+
+class Rate(Struct, frozen=True):
+    """What the upstream grants: ``limit`` calls in any ``window``, ``burst`` of them at once."""
+
+    limit: int
+    window: timedelta
+    burst: int
+
+    def allowance(self, share: Share) -> Allowance:
+        """What a share may spend.
+
+        Near events may spend all, others leave them a quarter, the refresher leaves a half to
+        polls. Strangers' ids get a quarter of the limit, so that guessing ids starves nobody.
+        """
+        reserve = {Share.URGENT: 0, Share.REFRESHER: self.burst // 2}.get(share, self.burst // 4)
+        own = None
+        if share is Share.UNSEEN:
+            quarter = max(1, self.limit // 4)
+            own = self._bucket(quarter, max(1, quarter // 2))
+        return Allowance(self._bucket(self.limit, self.burst), reserve, own, self.window)
+
+    def stretch(self, polled: int) -> timedelta:
+        """The least max-age with which half of the limit carries so many events."""
+        return self.window * polled * 2 / self.limit
+
+    def _bucket(self, limit: int, burst: int) -> Bucket:
+        """A full bucket and what flows into it within a window are the limit together."""
+        interval = self.window / max(1, limit - burst)
+        return Bucket(burst, interval + MICROSECOND)  # rounded up: never one call too many
+
+
+def share(span: tuple[datetime, datetime] | None, now: datetime) -> Share:
+    """What a poll of an event may spend whose runs take that time; None for one never seen."""
+    if span is None:
+        return Share.UNSEEN
+    return Share.URGENT if span[0] - IMMINENT <= now < span[1] else Share.ORDINARY
 
 
 def max_age(span: tuple[datetime, datetime], now: datetime) -> timedelta:
@@ -48,33 +137,58 @@ def next_phase(span: tuple[datetime, datetime], now: datetime) -> datetime | Non
     return min((each for each in instants if each > now), default=None)
 
 
+class Bounds(Struct, frozen=True):
+    """What a deployment does to max-age: ``cap`` is the longest, ``stretch`` the least.
+
+    What the budget cannot carry is not promised: the least wins.
+    """
+
+    cap: timedelta | None = None
+    stretch: timedelta = timedelta(0)
+
+
 def fresh_until(
     span: tuple[datetime, datetime],
     fetched: datetime,
-    cap: timedelta | None,
+    bounds: Bounds,
     marks: Iterable[datetime] = (),
 ) -> datetime:
     """When an edition fetched at ``fetched`` ends.
 
-    ``cap`` is the longest that a deployment allows, ``marks`` are the instants at which its bytes
-    change by themselves.
+    ``marks`` are the instants at which its bytes change by themselves.
     """
     phase = next_phase(span, fetched)
-    return _ends(fetched, max_age(span, fetched), cap, [*marks, *([phase] if phase else [])])
+    return _ends(fetched, max_age(span, fetched), bounds, [*marks, *([phase] if phase else [])])
 
 
-def gone_until(fetched: datetime, cap: timedelta | None, marks: Iterable[datetime]) -> datetime:
+def gone_until(fetched: datetime, bounds: Bounds, marks: Iterable[datetime]) -> datetime:
     """When an edition ends of an event that is gone: nobody waits for its next one."""
-    return _ends(fetched, GONE_FOR, cap, marks)
+    return _ends(fetched, GONE_FOR, bounds, marks)
 
 
 def unknown_until(asked: datetime, cap: timedelta | None) -> datetime:
     """When an id that was unknown at ``asked`` is asked for again."""
-    return _ends(asked, UNKNOWN_FOR, cap, ())
+    return _ends(asked, UNKNOWN_FOR, Bounds(cap), ())
+
+
+def due(fetched: datetime, until: datetime) -> datetime:
+    """When an edition is to be renewed, so that no poll finds it at its end: shortly before."""
+    return until - min((until - fetched) / 5, timedelta(minutes=1))
+
+
+def closed_until(now: datetime, asked_for: datetime | None, window: timedelta) -> datetime:
+    """Until when no call is made after a refusal that concerns all of them.
+
+    The upstream may ask for a time, which is believed if it lies ahead, for one window at most.
+    """
+    if asked_for is None or asked_for <= now:
+        return now + FAILED_FOR
+    return min(asked_for, now + window)
 
 
 def _ends(
-    fetched: datetime, longest: timedelta, cap: timedelta | None, marks: Iterable[datetime]
+    fetched: datetime, longest: timedelta, bounds: Bounds, marks: Iterable[datetime]
 ) -> datetime:
-    end = fetched + (longest if cap is None else min(longest, cap))
+    capped = longest if bounds.cap is None else min(longest, bounds.cap)
+    end = fetched + max(capped, bounds.stretch)
     return min([end, *(mark for mark in marks if mark > fetched)])

@@ -1,14 +1,14 @@
 """How gunicorn runs the service.
 
 ``feeds serve`` checks the settings, then becomes
-``gunicorn -c python:feeds.gunicorn_conf 'feeds.app:create_app()'``.
+``gunicorn -c python:feeds.gunicorn_conf 'feeds.app:create_app(made=True)'``.
 """
 
 from pathlib import Path
 
-worker_class = "gthread"
+worker_class = "feeds.worker.Worker"
 workers = 2
-threads = 64  # a thread is cheap, and 40 silent sockets would starve four of them
+threads = 64  # cheap; fewer than crowd.MOST can all be held by those who wait for the upstream
 timeout = 30
 graceful_timeout = 20
 keepalive = 75

@@ -1,35 +1,23 @@
-"""The Intervals partner API over HTTP: one document fetched, whatever the network does.
+"""The Intervals partner API: its paths, what each answer means, and one document at a time.
 
 What a document says is for ``documents``; how often one may be asked for is decided above.
 """
 
 import json
 import re
-import socket
-import threading
-from contextlib import suppress
-from datetime import UTC, datetime
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any, Self
+from datetime import UTC, date, datetime
+from http import HTTPStatus
+from typing import Any
 
-import requests
 from msgspec import Struct
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from feeds import __version__, documents, errors
+from feeds import documents, errors, values
 from feeds.documents import Document
+from feeds.exchange import DEADLINE, Exchange, Response
 from feeds.model import Event
 
-CONNECT_TIMEOUT = 2.0
-READ_TIMEOUT = 5.0
-DEADLINE = 8.0
-"""Seconds: to connect, between two reads, and for one exchange as a whole."""
-
-MAX_BODY = 5 * 1024 * 1024
-"""Bytes of a body after decompression; a longer one is no document."""
+PAGE = 100
+"""Events on one page of the list, the most that the API gives."""
 
 
 class Answer(Struct, frozen=True):
@@ -39,97 +27,91 @@ class Answer(Struct, frozen=True):
     etag: str | None
 
 
+class Listed(Struct, frozen=True):
+    """An event of the list: its id, and its day if that can be read."""
+
+    id: str
+    day: date | None
+
+
+class Page(Struct, frozen=True):
+    """Events in the order of the API, and the id after which there are more, if there are."""
+
+    events: tuple[Listed, ...]
+    after: str | None
+
+
 class Intervals:
-    """One partner API with one key, over one pool of connections; threads may share it."""
+    """One partner API with one key; threads may share it.
+
+    Each method is one call. It raises a leaf of ``UpstreamError``, one for each way that the API
+    page knows to refuse, when ``deadline`` seconds are over at the latest.
+    """
 
     def __init__(self, url: str, key: str, *, deadline: float = DEADLINE) -> None:
-        self._url = url.rstrip("/")
-        self._deadline = deadline
-        self._session = _Session()
-        self._session.headers["User-Agent"] = f"intervals-feeds/{__version__}"
-        self._session.headers["Accept"] = "application/json"
-        # Without brotli and zstd, whatever happens to be installed beside requests.
-        self._session.headers["Accept-Encoding"] = "gzip"
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        # As auth, not as a header: a .netrc would replace the header.
-        self._session.auth = _Bearer(key)
-        # Once more where no connection came about, and only there: each call counts.
-        adapter = _Adapter(max_retries=Retry(total=1, connect=1, read=False, status=0, other=0))
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._exchange = Exchange(url, key, deadline)
 
     def fetch(self, event_id: str, etag: str | None = None) -> Answer:
-        """The document of an event, at the price of one call.
-
-        Raises a leaf of ``UpstreamError``, one for each way the API page knows to refuse, when
-        ``deadline`` seconds are over at the latest (plus what the system's resolver takes).
-        """
+        """The document of an event."""
         headers = {"If-None-Match": etag} if etag else {}
-        response, body = self._get(f"/events/{event_id}", headers)
-        if response.status_code == requests.codes.not_modified and etag:
+        response = self._exchange.get(f"/events/{event_id}", headers)
+        if response.status == HTTPStatus.NOT_MODIFIED and etag:
             return Answer(body=None, etag=etag)
-        if response.status_code != requests.codes.ok:
-            raise _refusal(response.status_code, body)
-        validator = response.headers.get("ETag", "")
+        validator = _ok(response).headers.get("ETag", "")
         # One that is no header value would fail every later call.
-        return Answer(body, etag=validator if re.fullmatch("[ -~]{1,256}", validator) else None)
+        usable = re.fullmatch("[ -~]{1,256}", validator)
+        return Answer(response.body, etag=validator if usable else None)
 
     def organization(self) -> str:
-        """The id of the organization that the key belongs to, at the price of one call.
+        """The id of the organization that the key belongs to.
 
-        Raises as ``fetch`` does; ``Forbidden`` if the key lacks the scope read:series.
+        Raises ``Forbidden`` if the key lacks the scope read:series.
         """
-        response, body = self._get("/organization", {})
-        if response.status_code != requests.codes.ok:
-            raise _refusal(response.status_code, body)
-        try:
-            id_ = json.loads(body)["data"]["_id"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            id_ = None
-        if not isinstance(id_, str):
-            raise errors.Nonsense("The Intervals API sent an answer that cannot be read.")
-        return id_
+        found = _parsed(_ok(self._exchange.get("/organization")), "data", dict).get("_id")
+        if not isinstance(found, str):
+            raise errors.Nonsense
+        return found
+
+    def page(self, after: str | None = None) -> Page:
+        """The events that come after one, or the first ones."""
+        cursor = f"&after={after}" if after else ""
+        response = _ok(self._exchange.get(f"/events?limit={PAGE}{cursor}"))
+        found = [_listed(each) for each in _parsed(response, "data", list)]
+        events = tuple(each for each in found if each)
+        more = _parsed(response, "hasMore", bool) and events
+        return Page(events, events[-1].id if more else None)
 
     def decode(self, body: bytes, event_id: str, known: Event | None = None) -> Document:
         """What a fetched document says, see ``documents.decode``."""
         return documents.decode(body, event_id, known)
 
-    def _get(self, path: str, headers: dict[str, str]) -> tuple[requests.Response, bytes]:
-        failure = None
-        with _Watch(self._deadline) as watch:
-            try:
-                with self._session.get(
-                    self._url + path,
-                    headers=headers,
-                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                    stream=True,
-                ) as response:
-                    body = _read(response)
-            except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-                failure = _failure(error)
-        if watch.expired:  # the end of a body without a length looks like any other
-            raise errors.TimedOut("The Intervals API did not answer in time.")
-        if failure:  # raised here, where no context holds the request, and with it the key
-            raise failure
-        return response, body
+
+def _ok(response: Response) -> Response:
+    if response.status != HTTPStatus.OK:
+        raise _refusal(response.status, response.body)
+    return response
 
 
-def _read(response: requests.Response) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_content(64 * 1024):
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise errors.Nonsense("The Intervals API sent more than a document can hold.")
-    return bytes(body)
+def _parsed(response: Response, name: str, type_: type) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        value = json.loads(response.body)[name]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        value = None
+    if not isinstance(value, type_):
+        raise errors.Nonsense
+    return value
 
 
-def _failure(error: Exception) -> errors.UpstreamError:
-    """What kept an answer from arriving. A read that times out in a body is a ConnectionError."""
-    if any(isinstance(e, requests.Timeout | ReadTimeoutError) for e in (error, *error.args)):
-        return errors.TimedOut("The Intervals API did not answer in time.")
-    if isinstance(error, (requests.exceptions.ContentDecodingError, ValueError)):
-        return errors.Nonsense("The Intervals API sent an answer that cannot be read.")
-    return errors.Unavailable("The Intervals API cannot be reached.")
+def _listed(item: object) -> Listed | None:
+    """An event of the list; None without an id that an address can hold."""
+    fields = item if isinstance(item, dict) else {}
+    id_ = fields.get("_id")
+    if not isinstance(id_, str) or not re.fullmatch("[A-Za-z0-9_-]{1,64}", id_):
+        return None
+    try:
+        return Listed(id_, values.day(str(fields.get("date"))))
+    except ValueError:
+        return Listed(id_, None)
 
 
 def _refusal(status: int, body: bytes) -> errors.UpstreamError:
@@ -142,21 +124,18 @@ def _refusal(status: int, body: bytes) -> errors.UpstreamError:
     code = error.get("code")
     match status:
         case 429:
-            return errors.RateLimited(
-                "The Intervals API takes no more requests for now.",
-                retry_at=_instant(error.get("retryAfter")),
-            )
+            return errors.RateLimited(retry_at=_instant(error.get("retryAfter")))
         case 401 if code:
-            return errors.Unauthorized("The Intervals API does not accept the key.")
+            return errors.Unauthorized()
         case 403 if code:
-            return errors.Forbidden("The Intervals API does not let the key read this.")
+            return errors.Forbidden()
         case 404 if code == "NOT_FOUND":
-            return errors.EventNotFound("There is no such event.")
+            return errors.EventNotFound()
         case 400 | 409 | 422 if code:
-            return errors.Rejected("The Intervals API did not take the request.")
-        case status if status >= requests.codes.internal_server_error:
+            return errors.Rejected()
+        case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return errors.Unavailable("The Intervals API is out of order.")
-    return errors.Nonsense("The Intervals API sent an answer that cannot be read.")
+    return errors.Nonsense()
 
 
 def _error_of(body: bytes) -> dict[str, Any]:
@@ -174,94 +153,3 @@ def _instant(milliseconds: object) -> datetime | None:
         return datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (OverflowError, ValueError, OSError):
         return None
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """None is followed; told not to, ``requests`` still reads the whole body for the next."""
-
-
-class _Bearer:
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._key}"
-        return request
-
-
-_exchange = threading.local()
-
-
-class _Watch:
-    """Ends the exchange that this thread is in when its time is over, amid headers or in a drip.
-
-    The time-outs of ``requests`` bound a single read: one byte every four seconds passes them for
-    ever, and no hook sees the bytes of a header.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.expired = False
-        self._socket: socket.socket | None = None
-        self._lock = threading.RLock()
-        self._timer = threading.Timer(seconds, self._expire)
-        self._timer.daemon = True
-
-    def __enter__(self) -> Self:
-        _exchange.watch = self
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        self._timer.join()
-
-    def hold(self, socket_: socket.socket | None) -> None:
-        with self._lock:
-            self._socket = socket_
-            if self.expired and socket_ is not None:
-                with suppress(OSError):  # the other end was faster
-                    # Below TLS, whose own state the reading thread is using.
-                    socket.socket.shutdown(socket_, socket.SHUT_RDWR)
-
-    def _expire(self) -> None:
-        with self._lock:
-            self.expired = True
-            self.hold(self._socket)
-
-
-class _Connection(HTTPConnection):
-    def connect(self) -> None:
-        if _exchange.watch.expired:
-            raise TimeoutError
-        super().connect()
-
-    def getresponse(self) -> Any:  # noqa: ANN401 - the base's type is urllib3's own secret
-        _exchange.watch.hold(self.sock)
-        return super().getresponse()
-
-
-class _TLSConnection(_Connection, HTTPSConnection): ...
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-    def _put_conn(self, conn: Any) -> None:  # noqa: ANN401 - as above
-        _exchange.watch.hold(None)  # from here on it may be another thread's
-        super()._put_conn(conn)
-
-
-class _TLSPool(_Pool, HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - passed on
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-        return manager

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from feeds.errors import SettingsError
-from feeds.tables import deployment, events, metadata, stamps
+from feeds.tables import deployment, events, metadata, service, stamps
 
 SEQUENCE_EPOCH = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp())
 
@@ -30,6 +30,9 @@ def migrate(connection: sa.Connection) -> None:
         for step in _STEPS[version - 1 :]:
             step(connection)
     metadata.create_all(connection)
+    if not connection.execute(sa.select(service.c.id)).first():
+        empty = dict.fromkeys(("revision", "full", "unseen_full", "closed"), 0)
+        connection.execute(sa.insert(service).values(id=1, **empty))
     connection.execute(sa.delete(deployment).where(deployment.c.name == "tables"))
     row = {"name": "tables", "value": str(NEWEST), "since": 0}
     connection.execute(sa.insert(deployment).values(row))
@@ -78,5 +81,16 @@ def _first_stamps(row: sa.RowMapping) -> Iterator[dict[str, Any]]:
         }
 
 
-_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_history,)
+def _budget(connection: sa.Connection) -> None:
+    """From version 2, whose processes knew nothing of each other's calls."""
+    known = {column["name"] for column in sa.inspect(connection).get_columns("events")}
+    for name in ("etag", "due", "polled", "revision"):
+        if name not in known:  # the step before makes the table as it is now
+            column = sa.schema.CreateColumn(events.c[name]).compile(dialect=connection.dialect)
+            connection.execute(sa.text(f"ALTER TABLE events ADD COLUMN {column}"))
+    for index in events.indexes:
+        index.create(connection, checkfirst=True)
+
+
+_STEPS: tuple[Callable[[sa.Connection], None], ...] = (_history, _budget)
 NEWEST = 1 + len(_STEPS)

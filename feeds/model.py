@@ -194,7 +194,8 @@ class Edition(Struct, frozen=True, kw_only=True):
 
     ``stamps`` are by the ids of runs and of the event; ``changes`` are in the order in which they
     were noticed; ``gone`` is since when the upstream does not know the event. ``deployment`` is the
-    fingerprint under which the stamps were made. ``version`` counts how often it was saved.
+    fingerprint under which the stamps were made. ``etag`` is the upstream's validator for what the
+    edition was made from. ``version`` counts how often it was saved.
     """
 
     event: Event
@@ -204,6 +205,7 @@ class Edition(Struct, frozen=True, kw_only=True):
     gone: dt.datetime | None = None
     doubt: Doubt | None = None
     deployment: str = ""
+    etag: str | None = None
     version: int = 0
 
 

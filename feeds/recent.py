@@ -1,7 +1,7 @@
 """A mapping that forgets what was not asked for longest."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Collection, Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -29,3 +29,9 @@ class Recent(Generic[K, V]):
             self._entries.move_to_end(key)
             if len(self._entries) > self._most:
                 self._entries.popitem(last=False)
+
+    def change(self, keys: Collection[K] | None, change: Callable[[V], V]) -> None:
+        """Change the values of these keys, of all without any, in their places."""
+        with self._lock:
+            for key in self._entries if keys is None else self._entries.keys() & keys:
+                self._entries[key] = change(self._entries[key])

@@ -26,7 +26,13 @@ events = sa.Table(
     sa.Column("doubted", sa.BigInteger),
     sa.Column("starts", sa.BigInteger, nullable=False),
     sa.Column("ends", sa.BigInteger, nullable=False, index=True),
+    sa.Column("etag", sa.String(256)),
+    sa.Column("due", sa.BigInteger, nullable=False, server_default="0", index=True),
+    sa.Column("polled", sa.BigInteger, index=True),
+    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0", index=True),
 )
+"""``due`` is when the next edition is to be fetched, ``polled`` when somebody asked for one, as far
+as it was noted, ``revision`` the number of the save among all saves."""
 
 stamps = sa.Table(
     "stamps",
@@ -53,3 +59,31 @@ changes = sa.Table(
     sa.Column("nth", sa.Integer, nullable=False),
     sa.Column("group_nth", sa.Integer, nullable=False),
 )
+
+refreshes = sa.Table(
+    "refreshes",
+    metadata,
+    sa.Column("event_id", sa.String(64), primary_key=True),
+    sa.Column("holder", sa.String(32), nullable=False),
+    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("cause", sa.String(32)),
+    sa.Column("retry", sa.BigInteger, nullable=False, index=True),
+)
+"""Who refreshes an event, since when (0: nobody does); why the last attempt failed, and when the
+next one may be made. Times are in microseconds here: calls are counted within seconds."""
+
+service = sa.Table(
+    "service",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("full", sa.BigInteger, nullable=False),
+    sa.Column("unseen_full", sa.BigInteger, nullable=False),
+    sa.Column("closed", sa.BigInteger, nullable=False),
+    sa.Column("cause", sa.String(32)),
+)
+"""The one row that all processes share: how often something was saved, and the budget of calls.
+
+A bucket is kept as the instant at which it is full again (the generic cell rate algorithm, ATM
+Forum TM 4.0), in microseconds; ``closed`` is until when no call is made, and ``cause`` why.
+"""

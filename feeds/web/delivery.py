@@ -6,6 +6,7 @@ from datetime import datetime
 from flask import Response, current_app, request
 from msgspec import Struct
 
+from feeds.errors import SettingsError, StorageAway
 from feeds.model import Edition
 from feeds.newsroom import Newsroom
 from feeds.recent import Recent
@@ -25,17 +26,30 @@ class Rendering(Struct, frozen=True):
 class Delivery:
     """Editions from the newsroom, rendered once each and kept until there is a newer one.
 
-    ``timezone`` is the home zone, ``since`` when the service began to write bytes as it does now.
+    ``timezone`` is the home zone, ``since`` tells when the service began to write bytes as it does
+    now.
     """
 
     def __init__(
-        self, newsroom: Newsroom, clock: Callable[[], datetime], timezone: str, since: datetime
+        self,
+        newsroom: Newsroom,
+        clock: Callable[[], datetime],
+        timezone: str,
+        since: Callable[[], datetime],
     ) -> None:
         self.newsroom = newsroom
         self.clock = clock
         self.timezone = timezone
-        self.since = since
+        self._since = since
         self._kept: Recent[tuple[str, str, str], tuple[Edition, Rendering]] = Recent(KEPT)
+
+    @property
+    def since(self) -> datetime:
+        """When the service began to write bytes as it does now; raises ``StorageAway``."""
+        try:
+            return self._since()
+        except SettingsError:
+            raise StorageAway from None
 
     def deliver(
         self,

@@ -1,6 +1,8 @@
 """What goes wrong, as a status and one line of text."""
 
+from datetime import datetime
 from http import HTTPStatus
+from math import ceil
 
 from flask import Blueprint, Response
 from werkzeug.exceptions import HTTPException
@@ -16,6 +18,7 @@ from feeds.errors import (
     TimedOut,
 )
 from feeds.freshness import FAILED_FOR
+from feeds.web.delivery import delivery
 
 blueprint = Blueprint("problems", __name__)
 
@@ -38,7 +41,8 @@ _WORDS = {
 @blueprint.app_errorhandler(FeedsError)
 def failed(error: FeedsError) -> Response:
     """A failure of ours or of the upstream: its own words, 503 unless it says more."""
-    return _response(_STATUS.get(type(error), HTTPStatus.SERVICE_UNAVAILABLE), str(error))
+    status = _STATUS.get(type(error), HTTPStatus.SERVICE_UNAVAILABLE)
+    return _response(status, str(error), error.retry_at)
 
 
 @blueprint.app_errorhandler(HTTPException)
@@ -51,13 +55,14 @@ def refused(error: HTTPException) -> Response:
     return response
 
 
-def _response(status: HTTPStatus, words: str) -> Response:
+def _response(status: HTTPStatus, words: str, retry_at: datetime | None = None) -> Response:
     response = Response(f"{words}\n", status, mimetype="text/plain")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Access-Control-Allow-Origin"] = "*"
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         response.headers["Cache-Control"] = "no-store"
-        response.headers["Retry-After"] = str(int(FAILED_FOR.total_seconds()))
+        wait = retry_at - delivery().clock() if retry_at else FAILED_FOR
+        response.headers["Retry-After"] = str(max(1, ceil(wait.total_seconds())))
     else:
         response.headers["Cache-Control"] = f"max-age={3600 if status == HTTPStatus.GONE else 60}"
     return response

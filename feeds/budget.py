@@ -1,0 +1,84 @@
+"""The budget of calls, in the one row that all processes share: each call is one UPDATE.
+
+A bucket is kept as the instant at which it is full again (the generic cell rate algorithm, ATM
+Forum TM 4.0): a call moves that by an interval, and there is none if it would be too far ahead.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from feeds.errors import UPSTREAM_ERRORS, Spent, UpstreamError
+from feeds.freshness import FAILED_FOR, MICROSECOND, Allowance, Bucket
+from feeds.tables import service
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+"""The longest window."""
+
+
+def spend(connection: sa.Connection, allowance: Allowance, now: datetime) -> UpstreamError | None:
+    """Take one call; or the error that says why there is none, with ``retry_at``."""
+    closed = service.c.closed.between(
+        micros(now) + 1, micros(now + max(allowance.window, FAILED_FOR))
+    )
+    takes = _takes(allowance, now)
+    update = sa.update(service).where(~closed, *(fits for _, fits in takes.values()))
+    values = {name: full for name, (full, _) in takes.items()}
+    if connection.execute(update.values(values).returning(service.c.id)).first():
+        return None
+    row = connection.execute(sa.select(service, closed.label("is_closed"))).one()
+    if row.is_closed:
+        return UPSTREAM_ERRORS.get(row.cause, Spent)(retry_at=instant(row.closed))
+    at = max(
+        instant(getattr(row, name)) - bucket.interval * (bucket.capacity - reserve - 1)
+        for name, (bucket, reserve) in _buckets(allowance).items()
+    )
+    return Spent(retry_at=max(at, now + MICROSECOND))
+
+
+def count(connection: sa.Connection, allowance: Allowance, now: datetime) -> None:
+    """Count one call that is made in any case."""
+    full, _ = _takes(allowance, now)["full"]
+    connection.execute(sa.update(service).values(full=full))
+
+
+def close(connection: sa.Connection, until: datetime, cause: str) -> None:
+    """Have no call made until then, nor before an earlier refusal is over."""
+    at, sooner = micros(until), service.c.closed < micros(until)
+    put_back = service.c.closed > micros(until + _DAY)
+    closing = sa.update(service).where(sooner | put_back)
+    connection.execute(closing.values(closed=at, cause=cause))
+
+
+def micros(instant: datetime) -> int:
+    return (instant - _EPOCH) // MICROSECOND
+
+
+def instant(micros: int) -> datetime:
+    return _EPOCH + micros * MICROSECOND
+
+
+def _buckets(allowance: Allowance) -> dict[str, tuple[Bucket, int]]:
+    """The buckets of an allowance, each with its reserve, by the columns that keep them."""
+    own = {"unseen_full": (allowance.own, 0)} if allowance.own else {}
+    return {"full": (allowance.bucket, allowance.reserve), **own}
+
+
+def _takes(
+    allowance: Allowance, now: datetime
+) -> dict[str, tuple[sa.ColumnElement[int], sa.ColumnElement[bool]]]:
+    """For each column, what a call makes of it, and whether that is within bounds."""
+    takes = {}
+    at, window = micros(now), allowance.window // MICROSECOND
+    for name, (bucket, reserve) in _buckets(allowance).items():
+        column, interval = service.c[name], bucket.interval // MICROSECOND
+        bound = at + interval * (bucket.capacity - reserve)
+        full = interval + sa.case(
+            (column < at, at),
+            # Further ahead than ever: a clock was put back. One call puts it right.
+            (column > at + interval * bucket.capacity + window, bound - interval),
+            else_=column,
+        )
+        takes[name] = full, full <= bound
+    return takes

@@ -1,0 +1,92 @@
+"""A feed as JSON Feed 1.1: the items of the channel, and of each run what a script needs of it.
+
+Members of the extension ``_intervals``, on the items of runs (others have none):
+
+start, end           ISO 8601 with the offset of the place, or days; as in a calendar the end is
+                     exclusive, so that a race on 14 June ends on the 15th
+timezone             the IANA name of the place's zone
+end_estimated        true if nobody announced the end
+status               scheduled, cancelled, postponed, rescheduled, unlisted, or the organizer's word
+distance             label, standard and meters; not of an event that has no runs
+registration         opens and closes (UTC), url, override (paused, closed), each if there is one
+sold_out, virtual, relay, walking, location, point (latitude, longitude)
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import json
+
+from feeds import wording
+from feeds.items import Item, items
+from feeds.model import Feed
+from feeds.schedule import Entry, entries_of
+
+VERSION = "https://jsonfeed.org/version/1.1"
+
+
+def render(feed: Feed) -> bytes:
+    """The bytes of ``application/feed+json``."""
+    title = wording.plain(feed.title)
+    runs = {entry.uid: entry for entry in entries_of(feed)}
+    document = {
+        "version": VERSION,
+        "title": title,
+        "home_page_url": feed.page,
+        "feed_url": feed.source,
+        "description": wording.tells(title),
+        "language": "en",
+        "items": [_item(each, runs, feed) for each in items(feed)],
+    }
+    return json.format(json.encode(document), indent=1)
+
+
+def _item(item: Item, runs: Mapping[str, Entry], feed: Feed) -> dict[str, Any]:
+    entry = runs.get(item.guid)
+    told: dict[str, Any] = {
+        "id": item.guid,
+        "url": feed.page,
+        "title": item.title,
+        "content_html": item.html,
+        "date_published": _instant(item.published),
+        "tags": item.categories,
+    }
+    if entry:
+        told |= {"date_modified": _instant(entry.stamp.last_modified), "_intervals": _run(entry)}
+    return told
+
+
+def _run(entry: Entry) -> dict[str, Any]:
+    run, event, period = entry.run, entry.event, entry.period
+    distance = {
+        "label": run.distance_label,
+        "standard": run.distance_standard,
+        "meters": run.distance_meters,
+    }
+    registration = {
+        "opens": _instant(run.registration_opens) if run.registration_opens else None,
+        "closes": _instant(run.registration_closes) if run.registration_closes else None,
+        "url": None if entry.off else run.registration_url or event.registration_url,
+        "override": run.registration_override,
+    }
+    told = {
+        "start": period.start.isoformat(),
+        "end": period.end.isoformat(),
+        "timezone": entry.zone.key,
+        "end_estimated": period.estimated,
+        "status": "unlisted" if run.withdrawn else run.status,
+        "distance": distance if run.id != event.id else None,
+        "registration": {name: value for name, value in registration.items() if value},
+        "sold_out": run.sold_out,
+        "virtual": run.virtual,
+        "relay": run.relay,
+        "walking": run.walking,
+        "location": wording.place(entry),
+        "point": None if run.virtual else event.point,
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _instant(when: dt.datetime) -> str:
+    return f"{when.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"

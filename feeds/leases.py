@@ -1,0 +1,71 @@
+"""Who refreshes an event: one at a time over all processes, and not again too soon after a failure.
+
+What lies further ahead than it could was written by a clock that was put back, and does not count.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import sqlalchemy as sa
+from msgspec import Struct, field
+
+from feeds.budget import instant, micros
+from feeds.errors import UPSTREAM_ERRORS, Unavailable, UpstreamError
+from feeds.freshness import LEASE, UNKNOWN_FOR
+from feeds.tables import refreshes
+
+
+class Claim(Struct, frozen=True):
+    """The right to refresh an event, and one call to do it with; ``at`` is when it was taken."""
+
+    event_id: str
+    at: datetime
+    holder: str = field(default_factory=lambda: uuid4().hex)
+
+
+class Busy(Struct, frozen=True):
+    """Somebody else refreshes the event, since then."""
+
+    since: datetime
+
+
+def met(connection: sa.Connection, event_id: str, now: datetime) -> Busy | UpstreamError | None:
+    """What stands in the way of a claim: another one, or the error of the last attempt."""
+    row = connection.execute(sa.select(refreshes).where(refreshes.c.event_id == event_id)).first()
+    if row is None:
+        return None
+    since, retry = instant(row.since), instant(row.retry)
+    if now < retry <= now + UNKNOWN_FOR:
+        return UPSTREAM_ERRORS.get(row.cause, Unavailable)(retry_at=retry)
+    return Busy(since) if now - LEASE < since < now + LEASE else None
+
+
+def take(connection: sa.Connection, claim: Claim, insert: Any) -> bool:  # noqa: ANN401 - of any dialect
+    """Take the lease with one statement, unless something stands in its way."""
+    now, none = claim.at, micros(claim.at - LEASE)
+    taken = {"holder": claim.holder, "since": micros(now), "cause": None, "retry": 0}
+    held = refreshes.c.since.between(none + 1, micros(now + LEASE) - 1)
+    failed = refreshes.c.retry.between(micros(now) + 1, micros(now + UNKNOWN_FOR))
+    new = insert.values(event_id=claim.event_id, **taken).on_conflict_do_update(
+        index_elements=["event_id"], set_=taken, where=~held & ~failed
+    )
+    return connection.execute(new.returning(refreshes.c.event_id)).first() is not None
+
+
+def end(connection: sa.Connection, claim: Claim, **failed: Any) -> None:  # noqa: ANN401 - columns
+    """End a claim, if the lease is still its own: it may have lasted too long."""
+    own = (refreshes.c.event_id == claim.event_id) & (refreshes.c.holder == claim.holder)
+    connection.execute(sa.update(refreshes).where(own).values(since=0, **failed))
+
+
+def fail(connection: sa.Connection, claim: Claim, error: UpstreamError, retry: datetime) -> None:
+    """End a claim with an error that is remembered until ``retry``."""
+    end(connection, claim, cause=type(error).__name__, retry=micros(retry))
+    past = free(claim.at) & (refreshes.c.event_id != claim.event_id)
+    connection.execute(sa.delete(refreshes).where(past))  # ids that somebody guessed leave nothing
+
+
+def free(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a row tells nothing any more."""
+    return (refreshes.c.retry <= micros(now)) & (refreshes.c.since <= micros(now - LEASE))

@@ -1,0 +1,58 @@
+"""What a process tells the others, and hears from them: what is polled, what was saved."""
+
+from collections.abc import Callable
+from datetime import datetime
+from threading import Lock
+
+from feeds.database import Database, News
+from feeds.errors import StorageAway
+from feeds.freshness import LOOK, NOTED_EVERY
+from feeds.recent import Recent
+
+REMEMBERED = 10_000
+"""Events whose last note is remembered."""
+
+
+class Polls:
+    """Threads may share it; one of them looks at a time, and at most once in ``LOOK``."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+        self._noted: Recent[str, datetime] = Recent(REMEMBERED)
+        self._pending: set[str] = set()
+        self._revision: int | None = None
+        self._looked: datetime | None = None
+        self._looking = False
+        self._lock = Lock()
+
+    def note(self, event_id: str) -> None:
+        """That an event was polled: the database is told once an hour."""
+        now, noted = self._clock(), self._noted.get(event_id)
+        if noted is None or not noted <= now < noted + NOTED_EVERY:
+            self._noted.put(event_id, now)
+            self._pending.add(event_id)
+
+    def time_to_look(self) -> bool:
+        """Whether it is time to look, and nobody else does; who is told so looks."""
+        now = self._clock()
+        with self._lock:
+            if self._looking or (self._looked and self._looked <= now < self._looked + LOOK):
+                return False
+            self._looked, self._looking = now, True
+            return True
+
+    def look(self) -> News | None:
+        """What was saved since the last look; none while the database is away."""
+        now, pending = self._clock(), frozenset(self._pending)
+        try:
+            news = self._database.news(self._revision, now)
+            if pending:
+                self._database.note_polled(pending, now)
+        except StorageAway:
+            return None
+        finally:
+            self._looking = False
+        self._revision = news.revision
+        self._pending -= pending
+        return news
