@@ -5,7 +5,9 @@ import os
 import pytest
 
 from feeds.app import create_app
+from tests.postgres import running_postgres
 from tests.running import Clock, Upstream, settings_for
+from tests.stores import ENGINES, close_all, opened
 
 
 @pytest.hookimpl(wrapper=True)
@@ -40,3 +42,34 @@ def app(upstream, tmp_path, clock):
 @pytest.fixture
 def client(app):
     return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server; whatever a test does to it, ``new_database`` has it running again."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres):
+    """A PostgreSQL database with nothing in it, for one test."""
+    url = postgres.new_database()
+    yield url
+    postgres.drop_database(url)
+
+
+@pytest.fixture(params=ENGINES)
+def url(request, tmp_path):
+    """Where a database of each engine may be, but none is yet."""
+    if request.param == "postgresql":
+        yield request.getfixturevalue("postgres_url")
+    else:
+        yield f"sqlite:///{tmp_path}/var/feeds.sqlite3"
+    close_all()
+
+
+@pytest.fixture
+def database(url):
+    """A new one, opened."""
+    return opened(url)

@@ -122,9 +122,9 @@ class Upstream:
         """Answer everything with this from now on."""
         self.instead = Response(body, status, mimetype=media_type)
 
-    def refuse(self, status: int, code: str) -> None:
+    def refuse(self, status: int, code: str, **more: Any) -> None:
         """Answer everything with an error of the API's own from now on."""
-        body = json.dumps({"error": {"code": code, "message": "Upstream's own text."}})
+        body = json.dumps({"error": {"code": code, "message": "Upstream's own text."} | more})
         self.instead = Response(body, status, mimetype="application/json")
 
     def document(self, event_id: str) -> Any:

@@ -714,6 +714,10 @@ class Reader:
         if kind in (Kind.SOLD_OUT, Kind.PLACES_AGAIN):
             assert was.sold_out == self.sold_out
             self.sold_out = kind == Kind.SOLD_OUT
+        if kind == Kind.UNTOLD:  # one cannot register all the same: no news, but so it is
+            self.sold_out = self.sold_out and now.sold_out
+            if now.override not in ("paused", "closed"):
+                self.override = now.override
         if kind in OVERRIDES:
             assert was.override in (self.override, "members only")
             self.override = OVERRIDES[kind]

@@ -4,8 +4,9 @@ import os
 import re
 import socket
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from signal import Signals
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -53,7 +54,7 @@ class TestHelp:
 
         assert told.returncode == 0
         assert "Every event on Intervals as a calendar and a channel" in told.stdout
-        for command in ("demo", "sandbox", "serve"):
+        for command in ("demo", "refresh", "sandbox", "serve", "warm"):
             assert re.search(rf"^  {command} +[A-Z][^\n]*\w\.$", told.stdout, re.MULTILINE)
 
     @pytest.mark.parametrize(
@@ -62,6 +63,8 @@ class TestHelp:
             ("serve", ["--bind HOST:PORT", "--workers", "--threads", "FEEDS_TIMEZONE"]),
             ("sandbox", ["--port", "--plan", "--folder", "sandbox-key"]),
             ("demo", ["--port", "8000"]),
+            ("refresh", ["beside the web processes"]),
+            ("warm", ["[ID]...", "--all"]),
         ],
     )
     def test_each_command_tells_its_options(self, command, words):
@@ -104,6 +107,27 @@ class TestServeRefuses:
             "FEEDS_API_URL",
             "FEEDS_MAX_AGE",
         ]
+
+    def test_a_rate_and_a_driver_that_it_does_not_know(self, tmp_path):
+        lines = self.lines(
+            tmp_path,
+            FEEDS_UPSTREAM_RATE="100/fortnight",
+            FEEDS_DATABASE_URL="postgresql+pg8000://me:secret@localhost/feeds",
+        )
+
+        assert [line.removeprefix("Error: ").split()[0] for line in lines] == [
+            "FEEDS_DATABASE_URL",
+            "FEEDS_UPSTREAM_RATE",
+        ]
+        assert "secret" not in "".join(lines)
+
+    def test_a_database_server_that_is_not_there(self, tmp_path):
+        (line,) = self.lines(
+            tmp_path, FEEDS_DATABASE_URL="postgresql+psycopg://me:secret@127.0.0.1:1/feeds"
+        )
+
+        assert line.startswith("Error: FEEDS_DATABASE_URL cannot be used: ")
+        assert "secret" not in line
 
     def test_a_slip_of_the_pen_and_tells_it_beside_what_is_missing(self, tmp_path):
         warning, fault = self.lines(tmp_path, FEEDS_TIMEZONE="", FEEDS_TIMEZON="Europe/Paris")
@@ -155,6 +179,16 @@ class TestServe:
             until(process.is_gone, "the workers' end")
             assert "Traceback" not in process.output
             assert "Warning" not in process.output
+
+    def test_clients_that_do_not_close_hold_up_nobody(self, tmp_path, upstream):
+        env = environment_for(upstream.url, tmp_path)
+        with serving(tmp_path / "log", env, "--workers", "1") as (_, url), ExitStack() as held:
+            get(f"{url}{CALENDAR}")
+            for _ in range(30):
+                client = held.enter_context(socket.create_connection((HOST, urlsplit(url).port)))
+                client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            # Closed one after the other, by one thread, they would take a minute: longer than this.
+            assert get(f"{url}{CALENDAR}").status_code == 200
 
     def test_two_of_them_share_a_database(self, tmp_path, upstream):
         env = environment_for(upstream.url, tmp_path)
@@ -323,8 +357,8 @@ class TestDemo:
 
     @pytest.mark.parametrize("which", [0, 1])
     def test_a_port_in_use_is_told_in_one_line(self, tmp_path, which):
-        folder = tmp_path / "tmp"
-        with taken() as port:
+        folder, port = tmp_path / "tmp", two_free_ports() + which
+        with socket.create_server((HOST, port)):
             env = self.environment(folder) | {"PORT": str(port - which)}
             refused = run("demo", env=env)
 

@@ -9,6 +9,7 @@ import pytest
 from feeds import config
 from feeds.config import KEY, KEY_FILE, NAMED, Settings
 from feeds.errors import SettingsError
+from feeds.freshness import Rate
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 REQUIRED = {KEY: "secret-key", "FEEDS_TIMEZONE": "Europe/Paris"}
@@ -41,6 +42,7 @@ class TestGiven:
             public_url="http://localhost:8000",
             database_url="sqlite:///var/feeds.sqlite3",
             max_age=None,
+            rate=Rate(100, timedelta(minutes=1), 20),
         )
 
     def test_the_defaults_of_the_environment_are_those_of_the_class(self):
@@ -52,6 +54,7 @@ class TestGiven:
             FEEDS_PUBLIC_URL="https://feeds.example.org",
             FEEDS_DATABASE_URL="sqlite:////srv/feeds.sqlite3",
             FEEDS_MAX_AGE="300",
+            FEEDS_UPSTREAM_RATE="1000/hour;burst=7",
         ) == Settings(
             api_key="secret-key",
             timezone="Europe/Paris",
@@ -59,6 +62,7 @@ class TestGiven:
             public_url="https://feeds.example.org",
             database_url="sqlite:////srv/feeds.sqlite3",
             max_age=timedelta(minutes=5),
+            rate=Rate(1000, timedelta(hours=1), 7),
         )
 
     @pytest.mark.parametrize("nothing", ["", " ", "\t\n"])
@@ -73,8 +77,10 @@ class TestGiven:
     def test_other_variables_are_none_of_its_business(self):
         assert read(PATH="/bin", HOME="", PORT="x") == config.read(REQUIRED)
 
-    def test_the_key_is_not_in_the_repr(self):
-        assert "secret-key" not in repr(config.read(REQUIRED))
+    def test_no_secret_is_in_the_repr(self):
+        settings = read(FEEDS_DATABASE_URL="postgresql+psycopg://me:secret-word@db/feeds")
+
+        assert "secret" not in repr(settings)
 
 
 class TestFaults:
@@ -85,6 +91,7 @@ class TestFaults:
                 "FEEDS_PUBLIC_URL": "ftp://feeds.example.org",
                 "FEEDS_DATABASE_URL": "mysql://localhost",
                 "FEEDS_MAX_AGE": "soon",
+                "FEEDS_UPSTREAM_RATE": "a lot",
             }
         )
 
@@ -95,6 +102,7 @@ class TestFaults:
             "FEEDS_PUBLIC_URL",
             "FEEDS_DATABASE_URL",
             "FEEDS_MAX_AGE",
+            "FEEDS_UPSTREAM_RATE",
         ]
         assert not any("\n" in line for line in lines)
         assert all(line.endswith(".") for line in lines)
@@ -190,6 +198,17 @@ class TestFaults:
     @pytest.mark.parametrize(
         "url",
         [
+            "postgresql+psycopg://feeds:secret@db.example.org:5432/feeds",
+            "postgresql+psycopg://db.example.org/feeds?sslmode=require",
+            "postgresql+psycopg:///feeds?host=/run/postgresql",
+        ],
+    )
+    def test_or_one_of_postgresql(self, url):
+        assert read(FEEDS_DATABASE_URL=url).database_url == url
+
+    @pytest.mark.parametrize(
+        "url",
+        [
             "feeds.sqlite3",
             "sqlite:",
             "sqlite://",
@@ -198,10 +217,19 @@ class TestFaults:
             "sqlite:///?mode=memory",
             "sqlite:///feeds.sqlite3?timeout=soon",
             "mysql://localhost/feeds",
+            "postgres://me:secret@localhost/feeds",
+            "postgresql://me:secret@localhost/feeds",
+            "postgresql+psycopg2://me:secret@localhost/feeds",
+            "postgresql+psycopg://me:secret@localhost",
+            "postgresql+psycopg://me:secret@localhost:port/feeds",
         ],
     )
-    def test_what_is_no_file_is_a_fault(self, url):
-        assert "takes sqlite:/// and a path" in fault("FEEDS_DATABASE_URL", url)
+    def test_what_is_neither_is_a_fault(self, url):
+        line = fault("FEEDS_DATABASE_URL", url)
+
+        assert "takes sqlite:/// and a path" in line
+        assert "postgresql+psycopg://user:password@host/name." in line
+        assert "secret" not in line
 
     @pytest.mark.parametrize(("seconds", "max_age"), [("1", 1), ("300", 300), ("86400", 86400)])
     def test_a_max_age_is_a_number_of_seconds(self, seconds, max_age):
@@ -213,6 +241,42 @@ class TestFaults:
     )
     def test_another_one_is_a_fault(self, text):
         assert "takes a number of seconds from 1 to 86400." in fault("FEEDS_MAX_AGE", text)
+
+    @pytest.mark.parametrize(
+        ("text", "rate"),
+        [
+            ("100/minute;burst=20", Rate(100, timedelta(minutes=1), 20)),
+            ("100/day", Rate(100, timedelta(days=1), 20)),
+            ("1000/minute", Rate(1000, timedelta(minutes=1), 50)),
+            ("3/second", Rate(3, timedelta(seconds=1), 1)),
+            ("1/hour;burst=1", Rate(1, timedelta(hours=1), 1)),
+            ("60 / hour; burst = 60", Rate(60, timedelta(hours=1), 60)),
+        ],
+    )
+    def test_a_rate_is_calls_within_a_window_and_how_many_at_once(self, text, rate):
+        assert read(FEEDS_UPSTREAM_RATE=text).rate == rate
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "100",
+            "100/",
+            "100/month",
+            "100/minutes",
+            "0/minute",
+            "-1/minute",
+            "1.5/minute",
+            "100/minute;burst=0",
+            "100/minute;burst=101",
+            "100/minute;burst=",
+            "100/minute;bursts=20",
+            "100/minute,burst=20",
+            "\u0661/minute",
+            "9" * 5000 + "/day",
+        ],
+    )
+    def test_another_one_is_refused(self, text):
+        assert "such as 100/minute;burst=20 or 100/day." in fault("FEEDS_UPSTREAM_RATE", text)
 
 
 class TestTheKey:

@@ -6,7 +6,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from feeds.freshness import fresh_until, max_age, next_phase
+from feeds.freshness import (
+    Bounds,
+    Rate,
+    Share,
+    closed_until,
+    due,
+    fresh_until,
+    gone_until,
+    max_age,
+    next_phase,
+    share,
+    unknown_until,
+)
 
 START = datetime(2025, 6, 14, 13, tzinfo=UTC)
 END = START + timedelta(hours=5)
@@ -121,7 +133,7 @@ class TestFreshUntil:
         ],
     )
     def test_is_max_age_after_the_fetch(self, fetched, lasts):
-        assert fresh_until(SPAN, fetched, None) == fetched + lasts
+        assert fresh_until(SPAN, fetched, Bounds()) == fetched + lasts
 
     @pytest.mark.parametrize(
         "phase",
@@ -134,7 +146,7 @@ class TestFreshUntil:
     )
     @pytest.mark.parametrize("cap", [None, timedelta(days=1)], ids=["no-cap", "cap"])
     def test_is_no_later_than_the_next_phase(self, phase, cap):
-        assert fresh_until(SPAN, phase - minutes(2), cap) == phase
+        assert fresh_until(SPAN, phase - minutes(2), Bounds(cap)) == phase
 
     @pytest.mark.parametrize(
         ("fetched", "cap", "lasts"),
@@ -148,7 +160,108 @@ class TestFreshUntil:
         ],
     )
     def test_is_no_later_than_the_cap_of_the_deployment(self, fetched, cap, lasts):
-        assert fresh_until(SPAN, fetched, cap) == fetched + lasts
+        assert fresh_until(SPAN, fetched, Bounds(cap)) == fetched + lasts
+
+
+class TestStretch:
+    """What the budget cannot carry is not promised: half of it has to do for all polled events."""
+
+    @pytest.mark.parametrize(
+        ("rate", "polled", "least"),
+        [
+            pytest.param(Rate(100, DAY, 20), 1, timedelta(minutes=28, seconds=48), id="one-a-day"),
+            pytest.param(Rate(100, DAY, 20), 10, timedelta(hours=4, minutes=48), id="ten-a-day"),
+            pytest.param(Rate(100, minutes(1), 20), 250, minutes(5), id="250-a-minute"),
+            pytest.param(Rate(100, minutes(1), 20), 0, timedelta(0), id="nothing-polled"),
+        ],
+    )
+    def test_is_the_time_in_which_half_of_the_limit_asks_for_each_event_once(
+        self, rate, polled, least
+    ):
+        assert rate.stretch(polled) == least
+
+    def test_lengthens_a_phase_that_is_too_short(self):
+        bounds = Bounds(stretch=minutes(29))
+        assert fresh_until(SPAN, START, bounds) == START + minutes(29)
+        assert fresh_until(SPAN, START - 100 * DAY, bounds) == START - 100 * DAY + minutes(60)
+
+    def test_is_more_than_the_longest_that_a_deployment_wants(self):
+        bounds = Bounds(cap=SECOND, stretch=minutes(29))
+        assert fresh_until(SPAN, START, bounds) == START + minutes(29)
+
+    def test_does_not_outlast_an_instant_at_which_bytes_change(self):
+        bounds = Bounds(stretch=10 * HOUR)
+        assert fresh_until(SPAN, END - HOUR, bounds) == END
+        assert fresh_until(SPAN, START, bounds, [START + SECOND]) == START + SECOND
+
+    def test_holds_for_an_event_that_is_gone(self):
+        assert gone_until(START, Bounds(stretch=2 * HOUR), []) == START + 2 * HOUR
+        assert gone_until(START, Bounds(), []) == START + HOUR
+
+    def test_has_no_say_in_when_a_guessed_id_is_asked_for_again(self):
+        assert unknown_until(START, None) == START + minutes(10)
+        assert unknown_until(START, SECOND) == START + SECOND
+
+
+class TestShares:
+    @pytest.mark.parametrize(
+        ("now", "expected"),
+        [
+            pytest.param(START - 48 * HOUR - SECOND, Share.ORDINARY, id="48-hours-and-a-second"),
+            pytest.param(START - 48 * HOUR, Share.URGENT, id="48-hours"),
+            pytest.param(END - SECOND, Share.URGENT, id="on"),
+            pytest.param(END, Share.ORDINARY, id="over"),
+        ],
+    )
+    def test_what_starts_within_48_hours_or_is_on_is_urgent(self, now, expected):
+        assert share(SPAN, now) is expected
+
+    def test_an_id_that_was_never_seen_has_a_share_of_its_own(self):
+        assert share(None, START) is Share.UNSEEN
+
+    @pytest.mark.parametrize(
+        ("which", "reserve"),
+        [(Share.URGENT, 0), (Share.ORDINARY, 5), (Share.UNSEEN, 5), (Share.REFRESHER, 10)],
+        ids=lambda value: getattr(value, "name", value),
+    )
+    def test_each_leaves_a_part_of_the_bucket_to_the_more_urgent(self, which, reserve):
+        assert Rate(100, minutes(1), 20).allowance(which).reserve == reserve
+
+    @given(st.integers(1, 2000), st.data(), st.sampled_from(Share))
+    def test_no_share_is_left_without_any_call(self, limit, data, which):
+        allowance = Rate(limit, DAY, data.draw(st.integers(1, limit))).allowance(which)
+        assert allowance.reserve < allowance.bucket.capacity
+
+    @given(st.integers(1, 2000), st.data())
+    def test_a_full_bucket_and_what_flows_into_it_are_no_more_than_the_limit(self, limit, data):
+        bucket = Rate(limit, DAY, data.draw(st.integers(1, limit))).allowance(Share.URGENT).bucket
+        flows = -(-DAY // bucket.interval) - 1  # before the window is over
+        assert bucket.capacity + flows <= limit
+
+
+class TestTheRefresher:
+    @pytest.mark.parametrize(
+        ("lasts", "before"),
+        [
+            pytest.param(minutes(60), minutes(1), id="a-minute"),
+            pytest.param(minutes(5), minutes(1), id="or-a-fifth"),
+            pytest.param(timedelta(seconds=5), SECOND, id="which-may-be-a-second"),
+        ],
+    )
+    def test_comes_shortly_before_a_poll_would_have_to_wait(self, lasts, before):
+        assert due(START, START + lasts) == START + lasts - before
+
+
+class TestAClosedUpstream:
+    @pytest.mark.parametrize("asked_for", [None, START, START - SECOND], ids=str)
+    def test_is_closed_for_a_minute_if_it_names_no_time_that_lies_ahead(self, asked_for):
+        assert closed_until(START, asked_for, HOUR) == START + minutes(1)
+
+    def test_is_closed_until_the_time_it_names(self):
+        assert closed_until(START, START + SECOND, HOUR) == START + SECOND
+
+    def test_is_closed_for_one_window_at_most(self):
+        assert closed_until(START, START + 365_000 * DAY, HOUR) == START + HOUR
 
 
 # Whole seconds or not, before, in and after all phases, and on their boundaries.
@@ -179,6 +292,6 @@ def test_max_age_is_another_one_from_the_next_phase_on(span, offset):
 @given(SPANS, OFFSETS, st.none() | st.timedeltas(timedelta(0), 2 * DAY))
 def test_an_edition_is_never_older_than_max_age_allows(span, offset, cap):
     fetched = START + offset
-    until = fresh_until(span, fetched, cap)
+    until = fresh_until(span, fetched, Bounds(cap))
     assert fetched <= until <= fetched + max_age(span, fetched)
     assert cap is None or until <= fetched + cap

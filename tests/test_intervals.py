@@ -24,7 +24,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feeds import __version__, intervals
+from feeds import __version__, exchange
 from feeds.errors import (
     EventNotFound,
     Forbidden,
@@ -36,7 +36,8 @@ from feeds.errors import (
     Unavailable,
     UpstreamError,
 )
-from feeds.intervals import MAX_BODY, Answer, Intervals
+from feeds.exchange import MAX_BODY
+from feeds.intervals import Answer, Intervals
 
 KEY = "sk_live_51H8aVeryPrivate"
 DOCUMENT = b'{"data": {"event": {}, "runs": []}}'
@@ -725,7 +726,7 @@ class TestDeadline:
         with serving(always(wire())) as server:
             api = Intervals(server.url, KEY)
             api.fetch("e1")
-            intervals._exchange.watch._expire()
+            exchange._exchange.watch._expire()
 
             assert api.fetch("e2").body == DOCUMENT
             assert len(server.sockets) == 1
@@ -745,7 +746,7 @@ class TestDeadline:
 
 class TestTimeouts:
     def test_a_server_that_does_not_answer_has_timed_out(self, monkeypatch):
-        monkeypatch.setattr(intervals, "READ_TIMEOUT", 0.2)
+        monkeypatch.setattr(exchange, "READ_TIMEOUT", 0.2)
         with serving(silent) as server:
             failure(Intervals(server.url, KEY), TimedOut)
             assert server.paths == ["/events/e1"]
@@ -765,17 +766,17 @@ class TestTimeouts:
             exchange.send(start)
             exchange.stay_silent()
 
-        monkeypatch.setattr(intervals, "READ_TIMEOUT", 0.2)
+        monkeypatch.setattr(exchange, "READ_TIMEOUT", 0.2)
         with serving(behave) as server:
             failure(Intervals(server.url, KEY), TimedOut)
 
     def test_a_connection_that_does_not_come_about_has_timed_out(self, monkeypatch):
-        monkeypatch.setattr(intervals, "CONNECT_TIMEOUT", 0.2)
+        monkeypatch.setattr(exchange, "CONNECT_TIMEOUT", 0.2)
         with nobody_accepts() as url:
             failure(Intervals(url, KEY), TimedOut)
 
     def test_a_handshake_that_does_not_come_about_has_timed_out(self, monkeypatch):
-        monkeypatch.setattr(intervals, "CONNECT_TIMEOUT", 0.2)
+        monkeypatch.setattr(exchange, "CONNECT_TIMEOUT", 0.2)
         with serving(lambda exchange: exchange.stay_silent()) as server:
             failure(Intervals(f"https://127.0.0.1:{server.port}", KEY), TimedOut)
 

@@ -320,7 +320,7 @@ def open_and_die(path, when):
 
     database = Database(f"sqlite:///{path}")
     for point in ("before_cursor_execute", "commit"):
-        sa.event.listen(database._engine, point, die)
+        sa.event.listen(sa.Engine, point, die)
     database.open(API, "second", START)
 
 

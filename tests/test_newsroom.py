@@ -5,21 +5,36 @@ What an upstream answers late, twice, not at all or "not modified", over HTTP an
 
 import sqlite3
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from werkzeug import Response
 
 from feeds.database import Database
-from feeds.errors import EventGone, EventNotFound, Forbidden, StorageAway, Unavailable
+from feeds.editor import Editor
+from feeds.errors import (
+    EventGone,
+    EventNotFound,
+    Forbidden,
+    Spent,
+    StorageAway,
+    TimedOut,
+    Unavailable,
+    UpstreamError,
+)
+from feeds.freshness import Rate
 from feeds.intervals import Intervals
 from feeds.model import Kind
 from feeds.newsroom import Newsroom
+from feeds.reporter import Reporter
 from feeds.sandbox import SANDBOX_KEY
-from tests.running import PATIENCE, START, Clock, Upstream
+from tests.running import PATIENCE, START, Clock, Upstream, until
 
 DAY = "2026-06-13"
 SECOND = timedelta(seconds=1)
@@ -68,6 +83,18 @@ class Gate:
         self._passes[number].set()
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Have requests wait for a refresh as long as tests do; or for so many seconds."""
+
+    def for_seconds(seconds, cold=PATIENCE):
+        monkeypatch.setattr("feeds.freshness.PATIENCE", seconds)
+        monkeypatch.setattr("feeds.freshness.PATIENCE_COLD", cold)
+
+    for_seconds(PATIENCE)
+    return for_seconds
+
+
 @pytest.fixture
 def upstream(clock):
     with PunctualUpstream(clock).on() as running:
@@ -99,13 +126,19 @@ def newsroom(upstream, tmp_path, clock):
     def make(clock=clock, fingerprint="this", **changes):
         database = Database(f"sqlite:///{tmp_path}/feeds.sqlite3")
         database.open(upstream.url, fingerprint, clock())
-        return Newsroom(
+        settings: dict[str, Any] = {
+            "home": "America/Chicago",
+            "public_url": "https://feeds.example.org",
+            "rate": Rate(1000, timedelta(minutes=1), 500),
+        }
+        editor = Editor(
             Intervals(upstream.url, SANDBOX_KEY),
             database,
             clock,
             fingerprint=fingerprint,
-            **{"home": "America/Chicago", "public_url": "https://feeds.example.org"} | changes,
+            **settings | changes,
         )
+        return Newsroom(editor, Reporter(editor, database, clock), database, clock)
 
     return make
 
@@ -122,7 +155,10 @@ class Two:
         self.other.current("harbor")
 
     def later(self, ahead=0):
-        """Two hours pass; the other's clock is that many seconds ahead."""
+        """Two hours pass; the other's clock is that many seconds ahead.
+
+        From ten seconds on, the lease of a refresh that the first has begun is over for the other.
+        """
         self.clock.advance(hours=2)
         self.other_clock.now = self.clock() + ahead * SECOND
 
@@ -183,7 +219,54 @@ class TestTwoProcesses:
         assert second == first
         assert told(second.edition) == [(Kind.SOLD_OUT, two.clock())]
 
-    @pytest.mark.parametrize("ahead", [0, 1, 90], ids="{}s".format)
+    @pytest.mark.parametrize("ahead", [0, 2], ids="{}s".format)
+    def test_one_waits_for_what_the_other_one_is_about_to_save(
+        self, two, hold, tmp_path, threads, ahead
+    ):
+        two.edit(eventStatus="cancelled")
+        two.later(ahead)
+        with hold() as gate:
+            first = two.ask(two.one, gate)
+            second = threads.submit(two.other.current, "harbor")
+            until(lambda: len(two.upstream.asked) == 2, "the call of the first")
+            gate.let_pass(0)
+            assert result(first) == result(second) == stored(tmp_path)
+        assert told(stored(tmp_path)) == [(Kind.CANCELLED, two.clock())]
+        assert two.upstream.asked == ["harbor"] * 2
+
+    def test_neither_waits_longer_than_it_should_and_the_refresh_goes_on(
+        self, two, hold, tmp_path, patience
+    ):
+        two.edit(eventStatus="cancelled")
+        two.later()
+        patience(0.5)
+        with hold() as gate:
+            first = two.ask(two.one, gate)
+            for each in (two.other.current("harbor"), first.result(PATIENCE)):
+                assert (each.failed, each.max_age(two.clock())) == (True, 60)
+                assert told(each.edition) == []
+            gate.let_pass(0)
+            until(lambda: told(stored(tmp_path)), "the change in the database")
+        patience(PATIENCE)
+        for clock, newsroom in ((two.clock, two.one), (two.other_clock, two.other)):
+            clock.advance(seconds=2)
+            after = newsroom.current("harbor")
+            assert not after.failed
+            assert told(after.edition) == [(Kind.CANCELLED, clock() - 2 * SECOND)]
+        assert two.upstream.asked == ["harbor"] * 2
+
+    def test_a_refresh_that_has_run_so_long_is_waited_for_no_more(self, two, hold, patience):
+        two.later()
+        patience(3)
+        with hold() as gate:
+            first = two.ask(two.one, gate)
+            first.result(PATIENCE)
+            began = time.monotonic()
+            assert two.one.current("harbor").failed
+            assert time.monotonic() - began < 3, "it has run that long"
+            gate.let_pass(0)
+
+    @pytest.mark.parametrize("ahead", [10, 90], ids="{}s".format)
     @pytest.mark.parametrize("first", [0, 1], ids=["one-is-first", "other-is-first"])
     def test_a_change_that_both_notice_is_told_once(self, two, hold, tmp_path, ahead, first):
         two.edit(eventStatus="cancelled")
@@ -202,7 +285,7 @@ class TestTwoProcesses:
     def test_a_change_that_both_save_at_the_same_time_is_told_once(self, two, hold, tmp_path):
         for number in range(1, 11):
             two.edit(soldOut=bool(number % 2))
-            two.later(number % 3)
+            two.later(10 + number % 3)
             with hold() as gate:
                 asking = [two.ask(each, gate) for each in (two.one, two.other)]
                 gate.let_pass(0)
@@ -213,7 +296,7 @@ class TestTwoProcesses:
             two.clock.now = max(two.clock(), two.other_clock())
 
     def test_two_changes_that_each_noticed_one_of_are_both_told(self, two, hold, tmp_path):
-        two.later(ahead=5)
+        two.later(ahead=15)
         two.edit(soldOut=True)
         with hold() as gate:
             early = two.ask(two.one, gate)
@@ -239,8 +322,191 @@ class TestTwoProcesses:
         assert upstream.asked == ["harbor"]
 
 
+class TestWaiting:
+    def test_at_most_four_refreshes_run_at_a_time(self, newsroom, upstream, threads, hold):
+        ids = [f"race{number}" for number in range(6)]
+        for id_ in ids:
+            upstream.publish(id_, DAY)
+        one = newsroom()
+        with hold() as gate:
+            asking = [threads.submit(one.current, id_) for id_ in ids]
+            for _ in range(4):
+                gate.has_one_more()
+            assert len(upstream.asked) == 4
+            gate.let_pass(0)
+            gate.has_one_more()
+            assert len(upstream.asked) == 5
+        for id_, each in zip(ids, asking, strict=True):
+            assert result(each).event.id == id_
+
+    def test_a_fresh_edition_waits_for_nothing(self, newsroom, upstream, threads, hold):
+        one = newsroom()
+        one.current("harbor")
+        with hold() as gate:
+            for number in range(8):
+                upstream.publish(f"race{number}", DAY)
+                threads.submit(one.current, f"race{number}")
+            for _ in range(4):
+                gate.has_one_more()
+            assert not one.current("harbor").failed
+
+    def test_what_is_not_there_is_waited_for_longer(self, newsroom, upstream, patience, hold):
+        patience(0.2, cold=1)
+        one = newsroom()
+        with hold() as gate:
+            began = time.monotonic()
+            with pytest.raises(TimedOut):
+                one.current("harbor")
+            assert time.monotonic() - began >= 1
+            gate.has_one_more()
+            gate.let_pass(0)
+            until(lambda: one._memory.get("harbor"), "the edition")
+        assert one.current("harbor").edition.event.name == "Harbor"
+        assert upstream.asked == ["harbor"]
+
+    def test_a_refresh_that_fails_unexpectedly_leaves_nobody_waiting_and_no_lease(
+        self, newsroom, upstream, clock, monkeypatch, caplog
+    ):
+        one, other = newsroom(), newsroom()
+        one.current("harbor")
+        edit(upstream, soldOut=True)
+        clock.advance(hours=2)
+        with monkeypatch.context() as fault:
+            fault.setattr("feeds.editor.revised", lambda *_: 1 / 0)
+            assert one.current("harbor").failed
+        assert "ZeroDivisionError" in caplog.text
+        clock.advance(seconds=60)
+        assert told(other.current("harbor").edition) == [(Kind.SOLD_OUT, clock())]
+
+
+class TestWhatAllRemember:
+    def test_a_failure_is_not_repeated_by_another_process_within_a_minute(
+        self, two, upstream, clock
+    ):
+        two.later()
+        upstream.answer(500, "text/plain", "")
+        assert two.one.current("harbor").failed
+        two.other_clock.now = clock() + 59 * SECOND
+        assert two.other.current("harbor").failed
+        assert len(upstream.asked) == 2
+        two.other_clock.now = clock() + 60 * SECOND
+        assert two.other.current("harbor").failed
+        assert len(upstream.asked) == 3
+
+    def test_an_id_that_is_none_is_asked_for_once(self, newsroom, upstream):
+        for _ in range(3):
+            with pytest.raises(EventNotFound):
+                newsroom().current("nothing")
+        assert upstream.asked == ["nothing"]
+
+    def test_what_one_saved_the_other_serves_two_seconds_later_before_its_own_has_ended(
+        self, two, upstream, clock
+    ):
+        two.edit(soldOut=True)
+        two.other_clock.advance(minutes=60)
+        changed = two.other.current("harbor").edition
+        assert told(changed) == [(Kind.SOLD_OUT, two.other_clock())]
+        clock.advance(minutes=59)
+        assert two.one.current("harbor").edition == changed
+        assert len(upstream.asked) == 2
+
+    @pytest.mark.parametrize(
+        ("status", "code", "extra", "seconds"),
+        [
+            pytest.param(429, "RATE_LIMITED", {}, 60, id="429"),
+            pytest.param(429, "RATE_LIMITED", {"retryAfter": 7}, 7, id="429-in-7-seconds"),
+            pytest.param(429, "RATE_LIMITED", {"retryAfter": -7}, 60, id="429-in-the-past"),
+            pytest.param(429, "RATE_LIMITED", {"retryAfter": 10**10}, 60, id="429-one-window"),
+            pytest.param(401, "UNAUTHORIZED", {}, 60, id="401"),
+            pytest.param(403, "FORBIDDEN", {}, 60, id="403-for-a-known-event"),
+        ],
+    )
+    def test_a_refusal_that_concerns_all_closes_the_upstream_for_all(
+        self, two, upstream, clock, status, code, extra, seconds
+    ):
+        two.later()
+        if "retryAfter" in extra:
+            at = (clock() + extra["retryAfter"] * SECOND).timestamp()
+            extra = {"retryAfter": int(at * 1000)}
+        upstream.refuse(status, code, **extra)
+        assert two.one.current("harbor").failed
+        upstream.instead = None
+        upstream.publish("bridge", DAY)
+        calls = len(upstream.calls)
+        two.other_clock.now = clock() + (seconds - 1) * SECOND
+        with pytest.raises(UpstreamError) as refusal:
+            two.other.current("bridge")
+        assert refusal.value.retry_at == clock() + seconds * SECOND
+        assert len(upstream.calls) == calls
+        two.other_clock.advance(seconds=1)
+        two.other.current("bridge")
+        assert not two.other.current("harbor").failed
+
+    def test_403_for_an_id_that_was_never_seen_closes_nothing(self, two, upstream):
+        upstream.refuse_path("/events/bridge", 403, "FORBIDDEN")
+        with pytest.raises(EventNotFound):
+            two.one.current("bridge")
+        two.later()
+        assert not two.other.current("harbor").failed
+
+
+class TestTheBudget:
+    """100 calls a day, 20 at once; 25 a day for ids that were never seen, 12 of them at once."""
+
+    @pytest.fixture
+    def poor(self, newsroom):
+        return partial(newsroom, rate=Rate(100, timedelta(days=1), 20))
+
+    def test_is_one_for_all_processes(self, newsroom, poor, upstream, clock):
+        ids = [f"race{number}" for number in range(30)]
+        for id_ in ids:
+            upstream.publish(id_, f"{clock() + timedelta(days=2):%Y-%m-%d}")
+            newsroom().current(id_)
+        calls = len(upstream.asked)
+        clock.advance(days=1)
+        processes = [poor() for _ in range(3)]
+        failed = [processes[number % 3].current(id_).failed for number, id_ in enumerate(ids)]
+        assert failed == [False] * 20 + [True] * 10
+        assert len(upstream.asked) == calls + 20
+
+    def test_leaves_subscribers_what_those_who_guess_ids_cannot_have(self, poor, upstream, clock):
+        one = poor()
+        one.current("harbor")
+        guessed = []
+        for number in range(50):
+            with pytest.raises(UpstreamError) as refusal:
+                one.current(f"guess{number}")
+            guessed.append(type(refusal.value))
+        assert guessed == [EventNotFound] * 11 + [Spent] * 39
+        clock.advance(hours=2)
+        assert not one.current("harbor").failed
+
+    def test_tells_when_there_is_one_more(self, poor, clock):
+        one = poor()
+        for number in range(12):
+            with pytest.raises(EventNotFound):
+                one.current(f"guess{number}")
+        with pytest.raises(Spent) as refusal:
+            one.current("another")
+        wait = refusal.value.retry_at - clock()
+        assert timedelta(hours=1) < wait < timedelta(hours=2)
+        clock.advance(seconds=wait.total_seconds())
+        with pytest.raises(EventNotFound):
+            one.current("another")
+
+    def test_stretches_max_age_when_it_cannot_carry_all_that_are_polled(
+        self, poor, upstream, clock
+    ):
+        one = poor()
+        for number in range(10):
+            upstream.publish(f"race{number}", DAY)
+            one.current(f"race{number}")
+        clock.advance(seconds=2)
+        assert one.current("race0").max_age(clock()) == 10 * 24 * 3600 / 50 - 2
+
+
 class TestLateAnswers:
-    @pytest.mark.parametrize("ahead", [0, 1], ids=["same-second", "later"])
+    @pytest.mark.parametrize("ahead", [10, 11], ids="{}s".format)
     def test_one_does_not_overwrite_what_was_asked_for_later(self, two, hold, tmp_path, ahead):
         two.later(ahead)
         two.edit(startTime="13:00")
@@ -259,7 +525,7 @@ class TestLateAnswers:
     def test_a_404_that_comes_after_a_newer_document_raises_no_doubt(
         self, two, upstream, hold, tmp_path
     ):
-        two.later(ahead=1)
+        two.later(ahead=11)
         document = upstream.document("harbor")
         upstream.delete("harbor")
         with hold() as gate:
@@ -276,7 +542,7 @@ class TestLateAnswers:
     def test_its_validator_is_not_taken_for_that_of_what_another_process_saved(
         self, two, upstream, hold, changed
     ):
-        two.later(ahead=1)
+        two.later(ahead=11)
         if changed:
             two.edit(startTime="13:00")
         before = upstream.document("harbor")
@@ -295,7 +561,7 @@ class TestLateAnswers:
     def test_not_modified_says_nothing_about_what_another_process_saved_meanwhile(
         self, two, upstream, hold
     ):
-        two.later(ahead=-1)
+        two.later(ahead=-11)
         before = upstream.document("harbor")
         two.edit(startTime="14:00")
         with hold() as gate:
@@ -340,7 +606,7 @@ class TestDoubts:
         assert told(edition) == [(Kind.NO_LONGER_LISTED, doubted.until)]
         assert stored(tmp_path) == edition
 
-    @pytest.mark.parametrize("ahead", [0, 30, 59], ids="{}s".format)
+    @pytest.mark.parametrize("ahead", [10, 30, 59], ids="{}s".format)
     def test_answers_to_both_at_once_count_as_one(self, two, hold, tmp_path, ahead):
         two.later(ahead)
         two.upstream.delete("harbor")
@@ -677,50 +943,66 @@ def away(tmp_path):
 @pytest.fixture
 def _impatient(monkeypatch):
     """Who finds a lock has not to wait as long as in earnest."""
-    monkeypatch.setattr("feeds.database.PATIENCE", 0.2)
+    monkeypatch.setattr("feeds.engines.PATIENCE", 0.2)
 
 
 @pytest.mark.usefixtures("_impatient")
 class TestWhatCannotBeSaved:
     @pytest.mark.parametrize("trouble", [locked, away])
-    def test_it_is_saved_later_with_all_its_history(
+    def test_the_last_edition_is_served_and_no_call_is_made(
         self, newsroom, upstream, clock, tmp_path, trouble
     ):
         one = newsroom()
-        one.current("harbor")
-        noticed = []
+        before = one.current("harbor").edition
+        edit(upstream, soldOut=True)
         with trouble(tmp_path):
-            for fields in ({"soldOut": True}, {"startTime": "13:00"}, {"soldOut": False}):
+            for _ in range(3):
                 clock.advance(hours=2)
-                edit(upstream, **fields)
-                edition = one.current("harbor").edition
-                noticed.append(clock())
-        assert [at for _, at in told(edition)] == noticed
-        clock.advance(hours=2)
-        after = one.current("harbor").edition
-        assert (after.changes, after.stamps) == (edition.changes, edition.stamps)
-        assert stored(tmp_path) == after
-        assert newsroom().current("harbor").edition == after
+                current = one.current("harbor")
+                assert current.edition == before
+                assert (current.failed, current.max_age(clock())) == (True, 60)
+        assert upstream.asked == ["harbor"]
 
-    def test_a_first_edition_that_was_not_saved_keeps_when_it_was_first_seen(
-        self, newsroom, clock, tmp_path
-    ):
-        one, seen = newsroom(), clock()
-        with locked(tmp_path):
-            assert one.current("harbor").edition.version == 0
-        clock.advance(hours=2)
+    @pytest.mark.parametrize("trouble", [locked, away])
+    def test_it_goes_on_by_itself_afterwards(self, newsroom, upstream, clock, tmp_path, trouble):
+        one = newsroom()
         one.current("harbor")
-        assert {stamp.created for stamp in stored(tmp_path).stamps.values()} == {seen}
+        edit(upstream, soldOut=True)
+        with trouble(tmp_path):
+            clock.advance(hours=2)
+            one.current("harbor")
+        clock.advance(seconds=2)
+        current = one.current("harbor")
+        assert not current.failed
+        assert told(current.edition) == [(Kind.SOLD_OUT, clock())]
+        assert stored(tmp_path) == current.edition
 
-    def test_what_another_process_has_saved_first_is_taken(self, two, clock, tmp_path):
-        two.later(ahead=1800)
-        two.edit(eventStatus="cancelled")
-        with locked(tmp_path):
-            assert len(told(two.one.current("harbor").edition)) == 1
-        newer = two.other.current("harbor").edition
-        clock.advance(hours=1)
-        assert two.one.current("harbor").edition == newer
-        assert len(told(newer)) == 1
+    def test_what_was_fetched_and_cannot_be_saved_is_not_told(
+        self, newsroom, upstream, clock, tmp_path, threads, hold, patience
+    ):
+        one = newsroom()
+        before = one.current("harbor").edition
+        edit(upstream, soldOut=True)
+        clock.advance(hours=2)
+        with hold() as gate:
+            asking = threads.submit(one.current, "harbor")
+            gate.has_one_more()
+            with away(tmp_path):
+                gate.let_pass(0)
+                assert result(asking) == before
+        patience(0.2)
+        clock.advance(seconds=2)
+        assert one.current("harbor").edition == before, "while the lease lasts"
+        patience(PATIENCE)
+        clock.advance(seconds=10)
+        assert told(one.current("harbor").edition) == [(Kind.SOLD_OUT, clock())]
+
+    def test_an_event_that_is_new_is_not_asked_for(self, newsroom, upstream, tmp_path):
+        one = newsroom()
+        with locked(tmp_path), pytest.raises(StorageAway):
+            one.current("harbor")
+        assert upstream.calls == []
+        assert one.current("harbor").edition.event.name == "Harbor"
 
     def test_what_was_lost_from_the_database_is_saved_again_from_memory(
         self, newsroom, upstream, clock, tmp_path
