@@ -1,0 +1,26 @@
+"""``python -m bench [herd|polls|hang|day]...``: these benchmarks, or all; tables on stdout."""
+
+import os
+import platform
+import signal
+import sys
+from datetime import UTC, datetime
+
+from bench import day, hang, herd, polls
+
+BENCHMARKS = {"herd": herd.main, "polls": polls.main, "hang": hang.main, "day": day.main}
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(BENCHMARKS)
+    if unknown := set(names) - BENCHMARKS.keys():
+        sys.exit(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}.")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended."))  # what was started ends as well
+    today = datetime.now(UTC).date()
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {today}")
+    for name in names:
+        BENCHMARKS[name]()
+
+
+if __name__ == "__main__":
+    main()
