@@ -95,10 +95,11 @@ def _stamp(known: Stamp | None, content: str, schedule: str, now: dt.datetime) -
 
 
 def _content(entry: Entry, content: bytes) -> str:
-    """Of the VEVENT, and of what only titles and the channel show exactly."""
+    """Of the VEVENT, and of what only titles, the channel and the JSON feed show exactly."""
     run = entry.run
     zone = entry.zone.key
-    besides = (run.distance_label, run.registration_opens, run.registration_closes, zone)
+    window = (run.registration_opens, run.registration_closes)
+    besides = (run.distance_label, run.distance_meters, *window, zone)
     return _digest(content + json.encode(besides))
 
 

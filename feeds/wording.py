@@ -49,6 +49,11 @@ def title(event: Event, options: Options) -> str:
     return f"{event.name}: {kept}" if kept else event.name
 
 
+def tells(title: str) -> str:
+    """What a channel of that title is about."""
+    return f"{title}: starts, changes and cancellations, as the organizer tells them."
+
+
 def summary(entry: Entry) -> str:
     """``Cancelled: Harbor Run: 10K``."""
     return _prefix(entry) + name(entry)

@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from feeds import items
-from feeds.formats import ical, rss
+from feeds.formats import ical, jsonfeed, rss
 from feeds.model import Feed
 from feeds.schedule import leavings
 
@@ -33,6 +33,12 @@ FORMATS = {
     "rss": Format(
         "application/rss+xml; charset=utf-8",
         rss.render,
+        frozenset({"distance", "download", "run"}),
+        lambda feed: (*leavings(feed), *items.marks(feed)),
+    ),
+    "json": Format(
+        "application/feed+json; charset=utf-8",
+        jsonfeed.render,
         frozenset({"distance", "download", "run"}),
         lambda feed: (*leavings(feed), *items.marks(feed)),
     ),

@@ -17,7 +17,7 @@ def render(feed: Feed) -> bytes:
     channel = FeedGenerator()
     channel.load_extension("geo", atom=False, rss=True)
     channel.title(title)
-    channel.description(f"{title}: starts, changes and cancellations, as the organizer tells them.")
+    channel.description(wording.tells(title))
     channel.link(href=feed.source, rel="self", type="application/rss+xml")
     channel.link(href=feed.page, rel="alternate")  # last: feedgen's <link> is the last one added
     channel.language("en")
