@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from feeds.errors import UPSTREAM_ERRORS, Spent, UpstreamError
-from feeds.freshness import FAILED_FOR, MICROSECOND, Allowance, Bucket
+from feeds.freshness import FAILED_FOR, MICROSECOND, SKEW, Allowance, Bucket
 from feeds.tables import service
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,9 +19,8 @@ _DAY = timedelta(days=1)
 
 def spend(connection: sa.Connection, allowance: Allowance, now: datetime) -> UpstreamError | None:
     """Take one call; or the error that says why there is none, with ``retry_at``."""
-    closed = service.c.closed.between(
-        micros(now) + 1, micros(now + max(allowance.window, FAILED_FOR))
-    )
+    latest = now + max(allowance.window, FAILED_FOR) + SKEW
+    closed = service.c.closed.between(micros(now) + 1, micros(latest))
     takes = _takes(allowance, now)
     update = sa.update(service).where(~closed, *(fits for _, fits in takes.values()))
     values = {name: full for name, (full, _) in takes.items()}

@@ -32,6 +32,9 @@ UNKNOWN_FOR = timedelta(minutes=10)
 LEASE = timedelta(seconds=10)
 """How long a refresh has its event to itself; one whose process died delays others no longer."""
 
+SKEW = timedelta(seconds=10)
+"""How far the clocks of machines may be apart before one takes the other for put back."""
+
 POLLED_WITHIN = timedelta(days=7)
 """An event that was polled within that time is kept fresh, and counts when max-age is stretched."""
 

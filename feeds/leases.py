@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from feeds.budget import instant, micros
 from feeds.errors import UPSTREAM_ERRORS, Unavailable, UpstreamError
-from feeds.freshness import LEASE, UNKNOWN_FOR
+from feeds.freshness import LEASE, SKEW, UNKNOWN_FOR
 from feeds.tables import refreshes
 
 
@@ -36,19 +36,17 @@ def met(connection: sa.Connection, event_id: str, now: datetime) -> Busy | Upstr
     if row is None:
         return None
     since, retry = instant(row.since), instant(row.retry)
-    if now < retry <= now + UNKNOWN_FOR:
+    if now < retry <= now + UNKNOWN_FOR + SKEW:
         return UPSTREAM_ERRORS.get(row.cause, Unavailable)(retry_at=retry)
     return Busy(since) if now - LEASE < since < now + LEASE else None
 
 
 def take(connection: sa.Connection, claim: Claim, insert: Any) -> bool:  # noqa: ANN401 - of any dialect
     """Take the lease with one statement, unless something stands in its way."""
-    now, none = claim.at, micros(claim.at - LEASE)
+    now = claim.at
     taken = {"holder": claim.holder, "since": micros(now), "cause": None, "retry": 0}
-    held = refreshes.c.since.between(none + 1, micros(now + LEASE) - 1)
-    failed = refreshes.c.retry.between(micros(now) + 1, micros(now + UNKNOWN_FOR))
     new = insert.values(event_id=claim.event_id, **taken).on_conflict_do_update(
-        index_elements=["event_id"], set_=taken, where=~held & ~failed
+        index_elements=["event_id"], set_=taken, where=free(now)
     )
     return connection.execute(new.returning(refreshes.c.event_id)).first() is not None
 
@@ -62,10 +60,15 @@ def end(connection: sa.Connection, claim: Claim, **failed: Any) -> None:  # noqa
 def fail(connection: sa.Connection, claim: Claim, error: UpstreamError, retry: datetime) -> None:
     """End a claim with an error that is remembered until ``retry``."""
     end(connection, claim, cause=type(error).__name__, retry=micros(retry))
-    past = free(claim.at) & (refreshes.c.event_id != claim.event_id)
-    connection.execute(sa.delete(refreshes).where(past))  # ids that somebody guessed leave nothing
+    # Ids that somebody guessed leave nothing. A row that is in use is not waited for.
+    past = (refreshes.c.retry <= micros(claim.at)) & (refreshes.c.since <= micros(claim.at - LEASE))
+    listed = sa.select(refreshes.c.event_id).where(past).with_for_update(skip_locked=True)
+    connection.execute(sa.delete(refreshes).where(refreshes.c.event_id.in_(listed)))
 
 
 def free(now: datetime) -> sa.ColumnElement[bool]:
-    """Whether a row tells nothing any more."""
-    return (refreshes.c.retry <= micros(now)) & (refreshes.c.since <= micros(now - LEASE))
+    """Whether nobody has the lease, and no failure is remembered."""
+    held = refreshes.c.since.between(micros(now - LEASE) + 1, micros(now + LEASE) - 1)
+    latest = now + UNKNOWN_FOR + SKEW
+    failed = refreshes.c.retry.between(micros(now) + 1, micros(latest))
+    return ~held & ~failed

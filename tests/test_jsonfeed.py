@@ -4,6 +4,7 @@ import json
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from typing import Any
 
 import icalendar
 import pytest
@@ -72,7 +73,7 @@ class TestTheFeed:
 
     def test_a_change_is_an_item_without_a_run_of_its_own(self):
         event = an_event(a_run(start_time=EIGHT, status="cancelled"))
-        state = {"start": "2025-06-14T08:00:00", "zone": HOME}
+        state: dict[str, Any] = {"start": "2025-06-14T08:00:00", "zone": HOME}
         change = Change(
             run="r10k",
             kind=Kind.CANCELLED,
@@ -103,7 +104,7 @@ class TestARun:
     @pytest.mark.parametrize("id_", EVERY)
     def test_starts_and_ends_as_in_the_calendar(self, id_):
         calendar = icalendar.Calendar.from_ical(ical.render(feed_of(id_, "ics")))
-        vevents = {str(each["UID"]): each for each in calendar.walk("VEVENT")}
+        vevents: dict[str, Any] = {str(each["UID"]): each for each in calendar.walk("VEVENT")}
         runs = {item["id"]: item["_intervals"] for item in sample(id_)["items"]}
 
         assert runs.keys() == vevents.keys()
