@@ -221,7 +221,9 @@ class Process:
 
     def __init__(self, log: Path, *arguments: str, env: Mapping[str, str]) -> None:
         self._log = log
-        if signal.getsignal(Signals.SIGINT) == signal.SIG_IGN:  # as a shell's background has it
+        in_main = threading.current_thread() is threading.main_thread()
+        if in_main and signal.getsignal(Signals.SIGINT) == signal.SIG_IGN:
+            # As a shell's background has it; only this thread may put it right.
             signal.signal(Signals.SIGINT, signal.default_int_handler)
         with log.open("wb") as output:
             self._process = subprocess.Popen(
