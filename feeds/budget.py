@@ -13,14 +13,12 @@ from feeds.freshness import FAILED_FOR, MICROSECOND, SKEW, Allowance, Bucket
 from feeds.tables import service
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DAY = timedelta(days=1)
-"""The longest window."""
 
 
 def spend(connection: sa.Connection, allowance: Allowance, now: datetime) -> UpstreamError | None:
     """Take one call; or the error that says why there is none, with ``retry_at``."""
-    latest = now + max(allowance.window, FAILED_FOR) + SKEW
-    closed = service.c.closed.between(micros(now) + 1, micros(latest))
+    latest = _latest(now, allowance.window)
+    closed = service.c.closed.between(micros(now) + 1, latest)
     takes = _takes(allowance, now)
     update = sa.update(service).where(~closed, *(fits for _, fits in takes.values()))
     values = {name: full for name, (full, _) in takes.items()}
@@ -30,8 +28,9 @@ def spend(connection: sa.Connection, allowance: Allowance, now: datetime) -> Ups
     if row.is_closed:
         return UPSTREAM_ERRORS.get(row.cause, Spent)(retry_at=instant(row.closed))
     at = max(
-        instant(getattr(row, name)) - bucket.interval * (bucket.capacity - reserve - 1)
+        full - bucket.interval * (bucket.capacity - reserve - 1)
         for name, (bucket, reserve) in _buckets(allowance).items()
+        if (full := instant(getattr(row, name))) <= _fullest(now, bucket, allowance.window)
     )
     return Spent(retry_at=max(at, now + MICROSECOND))
 
@@ -42,12 +41,23 @@ def count(connection: sa.Connection, allowance: Allowance, now: datetime) -> Non
     connection.execute(sa.update(service).values(full=full))
 
 
-def close(connection: sa.Connection, until: datetime, cause: str) -> None:
+def close(
+    connection: sa.Connection, until: datetime, cause: str, now: datetime, window: timedelta
+) -> None:
     """Have no call made until then, nor before an earlier refusal is over."""
-    at, sooner = micros(until), service.c.closed < micros(until)
-    put_back = service.c.closed > micros(until + _DAY)
-    closing = sa.update(service).where(sooner | put_back)
+    at, latest = micros(until), _latest(now, window)
+    closing = sa.update(service).where(~service.c.closed.between(at, latest))
     connection.execute(closing.values(closed=at, cause=cause))
+
+
+def _latest(now: datetime, window: timedelta) -> int:
+    """Until when the upstream may be closed; by a clock that was put back, it is no more."""
+    return micros(now + max(window, FAILED_FOR) + SKEW)
+
+
+def _fullest(now: datetime, bucket: Bucket, window: timedelta) -> datetime:
+    """When a bucket may be full again; further ahead than ever, a clock was put back."""
+    return now + bucket.interval * bucket.capacity + window
 
 
 def micros(instant: datetime) -> int:
@@ -69,14 +79,14 @@ def _takes(
 ) -> dict[str, tuple[sa.ColumnElement[int], sa.ColumnElement[bool]]]:
     """For each column, what a call makes of it, and whether that is within bounds."""
     takes = {}
-    at, window = micros(now), allowance.window // MICROSECOND
+    at = micros(now)
     for name, (bucket, reserve) in _buckets(allowance).items():
         column, interval = service.c[name], bucket.interval // MICROSECOND
         bound = at + interval * (bucket.capacity - reserve)
         full = interval + sa.case(
             (column < at, at),
-            # Further ahead than ever: a clock was put back. One call puts it right.
-            (column > at + interval * bucket.capacity + window, bound - interval),
+            # One call puts it right.
+            (column > micros(_fullest(now, bucket, allowance.window)), bound - interval),
             else_=column,
         )
         takes[name] = full, full <= bound

@@ -8,7 +8,7 @@ from, a lease and a call are taken with one statement each, or not at all. Every
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 
 import sqlalchemy as sa
@@ -198,10 +198,12 @@ class Database:
         with _usable(), self._engine.write() as connection:
             budget.count(connection, allowance, now)
 
-    def close_upstream(self, until: datetime, cause: UpstreamError) -> None:
-        """Have no call made by anybody until then."""
+    def close_upstream(
+        self, until: datetime, cause: UpstreamError, now: datetime, window: timedelta
+    ) -> None:
+        """Have no call made by anybody until then; ``window`` is that of the rate."""
         with _at_hand(), self._engine.write() as connection:
-            budget.close(connection, until, type(cause).__name__)
+            budget.close(connection, until, type(cause).__name__, now, window)
 
     def knows_any(self) -> bool:
         """Whether the key has ever read an event."""

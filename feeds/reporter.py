@@ -111,8 +111,9 @@ class Reporter:
             elif isinstance(error, RateLimited | Unauthorized) or (
                 known and isinstance(error, Forbidden)
             ):  # which would meet the next event as well
-                closed = freshness.closed_until(now, error.retry_at, self._editor.rate.window)
-                self._database.close_upstream(closed, error)
+                window = self._editor.rate.window
+                closed = freshness.closed_until(now, error.retry_at, window)
+                self._database.close_upstream(closed, error, now, window)
                 retry = min(retry, closed)
             error.retry_at = retry
             self._database.fail(claim, error, retry)

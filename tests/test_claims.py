@@ -288,8 +288,8 @@ class TestTheBudget:
     @pytest.mark.parametrize("cause", [RateLimited, Unauthorized, Forbidden])
     @pytest.mark.parametrize("share", Share, ids=lambda share: share.name)
     def test_is_closed_for_all_after_a_refusal(self, url, database, cause, share):
-        database.close_upstream(NOW + 30 * SECOND, cause())
-        database.close_upstream(NOW + 10 * SECOND, Unauthorized())
+        closed(database, NOW + 30 * SECOND, cause())
+        closed(database, NOW + 10 * SECOND, Unauthorized())
         allowance = self.RATE.allowance(share)
         refusal = another(url).spend(allowance, NOW + 30 * SECOND - MICROSECOND)
         assert type(refusal) is cause
@@ -297,12 +297,26 @@ class TestTheBudget:
         assert refusal.retry_at == NOW + 30 * SECOND
         assert database.spend(allowance, NOW + 30 * SECOND) is None
 
-    def test_closed_by_a_clock_that_was_put_back_is_open_and_can_be_closed(self, database):
-        database.close_upstream(NOW + 365 * DAY, RateLimited())
+    @pytest.mark.parametrize("back", [timedelta(minutes=5), DAY, 365 * DAY], ids=str)
+    def test_closed_by_a_clock_that_was_put_back_is_open_and_can_be_closed(self, database, back):
+        closed(database, NOW + back + 30 * SECOND, Unauthorized(), now=NOW + back)
         allowance = self.RATE.allowance(Share.URGENT)
         assert database.spend(allowance, NOW) is None
-        database.close_upstream(NOW + SECOND, RateLimited())
+        closed(database, NOW + SECOND, RateLimited())
         assert isinstance(database.spend(allowance, NOW), RateLimited)
+
+    def test_tells_of_the_bucket_that_is_empty_not_of_one_left_by_a_clock_put_back(self, database):
+        granted(database, self.RATE, Share.UNSEEN, 12, now=NOW + DAY)
+        granted(database, self.RATE, Share.URGENT, 50)
+        refusal = database.spend(self.RATE.allowance(Share.UNSEEN), NOW)
+        assert isinstance(refusal, Spent)
+        assert refusal.retry_at is not None
+        assert refusal.retry_at < NOW + MINUTE
+        assert database.spend(self.RATE.allowance(Share.UNSEEN), refusal.retry_at) is None
+
+
+def closed(database, until, cause, now=NOW):
+    database.close_upstream(until, cause, now, TestTheBudget.RATE.window)
 
 
 STEPS = st.lists(
