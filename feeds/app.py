@@ -16,7 +16,7 @@ from feeds import config, deployment
 from feeds.config import Settings
 from feeds.database import Database
 from feeds.editor import Editor
-from feeds.errors import DatabaseUnusable
+from feeds.errors import DatabaseUnusable, RateLimited, Unauthorized
 from feeds.freshness import Share
 from feeds.intervals import Intervals
 from feeds.newsroom import Newsroom
@@ -136,7 +136,12 @@ def check(settings: Settings) -> None:
     parts.since()
     now = utc_now()
     parts.database.count(settings.rate.allowance(Share.URGENT), now)
-    parts.database.belongs_to(parts.source.organization(), now)
+    try:
+        organization = parts.source.organization()
+    except (RateLimited, Unauthorized) as error:
+        parts.reporter.close(error, now)
+        raise
+    parts.database.belongs_to(organization, now)
 
 
 def _fingerprint(settings: Settings) -> str:

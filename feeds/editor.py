@@ -100,7 +100,8 @@ class Editor:
             return stored
 
         def redeployed(known: Edition | None) -> Edition:
-            return structs.replace(known or stored, deployment=self._fingerprint)
+            # "Not modified" would keep what an older decoder could not read.
+            return structs.replace(known or stored, deployment=self._fingerprint, etag=None)
 
         return self._published(stored, self._clock().replace(microsecond=0), redeployed)
 

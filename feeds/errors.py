@@ -5,6 +5,7 @@ own text or a path of the machine.
 """
 
 from datetime import datetime
+from typing import Self
 
 
 class FeedsError(Exception):
@@ -16,6 +17,10 @@ class FeedsError(Exception):
     def __init__(self, words: str = "", *, retry_at: datetime | None = None) -> None:
         super().__init__(words or self.words)
         self.retry_at = retry_at
+
+    def anew(self) -> Self:
+        """The same without a past: a traceback keeps whatever its frames held, for as long."""
+        return type(self)(str(self), retry_at=self.retry_at)
 
 
 class SettingsError(FeedsError):

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from http.cookiejar import DefaultCookiePolicy
+from time import monotonic
 from typing import Any, Self
 
 import requests
@@ -15,7 +16,7 @@ from msgspec import Struct
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from feeds import __version__, errors
 
@@ -73,7 +74,8 @@ class Exchange:
                     answer = Response(response.status_code, response.headers, _read(response))
             except (requests.RequestException, HTTPError, OSError, ValueError) as error:
                 failure = _failure(error)
-        if watch.expired:  # the end of a body without a length looks like any other
+        # The end of a body without a length looks like any other.
+        if watch.expired or (failure and watch.left() <= 0):
             raise errors.TimedOut
         if failure:  # raised here, where no context holds the request, and with it the key
             raise failure
@@ -124,6 +126,7 @@ class _Watch:
 
     def __init__(self, seconds: float) -> None:
         self.expired = False
+        self._end = monotonic() + seconds
         self._socket: socket.socket | None = None
         self._lock = threading.RLock()
         self._timer = threading.Timer(seconds, self._expire)
@@ -137,6 +140,10 @@ class _Watch:
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
         self._timer.join()
+
+    def left(self) -> float:
+        """Seconds."""
+        return self._end - monotonic()
 
     def hold(self, socket_: socket.socket | None) -> None:
         with self._lock:
@@ -157,6 +164,30 @@ class _Connection(HTTPConnection):
         if _exchange.watch.expired:
             raise TimeoutError
         super().connect()
+
+    def _new_conn(self) -> socket.socket:
+        """One address of the host after the other, while there is time: urllib3 tries them all.
+
+        What goes wrong is told as urllib3 tells it.
+        """
+        name = self._dns_host
+        failure: HTTPError = NewConnectionError(self, "no time left")
+        try:
+            found = socket.getaddrinfo(name.strip("[]"), self.port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError) as error:
+            raise NewConnectionError(self, str(error)) from error
+        try:
+            for *_, address in found:
+                if (left := _exchange.watch.left()) <= 0:
+                    break
+                self._dns_host, self.timeout = str(address[0]), min(CONNECT_TIMEOUT, left)
+                try:
+                    return super()._new_conn()
+                except HTTPError as error:
+                    failure = error
+        finally:
+            self._dns_host = name
+        raise failure
 
     def getresponse(self) -> Any:  # noqa: ANN401 - the base's type is urllib3's own secret
         _exchange.watch.hold(self.sock)

@@ -6,6 +6,7 @@ in a thread of its own when they have left.
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Event as Flag
 from threading import Lock, Semaphore, Thread
@@ -14,6 +15,7 @@ from time import monotonic, sleep
 from msgspec import Struct, structs
 
 from feeds import freshness
+from feeds.aside import Aside
 from feeds.crowd import Crowd
 from feeds.database import Database
 from feeds.editor import Editor
@@ -25,6 +27,7 @@ from feeds.errors import (
     TimedOut,
     Unavailable,
 )
+from feeds.freshness import SKEW
 from feeds.leases import Claim
 from feeds.model import Edition, Event
 from feeds.polls import Polls
@@ -39,6 +42,9 @@ REMEMBERED = 10_000
 
 MOST_REFRESHES = 64
 """Refreshes of a process that are under way, or wait for their turn."""
+
+LISTED = 100
+"""Events of the list of those that are known."""
 
 GLANCE = 0.05
 """Seconds between two looks at a refresh that another process makes."""
@@ -91,6 +97,9 @@ class Newsroom:
         self._places = Semaphore(freshness.AT_ONCE)
         self._crowd = Crowd()
         self._polls = Polls(database, clock)
+        self._looking = Aside(self._look)
+        self._nearest: list[Event] = []
+        self._listing = Aside(self._list)
 
     def page(self, event_id: str) -> str:
         """The address of an event's page; with an extension added, of its feeds."""
@@ -106,26 +115,26 @@ class Newsroom:
         report = self._remembered(event_id) or self._renewed(event_id)
         if report.edition is None:
             error = report.error or EventNotFound()
-            raise error.with_traceback(None)  # it is everybody's who asks meanwhile
+            raise error.anew()  # it is everybody's who asks meanwhile
         self._polls.note(event_id)
         gone = report.edition.gone
         if gone and gone + SHOWN_UNLISTED <= self._clock():
             raise EventGone
         return Current(report.edition, report.until, failed=report.error is not None)
 
-    def nearest(self, most: int) -> list[Event]:
-        """The events that are known, the next one first; none while the database is away."""
-        try:
-            return self._database.nearest(self._clock(), most)
-        except StorageAway:
-            return []
+    def nearest(self) -> list[Event]:
+        """The events that are known, the next one first; as before while the database is away."""
+        self._listing.do()
+        return self._nearest
+
+    def _list(self) -> None:
+        with suppress(StorageAway):
+            self._nearest = self._database.nearest(self._clock(), LISTED)
 
     def _catch_up(self) -> None:
-        """Every few seconds, look what other processes have saved; in a thread, as it may hang."""
+        """Every few seconds, look what other processes have saved."""
         if self._polls.time_to_look():
-            look = Thread(target=self._look)
-            look.start()
-            look.join(freshness.PATIENCE)
+            self._looking.do()
 
     def _look(self) -> None:
         """Have what others have saved read when it is asked for next."""
@@ -199,6 +208,8 @@ class Newsroom:
         return self._overdue(refresh.known)
 
     def _end(self, event_id: str, refresh: _Refresh, report: Report) -> None:
+        if report.error:
+            report = structs.replace(report, error=report.error.anew())
         refresh.report = report
         with self._lock:
             if report.edition or not isinstance(report.error, StorageAway):
@@ -218,4 +229,4 @@ class Newsroom:
 def _is_fresh(report: Report) -> bool:
     """Whether it holds an edition that has not ended, and is not from the future either."""
     edition = report.edition
-    return edition is not None and edition.fetched <= report.since < report.until
+    return edition is not None and edition.fetched - SKEW <= report.since < report.until

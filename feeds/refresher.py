@@ -58,8 +58,9 @@ class Refresher:
 
     def _pause(self) -> float:
         """Seconds until there may be something to do."""
-        wait = self._closed - self._clock() if self._closed else LOOK
-        return max(0.0, min(wait, LOOK).total_seconds())
+        now = self._clock()
+        wait = self._closed - now if self._closed and self._closed > now else LOOK
+        return min(wait, LOOK).total_seconds()
 
     def refresh(self, event_id: str) -> None:
         """Refresh an event, unless somebody else does or no call can be made."""

@@ -98,6 +98,13 @@ class Reporter:
             return self._failed(claim, Nonsense(), known)
         return Report(self._clock(), self._editor.fresh_until(edition), edition)
 
+    def close(self, error: UpstreamError, now: datetime) -> datetime:
+        """Have no call made by anybody for as long as this refusal asks for; until when."""
+        window = self._editor.rate.window
+        closed = freshness.closed_until(now, error.retry_at, window)
+        self._database.close_upstream(closed, error, now, window)
+        return closed
+
     def _failed(self, claim: Claim, error: UpstreamError, known: Edition | None) -> Report:
         """What there was, or why there is nothing, for as long as a failure is remembered."""
         now = self._clock()
@@ -111,11 +118,9 @@ class Reporter:
             elif isinstance(error, RateLimited | Unauthorized) or (
                 known and isinstance(error, Forbidden)
             ):  # which would meet the next event as well
-                window = self._editor.rate.window
-                closed = freshness.closed_until(now, error.retry_at, window)
-                self._database.close_upstream(closed, error, now, window)
-                retry = min(retry, closed)
-            error.retry_at = retry
+                error.retry_at = self.close(error, now)
+                retry = min(retry, error.retry_at)
+            error.retry_at = error.retry_at or retry
             self._database.fail(claim, error, retry)
         except StorageAway as away:
             return self._without(known, away, now)

@@ -9,7 +9,15 @@ from msgspec import Struct
 
 from feeds.database import Database
 from feeds.editor import Editor
-from feeds.errors import EventNotFound, FeedsError, Nonsense, RateLimited, Rejected, Spent
+from feeds.errors import (
+    EventNotFound,
+    FeedsError,
+    Nonsense,
+    RateLimited,
+    Rejected,
+    Spent,
+    Unauthorized,
+)
 from feeds.freshness import Share
 from feeds.intervals import Intervals, Listed
 from feeds.leases import Busy, Claim
@@ -112,7 +120,11 @@ class Warmer:
             while refusal := self._database.spend(allowance, self._clock()):
                 self._wait(refusal.retry_at or self._clock() + GLANCE)
             self.tally.calls += 1
-            page = self._source.page(after)
+            try:
+                page = self._source.page(after)
+            except (RateLimited, Unauthorized) as error:
+                self._reporter.close(error, self._clock())
+                raise
             new = [event for event in page.events if event.id not in seen]
             yield from new
             seen.update(event.id for event in new)

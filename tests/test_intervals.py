@@ -722,6 +722,11 @@ class TestDeadline:
         with nobody_accepts() as url, soon():
             failure(Intervals(url, KEY, deadline=0.2), TimedOut)
 
+    def test_leaves_no_time_for_one_more_address_of_the_host(self, monkeypatch):
+        with nobody_accepts() as url, soon():
+            port = resolving(monkeypatch, url, ["127.0.0.1"] * 50)
+            failure(Intervals(f"http://many.test:{port}", KEY, deadline=0.3), TimedOut)
+
     def test_does_not_touch_a_connection_that_has_gone_back_to_the_pool(self):
         with serving(always(wire())) as server:
             api = Intervals(server.url, KEY)
@@ -742,6 +747,26 @@ class TestDeadline:
             failure(api, TimedOut, "slow")
 
             assert api.fetch("e1").body == DOCUMENT
+
+
+def resolving(monkeypatch, url, addresses):
+    """Have ``many.test`` be at these addresses; the answer is the port of ``url``."""
+    port = int(url.rpartition(":")[2])
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in addresses]
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host, *arguments, **options):
+        return found if host == "many.test" else resolve(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return port
+
+
+class TestAddresses:
+    def test_the_next_one_is_tried_when_one_refuses(self, monkeypatch):
+        with serving(always(wire())) as server:
+            port = resolving(monkeypatch, server.url, ["127.0.0.2", "127.0.0.1"])
+            assert Intervals(f"http://many.test:{port}", KEY).fetch("e1").body == DOCUMENT
 
 
 class TestTimeouts:

@@ -1032,7 +1032,7 @@ class TestWhatCannotBeSaved:
             connection.execute("UPDATE events SET document = zeroblob(200)")
         clock.advance(hours=2)
         assert one.current("harbor").edition.event.name == "Harbor"
-        assert newsroom().nearest(10) == [one.current("harbor").edition.event]
+        assert newsroom().nearest() == [one.current("harbor").edition.event]
 
     def test_what_is_not_in_memory_is_not_told_while_the_database_cannot_be_read(
         self, newsroom, upstream, tmp_path
@@ -1041,7 +1041,7 @@ class TestWhatCannotBeSaved:
         with away(tmp_path):
             with pytest.raises(StorageAway):
                 one.current("harbor")
-            assert one.nearest(10) == []
+            assert one.nearest() == []
         assert upstream.calls == []
         assert one.current("harbor").edition.event.name == "Harbor"
 
@@ -1079,3 +1079,46 @@ def test_times_are_whole_seconds(newsroom, clock, tmp_path):
     edition = newsroom().current("harbor").edition
     assert edition.fetched == START
     assert stored(tmp_path) == edition
+
+
+class TestWhatIsRemembered:
+    def test_an_error_keeps_nothing_of_the_answer_or_of_the_requests(
+        self, newsroom, upstream, clock
+    ):
+        one = newsroom()
+        one.current("harbor")
+        clock.advance(hours=2)
+        upstream.answer(200, "application/json", '{"data": ')
+        assert one.current("harbor").failed
+        upstream.refuse(404, "NOT_FOUND")
+        for _ in range(2):
+            with pytest.raises(EventNotFound):
+                one.current("nothing")
+        for event_id in ("harbor", "nothing"):
+            error = one._memory.get(event_id).error
+            assert (error.__traceback__, error.__context__, error.__cause__) == (None, None, None)
+
+    def test_a_machine_whose_clock_is_behind_believes_what_another_has_fetched(
+        self, newsroom, upstream, clock
+    ):
+        newsroom().current("harbor")
+        newsroom(Clock(clock() - 3 * SECOND)).current("harbor")
+        assert upstream.statuses == [200]
+
+    def test_after_a_deploy_the_whole_document_is_asked_for(self, newsroom, upstream, clock):
+        newsroom().current("harbor")
+        clock.advance(hours=2)
+        mended = newsroom(fingerprint="mended")
+        mended.current("harbor")
+        clock.advance(hours=2)
+        mended.current("harbor")
+        assert upstream.statuses == [200, 200, 304]
+
+    def test_who_meets_a_refusal_is_told_when_it_is_over(self, newsroom, upstream, clock):
+        over = clock() + 50 * 60 * SECOND
+        upstream.refuse(429, "RATE_LIMITED", retryAfter=over.timestamp() * 1000)
+        one = newsroom(rate=Rate(1000, timedelta(hours=1), 500))
+        for event_id in ("first", "second"):
+            with pytest.raises(UpstreamError) as caught:
+                one.current(event_id)
+            assert caught.value.retry_at == over

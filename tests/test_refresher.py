@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from feeds.app import assemble
-from feeds.freshness import Rate
+from feeds.freshness import LOOK, Rate
 from feeds.newsroom import Newsroom
 from feeds.refresher import Refresher
 from tests.running import PATIENCE, settings_for, until
@@ -164,3 +164,10 @@ def test_it_ends_when_it_is_told_to(world, clock):
         until(lambda: world.upstream.asked.count("later") == 2, "a call")
         ends.set()
         running.result(PATIENCE)
+
+
+def test_it_waits_between_two_looks_after_a_refusal_that_is_over(world, clock, monkeypatch):
+    refusal = clock() - timedelta(minutes=5)
+    monkeypatch.setattr(world.refresher, "_closed", refusal)
+    assert world.round() == []
+    assert world.refresher._pause() == LOOK.total_seconds()

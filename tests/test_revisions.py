@@ -527,6 +527,7 @@ class TestDigests:
             moved = edition.stamps[id_].last_modified == LATER
             besides = next(
                 run_before.distance_label != run_after.distance_label
+                or run_before.distance_meters != run_after.distance_meters
                 for run_before, run_after in zip(before.runs, after.runs, strict=True)
                 if run_before.id == id_
             )

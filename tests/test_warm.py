@@ -9,7 +9,8 @@ from click.exceptions import Exit
 
 from feeds import warm
 from feeds.app import assemble
-from feeds.freshness import Rate
+from feeds.errors import RateLimited
+from feeds.freshness import Rate, Share
 from feeds.sandbox import ORGANIZATION_ID, SANDBOX_KEY, Key
 from tests.running import PATIENCE, SAMPLE_IDS, Clock, settings_for
 
@@ -161,3 +162,15 @@ def test_the_key_of_another_organization_lists_nothing(world, upstream, capsys):
 
     assert ORGANIZATION_ID != "another"
     assert "0 fetched with 2 calls, 0 were there." in capsys.readouterr().out
+
+
+def test_a_refusal_of_the_list_is_one_for_everybody(world, upstream, clock):
+    over = clock() + timedelta(seconds=50)
+    upstream.refuse(429, "RATE_LIMITED", retryAfter=over.timestamp() * 1000)
+    with pytest.raises(ClickException):
+        warm.run(world.warmer, [])
+    parts = assemble(world.settings, clock)
+    parts.since()
+    refusal = parts.database.spend(GENEROUS.allowance(Share.URGENT), clock())
+    assert isinstance(refusal, RateLimited)
+    assert refusal.retry_at == over

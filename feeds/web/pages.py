@@ -14,9 +14,6 @@ from feeds.web.delivery import Rendering, delivery, passed
 
 blueprint = Blueprint("pages", __name__)
 
-LISTED = 100
-"""Events on the first page."""
-
 
 @blueprint.get("/", provide_automatic_options=False)
 def home() -> Response:
@@ -27,7 +24,7 @@ def home() -> Response:
             "page": delivery().newsroom.page(event.id),
             "day": wording.day(min([run.date for run in event.runs] or [event.date])),
         }
-        for event in delivery().newsroom.nearest(LISTED)
+        for event in delivery().newsroom.nearest()
     ]
     response = Response(render_template("home.html", events=known, formats=list(FORMATS)))
     response.headers["Cache-Control"] = "max-age=60"

@@ -1,0 +1,29 @@
+"""Work that may hang, such as a query of a database that answers no more, away from requests."""
+
+from collections.abc import Callable
+from threading import Lock, Thread
+from time import monotonic
+
+from feeds import freshness
+
+
+class Aside:
+    """Work in a thread of its own, once at a time; it is waited for as long as a refresh is.
+
+    When it has not come to its end by then, nobody waits for it any more.
+    """
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+        self._lock = Lock()
+        self._thread: Thread | None = None
+        self._began = 0.0
+
+    def do(self) -> None:
+        """Have it done, unless it is being done, and wait for it."""
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread, self._began = Thread(target=self._work), monotonic()
+                self._thread.start()
+            thread, end = self._thread, self._began + freshness.PATIENCE
+        thread.join(max(0.0, end - monotonic()))
