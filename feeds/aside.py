@@ -23,7 +23,8 @@ class Aside:
         """Have it done, unless it is being done, and wait for it."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
-                self._thread, self._began = Thread(target=self._work), monotonic()
-                self._thread.start()
+                thread = Thread(target=self._work)
+                thread.start()
+                self._thread, self._began = thread, monotonic()
             thread, end = self._thread, self._began + freshness.PATIENCE
         thread.join(max(0.0, end - monotonic()))

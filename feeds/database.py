@@ -222,15 +222,13 @@ class Database:
             return [rows.event(row.document) for row in found]
 
     def news(self, revision: int | None, now: datetime) -> News:
-        """What all processes have saved since a revision; nothing, if none was known yet."""
+        """What all processes have saved since a revision; anything, if that is not known."""
         with _at_hand(), self._engine.read() as connection:
             last = connection.execute(sa.select(service.c.revision)).scalar_one()
-            saved: frozenset[str] | None = frozenset()
-            if revision is not None and revision < last:
+            saved = None  # a database that was put back has lower numbers
+            if revision is not None and revision <= last:
                 new = sa.select(events.c.id).where(events.c.revision > revision)
                 saved = frozenset(connection.execute(new).scalars())
-            elif revision is not None and revision > last:
-                saved = None
             polled = connection.execute(
                 sa.select(sa.func.count()).where(events.c.polled >= _lately(now))
             ).scalar_one()

@@ -28,7 +28,7 @@ Identifier = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
 Meters = Annotated[float, Meta(ge=0, le=10_000_000)]
 
 
-MOST_RUNS = 10_000
+MOST_RUNS = 2_000
 """Runs of one event; a longer list is none that an organizer made."""
 
 

@@ -86,7 +86,8 @@ class Editor:
     def stored(self, event_id: str, last: Edition | None = None) -> Edition | None:
         """The edition that was saved last; ``last`` itself if that is it, or is newer.
 
-        The first time after a deploy it is compared once more: its bytes may be others now.
+        The first time after a deploy it is compared once more: its bytes may be others now. Not
+        again when it was saved by a process of another deployment: they would never come to an end.
         """
         try:
             stored = self._database.read(event_id)
@@ -96,12 +97,11 @@ class Editor:
             return last  # which is saved in its place
         if stored is None or (last and last.version >= stored.version):
             return last
-        if stored.deployment == self._fingerprint:
+        if stored.deployment == self._fingerprint or last:
             return stored
 
         def redeployed(known: Edition | None) -> Edition:
-            # "Not modified" would keep what an older decoder could not read.
-            return structs.replace(known or stored, deployment=self._fingerprint, etag=None)
+            return self._ours(known or stored)
 
         return self._published(stored, self._clock().replace(microsecond=0), redeployed)
 
@@ -113,7 +113,7 @@ class Editor:
         now = claim.at.replace(microsecond=0)
         publish = partial(self._published, known, now, claim=claim, polled=polled)
         try:
-            answer = self._source.fetch(claim.event_id, known.etag if known else None)
+            answer = self._source.fetch(claim.event_id, self._ours(known).etag if known else None)
             return publish(partial(self._edited, claim.event_id, answer, known, now))
         except EventNotFound as error:
             return publish(partial(self._missing, error, now))
@@ -147,7 +147,7 @@ class Editor:
         "Not modified" tells of the edition that was asked with, and nothing of another one.
         """
         if answer.body is None and known:
-            return structs.replace(known, fetched=now) if known is asked else known
+            return structs.replace(self._ours(known), fetched=now) if known is asked else known
         if answer.body is None:
             raise Nonsense
         document = self._source.decode(answer.body, event_id, known.event if known else None)
@@ -161,7 +161,18 @@ class Editor:
                 known, document.event, gone_by, now, complete=document.complete
             )
         # What is in doubt is asked for as a whole.
-        return structs.replace(edition, etag=None if edition.doubt else answer.etag)
+        etag = None if edition.doubt else answer.etag
+        return structs.replace(self._ours(edition), etag=etag)
+
+    def _ours(self, edition: Edition) -> Edition:
+        """An edition as one of this deployment.
+
+        Of another one the whole document is asked for: "not modified" would keep what an older
+        decoder could not read.
+        """
+        if edition.deployment == self._fingerprint:
+            return edition
+        return structs.replace(edition, deployment=self._fingerprint, etag=None)
 
     def _missing(self, error: EventNotFound, now: datetime, known: Edition | None) -> Edition:
         """What is left of an event that the upstream does not know."""

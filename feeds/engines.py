@@ -131,9 +131,8 @@ class Postgres:
             "options": f"-c statement_timeout={PATIENCE}s -c lock_timeout={PATIENCE}s"
             f" -c idle_in_transaction_session_timeout={PATIENCE}s",
         }
-        self._engine = sa.create_engine(
-            url, pool_pre_ping=True, connect_args=settings | dict(url.query), **POOL
-        )
+        own = {name: value for name, value in settings.items() if name not in url.query}
+        self._engine = sa.create_engine(url, pool_pre_ping=True, connect_args=own, **POOL)
         self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ")
 
     def read(self) -> AbstractContextManager[sa.Connection]:

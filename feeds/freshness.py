@@ -32,6 +32,9 @@ UNKNOWN_FOR = timedelta(minutes=10)
 LEASE = timedelta(seconds=10)
 """How long a refresh has its event to itself; one whose process died delays others no longer."""
 
+LATE = timedelta(seconds=1)
+"""How long a claim may wait for the database; what then is left of its lease is too short."""
+
 SKEW = timedelta(seconds=10)
 """How far the clocks of machines may be apart before one takes the other for put back."""
 

@@ -14,7 +14,7 @@ REMEMBERED = 10_000
 
 
 class Polls:
-    """Threads may share it; one of them looks at a time, and at most once in ``LOOK``."""
+    """Threads may share it; one of them at a time may look."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -23,7 +23,6 @@ class Polls:
         self._pending: set[str] = set()
         self._revision: int | None = None
         self._looked: datetime | None = None
-        self._looking = False
         self._lock = Lock()
 
     def note(self, event_id: str) -> None:
@@ -34,12 +33,12 @@ class Polls:
             self._pending.add(event_id)
 
     def time_to_look(self) -> bool:
-        """Whether it is time to look, and nobody else does; who is told so looks."""
+        """Whether it is time to look; who is told so looks, others not before ``LOOK`` is over."""
         now = self._clock()
         with self._lock:
-            if self._looking or (self._looked and self._looked <= now < self._looked + LOOK):
+            if self._looked and self._looked <= now < self._looked + LOOK:
                 return False
-            self._looked, self._looking = now, True
+            self._looked = now
             return True
 
     def look(self) -> News | None:
@@ -51,8 +50,6 @@ class Polls:
                 self._database.note_polled(pending, now)
         except StorageAway:
             return None
-        finally:
-            self._looking = False
         self._revision = news.revision
         self._pending -= pending
         return news

@@ -79,6 +79,9 @@ class Reporter:
         claimed = self._database.claim(event_id, known, allowance, now)
         if isinstance(claimed, Edition):
             return self.stored(event_id, known)
+        if isinstance(claimed, Claim) and self._clock() - now > freshness.LATE:
+            self._database.release(claimed)
+            return Busy(self._clock())
         if polled and isinstance(claimed, Spent):
             self._tell(event_id, claimed)
         if isinstance(claimed, UpstreamError):

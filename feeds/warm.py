@@ -119,6 +119,7 @@ class Warmer:
             allowance = self._editor.rate.allowance(Share.REFRESHER)
             while refusal := self._database.spend(allowance, self._clock()):
                 self._wait(refusal.retry_at or self._clock() + GLANCE)
+            self._check()
             self.tally.calls += 1
             try:
                 page = self._source.page(after)
@@ -134,6 +135,7 @@ class Warmer:
 
     def fetch(self, event_id: str) -> None:
         """Have an event in the database, if the upstream has it."""
+        self._check()
         if self._reporter.stored(event_id).edition:
             self.tally.there.append(event_id)
             return
@@ -166,5 +168,9 @@ class Warmer:
         seconds = (until - self._clock()).total_seconds()
         if seconds > 1:
             self.waiting(until)
-        if self._ends.wait(max(0, seconds)):
+        self._ends.wait(max(0, seconds))
+        self._check()
+
+    def _check(self) -> None:
+        if self._ends.is_set():
             raise Stopped

@@ -30,6 +30,7 @@ from feeds.errors import (
 )
 from feeds.freshness import Rate
 from feeds.intervals import Intervals
+from feeds.leases import Busy, Claim
 from feeds.model import Kind
 from feeds.newsroom import Newsroom
 from feeds.reporter import Reporter
@@ -1122,3 +1123,43 @@ class TestWhatIsRemembered:
             with pytest.raises(UpstreamError) as caught:
                 one.current(event_id)
             assert caught.value.retry_at == over
+
+    def test_what_was_saved_before_the_first_look_came_about_is_taken_over(
+        self, newsroom, upstream, clock, tmp_path, monkeypatch
+    ):
+        one, other = newsroom(), newsroom()
+        with monkeypatch.context() as patched:
+            patched.setattr(one._database, "news", Database("sqlite:////nowhere/x").news)
+            one.current("harbor")
+        other.current("harbor")
+        edit(upstream, eventStatus="cancelled")
+        known = other._reporter.stored("harbor").edition
+        other._reporter.report(other._reporter.claim("harbor", known), known)
+        clock.advance(seconds=3)
+        assert one.current("harbor").edition.event.runs[0].cancelled
+
+    def test_two_deployments_side_by_side_do_not_save_against_each_other(
+        self, newsroom, upstream, clock, tmp_path
+    ):
+        one, other = newsroom(), newsroom(fingerprint="next")
+        for _ in range(10):
+            one.current("harbor")
+            other.current("harbor")
+            clock.advance(seconds=3)
+        assert stored(tmp_path).version <= 2
+
+    def test_a_claim_that_waited_long_for_the_database_is_given_back(
+        self, newsroom, upstream, clock, monkeypatch
+    ):
+        one = newsroom()
+        real = one._database.claim
+
+        def late(*arguments):
+            claimed = real(*arguments)
+            clock.advance(seconds=9)
+            return claimed
+
+        with monkeypatch.context() as patched:
+            patched.setattr(one._database, "claim", late)
+            assert isinstance(one._reporter.claim("harbor", None), Busy)
+        assert isinstance(one._reporter.claim("harbor", None), Claim)

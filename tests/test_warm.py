@@ -174,3 +174,12 @@ def test_a_refusal_of_the_list_is_one_for_everybody(world, upstream, clock):
     refusal = parts.database.spend(GENEROUS.allowance(Share.URGENT), clock())
     assert isinstance(refusal, RateLimited)
     assert refusal.retry_at == over
+
+
+def test_told_to_end_it_makes_no_further_call(world, upstream):
+    world.ends.set()
+    with pytest.raises(ClickException, match="Stopped"):
+        warm.run(world.warmer, ["harbor-festival", "run-for-all"])
+    with pytest.raises(ClickException, match="Stopped"):
+        warm.run(world.warmer, [])
+    assert upstream.calls == []
