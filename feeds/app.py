@@ -21,7 +21,7 @@ from feeds.freshness import Share
 from feeds.intervals import Intervals
 from feeds.newsroom import Newsroom
 from feeds.reporter import Reporter
-from feeds.web import feeds, pages, problems
+from feeds.web import feeds, kit, pages, problems
 from feeds.web.delivery import Delivery
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ def create_app(
     # As Flask's manual has it; the checker sees a method.
     app.wsgi_app = _rooted(app.wsgi_app)  # type: ignore[method-assign,assignment]
     app.extensions["delivery"] = Delivery(newsroom, clock, settings.timezone, parts.since)
-    for module in (feeds, pages, problems):
+    for module in (feeds, pages, kit, problems):
         app.register_blueprint(module.blueprint)
     return app
 

@@ -4,7 +4,7 @@ import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
-_LIBRARIES = ("feedgen", "icalendar", "jinja2", "lxml", "tzdata", "tzfpy")
+_LIBRARIES = ("feedgen", "icalendar", "jinja2", "lxml", "segno", "tzdata", "tzfpy")
 
 
 def fingerprint(templates: Path, *settings: str) -> str:

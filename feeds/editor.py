@@ -72,7 +72,7 @@ class Editor:
         self._database = database
         self._clock = clock
         self._home = home
-        self._public_url = public_url
+        self.public_url = public_url
         self._fingerprint = fingerprint
         self._owner: tuple[datetime, str | None] | None = None
         self.rate = rate
@@ -81,7 +81,7 @@ class Editor:
 
     def page(self, event_id: str) -> str:
         """The address of an event's page; with an extension added, of its feeds."""
-        return f"{self._public_url}/events/{event_id}"
+        return f"{self.public_url}/events/{event_id}"
 
     def stored(self, event_id: str, last: Edition | None = None) -> Edition | None:
         """The edition that was saved last; ``last`` itself if that is it, or is newer.
@@ -121,7 +121,7 @@ class Editor:
     def fresh_until(self, edition: Edition) -> datetime:
         """When an edition ends."""
         feed = Feed(title="", page="", source="", timezone=self._home, editions=(edition,))
-        bounds = Bounds(self.cap, self.rate.stretch(self.polled))
+        bounds = self._bounds
         marks = [*leavings(feed), *items.marks(feed)]
         if edition.doubt:
             marks.append(edition.doubt.since + listing.BELIEVED_AFTER)
@@ -129,6 +129,17 @@ class Editor:
             marks.append(edition.gone + SHOWN_UNLISTED)
             return freshness.gone_until(edition.fetched, bounds, marks)
         return freshness.fresh_until(self.span(edition), edition.fetched, bounds, marks)
+
+    def max_age(self, edition: Edition) -> timedelta:
+        """How old an edition may get, whatever ends it sooner."""
+        if edition.gone:
+            return freshness.within(freshness.GONE_FOR, self._bounds)
+        longest = freshness.max_age(self.span(edition), edition.fetched)
+        return freshness.within(longest, self._bounds)
+
+    @property
+    def _bounds(self) -> Bounds:
+        return Bounds(self.cap, self.rate.stretch(self.polled))
 
     def span(self, edition: Edition) -> tuple[datetime, datetime]:
         """When its runs take place."""

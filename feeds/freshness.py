@@ -195,6 +195,11 @@ def closed_until(now: datetime, asked_for: datetime | None, window: timedelta) -
 def _ends(
     fetched: datetime, longest: timedelta, bounds: Bounds, marks: Iterable[datetime]
 ) -> datetime:
-    capped = longest if bounds.cap is None else min(longest, bounds.cap)
-    end = fetched + max(capped, bounds.stretch)
+    end = fetched + within(longest, bounds)
     return min([end, *(mark for mark in marks if mark > fetched)])
+
+
+def within(longest: timedelta, bounds: Bounds) -> timedelta:
+    """A max-age as a deployment has it."""
+    capped = longest if bounds.cap is None else min(longest, bounds.cap)
+    return max(capped, bounds.stretch)

@@ -101,6 +101,15 @@ class Newsroom:
         self._nearest: list[Event] = []
         self._listing = Aside(self._list)
 
+    @property
+    def public_url(self) -> str:
+        """Where the service is found from outside."""
+        return self._editor.public_url
+
+    def max_age(self, edition: Edition) -> timedelta:
+        """How old an edition may get."""
+        return self._editor.max_age(edition)
+
     def page(self, event_id: str) -> str:
         """The address of an event's page; with an extension added, of its feeds."""
         return self._editor.page(event_id)

@@ -51,6 +51,19 @@ def parse(query: Iterable[tuple[str, str]], taken: Collection[str]) -> Options:
     )
 
 
+def identifier(text: str) -> str:
+    """The id of an event in what somebody pasted: the id itself, or an address that has it.
+
+    Raises ``BadOption``.
+    """
+    path = re.split("[?#]", text.strip())[0].rstrip("/")
+    found = re.search(r"/events/([^/.]+)", path) or re.search(r"([^/]+)$", path)
+    id_ = re.sub(r"\.[a-z]+$", "", found[1]) if found else ""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", id_):
+        raise BadOption("Paste the id of an event, or its address on Intervals.")
+    return id_
+
+
 def canonical(options: Options) -> str:
     """The query of a feed's own address: sorted, defaults and the way of delivery left out."""
     pairs = [("busy", "1")] if options.busy else []

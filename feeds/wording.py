@@ -121,7 +121,7 @@ def facts(entry: Entry) -> Iterator[str]:
     run, period, zone = entry.run, entry.period, entry.zone
     yield from _status(entry)
     yield from _start(entry)
-    yield from _moved_from(entry)
+    yield from moved_from(entry)
     if period.estimated:
         yield "The finish time is an estimate."
     yield from _registration(run, zone)
@@ -158,7 +158,7 @@ def _start(entry: Entry) -> Iterator[str]:
         yield f"The organizer starts at {run.start_time:%H:%M}."
 
 
-def _moved_from(entry: Entry) -> Iterator[str]:
+def moved_from(entry: Entry) -> Iterator[str]:
     """What was told before the last move: the start, the place, or both."""
     move = entry.last_move
     if move is None:

@@ -6,6 +6,7 @@ Every 200 and every 304 is made here, for the views and for whatever stands in f
 import gzip
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -42,6 +43,8 @@ class Representation(Struct, frozen=True):
     media_type: str
     last_modified: datetime
     filename: str
+    more: Mapping[str, str] = {}
+    """Header fields besides those that all answers have."""
 
 
 class Answer(Struct, frozen=True):
@@ -53,7 +56,12 @@ class Answer(Struct, frozen=True):
 
 
 def represent(
-    body: bytes, *, media_type: str, last_modified: datetime, filename: str
+    body: bytes,
+    *,
+    media_type: str,
+    last_modified: datetime,
+    filename: str,
+    more: Mapping[str, str] | None = None,
 ) -> Representation:
     """A representation, compressed once, the same bytes on any day."""
     return Representation(
@@ -63,6 +71,7 @@ def represent(
         media_type=media_type,
         last_modified=last_modified,
         filename=filename,
+        more=more or {},
     )
 
 
@@ -94,6 +103,7 @@ def answer(
         "Content-Disposition": f'{disposition}; filename="{representation.filename}"',
         "Access-Control-Allow-Origin": "*",
         "X-Content-Type-Options": "nosniff",
+        **representation.more,
     }
     if gzipped:
         headers["Content-Encoding"] = "gzip"

@@ -1,41 +1,147 @@
 """Pages for people, and what machines ask for besides."""
 
 from datetime import datetime
+from io import BytesIO
+from urllib.parse import quote
 
-from flask import Blueprint, Response, render_template
+import segno
+from flask import Blueprint, Response, redirect, request
 from msgspec import structs
+from werkzeug.exceptions import NotFound
 
-from feeds import wording
-from feeds.formats import FORMATS
-from feeds.model import Edition, Feed
-from feeds.schedule import entries_of, last_modified, leavings
-from feeds.web.answer import represent
+from feeds import options, standing, subscribing, wording
+from feeds.errors import BadOption
+from feeds.formats import FORMATS, jsonld
+from feeds.model import Edition, Event, Feed
+from feeds.schedule import entries, entries_of, last_modified, leavings
+from feeds.web import html
+from feeds.web.answer import answer, represent
 from feeds.web.delivery import Rendering, delivery, passed
 
 blueprint = Blueprint("pages", __name__)
 
+FOR_EVER = 31_536_000
+"""Seconds; what is found under a name that changes with its bytes."""
+
 
 @blueprint.get("/", provide_automatic_options=False)
 def home() -> Response:
-    """The events that the service knows, nearest first."""
-    known = [
-        {
-            "name": event.name,
-            "page": delivery().newsroom.page(event.id),
-            "day": wording.day(min([run.date for run in event.runs] or [event.date])),
-        }
-        for event in delivery().newsroom.nearest()
-    ]
-    response = Response(render_template("home.html", events=known, formats=list(FORMATS)))
+    """The events that the service knows, nearest first, or the way to the one that is asked for."""
+    problem = None
+    asked = request.args.get("event")
+    if asked is not None:
+        try:
+            found = redirect(f"events/{options.identifier(asked)}", 303)
+        except BadOption as error:
+            problem = str(error)
+        else:
+            found.headers["Cache-Control"] = "max-age=60"
+            return Response(headers=found.headers, status=found.status_code)
+    events = [_known(event) for event in delivery().newsroom.nearest()]
+    response = html.response(
+        "home.html",
+        400 if problem else 200,
+        problem=problem,
+        asked=asked or "",
+        events=events,
+        formats=list(FORMATS),
+    )
     response.headers["Cache-Control"] = "max-age=60"
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _known(event: Event) -> dict[str, object]:
+    known = entries(
+        Edition(event=event, fetched=delivery().clock(), stamps={}), delivery().timezone
+    )
+    return {
+        "id": event.id,
+        "name": event.name,
+        "page": delivery().newsroom.page(event.id),
+        "dates": standing.dates(known),
+        "place": event.location,
+        "notices": list(standing.notices(known)),
+    }
 
 
 @blueprint.get("/events/<id:event_id>", provide_automatic_options=False)
 def event(event_id: str) -> Response:
     """The page of an event."""
-    return delivery().deliver(event_id, "html", "", _page)
+    newsroom = delivery().newsroom
+    current = newsroom.current(event_id)
+    # Told on the page, so that another one is another page.
+    age = standing.lasting(newsroom.max_age(current.edition))
+
+    def render(edition: Edition, now: datetime) -> Rendering:
+        feed, until = shown(edition, now)
+        page, title = feed.page, wording.plain(edition.event.name)
+        alternates = {
+            f"{page}.{extension}": format_.media_type.partition(";")[0]
+            for extension, format_ in FORMATS.items()
+        }
+        alternates[oembed(page)] = "application/json+oembed"
+        representation = html.page(
+            "event.html",
+            last_modified=max(last_modified(feed), edition.fetched),
+            links=[
+                f'<{page}>; rel="canonical"',
+                *(f'<{url}>; rel="alternate"; type="{type_}"' for url, type_ in alternates.items()),
+            ],
+            event=edition.event,
+            entries=entries_of(feed),
+            page=page,
+            title=title,
+            alternates=alternates,
+            jsonld=jsonld.text(feed),
+            ways=subscribing.ways(page, title),
+            at=feed.at,
+            fetched=edition.fetched,
+            age=age,
+            failed=current.failed,
+            standing=standing,
+            subscribing=subscribing,
+            wording=wording,
+        )
+        return Rendering(representation, until)
+
+    return delivery().deliver(event_id, "html", f"{age}{current.failed}", render)
+
+
+@blueprint.get("/events/<id:event_id>/qr.svg", provide_automatic_options=False)
+def qr(event_id: str) -> Response:
+    """The address of an event's page, for posters."""
+
+    def render(edition: Edition, _: datetime) -> Rendering:
+        image = BytesIO()
+        page = delivery().newsroom.page(edition.event.id)
+        segno.make(page, error="m", micro=False).save(
+            image, kind="svg", scale=8, border=4, light="#fff", title=page, omitsize=True
+        )
+        representation = represent(
+            image.getvalue(),
+            media_type="image/svg+xml",
+            last_modified=delivery().since,
+            filename=f"{edition.event.id}.svg",
+            more={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
+        )
+        return Rendering(representation, None)
+
+    return delivery().deliver(event_id, "svg", "", render)
+
+
+@blueprint.get("/assets/<name>", provide_automatic_options=False)
+def asset(name: str) -> Response:
+    """What pages load."""
+    if name not in html.ASSETS:
+        raise NotFound
+    told = answer(
+        html.asset_of(name),
+        request.method,
+        request.headers,
+        now=delivery().clock(),
+        max_age=FOR_EVER,
+    )
+    return Response(told.body, told.status, told.headers)
 
 
 @blueprint.get("/robots.txt", provide_automatic_options=False)
@@ -46,10 +152,16 @@ def robots() -> Response:
     return response
 
 
-def _page(edition: Edition, now: datetime) -> Rendering:
+def oembed(page: str) -> str:
+    """Where other sites ask how to embed a page (oEmbed 1.0, section 4)."""
+    return f"{delivery().newsroom.public_url}/oembed?url={quote(page, safe='')}&format=json"
+
+
+def shown(edition: Edition, now: datetime) -> tuple[Feed, datetime | None]:
+    """An edition as pages show it, and until when, unless it changes."""
     event = edition.event
     page = delivery().newsroom.page(event.id)
-    everything = Feed(
+    feed = Feed(
         title=event.name,
         page=page,
         source=page,
@@ -57,21 +169,5 @@ def _page(edition: Edition, now: datetime) -> Rendering:
         editions=(edition,),
         since=delivery().since,
     )
-    at, until = passed(leavings(everything), now)
-    feed = structs.replace(everything, at=at)
-    html = render_template(
-        "event.html",
-        event=event,
-        entries=entries_of(feed),
-        page=page,
-        webcal=f"webcal://{page.partition('://')[2]}.ics",
-        formats={extension: format_.media_type for extension, format_ in FORMATS.items()},
-        wording=wording,
-    )
-    representation = represent(
-        html.encode(),
-        media_type="text/html; charset=utf-8",
-        last_modified=last_modified(feed),
-        filename=f"{event.id}.html",
-    )
-    return Rendering(representation, until)
+    at, until = passed([*leavings(feed), *standing.turns(entries_of(feed))], now)
+    return structs.replace(feed, at=at), until

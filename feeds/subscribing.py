@@ -1,0 +1,102 @@
+"""The ways to subscribe to an event: where each client's link leads, and what it can promise.
+
+The forms of the links are undocumented by those who made them: Google takes webcal, not https,
+within ``cid``; Microsoft takes https; webcals opens nothing on an iPhone.
+https://github.com/calagator/calagator/issues/556,
+https://github.com/InteractionDesignFoundation/add-event-to-calendar-docs/pull/10,
+https://github.com/nextcloud/calendar/issues/2416
+"""
+
+from urllib.parse import quote
+
+from msgspec import Struct
+
+
+class Way(Struct, frozen=True):
+    """How to subscribe with a client: a link to follow, or an address to copy.
+
+    ``note`` says how soon it sees changes, which is for the client to decide.
+    """
+
+    key: str
+    label: str
+    note: str
+    href: str | None = None
+    copy: str | None = None
+
+
+def ways(page: str, title: str) -> tuple[Way, ...]:
+    """The ways to subscribe to the event of a page.
+
+    Google hides what is cancelled, so its feed says so in the titles instead; so does the address
+    that is copied, since many paste it into Google.
+    """
+    kept = f"{page}.ics?cancelled=keep"
+    named = f"url={_encoded(f'{page}.ics')}&name={_encoded(title)}"
+    return (
+        Way(
+            "apple",
+            "Apple Calendar",
+            "Looks for changes as often as you set: on a Mac every 5 minutes to every week, on an "
+            "iPhone as Fetch New Data says in the settings of Calendar.",
+            href=webcal(f"{page}.ics"),
+        ),
+        Way(
+            "google",
+            "Google Calendar",
+            "Shows changes after 4 to 24 hours; nobody can make it look sooner. "
+            "It takes new calendars in a browser, not in its app.",
+            href=f"https://calendar.google.com/calendar/r?cid={_encoded(webcal(kept))}",
+        ),
+        Way(
+            "outlook",
+            "Outlook.com",
+            "Shows changes after about 3 hours, at times only after a day.",
+            href=f"https://outlook.live.com/calendar/0/addfromweb?{named}",
+        ),
+        Way(
+            "microsoft365",
+            "Microsoft 365",
+            "For accounts of work and school. Shows changes after about 3 hours, at times only "
+            "after a day.",
+            href=f"https://outlook.office.com/calendar/0/addfromweb?{named}",
+        ),
+        Way(
+            "others",
+            "Thunderbird and others",
+            "Thunderbird looks for changes every 30 minutes, other programs as their settings say.",
+            href=webcal(f"{page}.ics"),
+        ),
+        Way(
+            "address",
+            "Any calendar, by address",
+            "For calendars that ask for an address: “From URL”, “Subscribe from web”.",
+            copy=kept,
+        ),
+        Way(
+            "rss",
+            "Feed reader (RSS)",
+            "Tells each change as an item of its own; most readers look every hour.",
+            copy=f"{page}.rss",
+        ),
+        Way(
+            "file",
+            "Once, as a file",
+            "Never changes: what is moved or cancelled later, it does not learn.",
+            href=f"{page}.ics?download=1",
+        ),
+    )
+
+
+def webcal(address: str) -> str:
+    """An address with the scheme that has calendars subscribe; they ask over https first."""
+    return f"webcal://{address.partition('://')[2]}"
+
+
+def of_run(page: str, run_id: str) -> str:
+    """Where calendars subscribe to one run."""
+    return webcal(f"{page}.ics?run={run_id}")
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe="")
