@@ -60,8 +60,10 @@ def end(connection: sa.Connection, claim: Claim, **failed: Any) -> None:  # noqa
 def fail(connection: sa.Connection, claim: Claim, error: UpstreamError, retry: datetime) -> None:
     """End a claim with an error that is remembered until ``retry``."""
     end(connection, claim, cause=type(error).__name__, retry=micros(retry))
-    # Ids that somebody guessed leave nothing. A row that is in use is not waited for.
-    past = (refreshes.c.retry <= micros(claim.at)) & (refreshes.c.since <= micros(claim.at - LEASE))
+    # Ids that somebody guessed leave nothing. A row that is in use is not waited for. What has passed
+    # has passed by now, too: the clock may have been put back since the claim.
+    at = min(claim.at, retry - UNKNOWN_FOR)
+    past = (refreshes.c.retry <= micros(at)) & (refreshes.c.since <= micros(at - LEASE))
     listed = sa.select(refreshes.c.event_id).where(past).with_for_update(skip_locked=True)
     connection.execute(sa.delete(refreshes).where(refreshes.c.event_id.in_(listed)))
 
