@@ -60,8 +60,8 @@ def end(connection: sa.Connection, claim: Claim, **failed: Any) -> None:  # noqa
 def fail(connection: sa.Connection, claim: Claim, error: UpstreamError, retry: datetime) -> None:
     """End a claim with an error that is remembered until ``retry``."""
     end(connection, claim, cause=type(error).__name__, retry=micros(retry))
-    # Ids that somebody guessed leave nothing. A row that is in use is not waited for. What has passed
-    # has passed by now, too: the clock may have been put back since the claim.
+    # Ids that somebody guessed leave nothing. A row that is in use is not waited for. The clock may
+    # have been put back since the claim: what has passed must have passed by now.
     at = min(claim.at, retry - UNKNOWN_FOR)
     past = (refreshes.c.retry <= micros(at)) & (refreshes.c.since <= micros(at - LEASE))
     listed = sa.select(refreshes.c.event_id).where(past).with_for_update(skip_locked=True)
