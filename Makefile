@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--custom-compile-command 'make lock' pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lock clean
+.PHONY: help setup demo test chromium bench lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -21,12 +21,21 @@ setup: .venv/dev
 demo: .venv/run
 	@exec $(BIN)/python -m feeds demo
 
-test: .venv/dev
+test: .venv/dev chromium
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+# The browser of the tests, where it can be had from Debian; without one they are skipped.
+chromium:
+	@command -v chromium > /dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		echo 'Adding Chromium for the tests ...'; \
+		{ apt-get -qq update && apt-get -qq -y install --no-install-recommends chromium fonts-dejavu-core; } > /dev/null 2>&1 || \
+			echo 'Chromium cannot be installed: tests in a browser are skipped.'; \
+	else echo 'There is no Chromium: tests in a browser are skipped.'; fi
 
 bench: .venv/dev
 	@exec $(BIN)/python -m bench

@@ -436,7 +436,7 @@ class TestManyProcesses:
     def test_a_writer_killed_at_a_random_moment_leaves_a_whole_version(self, url, database):
         database.save(None, numbered(1), SPAN, NOW)
         moments = random.Random(3)
-        for _ in range(15 if "postgresql" in url else 50):
+        for _ in range(8 if "postgresql" in url else 20):
             before = database.read("harbor").version
             writer = processes.Process(target=save_numbered, args=(url,))
             writer.start()
@@ -450,7 +450,7 @@ class TestManyProcesses:
             assert read.version >= seen, "what another process has read is not lost"
 
     def test_all_that_open_a_new_database_at_once_get_the_same_answer(self, url, request):
-        for number in range(6):
+        for number in range(3):
             start, answers = processes.Barrier(4), processes.Queue()
             new = url.replace("feeds.sqlite3", f"feeds-{number}.sqlite3")
             if "postgresql" in url:

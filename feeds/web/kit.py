@@ -21,7 +21,7 @@ from feeds.web.pages import shown
 blueprint = Blueprint("kit", __name__)
 
 THEMES = ("auto", "light", "dark")
-WIDTH, HEIGHT, HIGHER = 600, 350, 56
+WIDTH, HEIGHT, HIGHER = 600, 370, 38
 """Pixels of the widget: its width, its height with one run, and how much higher with one more."""
 LOWEST, HIGHEST = 200, 1000
 """Heights that WordPress gives to what it embeds (wp-embed.js)."""
