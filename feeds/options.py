@@ -58,7 +58,7 @@ def identifier(text: str) -> str:
     """
     path = re.split("[?#]", text.strip())[0].rstrip("/")
     found = re.search(r"/events/([^/.]+)", path) or re.search(r"([^/]+)$", path)
-    id_ = re.sub(r"\.[a-z]+$", "", found[1]) if found else ""
+    id_ = re.sub(r"\.(ics|rss|json)$", "", found[1]) if found else ""
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", id_):
         raise BadOption("Paste the id of an event, or its address on Intervals.")
     return id_

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from feeds import wording
-from feeds.schedule import DAY, Entry
+from feeds.schedule import DAY, Entry, instant
 
 _WORDS = {
     "scheduled": "Scheduled",
@@ -54,8 +54,21 @@ def notices(entries: Sequence[Entry]) -> Iterator[Notice]:
         if len(those) == len(entries):
             yield Notice(each, f"{_WORDS[each]}.")
         elif those:
-            labels = ", ".join(dict.fromkeys(map(label, those)))
-            yield Notice(each, f"{_WORDS[each]}: {labels}.")
+            others = {label(entry) for entry in entries if entry not in those}
+            labels = (
+                f"{label(entry)} ({wording.when(entry.period)})"
+                if label(entry) in others
+                else label(entry)
+                for entry in those
+            )
+            yield Notice(each, f"{_WORDS[each]}: {', '.join(dict.fromkeys(labels))}.")
+
+
+def title(entries: Sequence[Entry], name: str) -> str:
+    """A name for tabs and previews, which see nothing else: ``Cancelled: Harbor Run``."""
+    kinds = {kind(entry) for entry in entries}
+    alone = kinds.pop() if len(kinds) == 1 else "scheduled"
+    return name if alone == "scheduled" else f"{_WORDS[alone]}: {name}"
 
 
 def dates(entries: Sequence[Entry]) -> str:
@@ -81,6 +94,8 @@ def days(entries: Sequence[Entry]) -> tuple[dt.date, dt.date]:
     lasts = [
         entry.period.end - DAY if entry.period.all_day else entry.period.start for entry in those
     ]
+    # Of an event without runs the end is its own.
+    lasts += [e.event.end_date for e in those if e.run.id == e.event.id and e.event.end_date]
     return min(map(_day, starts)), max(map(_day, lasts))
 
 
@@ -92,7 +107,7 @@ def registration(entry: Entry, at: dt.datetime | None) -> str:
     """Whether one can register; ``at`` is the last of ``turns`` that has passed."""
     run, zone = entry.run, entry.zone
     opens, closes = run.registration_opens, run.registration_closes
-    if entry.off:
+    if entry.off or over(entry, at):
         return ""
     if run.sold_out:
         return "Sold out"
@@ -107,17 +122,28 @@ def registration(entry: Entry, at: dt.datetime | None) -> str:
     return "Open" if opens else ""
 
 
+def over(entry: Entry, at: dt.datetime | None) -> bool:
+    """Whether it has ended; ``at`` is the last of ``turns`` that has passed."""
+    return at is not None and instant(entry.period.end, entry.zone) <= at
+
+
 def turns(entries: Sequence[Entry]) -> Iterator[dt.datetime]:
-    """The instants at which ``registration`` changes by itself."""
+    """The instants at which ``registration`` and ``over`` change by themselves."""
     for entry in entries:
         window = (entry.run.registration_opens, entry.run.registration_closes)
         yield from (at for at in window if at)
+        yield instant(entry.period.end, entry.zone)
 
 
-def confirmed(fetched: dt.datetime, entries: Sequence[Entry]) -> str:
-    """When the organizer's data was last seen to be so."""
+def timed(entries: Sequence[Entry]) -> bool:
+    """Whether there is any time to tell the zone of."""
+    return any(not entry.period.all_day for entry in entries)
+
+
+def moment(at: dt.datetime, entries: Sequence[Entry]) -> str:
+    """An instant on the clock of the place, to the minute, with its zone."""
     zone = entries[0].zone
-    return f"{wording.moment(fetched.astimezone(zone).replace(second=0))} ({zone.key})"
+    return f"{wording.moment(at.astimezone(zone).replace(second=0))} ({zone.key})"
 
 
 def lasting(age: dt.timedelta) -> str:

@@ -10,6 +10,9 @@ if (secret && parent !== window) {
   addEventListener("message", (event) => { if (event.source === parent && event.data?.message === "ready") height(); });
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a");
-    if (link) tell("link", link.href);
+    if (!link) return;
+    const page = document.querySelector("link[rel=canonical]").href;
+    // WordPress goes nowhere but to the frame's own host.
+    tell("link", link.host === location.host && link.protocol === location.protocol ? link.href : `${page}#subscribe`);
   });
 }

@@ -98,7 +98,15 @@ class TestOEmbed:
             told["html"],
         )
 
-    @pytest.mark.parametrize("url", [f"{PAGE}?x=1", f"{PAGE}#runs", PAGE.replace("https", "http")])
+    @pytest.mark.parametrize(
+        "url",
+        [
+            f"{PAGE}?x=1",
+            f"{PAGE}#runs",
+            PAGE.replace("https", "http"),
+            PAGE.replace("https://feeds", "HTTPS://Feeds"),
+        ],
+    )
     def test_knows_a_page_by_any_form_of_its_address(self, client, url):
         assert self.ask(client, url).json["title"] == "Harbor Festival of Running"
 

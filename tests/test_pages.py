@@ -105,6 +105,8 @@ class TestForMachines:
             assert asset.headers["Cache-Control"].startswith("max-age=31536000")
             unchanged = client.get(f"/{found[1]}", headers={"If-None-Match": asset.headers["ETag"]})
             assert unchanged.status_code == 304
+            other = client.get(f"/assets/{name}?ffffffffffff")
+            assert other.headers["Cache-Control"].startswith("max-age=60,")
         assert client.get("/assets/base.html").status_code == 404
 
 
@@ -133,12 +135,31 @@ class TestWhatItSays:
     def test_an_upstream_that_cannot_be_reached_is_told_with_the_time_of_what_is_shown(
         self, client, upstream, clock
     ):
-        assert "cannot be reached" not in client.get(HARBOR).text
+        assert "cannot be confirmed" not in client.get(HARBOR).text
         clock.advance(days=2)
         upstream.refuse(500, "INTERNAL")
         page = client.get(HARBOR).text
-        assert "Intervals cannot be reached at the moment." in page
+        assert "This cannot be confirmed at the moment." in page
         assert "nothing here or in a feed is older" not in page
+
+    def test_what_is_cancelled_as_a_whole_says_so_in_tabs_and_previews(self, client):
+        page = client.get("/events/river-city-10-miler").text
+        assert "<title>Cancelled: River City 10 Miler</title>" in page
+        assert '<meta property="og:title" content="Cancelled: River City 10 Miler">' in page
+        assert '<meta property="og:description" content="Cancelled. ' in page
+
+    def test_what_is_in_doubt_is_not_called_confirmed(self, client, upstream, clock):
+        client.get(HARBOR)
+        clock.advance(hours=2)
+        upstream.delete("harbor-festival")
+        page = client.get(HARBOR).text
+        assert "This is in doubt." in page
+        assert "Confirmed by" not in page
+
+    def test_a_zone_is_told_of_times_only(self, client):
+        assert "America/Chicago" not in client.get("/events/virtual-miles-challenge/embed").text
+        assert "Chicago time" not in client.get("/events/virtual-miles-challenge").text
+        assert "America/Chicago time" in client.get(HARBOR).text
 
     def test_registration_turns_with_the_clock(self, client, upstream, clock):
         opens = clock() + timedelta(minutes=1)
@@ -176,7 +197,21 @@ class TestHome:
         assert response.status_code == 303
         assert response.headers["Location"] == "events/harbor-festival"
 
-    @pytest.mark.parametrize("asked", ["", "   ", "a b", "https://", "?", "é", "<b>", "x" * 65])
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            "",
+            "   ",
+            "a b",
+            "intervals.run",
+            "https://intervals.run",
+            "https://",
+            "?",
+            "é",
+            "<b>",
+            "x" * 65,
+        ],
+    )
     def test_what_is_none_is_asked_for_again_with_what_was_typed(self, client, upstream, asked):
         response = client.get("/", query_string={"event": asked})
         assert response.status_code == 400

@@ -11,6 +11,8 @@ from tests.making import HOME, a_run, an_edition, an_event, the_entry
 OPENS = datetime(2025, 3, 1, 15, tzinfo=UTC)
 CLOSES = datetime(2025, 6, 13, 4, 59, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+ENDS = datetime(2025, 6, 15, 5, tzinfo=UTC)
+"""Midnight in Chicago: of a run without a time, the end of its day."""
 SUN = date(2025, 6, 15)
 
 
@@ -55,6 +57,16 @@ class TestNotices:
             "Rescheduled: A.",
         ]
 
+    def test_one_of_two_of_the_same_name_is_told_by_its_start(self):
+        runs = [a_run(id="a", start_time=time(8)), a_run(id="b", status="cancelled")]
+        assert noticed(*runs) == [("cancelled", "Cancelled: 10K (Sat 14 Jun 2025).")]
+
+    def test_what_is_so_as_a_whole_is_in_the_title(self):
+        off = a_run(id="a", status="cancelled")
+        assert standing.title(of(off), "Harbor Run") == "Cancelled: Harbor Run"
+        assert standing.title(of(off, a_run(id="b")), "Harbor Run") == "Harbor Run"
+        assert standing.title(of(), "Harbor Run") == "Harbor Run"
+
     def test_a_word_that_nobody_knows_is_the_organizers_and_no_alarm(self):
         entry = the_entry(a_run(status="under review"))
         assert standing.word(entry) == "under review"
@@ -75,6 +87,10 @@ class TestDates:
     def test_end_on_the_last_day_not_on_the_one_after(self):
         virtual = of(a_run(virtual=True), end_date=SUN)
         assert standing.dates(virtual) == "Sat 14 Jun 2025 to Sun 15 Jun 2025"
+
+    def test_of_an_event_without_runs_are_its_own(self):
+        dates = standing.dates(of(start_time=time(8), end_date=SUN))
+        assert dates == "Sat 14 Jun 2025 to Sun 15 Jun 2025"
 
     def test_are_not_stretched_by_a_finish_after_midnight(self):
         ultra = of(a_run(distance_meters=161_000, start_time=time(6)))
@@ -130,8 +146,15 @@ class TestRegistration:
         assert standing.registration(the_entry(a_run(**fields)), at) == words
 
     def test_changes_at_its_turns_and_nowhere_else(self):
-        assert list(standing.turns([the_entry(self.RUN)])) == [OPENS, CLOSES]
-        assert list(standing.turns([the_entry(a_run())])) == []
+        assert list(standing.turns([the_entry(self.RUN)])) == [OPENS, CLOSES, ENDS]
+        assert list(standing.turns([the_entry(a_run())])) == [ENDS]
+
+    @pytest.mark.parametrize("fields", [{}, {"registration_closes": None}, {"sold_out": True}])
+    def test_is_nothing_to_speak_of_once_the_run_is_over(self, fields):
+        entry = the_entry(a_run(registration_opens=OPENS, **fields))
+        assert standing.over(entry, ENDS)
+        assert not standing.over(entry, ENDS - SECOND)
+        assert standing.registration(entry, ENDS) == ""
 
 
 @pytest.mark.parametrize(
@@ -152,6 +175,6 @@ def test_an_age_is_rounded_up(seconds, words):
     assert standing.lasting(timedelta(seconds=seconds)) == words
 
 
-def test_when_it_was_confirmed_is_told_on_the_clock_of_the_place():
-    told = standing.confirmed(datetime(2025, 6, 1, 12, 0, 59, tzinfo=UTC), of(a_run()))
+def test_an_instant_is_told_on_the_clock_of_the_place():
+    told = standing.moment(datetime(2025, 6, 1, 12, 0, 59, tzinfo=UTC), of(a_run()))
     assert told == "Sun 1 Jun 2025, 07:00 (America/Chicago)"

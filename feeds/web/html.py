@@ -87,7 +87,12 @@ def headers(*, framed: bool = False, style: str = "") -> dict[str, str]:
 
 def asset(name: str) -> str:
     """Where a page finds what it loads, by a name that changes with its bytes."""
-    return f"assets/{name}?{asset_of(name).digest[:12]}"
+    return f"assets/{name}?{version(name)}"
+
+
+def version(name: str) -> str:
+    """What tells its bytes from those of other deployments."""
+    return asset_of(name).digest[:12]
 
 
 def asset_of(name: str) -> Representation:

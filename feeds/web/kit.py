@@ -171,7 +171,8 @@ def _event_of(url: str) -> str:
     """The id of the event whose page has this address; raises ``EventNotFound``."""
     own = urlsplit(delivery().newsroom.public_url)
     found = re.fullmatch(
-        rf"https?://{re.escape(own.netloc + own.path)}/events/([A-Za-z0-9_-]{{1,64}})(?:[?#].*)?",
+        rf"(?i:https?://{re.escape(own.netloc)}){re.escape(own.path)}"
+        r"/events/([A-Za-z0-9_-]{1,64})(?:[?#].*)?",
         url,
     )
     if not found:

@@ -91,11 +91,12 @@ def event(event_id: str) -> Response:
             entries=entries_of(feed),
             page=page,
             title=title,
+            headline=standing.title(entries_of(feed), title),
             alternates=alternates,
             jsonld=jsonld.text(feed),
             ways=subscribing.ways(page, title),
             at=feed.at,
-            fetched=edition.fetched,
+            edition=edition,
             age=age,
             failed=current.failed,
             standing=standing,
@@ -139,7 +140,8 @@ def asset(name: str) -> Response:
         request.method,
         request.headers,
         now=delivery().clock(),
-        max_age=FOR_EVER,
+        # Under another name it is that of another deployment, which is about to end or begins.
+        max_age=FOR_EVER if request.query_string.decode("latin-1") == html.version(name) else 60,
     )
     return Response(told.body, told.status, told.headers)
 
