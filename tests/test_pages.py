@@ -196,6 +196,7 @@ class TestHome:
         response = client.get("/", query_string={"event": asked})
         assert response.status_code == 303
         assert response.headers["Location"] == "events/harbor-festival"
+        assert response.headers["Content-Length"] == "0"
 
     @pytest.mark.parametrize(
         "asked",

@@ -5,7 +5,7 @@ from io import BytesIO
 from urllib.parse import quote
 
 import segno
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, request
 from msgspec import structs
 from werkzeug.exceptions import NotFound
 
@@ -31,12 +31,12 @@ def home() -> Response:
     asked = request.args.get("event")
     if asked is not None:
         try:
-            found = redirect(f"events/{options.identifier(asked)}", 303)
+            # Relative (RFC 9110 10.2.2), as all links within the service.
+            found = f"events/{options.identifier(asked)}"
         except BadOption as error:
             problem = str(error)
         else:
-            found.headers["Cache-Control"] = "max-age=60"
-            return Response(headers=found.headers, status=found.status_code)
+            return Response(status=303, headers={"Location": found, "Cache-Control": "max-age=60"})
     events = [_known(event) for event in delivery().newsroom.nearest()]
     response = html.response(
         "home.html",
