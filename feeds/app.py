@@ -23,6 +23,7 @@ from feeds.newsroom import Newsroom
 from feeds.reporter import Reporter
 from feeds.web import feeds, kit, pages, problems
 from feeds.web.delivery import Delivery
+from feeds.web.front import front
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +110,9 @@ def create_app(
     app.url_map.merge_slashes = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
     # As Flask's manual has it; the checker sees a method.
-    app.wsgi_app = _rooted(app.wsgi_app)  # type: ignore[method-assign,assignment]
-    app.extensions["delivery"] = Delivery(newsroom, clock, settings.timezone, parts.since)
+    delivery = Delivery(newsroom, clock, settings.timezone, parts.since)
+    app.extensions["delivery"] = delivery
+    app.wsgi_app = front(_rooted(app.wsgi_app), delivery)  # type: ignore[method-assign,assignment]
     for module in (feeds, pages, kit, problems):
         app.register_blueprint(module.blueprint)
     return app

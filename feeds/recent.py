@@ -10,10 +10,18 @@ V = TypeVar("V")
 
 
 class Recent(Generic[K, V]):
-    """At most ``most`` entries; threads may share it."""
+    """At most ``most`` entries, which weigh at most ``heaviest`` together; threads may share it.
 
-    def __init__(self, most: int) -> None:
+    ``weigh`` tells what one weighs; nothing, without.
+    """
+
+    def __init__(
+        self, most: int, heaviest: int = 0, weigh: Callable[[V], int] = lambda _: 0
+    ) -> None:
         self._most = most
+        self._heaviest = heaviest
+        self._weigh = weigh
+        self._weight = 0
         self._entries: OrderedDict[K, V] = OrderedDict()
         self._lock = Lock()
 
@@ -25,10 +33,12 @@ class Recent(Generic[K, V]):
 
     def put(self, key: K, value: V) -> None:
         with self._lock:
+            if key in self._entries:
+                self._weight -= self._weigh(self._entries.pop(key))
             self._entries[key] = value
-            self._entries.move_to_end(key)
-            if len(self._entries) > self._most:
-                self._entries.popitem(last=False)
+            self._weight += self._weigh(value)
+            while len(self._entries) > self._most or self._weight > self._heaviest:
+                self._weight -= self._weigh(self._entries.popitem(last=False)[1])
 
     def change(self, keys: Collection[K] | None, change: Callable[[V], V]) -> None:
         """Change the values of these keys, of all without any, in their places."""

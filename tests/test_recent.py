@@ -101,3 +101,22 @@ def test_threads_may_share_it():
 
     assert not failures
     assert sum(recent.get(Slow(number)) is not None for number in range(7)) == 3
+
+
+def test_past_its_weight_it_forgets_what_was_asked_for_longest():
+    recent: Recent[str, int] = Recent(10, 5, lambda value: value)
+    recent.put("a", 2)
+    recent.put("b", 2)
+    recent.get("a")
+    recent.put("c", 2)
+    assert [recent.get(key) for key in "abc"] == [2, None, 2]
+    recent.put("a", 1)
+    recent.put("d", 2)
+    assert [recent.get(key) for key in "acd"] == [1, 2, 2]
+
+
+def test_what_alone_is_too_heavy_is_not_kept():
+    recent: Recent[str, int] = Recent(10, 5, lambda value: value)
+    recent.put("a", 6)
+    recent.put("b", 5)
+    assert [recent.get(key) for key in "ab"] == [None, 5]

@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Protocol
 
 from msgspec import Struct
@@ -109,19 +110,23 @@ def answer(
         headers["Content-Encoding"] = "gzip"
     if representation.last_modified <= now:
         # RFC 9110 8.8.2.1: never in the future, as after a clock that jumped back.
-        headers["Last-Modified"] = http_date(representation.last_modified)
+        headers["Last-Modified"] = _date(representation.last_modified)
     return Answer(OK, headers, b"" if method == "HEAD" else body)
 
 
 def _not_modified(request: Fields, etag: str, last_modified: datetime, now: datetime) -> bool:
     """RFC 9110 13.2.2: If-Modified-Since counts only without If-None-Match."""
     if (tags := request.get("If-None-Match")) is not None:
-        return parse_etags(tags).contains_weak(etag)
+        return tags == f'"{etag}"' or parse_etags(tags).contains_weak(etag)
     date = request.get("If-Modified-Since") or ""
     since = parse_date(date) if _HTTP_DATE.fullmatch(date) else None
     return since is not None and last_modified <= now and last_modified <= since
 
 
+_date = lru_cache(1024)(http_date)
+
+
+@lru_cache(1024)  # of so many programs that poll
 def accepts_gzip(accept_encoding: str) -> bool:
     """Whether gzip is at least as welcome as no coding (RFC 9110 12.5.3)."""
     weights: dict[str, float] = {}

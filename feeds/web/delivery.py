@@ -2,18 +2,28 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import NamedTuple
+from wsgiref.types import WSGIEnvironment
 
 from flask import Response, current_app, request
 from msgspec import Struct
+from werkzeug.datastructures import EnvironHeaders
 
 from feeds.errors import SettingsError, StorageAway
+from feeds.formats import FORMATS
 from feeds.model import Edition
 from feeds.newsroom import Newsroom
 from feeds.recent import Recent
-from feeds.web.answer import Representation, answer
+from feeds.web.answer import Answer, Representation, answer
 
-KEPT = 2_000
-"""Representations that a process keeps."""
+KEPT = 12_000
+"""Representations that a process keeps, and requests of which it remembers what they led to."""
+
+HEAVIEST = 96 * 1024 * 1024
+"""Bytes of those representations, in both codings."""
+
+LONGEST = 512
+"""Characters of a path and its query that are remembered."""
 
 
 class Rendering(Struct, frozen=True):
@@ -21,6 +31,26 @@ class Rendering(Struct, frozen=True):
 
     representation: Representation
     until: datetime | None
+
+    def over(self, now: datetime) -> bool:
+        """Whether the clock has changed it."""
+        return self.until is not None and now >= self.until
+
+    @property
+    def weight(self) -> int:
+        """Bytes."""
+        return len(self.representation.body) + len(self.representation.gzipped)
+
+
+Key = tuple[str, str, str]
+"""An event, a kind of rendering, a canonical query."""
+
+
+class Kept(NamedTuple):
+    """A rendering, and what it was made from."""
+
+    edition: Edition
+    rendering: Rendering
 
 
 class Delivery:
@@ -41,7 +71,8 @@ class Delivery:
         self.clock = clock
         self.timezone = timezone
         self._since = since
-        self._kept: Recent[tuple[str, str, str], tuple[Edition, Rendering]] = Recent(KEPT)
+        self._kept: Recent[Key, Kept] = Recent(KEPT, HEAVIEST, lambda kept: kept.rendering.weight)
+        self._asked: Recent[tuple[str, str], tuple[Key, bool]] = Recent(KEPT)
 
     @property
     def since(self) -> datetime:
@@ -63,8 +94,14 @@ class Delivery:
         """The answer to this request; ``kind`` and canonical ``query`` tell renderings apart."""
         current = self.newsroom.current(event_id)
         now = self.clock()
+        key = (event_id, kind, query)
+        rendering = self._rendered(key, current.edition, now, render)
+        if kind in FORMATS:
+            asked = request.environ["PATH_INFO"], request.environ["QUERY_STRING"]
+            if len(asked[0]) + len(asked[1]) <= LONGEST:
+                self._asked.put(asked, (key, download))
         answered = answer(
-            self._rendered((event_id, kind, query), current.edition, now, render),
+            rendering.representation,
             request.method,
             request.headers,
             now=now,
@@ -76,19 +113,37 @@ class Delivery:
         response.headers.extend(answered.headers)
         return response
 
+    def at_hand(self, environ: WSGIEnvironment) -> Answer | None:
+        """The answer to a request that was made before, while nothing about it has changed."""
+        asked = self._asked.get((environ["PATH_INFO"], environ["QUERY_STRING"]))
+        if asked is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return None
+        key, download = asked
+        current, kept, now = self.newsroom.at_hand(key[0]), self._kept.get(key), self.clock()
+        if not (current and kept and kept.edition is current.edition) or kept.rendering.over(now):
+            return None
+        return answer(
+            kept.rendering.representation,
+            environ["REQUEST_METHOD"],
+            EnvironHeaders(environ),
+            now=now,
+            max_age=current.max_age(now),
+            download=download,
+        )
+
     def _rendered(
         self,
-        key: tuple[str, str, str],
+        key: Key,
         edition: Edition,
         now: datetime,
         render: Callable[[Edition, datetime], Rendering],
-    ) -> Representation:
+    ) -> Rendering:
         kept = self._kept.get(key)
-        if kept and kept[0] is edition and (kept[1].until is None or now < kept[1].until):
-            return kept[1].representation
+        if kept and kept.edition is edition and not kept.rendering.over(now):
+            return kept.rendering
         rendering = render(edition, now)
-        self._kept.put(key, (edition, rendering))
-        return rendering.representation
+        self._kept.put(key, Kept(edition, rendering))
+        return rendering
 
 
 def passed(marks: Iterable[datetime], now: datetime) -> tuple[datetime | None, datetime | None]:

@@ -1,0 +1,181 @@
+"""The answers that are at hand before the application are those that it would give."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from feeds.web import delivery as module
+from tests.running import EXAMPLE
+
+FEED = f"/events/{EXAMPLE}.ics"
+
+
+class Both:
+    """One application, asked with the front and without."""
+
+    def __init__(self, app, monkeypatch):
+        self._client = app.test_client()
+        self._delivery = app.extensions["delivery"]
+        self._monkeypatch = monkeypatch
+        self.at_hand = 0
+
+    def ask(self, path, **options):
+        """The answer of both, which is the same; how often the front had it is counted."""
+        first = self._client.open(path, **options)  # from here on it is at hand, if it can be
+        real = self._delivery.at_hand
+
+        def counting(environ):
+            found = real(environ)
+            self.at_hand += found is not None
+            return found
+
+        with self._monkeypatch.context() as patched:
+            patched.setattr(self._delivery, "at_hand", counting)
+            fronted = self._client.open(path, **options)
+            patched.setattr(self._delivery, "at_hand", lambda _: None)
+            plain = self._client.open(path, **options)
+        for each in (first, fronted):
+            assert each.status == plain.status
+            assert sorted(each.headers) == sorted(plain.headers)
+            assert each.data == plain.data
+        return fronted
+
+
+@pytest.fixture
+def both(app, monkeypatch):
+    return Both(app, monkeypatch)
+
+
+ETAG = object()
+"""Stands for the tag of the representation."""
+
+TAGS = st.one_of(
+    st.sampled_from([None, "*", "", '"x"', 'W/"x"', "x", '"', "W/", '"a", "b"', "\xff\xfe"]),
+    st.tuples(st.sampled_from(['"{}"', 'W/"{}"', '"x", "{}"', '"{}-gzip"', "{}", '"{}'])),
+)
+DATES = st.sampled_from(
+    [
+        None,
+        "",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "Fri, 31 Dec 2100 23:59:59 GMT",
+        "Friday, 31-Dec-99 23:59:59 GMT",
+        "yesterday",
+        "\xe9",
+    ]
+)
+CODINGS = st.sampled_from(
+    [
+        None,
+        "",
+        "gzip",
+        "gzip;q=0",
+        "gzip;q=0.5, identity",
+        "br, *;q=0.1",
+        "GZIP, deflate",
+        "x-gzip",
+        "gzip;q=x",
+        "identity;q=0",
+        "\xff",
+    ]
+)
+QUERIES = st.sampled_from(
+    [
+        "",
+        "?",
+        "?cancelled=keep",
+        "?busy=1&cancelled=keep",
+        "?x=1",
+        "?download=1",
+        "?run=none",
+        "?busy=2",
+        "?registration=1",
+        "?" + "x=1&" * 300,
+    ]
+)
+MORE = st.dictionaries(
+    st.sampled_from(["Range", "Accept", "User-Agent", "If-Range", "If-Match", "Cookie", "X-Odd"]),
+    st.sampled_from(["bytes=0-10", "*/*", "", "\xa0\xff", "a" * 8000]),
+    max_size=3,
+)
+
+
+@given(
+    method=st.sampled_from(["GET", "GET", "HEAD", "POST", "OPTIONS"]),
+    extension=st.sampled_from(["ics", "rss", "json"]),
+    query=QUERIES,
+    tags=TAGS,
+    since=DATES,
+    codings=CODINGS,
+    more=MORE,
+)
+@settings(
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_both_say_the_same_whatever_is_asked(
+    both, method, extension, query, tags, since, codings, more
+):
+    path = f"/events/{EXAMPLE}.{extension}{query}"
+    if isinstance(tags, tuple):
+        tag = both.ask(path).headers.get("ETag", "").strip('"').removesuffix("-gzip")
+        tags = tags[0].format(tag)
+    fields = {"If-None-Match": tags, "If-Modified-Since": since, "Accept-Encoding": codings}
+    headers = {name: value for name, value in fields.items() if value is not None} | more
+    both.ask(path, method=method, headers=headers)
+
+
+def test_what_was_asked_for_before_is_at_hand(both):
+    both.ask(FEED)
+    both.ask(f"{FEED}?cancelled=keep&x=1")
+    both.ask(FEED, method="HEAD")
+    assert both.at_hand == 3
+
+
+@pytest.mark.parametrize("path", ["/", f"/events/{EXAMPLE}", "/robots.txt", f"{FEED}?busy=2"])
+def test_what_is_no_feed_is_not(both, path):
+    both.ask(path)
+    assert both.at_hand == 0
+
+
+def test_a_query_too_long_to_be_remembered_is_answered_all_the_same(both):
+    assert both.ask(f"{FEED}?x={'y' * 8000}").status_code == 200
+    assert both.at_hand == 0
+
+
+def test_ten_thousand_queries_of_one_event_are_one_rendering(app, monkeypatch):
+    monkeypatch.setattr(module, "KEPT", 50)
+    client, delivery = app.test_client(), app.extensions["delivery"]
+    delivery.__init__(delivery.newsroom, delivery.clock, delivery.timezone, delivery._since)
+    tags = {client.get(f"{FEED}?x={number}").headers["ETag"] for number in range(200)}
+    assert len(tags) == 1
+    assert len(delivery._asked._entries) == 50
+    assert len(delivery._kept._entries) == 1
+
+
+def test_a_new_edition_is_never_hidden_by_what_was_at_hand(client, upstream, clock):
+    before = client.get(FEED)
+    assert client.get(FEED).data == before.data
+    document = upstream.document(EXAMPLE)
+    document["event"]["name"] = "Another name"
+    upstream.put(EXAMPLE, document)
+    clock.advance(days=2)
+    assert b"Another name" in client.get(FEED).data
+
+
+def test_max_age_counts_down_at_hand_as_well(client, clock):
+    first = client.get(FEED).headers["Cache-Control"]
+    clock.advance(seconds=7)
+    assert client.get(FEED).headers["Cache-Control"] != first
+
+
+def test_what_the_clock_changes_is_rendered_anew(client, upstream, clock):
+    document = upstream.document("harbor-festival")
+    opens = clock() + timedelta(minutes=2)
+    document["runs"][0] |= {"registrationOpensAt": opens.isoformat()}
+    upstream.put("harbor-festival", document)
+    before = [client.get("/events/harbor-festival.rss").data.count(b"<item>") for _ in range(2)]
+    clock.advance(minutes=2)
+    after = client.get("/events/harbor-festival.rss").data.count(b"<item>")
+    assert [*before, after] == [before[0], before[0], before[0] + 1]
