@@ -1,4 +1,4 @@
-"""``python -m bench [herd|polls|hang|day]...``: these benchmarks, or all; tables on stdout."""
+"""``python -m bench [hits|herd|polls|hang|day]...``: these benchmarks, or all; tables on stdout."""
 
 import os
 import platform
@@ -6,9 +6,15 @@ import signal
 import sys
 from datetime import UTC, datetime
 
-from bench import day, hang, herd, polls
+from bench import day, hang, herd, hits, polls
 
-BENCHMARKS = {"herd": herd.main, "polls": polls.main, "hang": hang.main, "day": day.main}
+BENCHMARKS = {
+    "hits": hits.main,
+    "herd": herd.main,
+    "polls": polls.main,
+    "hang": hang.main,
+    "day": day.main,
+}
 
 
 def main() -> None:

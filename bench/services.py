@@ -24,7 +24,7 @@ NAIVE = [
 
 
 @contextmanager
-def serving(command: list[str], upstream: Upstream, workers: int) -> Iterator[str]:
+def serving(command: list[str], upstream: Upstream, workers: int, **settings: str) -> Iterator[str]:
     """Its address (HOST:PORT), once all workers have started, until the end of the block."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
@@ -32,18 +32,30 @@ def serving(command: list[str], upstream: Upstream, workers: int) -> Iterator[st
             process = subprocess.Popen(
                 [*command, "--bind", "127.0.0.1:0", "--workers", str(workers)],
                 cwd=ROOT,
-                env=_environment(upstream, Path(folder)),
+                env=_environment(upstream, Path(folder)) | settings,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
         try:
-            yield _address(process, log, workers)
+            address = _address(process, log, workers)
+            _processes[address] = process
+            yield address
         except Exception:
             print(log.read_text("utf-8")[-2000:])
             raise
         finally:
             process.terminate()
             process.wait(PATIENCE)
+
+
+_processes: dict[str, subprocess.Popen[bytes]] = {}
+
+
+def worker_of(address: str) -> int:
+    """The id of the only worker that serves an address."""
+    parent = _processes[address].pid
+    (child,) = Path(f"/proc/{parent}/task/{parent}/children").read_text("utf-8").split()
+    return int(child)
 
 
 def _address(process: subprocess.Popen[bytes], log: Path, workers: int) -> str:
