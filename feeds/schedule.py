@@ -79,6 +79,11 @@ class Entry(Struct, frozen=True):
         )
 
     @property
+    def register(self) -> str | None:
+        """Where to register, unless nobody should come."""
+        return None if self.off else self.run.registration_url or self.event.registration_url
+
+    @property
     def off(self) -> bool:
         """Whether nobody should come."""
         return self.run.cancelled or self.run.withdrawn

@@ -23,10 +23,16 @@ NOTICED = ("cancelled", "unlisted", "postponed", "rescheduled")
 
 
 class Notice(Struct, frozen=True):
-    """A sentence that stands out; ``of`` is one of ``NOTICED``."""
+    """What stands out: one of ``NOTICED``, its word, and of what it is so; of all, without any."""
 
     of: str
-    text: str
+    word: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """``Cancelled.``, or ``Cancelled: 10K, 5K.``."""
+        return f"{self.word}{': ' if self.labels else ''}{', '.join(self.labels)}."
 
 
 def kind(entry: Entry) -> str:
@@ -48,11 +54,11 @@ def label(entry: Entry) -> str:
 
 
 def notices(entries: Sequence[Entry]) -> Iterator[Notice]:
-    """What is not as planned: ``Cancelled.``, or ``Cancelled: 10K, 5K.``."""
+    """What is not as planned."""
     for each in NOTICED:
         those = [entry for entry in entries if kind(entry) == each]
         if len(those) == len(entries):
-            yield Notice(each, f"{_WORDS[each]}.")
+            yield Notice(each, _WORDS[each])
         elif those:
             others = {label(entry) for entry in entries if entry not in those}
             labels = (
@@ -61,12 +67,14 @@ def notices(entries: Sequence[Entry]) -> Iterator[Notice]:
                 else label(entry)
                 for entry in those
             )
-            yield Notice(each, f"{_WORDS[each]}: {', '.join(dict.fromkeys(labels))}.")
+            yield Notice(each, _WORDS[each], tuple(dict.fromkeys(labels)))
 
 
 def title(entries: Sequence[Entry], name: str) -> str:
     """A name for tabs and previews, which see nothing else: ``Cancelled: Harbor Run``."""
     kinds = {kind(entry) for entry in entries}
+    if all(entry.off for entry in entries) and "cancelled" in kinds:
+        return f"{_WORDS['cancelled']}: {name}"
     alone = kinds.pop() if len(kinds) == 1 else "scheduled"
     return name if alone == "scheduled" else f"{_WORDS[alone]}: {name}"
 

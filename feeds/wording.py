@@ -197,9 +197,8 @@ def _registration(run: Run, zone: ZoneInfo) -> Iterator[str]:
 
 def links(entry: Entry, page: str) -> tuple[Link, ...]:
     """Where to register, the event's own site, and the page with all its feeds."""
-    event, run = entry.event, entry.run
-    register = None if entry.off else run.registration_url or event.registration_url
-    known = (("Register", register), ("Website", event.website_url), ("Event page", page))
+    website = entry.event.website_url
+    known = (("Register", entry.register), ("Website", website), ("Event page", page))
     return tuple(Link(label, url) for label, url in known if url)
 
 

@@ -1,22 +1,21 @@
 // Copy buttons, and the visitor's own platform first. Everything else works without.
-const said = (button, text) => {
-  const before = button.dataset.text ?? button.textContent;
-  button.dataset.text = before;
-  button.textContent = text;
-  setTimeout(() => { button.textContent = before; }, 2000);
+const told = document.getElementById("told");
+const say = (button, text) => {
+  const before = button.textContent;
+  button.textContent = told.textContent = text;
+  setTimeout(() => { button.textContent = before; told.textContent = ""; }, 2000);
 };
 
 for (const button of document.querySelectorAll("[data-copy]")) {
   const code = button.parentElement.querySelector("code");
   button.hidden = false;
-  button.setAttribute("aria-live", "polite");
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(code.textContent);
-      said(button, "Copied");
+      say(button, "Copied");
     } catch { // not over http
       getSelection().selectAllChildren(code);
-      said(button, document.execCommand("copy") ? "Copied" : "Press Ctrl+C");
+      say(button, document.execCommand("copy") ? "Copied" : "Selected");
     }
   });
 }

@@ -141,8 +141,7 @@ def _registration_vevent(
     component.add("status", "CONFIRMED")
     component.add("transp", "TRANSPARENT")
     component.add("description", _Text(wording.prose(entry, feed.page)))
-    register = entry.run.registration_url or entry.event.registration_url
-    component.add("url", vUri(register or entry.event.website_url or feed.page))
+    component.add("url", vUri(entry.register or entry.event.website_url or feed.page))
     return component
 
 

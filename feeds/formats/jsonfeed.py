@@ -67,7 +67,7 @@ def _run(entry: Entry) -> dict[str, Any]:
     registration = {
         "opens": _instant(run.registration_opens) if run.registration_opens else None,
         "closes": _instant(run.registration_closes) if run.registration_closes else None,
-        "url": None if entry.off else run.registration_url or event.registration_url,
+        "url": entry.register,
         "override": run.registration_override,
     }
     told = {

@@ -131,13 +131,12 @@ def _attendance(entries: Sequence[Entry], page: str) -> dict[str, Any]:
 def _offers(entry: Entry) -> dict[str, Any]:
     """Where and when to register, if one can at all; whether that is now is for a clock to say."""
     run = entry.run
-    url = run.registration_url or entry.event.registration_url
-    if entry.off or not url:
+    if entry.register is None:
         return {}
     availability = "SoldOut" if run.sold_out else _AVAILABILITY.get(run.registration_override)
     offer = {
         "@type": "Offer",
-        "url": url,
+        "url": entry.register,
         "availability": availability and f"{SCHEMA}/{availability}",
         "validFrom": run.registration_opens and _instant(run.registration_opens),
         "validThrough": run.registration_closes and _instant(run.registration_closes),

@@ -12,7 +12,7 @@ from werkzeug.datastructures import EnvironHeaders
 from feeds.errors import SettingsError, StorageAway
 from feeds.formats import FORMATS
 from feeds.model import Edition
-from feeds.newsroom import Newsroom
+from feeds.newsroom import Current, Newsroom
 from feeds.recent import Recent
 from feeds.web.answer import Answer, Representation, answer
 
@@ -90,9 +90,13 @@ class Delivery:
         render: Callable[[Edition, datetime], Rendering],
         *,
         download: bool = False,
+        current: Current | None = None,
     ) -> Response:
-        """The answer to this request; ``kind`` and canonical ``query`` tell renderings apart."""
-        current = self.newsroom.current(event_id)
+        """The answer to this request; ``kind`` and canonical ``query`` tell renderings apart.
+
+        ``current`` is the edition to serve, for those who know it already.
+        """
+        current = current or self.newsroom.current(event_id)
         now = self.clock()
         key = (event_id, kind, query)
         rendering = self._rendered(key, current.edition, now, render)

@@ -143,7 +143,7 @@ def oembed() -> Response:
         "type": "rich",
         "title": title,
         "provider_name": "Intervals feeds",
-        "provider_url": delivery().newsroom.public_url,
+        "provider_url": f"{delivery().newsroom.public_url}/",
         "cache_age": current.max_age(now),
         "width": width,
         "height": height,

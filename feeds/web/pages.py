@@ -51,9 +51,8 @@ def home() -> Response:
 
 
 def _known(event: Event) -> dict[str, object]:
-    known = entries(
-        Edition(event=event, fetched=delivery().clock(), stamps={}), delivery().timezone
-    )
+    now = delivery().clock()
+    known = entries(Edition(event=event, fetched=now, stamps={}), delivery().timezone, now)
     return {
         "id": event.id,
         "name": event.name,
@@ -105,7 +104,8 @@ def event(event_id: str) -> Response:
         )
         return Rendering(representation, until)
 
-    return delivery().deliver(event_id, "html", f"{age}{current.failed}", render)
+    key = f"{age}{current.failed}"
+    return delivery().deliver(event_id, "html", key, render, current=current)
 
 
 @blueprint.get("/events/<id:event_id>/qr.svg", provide_automatic_options=False)
