@@ -6,7 +6,7 @@ const tell = (message, value) => parent.postMessage({ message, value, secret }, 
 if (secret && parent !== window) {
   const height = () => tell("height", Math.ceil(document.documentElement.getBoundingClientRect().height));
   height();
-  addEventListener("resize", height);
+  new ResizeObserver(height).observe(document.documentElement); // fonts, styles, another width
   addEventListener("message", (event) => { if (event.source === parent && event.data?.message === "ready") height(); });
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a");

@@ -21,7 +21,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 
 const platform = navigator.userAgentData?.platform ?? navigator.userAgent;
-const own = [[/android/i, "google"], [/iphone|ipad|mac/i, "apple"], [/windows/i, "outlook"], [/linux/i, "others"]]
+const own = [[/android/i, "google"], [/iphone|ipad|ios|mac/i, "apple"], [/windows/i, "outlook"], [/linux/i, "others"]]
   .find(([pattern]) => pattern.test(platform))?.[1];
 const way = own && document.querySelector(`[data-way="${own}"]`);
 if (way) {

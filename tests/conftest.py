@@ -9,6 +9,8 @@ from tests.postgres import running_postgres
 from tests.running import Clock, Upstream, settings_for
 from tests.stores import ENGINES, close_all, opened
 
+pytest_plugins = ["tests.browsing"]
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
