@@ -5,7 +5,6 @@ from playwright.sync_api import expect
 
 from tests.browsing import FESTIVAL, MIXED, MIXED_NAME, PAGES
 
-pytestmark = pytest.mark.xdist_group("browser")
 
 LISTEN = """<script>
 window.told = [];

@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("browser")
 
 PWN = "window.pwned=1"
 STACK = "Z" + "\u0310\u0321\u0353\u035d" * 40 + "algo" + "\u0e49" * 60

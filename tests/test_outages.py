@@ -35,7 +35,6 @@ from tests.hostile import (
     refusal,
 )
 
-pytestmark = pytest.mark.xdist_group("outages")  # played by one process, not by each
 
 ENGINES = ("sqlite", "postgresql")
 STATES = ("cold", "overdue", "fresh")
