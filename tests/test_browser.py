@@ -7,7 +7,6 @@ from playwright.sync_api import Response, expect
 
 from tests.browsing import AXE, FESTIVAL, MIXED, MIXED_NAME, PAGES, SCHEMES, violations
 
-
 KIB = 1024
 KEYS = "a[href], button, input, select, textarea, iframe, [tabindex]"
 """What one can do something with."""

@@ -5,7 +5,6 @@ from playwright.sync_api import expect
 
 from tests.browsing import FESTIVAL, MIXED, MIXED_NAME, PAGES
 
-
 LISTEN = """<script>
 window.told = [];
 addEventListener("message", event => told.push({...event.data, from: event.origin}));

@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 
 import pytest
 
-
 PWN = "window.pwned=1"
 STACK = "Z" + "\u0310\u0321\u0353\u035d" * 40 + "algo" + "\u0e49" * 60
 """One character to browsers, as wide as they like, and never broken."""

@@ -35,7 +35,6 @@ from tests.hostile import (
     refusal,
 )
 
-
 ENGINES = ("sqlite", "postgresql")
 STATES = ("cold", "overdue", "fresh")
 POLLS, TOGETHER = 4, 4
