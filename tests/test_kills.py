@@ -25,7 +25,7 @@ from tests.running import Process, environment_for, serving, until
 from tests.subscribers import CalendarClient, ReaderClient
 
 ENGINES = ("sqlite", "postgresql")
-KILLS = int(os.environ.get("FEEDS_KILLS", "4"))
+KILLS = int(os.environ.get("FEEDS_KILLS", "2"))
 """In the soak; two hundred take minutes."""
 
 
