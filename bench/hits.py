@@ -24,7 +24,7 @@ from bench.tables import show, spread
 ROUNDS = 7
 SECONDS = 2
 CONNECTIONS = 16
-EVENTS = 10_000
+EVENTS = 1_000
 PATH = "/events/hit-0.ics"
 
 BARE = [
