@@ -188,6 +188,15 @@ class TestWhoCannotSeeWell:
                 page.emulate_media(color_scheme=scheme)
                 assert violations(page) == [], f"{width} px, {scheme}"
 
+    @pytest.mark.parametrize("width", [320, 720, 768, 1280])
+    def test_no_word_of_the_table_is_broken(self, page, site, width):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"{site.url}/events/{MIXED}")
+        lines = page.locator(".runs .status, .runs td a").evaluate_all(
+            "all => all.map(each => each.getClientRects().length)"
+        )
+        assert set(lines) == {1}
+
 
 class TestWithoutScripts:
     def test_the_page_shows_everything_but_what_copies(self, visit, site):
