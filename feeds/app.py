@@ -109,9 +109,9 @@ def create_app(
     # Else a doubled slash is redirected to an address made from the Host header.
     app.url_map.merge_slashes = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    # As Flask's manual has it; the checker sees a method.
     delivery = Delivery(newsroom, clock, settings.timezone, parts.since)
     app.extensions["delivery"] = delivery
+    # As Flask's manual has it; the checker sees a method.
     app.wsgi_app = front(_rooted(app.wsgi_app), delivery)  # type: ignore[method-assign,assignment]
     for module in (feeds, pages, kit, problems):
         app.register_blueprint(module.blueprint)

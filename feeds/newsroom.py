@@ -23,6 +23,7 @@ from feeds.errors import (
     Crowded,
     EventGone,
     EventNotFound,
+    FeedsError,
     StorageAway,
     TimedOut,
     Unavailable,
@@ -120,24 +121,26 @@ class Newsroom:
         Raises ``EventNotFound`` for an id that is none, ``EventGone`` for an event that has not
         been listed for long, and the error that keeps one from being known at all.
         """
-        current = self.at_hand(event_id) or self._current(event_id, self._renewed(event_id))
-        gone = current.edition.gone
-        if gone and gone + SHOWN_UNLISTED <= self._clock():
-            raise EventGone
-        return current
-
-    def at_hand(self, event_id: str) -> Current | None:
-        """The edition to serve now, if it is in memory and fresh."""
         self._catch_up()
-        report = self._remembered(event_id)
-        return self._current(event_id, report) if report else None
-
-    def _current(self, event_id: str, report: Report) -> Current:
+        report = self._remembered(event_id) or self._renewed(event_id)
         if report.edition is None:
             error = report.error or EventNotFound()
             raise error.anew()  # it is everybody's who asks meanwhile
         self._polls.note(event_id)
+        gone = report.edition.gone
+        if gone and gone + SHOWN_UNLISTED <= self._clock():
+            raise EventGone
         return Current(report.edition, report.until, failed=report.error is not None)
+
+    def at_hand(self, event_id: str) -> Current | None:
+        """The edition to serve now, if it is in memory and nobody is to be refused."""
+        report = self._remembered(event_id)
+        if report is None or report.edition is None:
+            return None
+        try:
+            return self.current(event_id)
+        except FeedsError:
+            return None
 
     def nearest(self) -> list[Event]:
         """The events that are known, the next one first; as before while the database is away."""

@@ -60,7 +60,7 @@ def notices(entries: Sequence[Entry]) -> Iterator[Notice]:
         if len(those) == len(entries):
             yield Notice(each, _WORDS[each])
         elif those:
-            others = {label(entry) for entry in entries if entry not in those}
+            others = {label(entry) for entry in entries if kind(entry) != each}
             labels = (
                 f"{label(entry)} ({wording.when(entry.period)})"
                 if label(entry) in others

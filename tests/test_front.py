@@ -5,7 +5,10 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from feeds.errors import EventNotFound
+from feeds.reporter import Report
 from feeds.web import delivery as module
 from tests.running import EXAMPLE
 
@@ -179,3 +182,37 @@ def test_what_the_clock_changes_is_rendered_anew(client, upstream, clock):
     clock.advance(minutes=2)
     after = client.get("/events/harbor-festival.rss").data.count(b"<item>")
     assert [*before, after] == [before[0], before[0], before[0] + 1]
+
+
+def test_what_is_not_there_any_more_is_not_at_hand(app, client, clock):
+    newsroom = app.extensions["delivery"].newsroom
+    assert client.get(FEED).status_code == 200
+    later = clock() + timedelta(minutes=1)
+    newsroom._memory.put(EXAMPLE, Report(clock(), later, None, EventNotFound()))
+    for _ in range(2):
+        assert client.get(FEED).status_code == 404
+
+
+def test_an_event_that_is_gone_for_good_is_gone_at_hand_as_well(client, upstream, clock):
+    document = upstream.document(EXAMPLE)
+    document["runs"] = []
+    upstream.put(EXAMPLE, document)
+    client.get(FEED)
+    upstream.delete(EXAMPLE)
+    for wait in (timedelta(days=2), timedelta(minutes=2), timedelta(days=30, seconds=-30)):
+        clock.now += wait
+        assert client.get(FEED).status_code == 200
+    upstream.refuse(500, "INTERNAL")
+    clock.advance(minutes=1)
+    for _ in range(3):
+        assert client.get(FEED).status_code == 410
+
+
+def test_an_environment_without_what_may_be_absent_is_a_request(app):
+    environ = EnvironBuilder("/").get_environ()
+    del environ["QUERY_STRING"], environ["PATH_INFO"]  # as PEP 3333 allows
+    assert run_wsgi_app(app.wsgi_app, environ)[1] == "200 OK"
+    environ = EnvironBuilder(FEED).get_environ()
+    del environ["QUERY_STRING"]
+    for _ in range(2):
+        assert run_wsgi_app(app.wsgi_app, environ)[1] == "200 OK"

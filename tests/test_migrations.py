@@ -341,7 +341,7 @@ class TestAccidents:
     def test_one_that_is_killed_at_any_point_leaves_the_old_version_whole(self, path):
         old = dump(path)
         deaths = 0
-        for when in itertools.count(1, 2):  # at every other statement
+        for when in itertools.count(1):
             process = processes.Process(target=open_and_die, args=(path, when))
             process.start()
             process.join(PATIENCE)
@@ -350,7 +350,7 @@ class TestAccidents:
             assert process.exitcode == -SIGKILL
             assert dump(path) == old
             deaths += 1
-        assert deaths > 10
+        assert deaths > 20
         assert holds_all(opened(path))
 
     def test_one_that_fails_on_the_way_leaves_the_old_version_whole(self, path):

@@ -101,7 +101,7 @@ class Delivery:
         key = (event_id, kind, query)
         rendering = self._rendered(key, current.edition, now, render)
         if kind in FORMATS:
-            asked = request.environ["PATH_INFO"], request.environ["QUERY_STRING"]
+            asked = _asked(request.environ)
             if len(asked[0]) + len(asked[1]) <= LONGEST:
                 self._asked.put(asked, (key, download))
         answered = answer(
@@ -119,7 +119,7 @@ class Delivery:
 
     def at_hand(self, environ: WSGIEnvironment) -> Answer | None:
         """The answer to a request that was made before, while nothing about it has changed."""
-        asked = self._asked.get((environ["PATH_INFO"], environ["QUERY_STRING"]))
+        asked = self._asked.get(_asked(environ))
         if asked is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
         key, download = asked
@@ -148,6 +148,11 @@ class Delivery:
         rendering = render(edition, now)
         self._kept.put(key, Kept(edition, rendering))
         return rendering
+
+
+def _asked(environ: WSGIEnvironment) -> tuple[str, str]:
+    """The path and the query of a request; both may be absent (PEP 3333)."""
+    return environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
 
 
 def passed(marks: Iterable[datetime], now: datetime) -> tuple[datetime | None, datetime | None]:
