@@ -16,16 +16,15 @@ from feeds.database import Database
 from feeds.documents import Document
 from feeds.errors import (
     EventNotFound,
-    Forbidden,
     Nonsense,
     StorageAway,
     StorageDamaged,
-    Unauthorized,
 )
 from feeds.freshness import Bounds, Rate, Share
 from feeds.intervals import Answer
 from feeds.leases import Claim
 from feeds.model import Edition, Event, Feed
+from feeds.owner import Owner
 from feeds.revisions import revised
 from feeds.schedule import SHOWN_UNLISTED, entries, leavings, over, span
 
@@ -74,7 +73,11 @@ class Editor:
         self._home = home
         self.public_url = public_url
         self._fingerprint = fingerprint
-        self._owner: tuple[datetime, str | None] | None = None
+        self._owner = Owner(
+            source.organization,
+            lambda now: database.spend(rate.allowance(Share.URGENT), now),
+            clock,
+        )
         self.rate = rate
         self.cap = cap
         self.polled = 0
@@ -158,7 +161,7 @@ class Editor:
         "Not modified" tells of the edition that was asked with, and nothing of another one.
         """
         if answer.body is None and known:
-            return structs.replace(self._ours(known), fetched=now) if known is asked else known
+            return structs.replace(known, fetched=now) if known is asked else known
         if answer.body is None:
             raise Nonsense
         document = self._source.decode(answer.body, event_id, known.event if known else None)
@@ -190,7 +193,7 @@ class Editor:
         if known is None:
             raise error
         if known.gone is None:
-            self._check_owner(known.event)
+            self._owner.check(known.event)
         edition = listing.unknown(known, over(known, self._home, now), now)
         return structs.replace(edition, etag=None)
 
@@ -238,20 +241,3 @@ class Editor:
         if claim:
             self._database.release(claim)
         return edition
-
-    def _check_owner(self, event: Event) -> None:
-        """A 404 says nothing to a key that has become another organization's.
-
-        Raises an ``UpstreamError`` if it has, or while that is not known.
-        """
-        now = self._clock()
-        if self._owner is None or not self._owner[0] <= now < self._owner[0] + freshness.OWNER_FOR:
-            if refusal := self._database.spend(self.rate.allowance(Share.URGENT), now):
-                raise refusal
-            try:
-                owner: str | None = self._source.organization()
-            except Forbidden:
-                owner = None  # a key without that scope: the two answers have to do
-            self._owner = (now, owner)
-        if self._owner[1] not in (None, event.organization_id):
-            raise Unauthorized("The Intervals API does not show the event to this key.")
