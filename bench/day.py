@@ -250,11 +250,11 @@ class Day:
         except FeedsError as error:
             result.refused[type(error).__name__] += 1
         else:
-            edition, max_age = current.edition, current.max_age(now)
+            edition, max_age = current.edition, current.max_age(now.timestamp())
             result.failed += current.failed
             result.within += not current.failed and now <= edition.fetched + self._promise(edition)
             printed = self.press.print(edition, client.extension, now)
-            answered = answer(printed, "GET", client.request, now=now, max_age=max_age)
+            answered = answer(printed, client.request, now=now.timestamp(), max_age=max_age)
             client.take(answered, self.organizer.ever)
         if changes:
             client.note(changes, now, result.delays[client.kind])

@@ -25,7 +25,7 @@ import feedparser
 from icalendar import Calendar
 
 from bench.organizer import Change, Organizer, Shown, Word
-from feeds.web.answer import Answer
+from feeds.web.answer import OK, Answer
 
 HOUR = 3600.0
 POLITE = ("Apple", "Thunderbird", "ICSx5", "reader")
@@ -77,14 +77,15 @@ class Client:
 
     @property
     def request(self) -> dict[str, str]:
-        """The header fields that it asks with."""
-        return self._validators if self.kind in POLITE else {}
+        """What it asks with, named as in PEP 3333."""
+        validators = self._validators if self.kind in POLITE else {}
+        return {"REQUEST_METHOD": "GET"} | validators
 
     def take(self, answer: Answer, ever: Mapping[str, set[Shown]]) -> None:
         """Believe an answer; ``ever`` is what has ever been true of each run."""
-        if answer.status != 200:
+        if answer.status != OK:
             return
-        self._validators = {"If-None-Match": answer.headers["ETag"]}
+        self._validators = {"HTTP_IF_NONE_MATCH": dict(answer.headers)["ETag"]}
         if answer.body == self._body:
             return
         self._body = answer.body

@@ -4,8 +4,9 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from time import time
 from typing import NamedTuple
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -35,9 +36,9 @@ TEMPLATES = next(
 """Beside the package in a checkout, within it in a wheel."""
 
 
-def utc_now() -> datetime:
-    """The clock: the one place that asks what time it is."""
-    return datetime.now(UTC)
+def utc_now(timestamp: Callable[[], float] = time) -> datetime:
+    """The clock: the one place that asks what time it is; in seconds, of POSIX time."""
+    return datetime.fromtimestamp(timestamp(), UTC)
 
 
 class _Identifier(BaseConverter):
@@ -86,17 +87,20 @@ def assemble(
 
 def create_app(
     settings: Settings | None = None,
-    clock: Callable[[], datetime] = utc_now,
+    timestamp: Callable[[], float] = time,
     *,
     made: bool = False,
 ) -> Flask:
     """The service as a WSGI application; without settings, those of the environment.
+
+    ``timestamp`` is its only clock, in POSIX time.
 
     Raises ``SettingsError`` when they cannot be used. A database that is away does not count: a
     process that takes the place of another one meanwhile must not end them all, nor, if it was
     ``made`` when the service started, put an empty one in its place.
     """
     settings = settings or config.read(os.environ)
+    clock = partial(utc_now, timestamp)
     parts = assemble(settings, clock, made=made)
     try:
         parts.since()
@@ -109,7 +113,7 @@ def create_app(
     # Else a doubled slash is redirected to an address made from the Host header.
     app.url_map.merge_slashes = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    delivery = Delivery(newsroom, clock, settings.timezone, parts.since)
+    delivery = Delivery(newsroom, timestamp, settings.timezone, parts.since)
     app.extensions["delivery"] = delivery
     # As Flask's manual has it; the checker sees a method.
     app.wsgi_app = front(_rooted(app.wsgi_app), delivery)  # type: ignore[method-assign,assignment]

@@ -23,7 +23,6 @@ from feeds.errors import (
     Crowded,
     EventGone,
     EventNotFound,
-    FeedsError,
     StorageAway,
     TimedOut,
     Unavailable,
@@ -47,22 +46,27 @@ MOST_REFRESHES = 64
 LISTED = 100
 """Events of the list of those that are known."""
 
+FAILED_FOR = int(freshness.FAILED_FOR.total_seconds())
+
 GLANCE = 0.05
 """Seconds between two looks at a refresh that another process makes."""
 
 
 class Current(Struct, frozen=True):
-    """An edition, until when it is fresh, and whether the last attempt at a newer one failed."""
+    """An edition to serve, the report that says so, and when that ends (POSIX time)."""
 
     edition: Edition
-    until: datetime
-    failed: bool = False
+    report: Report
+    ends: float
 
-    def max_age(self, now: datetime) -> int:
-        """Seconds that a client may keep it, at least one."""
-        if self.failed:
-            return int(freshness.FAILED_FOR.total_seconds())
-        return max(1, int((self.until - now).total_seconds()))
+    @property
+    def failed(self) -> bool:
+        """Whether the last attempt at a newer one failed."""
+        return self.report.error is not None
+
+    def max_age(self, now: float) -> int:
+        """Seconds that a client may keep it, at least one; ``now`` is POSIX time."""
+        return FAILED_FOR if self.report.error else max(1, int(self.ends - now))
 
 
 class _Refresh:
@@ -126,21 +130,18 @@ class Newsroom:
         if report.edition is None:
             error = report.error or EventNotFound()
             raise error.anew()  # it is everybody's who asks meanwhile
-        self._polls.note(event_id)
-        gone = report.edition.gone
-        if gone and gone + SHOWN_UNLISTED <= self._clock():
+        now = self._clock()
+        self._polls.note(event_id, now)
+        if report.edition.gone and report.edition.gone + SHOWN_UNLISTED <= now:
             raise EventGone
-        return Current(report.edition, report.until, failed=report.error is not None)
+        return Current(report.edition, report, report.until.timestamp())
 
-    def at_hand(self, event_id: str) -> Current | None:
-        """The edition to serve now, if it is in memory and nobody is to be refused."""
-        report = self._remembered(event_id)
-        if report is None or report.edition is None:
-            return None
-        try:
-            return self.current(event_id)
-        except FeedsError:
-            return None
+    def holds(self, event_id: str, report: Report, now: float) -> bool:
+        """Whether this is still the last word on an event; ``now`` is POSIX time.
+
+        Not when it is time to look what others have saved: somebody has to ask for ``current``.
+        """
+        return self._memory.get(event_id) is report and self._polls.looked(now)
 
     def nearest(self) -> list[Event]:
         """The events that are known, the next one first; as before while the database is away."""
@@ -153,7 +154,7 @@ class Newsroom:
 
     def _catch_up(self) -> None:
         """Every few seconds, look what other processes have saved."""
-        if self._polls.time_to_look():
+        if self._polls.time_to_look(self._clock().timestamp()):
             self._looking.do()
 
     def _look(self) -> None:

@@ -22,23 +22,27 @@ class Polls:
         self._noted: Recent[str, datetime] = Recent(REMEMBERED)
         self._pending: set[str] = set()
         self._revision: int | None = None
-        self._looked: datetime | None = None
+        self._looked = self._look_again = 0.0
         self._lock = Lock()
 
-    def note(self, event_id: str) -> None:
+    def note(self, event_id: str, now: datetime) -> None:
         """That an event was polled: the database is told once an hour."""
-        now, noted = self._clock(), self._noted.get(event_id)
+        noted = self._noted.get(event_id)
         if noted is None or not noted <= now < noted + NOTED_EVERY:
             self._noted.put(event_id, now)
             self._pending.add(event_id)
 
-    def time_to_look(self) -> bool:
+    def looked(self, now: float) -> bool:
+        """Whether somebody has looked of late, or is looking."""
+        return self._looked <= now < self._look_again
+
+    def time_to_look(self, now: float) -> bool:
         """Whether it is time to look; who is told so looks, others not before ``LOOK`` is over."""
-        now = self._clock()
         with self._lock:
-            if self._looked and self._looked <= now < self._looked + LOOK:
+            if self.looked(now):
                 return False
             self._looked = now
+            self._look_again = now + LOOK.total_seconds()
             return True
 
     def look(self) -> News | None:

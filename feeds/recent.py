@@ -26,22 +26,26 @@ class Recent(Generic[K, V]):
         self._lock = Lock()
 
     def get(self, key: K) -> V | None:
-        with self._lock:
-            if key in self._entries:
-                self._entries.move_to_end(key)
-            return self._entries.get(key)
+        # Without the lock, which would cost more than all the rest: each of these is one step of
+        # the interpreter, and what is dropped between the two was not there.
+        try:
+            self._entries.move_to_end(key)
+            return self._entries[key]
+        except KeyError:
+            return None
 
     def put(self, key: K, value: V) -> None:
         with self._lock:
-            if key in self._entries:
-                self._weight -= self._weigh(self._entries.pop(key))
+            before = self._entries.get(key)
+            self._weight += self._weigh(value) - (0 if before is None else self._weigh(before))
             self._entries[key] = value
-            self._weight += self._weigh(value)
+            self._entries.move_to_end(key)
             while len(self._entries) > self._most or self._weight > self._heaviest:
                 self._weight -= self._weigh(self._entries.popitem(last=False)[1])
 
     def change(self, keys: Collection[K] | None, change: Callable[[V], V]) -> None:
         """Change the values of these keys, of all without any, in their places."""
         with self._lock:
-            for key in self._entries if keys is None else self._entries.keys() & keys:
+            # In a list of their own: a get moves them meanwhile.
+            for key in list(self._entries) if keys is None else self._entries.keys() & keys:
                 self._entries[key] = change(self._entries[key])

@@ -122,7 +122,9 @@ def a_site(folder: Path) -> Iterator[Site]:
 
     with Upstream(clock).on() as upstream, served(answer) as port:
         url = f"http://{HOST}:{port}"
-        app = create_app(settings_for(upstream.url, folder, public_url=url, rate=AMPLE), clock)
+        app = create_app(
+            settings_for(upstream.url, folder, public_url=url, rate=AMPLE), clock.timestamp
+        )
         apps.append(app)
         site = Site(url, upstream)
         site.publish(

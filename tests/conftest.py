@@ -38,7 +38,7 @@ def upstream(clock):
 @pytest.fixture
 def app(upstream, tmp_path, clock):
     """The service, asking ``upstream``, with a database of its own."""
-    return create_app(settings_for(upstream.url, tmp_path), clock)
+    return create_app(settings_for(upstream.url, tmp_path), clock.timestamp)
 
 
 @pytest.fixture

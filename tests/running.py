@@ -48,6 +48,10 @@ class Clock:
     def __call__(self) -> datetime:
         return self.now
 
+    def timestamp(self) -> float:
+        """In POSIX time."""
+        return self.now.timestamp()
+
     def advance(self, **duration: float) -> None:
         """Move it by ``seconds=``, ``hours=`` and so on; backwards if negative."""
         self.now += timedelta(**duration)

@@ -7,13 +7,13 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from werkzeug.datastructures import Headers
 
-from feeds.web.answer import Answer, accepts_gzip, answer, represent
+from feeds.web.answer import Answer, Representation, accepts_gzip, answer, represent
 
 NOW = datetime(2025, 6, 14, 12, 0, tzinfo=UTC)
 CHANGED = datetime(2025, 6, 1, 8, 30, 15, tzinfo=UTC)
@@ -27,9 +27,38 @@ CALENDAR = represent(
 )
 
 
-def get(fields: dict[str, str] | None = None, *, method: str = "GET", **given: object) -> Answer:
-    arguments = {"now": NOW, "max_age": 900} | given
-    return answer(CALENDAR, method, Headers(fields or {}), **arguments)  # type: ignore[arg-type]
+class Got(NamedTuple):
+    """An answer as tests read it."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def got(answer: Answer) -> Got:
+    assert answer.status in ("200 OK", "304 NOT MODIFIED")
+    headers = dict(answer.headers)
+    assert len(headers) == len(answer.headers)
+    return Got(int(answer.status[:3]), headers, answer.body)
+
+
+def get(
+    fields: dict[str, str] | None = None,
+    *,
+    method: str = "GET",
+    now: datetime = NOW,
+    max_age: int = 900,
+    download: bool = False,
+) -> Got:
+    request = {
+        f"HTTP_{name.upper().replace('-', '_')}": value for name, value in (fields or {}).items()
+    }
+    request["REQUEST_METHOD"] = method
+    return got(answer(CALENDAR, request, now=now.timestamp(), max_age=max_age, download=download))
+
+
+def etag_of(representation: Representation) -> str:
+    return got(answer(representation, {"REQUEST_METHOD": "GET"}, now=0, max_age=1)).headers["ETag"]
 
 
 FIELD = st.text(st.characters(max_codepoint=255, blacklist_characters="\r\n\0"))
@@ -45,7 +74,7 @@ def test_whatever_a_client_sends_it_gets_an_answer(tags, date, accepted):
 
 class TestFields:
     def test_all_of_them_stand_in_a_200(self):
-        assert get() == Answer(
+        assert get() == Got(
             200,
             {
                 "ETag": f'"{DIGEST}"',
@@ -74,7 +103,7 @@ class TestFields:
 
     def test_a_304_has_three_and_no_body(self):
         """RFC 9110 15.4.5: no metadata besides, Last-Modified only without an ETag."""
-        assert get({"If-None-Match": f'"{DIGEST}"'}) == Answer(
+        assert get({"If-None-Match": f'"{DIGEST}"'}) == Got(
             304,
             {
                 "ETag": f'"{DIGEST}"',
@@ -87,10 +116,10 @@ class TestFields:
     @pytest.mark.parametrize("coding", ["gzip", "identity"])
     def test_head_has_those_of_get_and_no_body(self, coding):
         fields = {"Accept-Encoding": coding}
-        got = get(fields)
+        there = get(fields)
 
-        assert get(fields, method="HEAD") == Answer(200, got.headers, b"")
-        assert got.body
+        assert get(fields, method="HEAD") == Got(200, there.headers, b"")
+        assert there.body
 
     def test_head_is_conditional_as_well(self):
         assert get({"If-None-Match": f'"{DIGEST}"'}, method="HEAD").status == 304
@@ -120,7 +149,7 @@ class TestEtag:
     def test_another_body_has_another_one(self):
         def etag(body: bytes) -> str:
             other = represent(body, media_type="text/plain", last_modified=CHANGED, filename="x")
-            return answer(other, "GET", Headers(), now=NOW, max_age=1).headers["ETag"]
+            return etag_of(other)
 
         assert etag(b"one") != etag(b"two")
 
@@ -129,14 +158,14 @@ class TestEtag:
             BODY, media_type="text/plain", last_modified=NOW - timedelta(1), filename="x"
         )
 
-        assert answer(other, "GET", Headers(), now=NOW, max_age=1).headers["ETag"] == f'"{DIGEST}"'
+        assert etag_of(other) == f'"{DIGEST}"'
 
     def test_it_and_the_gzipped_bytes_are_the_same_in_any_process(self):
         script = f"""
 import datetime
 from feeds.web.answer import represent
 r = represent({BODY!r}, media_type="x", last_modified=datetime.datetime.now(), filename="x")
-print(r.digest, r.gzipped.hex())
+print(r.gzip.etag, r.gzip.body.hex())
 """
         told = {
             subprocess.run(
@@ -149,11 +178,11 @@ print(r.digest, r.gzipped.hex())
             for seed, zone in (("1", "UTC"), ("2", "Asia/Tokyo"))
         }
 
-        assert told == {f"{CALENDAR.digest} {CALENDAR.gzipped.hex()}"}
+        assert told == {f"{CALENDAR.gzip.etag} {CALENDAR.gzip.body.hex()}"}
 
     def test_gzip_tells_neither_the_time_nor_a_name(self):
         """RFC 1952 2.3.1: no flags, MTIME 0."""
-        assert CALENDAR.gzipped[:8] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00"
+        assert CALENDAR.gzip.body[:8] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00"
 
 
 class TestIfNoneMatch:
@@ -228,10 +257,6 @@ class TestIfNoneMatch:
         }
 
         assert get(fields).status == 304
-
-    @pytest.mark.parametrize("name", ["if-none-match", "IF-NONE-MATCH"])
-    def test_the_name_of_a_field_has_no_case(self, name):
-        assert get({name: f'"{DIGEST}"'}).status == 304
 
 
 class TestIfModifiedSince:

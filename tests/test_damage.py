@@ -168,7 +168,7 @@ def start(upstream, folder, clock):
     """Start the service as one more process would; the answer is its client."""
 
     def start():
-        return create_app(settings_for(upstream.url, folder), clock).test_client()
+        return create_app(settings_for(upstream.url, folder), clock.timestamp).test_client()
 
     return start
 
@@ -432,7 +432,7 @@ class TestTroubleAtTheStart:
     ):
         settings = settings_for(upstream.url, path.parent)
         with trouble(path):
-            worker = create_app(settings, clock, made=True).test_client()
+            worker = create_app(settings, clock.timestamp, made=True).test_client()
             assert worker.get("/events/harbor.ics").status_code in (200, 503)
             calls = len(upstream.calls)
             assert worker.get("/events/bridge.ics").status_code == 503

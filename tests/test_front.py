@@ -1,5 +1,6 @@
 """The answers that are at hand before the application are those that it would give."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -20,14 +21,14 @@ class Both:
 
     def __init__(self, app, monkeypatch):
         self._client = app.test_client()
-        self._delivery = app.extensions["delivery"]
+        self.delivery = app.extensions["delivery"]
         self._monkeypatch = monkeypatch
         self.at_hand = 0
 
     def ask(self, path, **options):
         """The answer of both, which is the same; how often the front had it is counted."""
         first = self._client.open(path, **options)  # from here on it is at hand, if it can be
-        real = self._delivery.at_hand
+        real = self.delivery.at_hand
 
         def counting(environ):
             found = real(environ)
@@ -35,9 +36,9 @@ class Both:
             return found
 
         with self._monkeypatch.context() as patched:
-            patched.setattr(self._delivery, "at_hand", counting)
+            patched.setattr(self.delivery, "at_hand", counting)
             fronted = self._client.open(path, **options)
-            patched.setattr(self._delivery, "at_hand", lambda _: None)
+            patched.setattr(self.delivery, "at_hand", lambda _: None)
             plain = self._client.open(path, **options)
         for each in (first, fronted):
             assert each.status == plain.status
@@ -51,8 +52,11 @@ def both(app, monkeypatch):
     return Both(app, monkeypatch)
 
 
-ETAG = object()
-"""Stands for the tag of the representation."""
+@pytest.fixture
+def unlooked(app, monkeypatch):
+    """It is never time to look: each other reason to ask the application has to hold by itself."""
+    monkeypatch.setattr(app.extensions["delivery"].newsroom._polls, "looked", lambda _: True)
+
 
 TAGS = st.one_of(
     st.sampled_from([None, "*", "", '"x"', 'W/"x"', "x", '"', "W/", '"a", "b"', "\xff\xfe"]),
@@ -136,6 +140,50 @@ def test_what_was_asked_for_before_is_at_hand(both):
     assert both.at_hand == 3
 
 
+def test_during_an_outage_as_well(both, upstream, clock):
+    both.ask(FEED)
+    upstream.refuse(500, "INTERNAL")
+    clock.advance(days=2)
+    assert both.ask(FEED).headers["Cache-Control"].startswith("max-age=60, ")
+    assert both.at_hand == 2
+
+
+def test_every_two_seconds_somebody_looks_what_others_have_saved(app, client, clock, monkeypatch):
+    client.get(FEED)
+    looks = []
+    polls = app.extensions["delivery"].newsroom._polls
+    monkeypatch.setattr(polls, "look", lambda: looks.append(clock()))
+    start = clock()
+    for _ in range(10):
+        client.get(FEED)
+        clock.advance(milliseconds=500)
+    assert [(each - start).total_seconds() for each in looks] == [2, 4]
+
+
+@pytest.mark.usefixtures("unlooked")
+def test_once_an_hour_it_is_noted_that_an_event_is_polled(app, client, clock, monkeypatch):
+    client.get(FEED)
+    noted = []
+    delivery = app.extensions["delivery"]
+    monkeypatch.setattr(
+        delivery.newsroom._polls, "note", lambda event_id, now: noted.append((event_id, now))
+    )
+    for _ in range(5):
+        clock.advance(minutes=20)
+        client.get(FEED)
+    assert [event_id for event_id, _ in noted] == [EXAMPLE]
+
+
+@pytest.mark.usefixtures("unlooked")
+def test_a_clock_that_was_put_back_proves_nothing(app, client, clock):
+    client.get(FEED)
+    delivery = app.extensions["delivery"]
+    environ = EnvironBuilder(FEED).get_environ()
+    assert delivery.at_hand(environ)
+    clock.advance(seconds=-10)
+    assert delivery.at_hand(environ) is None
+
+
 @pytest.mark.parametrize("path", ["/", f"/events/{EXAMPLE}", "/robots.txt", f"{FEED}?busy=2"])
 def test_what_is_no_feed_is_not(both, path):
     both.ask(path)
@@ -150,13 +198,14 @@ def test_a_query_too_long_to_be_remembered_is_answered_all_the_same(both):
 def test_ten_thousand_queries_of_one_event_are_one_rendering(app, monkeypatch):
     monkeypatch.setattr(module, "KEPT", 50)
     client, delivery = app.test_client(), app.extensions["delivery"]
-    delivery.__init__(delivery.newsroom, delivery.clock, delivery.timezone, delivery._since)
+    delivery.__init__(delivery.newsroom, delivery._timestamp, delivery.timezone, delivery._since)
     tags = {client.get(f"{FEED}?x={number}").headers["ETag"] for number in range(200)}
     assert len(tags) == 1
     assert len(delivery._asked._entries) == 50
     assert len(delivery._kept._entries) == 1
 
 
+@pytest.mark.usefixtures("unlooked")
 def test_a_new_edition_is_never_hidden_by_what_was_at_hand(client, upstream, clock):
     before = client.get(FEED)
     assert client.get(FEED).data == before.data
@@ -173,17 +222,27 @@ def test_max_age_counts_down_at_hand_as_well(client, clock):
     assert client.get(FEED).headers["Cache-Control"] != first
 
 
-def test_what_the_clock_changes_is_rendered_anew(client, upstream, clock):
+@pytest.mark.usefixtures("unlooked")
+@pytest.mark.parametrize("failing", [False, True])
+def test_what_the_clock_changes_is_rendered_anew(client, upstream, clock, failing):
+    feed = "/events/harbor-festival.rss"
+    max_age = int(re.match(r"max-age=(\d+)", client.get(feed).headers["Cache-Control"])[1])
     document = upstream.document("harbor-festival")
-    opens = clock() + timedelta(minutes=2)
+    opens = clock() + timedelta(seconds=2 * max_age + 30)
     document["runs"][0] |= {"registrationOpensAt": opens.isoformat()}
     upstream.put("harbor-festival", document)
-    before = [client.get("/events/harbor-festival.rss").data.count(b"<item>") for _ in range(2)]
-    clock.advance(minutes=2)
-    after = client.get("/events/harbor-festival.rss").data.count(b"<item>")
+    clock.advance(seconds=max_age)
+    assert client.get(feed).status_code == 200
+    clock.advance(seconds=max_age)
+    if failing:  # what there is, is served for a minute, whatever happens by then
+        upstream.refuse(500, "INTERNAL")
+    before = [client.get(feed).data.count(b"<item>") for _ in range(2)]
+    clock.advance(seconds=30)
+    after = client.get(feed).data.count(b"<item>")
     assert [*before, after] == [before[0], before[0], before[0] + 1]
 
 
+@pytest.mark.usefixtures("unlooked")
 def test_what_is_not_there_any_more_is_not_at_hand(app, client, clock):
     newsroom = app.extensions["delivery"].newsroom
     assert client.get(FEED).status_code == 200
@@ -193,17 +252,20 @@ def test_what_is_not_there_any_more_is_not_at_hand(app, client, clock):
         assert client.get(FEED).status_code == 404
 
 
+@pytest.mark.usefixtures("unlooked")
 def test_an_event_that_is_gone_for_good_is_gone_at_hand_as_well(client, upstream, clock):
     document = upstream.document(EXAMPLE)
     document["runs"] = []
     upstream.put(EXAMPLE, document)
     client.get(FEED)
     upstream.delete(EXAMPLE)
-    for wait in (timedelta(days=2), timedelta(minutes=2), timedelta(days=30, seconds=-30)):
+    for wait in (timedelta(days=2), timedelta(minutes=2)):
         clock.now += wait
         assert client.get(FEED).status_code == 200
     upstream.refuse(500, "INTERNAL")
-    clock.advance(minutes=1)
+    clock.advance(days=30, seconds=-30)
+    assert client.get(FEED).status_code == 200  # for a minute, as the refresh failed
+    clock.advance(seconds=30)
     for _ in range(3):
         assert client.get(FEED).status_code == 410
 

@@ -79,7 +79,7 @@ class World:
     def start(self, **changes):
         """Start the service, with other settings if there are any."""
         self.settings = settings_for(self.upstream.url, self.folder, **changes)
-        self.client = create_app(self.settings, self.clock).test_client()
+        self.client = create_app(self.settings, self.clock.timestamp).test_client()
 
     def poll(self):
         """Everybody polls; the answer is what the reader announces."""
@@ -299,7 +299,7 @@ def test_who_asks_only_if_modified_since_learns_of_a_cancellation_after_a_clock_
 
 
 def test_two_processes_tell_one_story_while_one_of_them_cannot_reach_the_upstream(world):
-    other = create_app(world.settings, world.clock).test_client()
+    other = create_app(world.settings, world.clock.timestamp).test_client()
     world.poll()
     other.get("/events/harbor.ics")
     world.clock.advance(hours=25)
@@ -486,4 +486,4 @@ class TestNoFalseCancellation:
 
 def test_a_database_is_bound_to_its_upstream(world, tmp_path):
     with pytest.raises(SettingsError, match="use another database for another upstream"):
-        create_app(settings_for("http://127.0.0.1:9", tmp_path), world.clock)
+        create_app(settings_for("http://127.0.0.1:9", tmp_path), world.clock.timestamp)

@@ -211,7 +211,7 @@ class TestSubscribersOfVersion1:
     def client(self, upstream, tmp_path, clock):
         make_version_1(tmp_path / "feeds.sqlite3", upstream.url)
         upstream.answer(500, "text/plain", "")
-        return create_app(settings_for(upstream.url, tmp_path), clock).test_client()
+        return create_app(settings_for(upstream.url, tmp_path), clock.timestamp).test_client()
 
     @pytest.mark.parametrize("event_id", ["harbor", "meeting"])
     def test_they_are_served_without_a_call_of_the_upstream_while_the_edition_is_fresh(
@@ -271,7 +271,7 @@ class TestSubscribersOfVersion1:
         client.get("/events/harbor.ics")
         first = Database(f"sqlite:///{tmp_path}/feeds.sqlite3").read("harbor")
         clock.advance(seconds=1)
-        again = create_app(settings_for(upstream.url, tmp_path), clock).test_client()
+        again = create_app(settings_for(upstream.url, tmp_path), clock.timestamp).test_client()
         again.get("/events/harbor.ics")
         assert Database(f"sqlite:///{tmp_path}/feeds.sqlite3").read("harbor") == first
         assert first is not None

@@ -238,7 +238,7 @@ class TestFromThereOn:
 
     def test_subscribers_are_served_and_told_the_next_change(self, upstream, tmp_path, clock):
         make_version_2(tmp_path / "feeds.sqlite3", upstream.url)
-        client = create_app(settings_for(upstream.url, tmp_path), clock).test_client()
+        client = create_app(settings_for(upstream.url, tmp_path), clock.timestamp).test_client()
         calendar = CalendarClient("/events/harbor.ics")
         calendar.sequences["harbor-10k@intervals.run"] = 197364601
         reader = ReaderClient("/events/harbor.rss")

@@ -99,13 +99,13 @@ class TestPolled:
         save(database, "a", polled=None)
         clock = Clock(NOW)
         polls = Polls(database, clock)
-        polls.note("a")
+        polls.note("a", clock())
         polls.look()
         clock.advance(hours=1, seconds=-1)
-        polls.note("a")
+        polls.note("a", clock())
         assert not polls._pending
         clock.advance(seconds=1)
-        polls.note("a")
+        polls.note("a", clock())
         assert polls._pending == {"a"}
 
     def test_is_noted_at_the_next_look_if_the_database_was_away(self, url, tmp_path):
@@ -115,7 +115,7 @@ class TestPolled:
             Database(url).note_polled({"a"}, NOW)
         mine = Database(url)
         polls = Polls(mine, Clock(NOW))
-        polls.note("a")
+        polls.note("a", NOW)
         assert polls.look() is None
         mine.open("https://api.example.org", "", NOW)
         save(mine, "a", polled=None)
@@ -125,12 +125,12 @@ class TestPolled:
     def test_one_looks_at_a_time_and_not_too_often(self, database):
         clock = Clock(NOW)
         polls = Polls(database, clock)
-        assert polls.time_to_look()
+        assert polls.time_to_look(clock.timestamp())
         clock.advance(seconds=1)
-        assert not polls.time_to_look()
+        assert not polls.time_to_look(clock.timestamp())
         clock.advance(seconds=1)
-        assert polls.time_to_look()
-        assert not polls.time_to_look()
+        assert polls.time_to_look(clock.timestamp())
+        assert not polls.time_to_look(clock.timestamp())
 
 
 class TestDue:

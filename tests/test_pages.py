@@ -126,7 +126,7 @@ class TestWhatItSays:
             (Rate(20, timedelta(days=1), 4), "3 hours"),
         ):
             settings = settings_for(upstream.url, tmp_path, rate=rate)
-            client = create_app(settings, clock).test_client()
+            client = create_app(settings, clock.timestamp).test_client()
             client.get("/events/later.ics")
             clock.advance(seconds=3)
             page = client.get("/events/later").text
@@ -222,7 +222,7 @@ class TestHome:
 
     def test_it_is_well_while_the_database_is_away(self, upstream, tmp_path, clock):
         settings = settings_for(upstream.url, tmp_path)
-        client = create_app(settings, clock).test_client()
+        client = create_app(settings, clock.timestamp).test_client()
         client.get("/events/harbor-festival.ics")
         assert "Harbor Festival" in client.get("/").text
         (tmp_path / "feeds.sqlite3").rename(tmp_path / "elsewhere")

@@ -69,7 +69,7 @@ def polled(polls, clock, *ids, after=timedelta(0)):
     """Poll these events so much later, and look."""
     clock.now += after
     for id_ in ids:
-        polls.note(id_)
+        polls.note(id_, clock())
     assert polls.look()
 
 
@@ -124,28 +124,28 @@ class Shared(datetime):
 
 class TestTheTimeToLook:
     def test_comes_once_in_a_while(self, polls, clock):
-        assert polls.time_to_look()
+        assert polls.time_to_look(clock.timestamp())
         polls.look()
         clock.now += LOOK - MICROSECOND
-        assert not polls.time_to_look()
+        assert not polls.time_to_look(clock.timestamp())
         clock.now += MICROSECOND
-        assert polls.time_to_look()
+        assert polls.time_to_look(clock.timestamp())
 
     def test_comes_for_one_of_two_threads_that_ask_together(self, polls, clock):
         Shared.both.reset()
         clock.now = Shared.fromtimestamp(NOW.timestamp(), UTC)
-        assert polls.time_to_look()
+        assert polls.time_to_look(clock.timestamp())
         polls.look()
         clock.now += LOOK
         with ThreadPoolExecutor(2) as threads:
-            asked = [threads.submit(polls.time_to_look) for _ in range(2)]
+            asked = [threads.submit(polls.time_to_look, clock.timestamp()) for _ in range(2)]
         assert sorted(each.result() for each in asked) == [False, True]
 
     def test_comes_after_a_clock_was_put_back(self, polls, clock):
-        assert polls.time_to_look()
+        assert polls.time_to_look(clock.timestamp())
         polls.look()
         clock.now -= DAY
-        assert polls.time_to_look()
+        assert polls.time_to_look(clock.timestamp())
 
 
 class TestALook:
@@ -165,7 +165,7 @@ class TestALook:
         polls = Polls(another(url), clock)
         assert polls.look() is not None
         save(database, "harbor")
-        polls.note("harbor")
+        polls.note("harbor", clock())
         with database._engine.write() as connection:
             connection.execute(sa.update(events).values(doubt=None))
             assert polls.look() is None
@@ -181,12 +181,12 @@ class TestALook:
         save(database, "harbor", "lakefront")
         polls.look()
         save(database, "harbor")
-        polls.note("lakefront")
+        polls.note("lakefront", clock())
         with away(url, request):
             for _ in range(2):
-                assert polls.time_to_look()
+                assert polls.time_to_look(clock.timestamp())
                 assert polls.look() is None
                 clock.now += LOOK
-        assert polls.time_to_look()
+        assert polls.time_to_look(clock.timestamp())
         assert heard(polls) == {"harbor"}
         assert noted(database) == {"harbor": None, "lakefront": 2 * LOOK}

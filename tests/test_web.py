@@ -323,7 +323,7 @@ class TestAddresses:
     def test_addresses_come_from_the_settings(self, upstream, tmp_path, clock, path):
         for public_url in ("https://one.example", "https://two.example/running"):
             settings = settings_for(upstream.url, tmp_path, public_url=public_url)
-            text = create_app(settings, clock).test_client().get(path).text
+            text = create_app(settings, clock.timestamp).test_client().get(path).text
 
             assert f"{public_url}/events/{EXAMPLE}" in re.sub("\r\n ", "", text)
             assert "localhost" not in text
@@ -354,7 +354,7 @@ class TestUnknownEvents:
 
     def test_the_longest_max_age_holds_for_it_too(self, upstream, tmp_path, clock):
         settings = settings_for(upstream.url, tmp_path, max_age=timedelta(seconds=60))
-        client = create_app(settings, clock).test_client()
+        client = create_app(settings, clock.timestamp).test_client()
         client.get("/events/nobody.ics")
         clock.advance(seconds=60)
         client.get("/events/nobody.ics")
@@ -567,7 +567,7 @@ class TestFreshness:
 
     def test_a_deployment_may_want_it_fresher(self, upstream, tmp_path, clock):
         settings = settings_for(upstream.url, tmp_path, max_age=timedelta(seconds=1))
-        client = create_app(settings, clock).test_client()
+        client = create_app(settings, clock.timestamp).test_client()
         assert max_age(client.get(CALENDAR)) == 1
         clock.advance(seconds=1)
         assert max_age(client.get(CALENDAR)) == 1
@@ -575,7 +575,7 @@ class TestFreshness:
         assert upstream.asked == [EXAMPLE, EXAMPLE]
 
     def test_another_process_needs_no_call_of_its_own(self, app, upstream, tmp_path, clock):
-        other = create_app(settings_for(upstream.url, tmp_path), clock).test_client()
+        other = create_app(settings_for(upstream.url, tmp_path), clock.timestamp).test_client()
         for path in OF_AN_EVENT:
             mine, others = app.test_client().get(path), other.get(path)
 
@@ -587,7 +587,7 @@ class TestFreshness:
         upstream.publish("harbor", "2026-06-20")
         clients = [
             app.test_client(),
-            create_app(settings_for(upstream.url, tmp_path), clock).test_client(),
+            create_app(settings_for(upstream.url, tmp_path), clock.timestamp).test_client(),
         ]
         for client in clients:
             client.get("/events/harbor.ics")
@@ -603,7 +603,7 @@ class TestFreshness:
         before = client.get("/events/harbor.ics")
         upstream.stop()
         clock.advance(days=1)
-        later = create_app(settings_for(upstream.url, tmp_path), clock).test_client()
+        later = create_app(settings_for(upstream.url, tmp_path), clock.timestamp).test_client()
 
         assert later.get("/events/harbor.ics").headers["ETag"] == before.headers["ETag"]
 
@@ -722,7 +722,7 @@ class TestAnUpstreamThatFails:
         monkeypatch.setattr(exchange, "READ_TIMEOUT", 0.2)
         with socket.create_server((HOST, 0)) as silent:
             settings = settings_for(f"http://{HOST}:{silent.getsockname()[1]}", tmp_path)
-            response = create_app(settings, clock).test_client().get(CALENDAR)
+            response = create_app(settings, clock.timestamp).test_client().get(CALENDAR)
 
         assert_one_line(response, 504)
 
@@ -749,7 +749,7 @@ class TestTheKey:
     ):
         caplog.set_level(logging.DEBUG)
         settings = settings_for(upstream.url, tmp_path, api_key=self.WRONG)
-        client = create_app(settings, clock).test_client()
+        client = create_app(settings, clock.timestamp).test_client()
         answers = [client.get(path) for path in ROUTES]
 
         for response in answers[: len(OF_AN_EVENT)]:

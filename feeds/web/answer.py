@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Protocol
+from wsgiref.types import WSGIEnvironment
 
 from msgspec import Struct
 from werkzeug.http import http_date, parse_date, parse_etags
@@ -17,8 +17,8 @@ from werkzeug.http import http_date, parse_date, parse_etags
 MAX_STALE = 604_800
 """Seconds for which a cache may serve what it has while this service is in error (RFC 5861)."""
 
-NOT_MODIFIED = 304
-OK = 200
+OK = "200 OK"
+NOT_MODIFIED = "304 NOT MODIFIED"
 
 # RFC 9110 5.6.7, newest first. Mail's parser, behind parse_date, takes far more, and overflows.
 _HTTP_DATE = re.compile(
@@ -28,31 +28,30 @@ _HTTP_DATE = re.compile(
 )
 
 
-class Fields(Protocol):
-    """Header fields of a request, looked up regardless of case."""
+_VARY = ("Vary", "Accept-Encoding")
 
-    def get(self, name: str, /) -> str | None:
-        """The value of a field, or None without one."""
+
+class Coded(Struct, frozen=True):
+    """A representation in one coding: its tag, its bytes, and what a 200 says whenever it is."""
+
+    etag: str
+    body: bytes
+    headers: tuple[tuple[str, str], ...]
 
 
 class Representation(Struct, frozen=True):
-    """Bytes of one media type in both codings, and what is known of them."""
+    """Bytes of one media type in both codings, and when they last changed (POSIX time)."""
 
-    body: bytes
-    gzipped: bytes
-    digest: str
-    media_type: str
-    last_modified: datetime
-    filename: str
-    more: Mapping[str, str] = {}
-    """Header fields besides those that all answers have."""
+    identity: Coded
+    gzip: Coded
+    last_modified: float
 
 
 class Answer(Struct, frozen=True):
-    """A status, header fields, and a body, empty for HEAD and 304."""
+    """A status line, header fields, and a body, empty for HEAD and 304."""
 
-    status: int
-    headers: dict[str, str]
+    status: str
+    headers: list[tuple[str, str]]
     body: bytes
 
 
@@ -64,66 +63,67 @@ def represent(
     filename: str,
     more: Mapping[str, str] | None = None,
 ) -> Representation:
-    """A representation, compressed once, the same bytes on any day."""
-    return Representation(
-        body=body,
-        gzipped=gzip.compress(body, mtime=0),
-        digest=hashlib.sha256(body).hexdigest(),
-        media_type=media_type,
-        last_modified=last_modified,
-        filename=filename,
-        more=more or {},
+    """A representation, compressed once, the same bytes on any day.
+
+    ``more`` are header fields besides those that all answers have.
+    """
+    digest = hashlib.sha256(body).hexdigest()
+    every = (
+        ("Content-Type", media_type),
+        _VARY,
+        ("Access-Control-Allow-Origin", "*"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Last-Modified", http_date(last_modified)),
+        ("Content-Disposition", f'inline; filename="{filename}"'),
+        *(more or {}).items(),
     )
+    gzipped = gzip.compress(body, mtime=0)
+    return Representation(
+        _coded(body, f'"{digest}"', every),
+        _coded(gzipped, f'"{digest}-gzip"', (*every, ("Content-Encoding", "gzip"))),
+        last_modified.timestamp(),
+    )
+
+
+def _coded(body: bytes, etag: str, every: tuple[tuple[str, str], ...]) -> Coded:
+    return Coded(etag, body, (("ETag", etag), ("Content-Length", str(len(body))), *every))
 
 
 def answer(
     representation: Representation,
-    method: str,
-    request: Fields,
+    request: WSGIEnvironment,
     *,
-    now: datetime,
+    now: float,
     max_age: int,
     download: bool = False,
 ) -> Answer:
-    """The answer to GET or HEAD with these header fields."""
-    gzipped = accepts_gzip(request.get("Accept-Encoding") or "")
-    etag = f"{representation.digest}-gzip" if gzipped else representation.digest
-    headers = {
-        "ETag": f'"{etag}"',
-        "Cache-Control": f"max-age={max_age}, stale-if-error={MAX_STALE}",
-        "Vary": "Accept-Encoding",
-    }
-    if _not_modified(request, etag, representation.last_modified, now):
+    """The answer to a request (named as in PEP 3333) that is GET or HEAD; ``now`` is POSIX time."""
+    codings = request.get("HTTP_ACCEPT_ENCODING")
+    coded = representation.gzip if codings and accepts_gzip(codings) else representation.identity
+    # RFC 9110 8.8.2.1: none in the future, as after a clock that jumped back.
+    last_modified = representation.last_modified if representation.last_modified <= now else None
+    fresh = ("Cache-Control", f"max-age={max_age}, stale-if-error={MAX_STALE}")
+    if _not_modified(request, coded.etag, last_modified):
         # RFC 9110 15.4.5: no other metadata than that; Last-Modified only without an ETag.
-        return Answer(NOT_MODIFIED, headers, b"")
-    body = representation.gzipped if gzipped else representation.body
-    disposition = "attachment" if download else "inline"
-    headers |= {
-        "Content-Type": representation.media_type,
-        "Content-Length": str(len(body)),
-        "Content-Disposition": f'{disposition}; filename="{representation.filename}"',
-        "Access-Control-Allow-Origin": "*",
-        "X-Content-Type-Options": "nosniff",
-        **representation.more,
-    }
-    if gzipped:
-        headers["Content-Encoding"] = "gzip"
-    if representation.last_modified <= now:
-        # RFC 9110 8.8.2.1: never in the future, as after a clock that jumped back.
-        headers["Last-Modified"] = _date(representation.last_modified)
-    return Answer(OK, headers, b"" if method == "HEAD" else body)
+        return Answer(NOT_MODIFIED, [("ETag", coded.etag), fresh, _VARY], b"")
+    headers = [fresh, *coded.headers]
+    if last_modified is None:
+        headers = [each for each in headers if each[0] != "Last-Modified"]
+    if download:
+        headers = [(name, value.replace("inline;", "attachment;")) for name, value in headers]
+    return Answer(OK, headers, b"" if request["REQUEST_METHOD"] == "HEAD" else coded.body)
 
 
-def _not_modified(request: Fields, etag: str, last_modified: datetime, now: datetime) -> bool:
+def _not_modified(request: WSGIEnvironment, etag: str, last_modified: float | None) -> bool:
     """RFC 9110 13.2.2: If-Modified-Since counts only without If-None-Match."""
-    if (tags := request.get("If-None-Match")) is not None:
-        return tags == f'"{etag}"' or parse_etags(tags).contains_weak(etag)
-    date = request.get("If-Modified-Since") or ""
-    since = parse_date(date) if _HTTP_DATE.fullmatch(date) else None
-    return since is not None and last_modified <= now and last_modified <= since
-
-
-_date = lru_cache(1024)(http_date)
+    tags = request.get("HTTP_IF_NONE_MATCH")
+    if tags is not None:
+        return tags == etag or parse_etags(tags).contains_weak(etag[1:-1])
+    date = request.get("HTTP_IF_MODIFIED_SINCE")
+    if date is None or last_modified is None or not _HTTP_DATE.fullmatch(date):
+        return False
+    since = parse_date(date)
+    return since is not None and last_modified <= since.timestamp()
 
 
 @lru_cache(1024)  # of so many programs that poll

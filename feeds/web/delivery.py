@@ -1,16 +1,16 @@
 """From a request for an event to its answer: the way that all feeds and pages of events take."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 from wsgiref.types import WSGIEnvironment
 
 from flask import Response, current_app, request
 from msgspec import Struct
-from werkzeug.datastructures import EnvironHeaders
 
 from feeds.errors import SettingsError, StorageAway
 from feeds.formats import FORMATS
+from feeds.freshness import NOTED_EVERY
 from feeds.model import Edition
 from feeds.newsroom import Current, Newsroom
 from feeds.recent import Recent
@@ -39,7 +39,7 @@ class Rendering(Struct, frozen=True):
     @property
     def weight(self) -> int:
         """Bytes."""
-        return len(self.representation.body) + len(self.representation.gzipped)
+        return len(self.representation.identity.body) + len(self.representation.gzip.body)
 
 
 Key = tuple[str, str, str]
@@ -47,32 +47,41 @@ Key = tuple[str, str, str]
 
 
 class Kept(NamedTuple):
-    """A rendering, and what it was made from."""
+    """A rendering of what was current, and when it can be served without asking for that.
 
-    edition: Edition
+    In POSIX time: to compare and subtract datetimes would take most of what a hit takes.
+    """
+
+    current: Current
     rendering: Rendering
+    since: float
+    until: float
 
 
 class Delivery:
     """Editions from the newsroom, rendered once each and kept until there is a newer one.
 
-    ``timezone`` is the home zone, ``since`` tells when the service began to write bytes as it does
-    now.
+    ``timestamp`` tells the POSIX time, ``timezone`` is the home zone, ``since`` tells when the
+    service began to write bytes as it does now.
     """
 
     def __init__(
         self,
         newsroom: Newsroom,
-        clock: Callable[[], datetime],
+        timestamp: Callable[[], float],
         timezone: str,
         since: Callable[[], datetime],
     ) -> None:
         self.newsroom = newsroom
-        self.clock = clock
+        self._timestamp = timestamp
         self.timezone = timezone
         self._since = since
         self._kept: Recent[Key, Kept] = Recent(KEPT, HEAVIEST, lambda kept: kept.rendering.weight)
         self._asked: Recent[tuple[str, str], tuple[Key, bool]] = Recent(KEPT)
+
+    def clock(self) -> datetime:
+        """The time that it is."""
+        return datetime.fromtimestamp(self._timestamp(), UTC)
 
     @property
     def since(self) -> datetime:
@@ -99,17 +108,16 @@ class Delivery:
         current = current or self.newsroom.current(event_id)
         now = self.clock()
         key = (event_id, kind, query)
-        rendering = self._rendered(key, current.edition, now, render)
+        rendering = self._rendered(key, current, now, render)
         if kind in FORMATS:
             asked = _asked(request.environ)
             if len(asked[0]) + len(asked[1]) <= LONGEST:
                 self._asked.put(asked, (key, download))
         answered = answer(
             rendering.representation,
-            request.method,
-            request.headers,
-            now=now,
-            max_age=current.max_age(now),
+            request.environ,
+            now=now.timestamp(),
+            max_age=current.max_age(now.timestamp()),
             download=download,
         )
         response = Response(answered.body, answered.status)
@@ -123,13 +131,15 @@ class Delivery:
         if asked is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
         key, download = asked
-        current, kept, now = self.newsroom.at_hand(key[0]), self._kept.get(key), self.clock()
-        if not (current and kept and kept.edition is current.edition) or kept.rendering.over(now):
+        kept, now = self._kept.get(key), self._timestamp()
+        if kept is None or not kept.since <= now < kept.until:
+            return None
+        current = kept.current
+        if not self.newsroom.holds(key[0], current.report, now):
             return None
         return answer(
             kept.rendering.representation,
-            environ["REQUEST_METHOD"],
-            EnvironHeaders(environ),
+            environ,
             now=now,
             max_age=current.max_age(now),
             download=download,
@@ -138,15 +148,21 @@ class Delivery:
     def _rendered(
         self,
         key: Key,
-        edition: Edition,
+        current: Current,
         now: datetime,
         render: Callable[[Edition, datetime], Rendering],
     ) -> Rendering:
         kept = self._kept.get(key)
-        if kept and kept.edition is edition and not kept.rendering.over(now):
-            return kept.rendering
-        rendering = render(edition, now)
-        self._kept.put(key, Kept(edition, rendering))
+        if kept and kept.current.edition is current.edition and not kept.rendering.over(now):
+            rendering = kept.rendering
+        else:
+            rendering = render(current.edition, now)
+        ends = [current.report.until, now + NOTED_EVERY]  # that it is polled has to be noted again
+        if rendering.until:
+            ends.append(rendering.until)
+        if current.edition.gone:
+            ends.append(now)  # it may be one to refuse
+        self._kept.put(key, Kept(current, rendering, now.timestamp(), min(ends).timestamp()))
         return rendering
 
 

@@ -8,8 +8,6 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from feeds.web.delivery import Delivery
 
-_LINES = {200: "200 OK", 304: "304 NOT MODIFIED"}
-
 
 def front(application: WSGIApplication, delivery: Delivery) -> WSGIApplication:
     """The application, and before it the answers that are at hand."""
@@ -18,7 +16,7 @@ def front(application: WSGIApplication, delivery: Delivery) -> WSGIApplication:
         found = delivery.at_hand(environ)
         if found is None:
             return application(environ, start_response)
-        start_response(_LINES[found.status], list(found.headers.items()))
+        start_response(found.status, found.headers)
         return (found.body,)
 
     return answered

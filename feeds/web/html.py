@@ -92,7 +92,7 @@ def asset(name: str) -> str:
 
 def version(name: str) -> str:
     """What tells its bytes from those of other deployments."""
-    return asset_of(name).digest[:12]
+    return asset_of(name).identity.etag[1:13]
 
 
 def asset_of(name: str) -> Representation:

@@ -137,9 +137,8 @@ def asset(name: str) -> Response:
         raise NotFound
     told = answer(
         html.asset_of(name),
-        request.method,
-        request.headers,
-        now=delivery().clock(),
+        request.environ,
+        now=delivery().clock().timestamp(),
         # Under another name it is that of another deployment, which is about to end or begins.
         max_age=FOR_EVER if request.query_string.decode("latin-1") == html.version(name) else 60,
     )
