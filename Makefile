@@ -11,7 +11,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--custom-compile-command 'make lock' pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chromium bench lock clean
+.PHONY: help setup demo test chromium nginx bench lock clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -21,7 +21,7 @@ setup: .venv/dev
 demo: .venv/run
 	@exec $(BIN)/python -m feeds demo
 
-test: .venv/dev chromium
+test: .venv/dev chromium nginx
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -36,6 +36,17 @@ chromium:
 		{ apt-get -qq update && apt-get -qq -y install --no-install-recommends chromium fonts-dejavu-core; } > /dev/null 2>&1 || \
 			echo 'Chromium cannot be installed: tests in a browser are skipped.'; \
 	else echo 'There is no Chromium: tests in a browser are skipped.'; fi
+
+# The nginx of the tests, where it can be had from Debian: unpacked, not installed, which would start it.
+nginx: .venv/dev
+	@PATH="$$PATH:/usr/sbin:.venv/nginx/usr/sbin"; \
+	command -v nginx > /dev/null || \
+	if command -v apt-get > /dev/null; then \
+		echo 'Unpacking nginx for the tests ...'; \
+		{ [ "$$(id -u)" != 0 ] || apt-get -qq update; mkdir -p .venv/nginx && cd .venv/nginx && \
+			apt-get -qq download nginx && dpkg -x nginx_*.deb . && usr/sbin/nginx -v; } > /dev/null 2>&1 || \
+			{ rm -rf .venv/nginx; echo 'nginx cannot be had: tests with it are skipped.'; }; \
+	else echo 'There is no nginx: tests with it are skipped.'; fi
 
 bench: .venv/dev
 	@exec $(BIN)/python -m bench

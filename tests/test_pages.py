@@ -103,6 +103,7 @@ class TestForMachines:
             assert found
             asset = client.get(f"/{found[1]}")
             assert asset.headers["Cache-Control"].startswith("max-age=31536000")
+            assert client.head(f"/{found[1]}").headers == asset.headers
             unchanged = client.get(f"/{found[1]}", headers={"If-None-Match": asset.headers["ETag"]})
             assert unchanged.status_code == 304
             other = client.get(f"/assets/{name}?ffffffffffff")

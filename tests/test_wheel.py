@@ -119,6 +119,6 @@ def test_the_source_distribution_holds_no_environment_and_no_database(sdist):
         tops = {PurePosixPath(name).parts[1] for name in archive.getnames()}
 
     assert tops <= {
-        *("bench", "docs", "feeds", "templates", "tests"),
+        *("bench", "deploy", "docs", "feeds", "templates", "tests"),
         *("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "PKG-INFO", ".gitignore"),
     }

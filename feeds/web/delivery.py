@@ -120,10 +120,7 @@ class Delivery:
             max_age=current.max_age(now.timestamp()),
             download=download,
         )
-        response = Response(answered.body, answered.status)
-        response.headers.clear()
-        response.headers.extend(answered.headers)
-        return response
+        return respond(answered)
 
     def at_hand(self, environ: WSGIEnvironment) -> Answer | None:
         """The answer to a request that was made before, while nothing about it has changed."""
@@ -178,6 +175,14 @@ def passed(marks: Iterable[datetime], now: datetime) -> tuple[datetime | None, d
         max((mark for mark in known if mark <= now), default=None),
         min((mark for mark in known if mark > now), default=None),
     )
+
+
+def respond(answered: Answer) -> Response:
+    """An answer for Flask, which would tell the length of the body itself: of none, for HEAD."""
+    made = Response(answered.body, answered.status)
+    made.headers.clear()
+    made.headers.extend(answered.headers)
+    return made
 
 
 def delivery() -> Delivery:

@@ -16,7 +16,7 @@ from feeds.model import Edition, Event, Feed
 from feeds.schedule import entries, entries_of, last_modified, leavings
 from feeds.web import html
 from feeds.web.answer import answer, represent
-from feeds.web.delivery import Rendering, delivery, passed
+from feeds.web.delivery import Rendering, delivery, passed, respond
 
 blueprint = Blueprint("pages", __name__)
 
@@ -142,7 +142,7 @@ def asset(name: str) -> Response:
         # Under another name it is that of another deployment, which is about to end or begins.
         max_age=FOR_EVER if request.query_string.decode("latin-1") == html.version(name) else 60,
     )
-    return Response(told.body, told.status, told.headers)
+    return respond(told)
 
 
 @blueprint.get("/robots.txt", provide_automatic_options=False)
