@@ -99,15 +99,16 @@ def entries(edition: Edition, home: str, at: dt.datetime | None = None) -> tuple
     ``home`` is the zone of events without a known place.
     """
     stamps = tuple(edition.stamps.items())
-    return _entries(edition.event, edition.gone, stamps, edition.changes, home, at)
+    return _entries(edition.event, stamps, edition.changes, gone=edition.gone, home=home, at=at)
 
 
 @lru_cache(maxsize=8)
 def _entries(
     event: Event,
-    gone: dt.datetime | None,
     stamps: tuple[tuple[str, Stamp], ...],
     changes: tuple[Change, ...],
+    *,
+    gone: dt.datetime | None,
     home: str,
     at: dt.datetime | None,
 ) -> tuple[Entry, ...]:
