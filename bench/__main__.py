@@ -1,4 +1,4 @@
-"""``python -m bench [hits|herd|polls|hang|day]...``: these benchmarks, or all; tables on stdout."""
+"""``python -m bench [hits|renders|herd|polls|hang|day]...``: these, or all; tables on stdout."""
 
 import os
 import platform
@@ -6,10 +6,11 @@ import signal
 import sys
 from datetime import UTC, datetime
 
-from bench import day, hang, herd, hits, polls
+from bench import day, hang, herd, hits, polls, renders
 
 BENCHMARKS = {
     "hits": hits.main,
+    "renders": renders.main,
     "herd": herd.main,
     "polls": polls.main,
     "hang": hang.main,

@@ -189,7 +189,7 @@ def _run(wire: _Run, event: Event) -> Run:
         _tell_once(f"{what}: distanceStandard {standard!r:.80} is not known")
     return Run(
         id=wire.id,
-        distance_meters=wire.distance_meters,
+        distance_meters=wire.distance_meters + 0.0,  # without the sign of zero, as in a point
         distance_standard=standard if standard in DISTANCES else "Other",
         distance_label=values.line(wire.distance_label) or standard or wire.id,
         date=values.day(wire.date),

@@ -9,10 +9,12 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from sys import getsizeof
 
 from msgspec import Struct, structs
 
 from feeds import announcements, changes, wording
+from feeds.memo import memo
 from feeds.model import Change, Edition, Event, Feed, Options, State
 from feeds.options import keeps
 from feeds.schedule import Entry, entries, entries_of
@@ -38,7 +40,7 @@ class Item(Struct, frozen=True, kw_only=True):
 
 def items(feed: Feed) -> tuple[Item, ...]:
     """The items of a feed, newest first."""
-    found = [_run_item(entry, feed) for entry in entries_of(feed)]
+    found = [_run_item(entry, feed.page) for entry in entries_of(feed)]
     for edition in feed.editions:
         shown = {
             entry.run.id: entry
@@ -68,11 +70,12 @@ def published(edition: Edition) -> Iterator[dt.datetime]:
     yield from (change.noticed for change in edition.changes)
 
 
-def _run_item(entry: Entry, feed: Feed) -> Item:
+@memo.remembers(weigh=lambda item: getsizeof(item.html))
+def _run_item(entry: Entry, page: str) -> Item:
     """A run as it is now, which is also its announcement."""
     title = f"{wording.summary(entry)}, {wording.when(entry.period)}"
     facts = [*wording.facts(entry), wording.place(entry) or ""]
-    links = wording.links(entry, feed.page)
+    links = wording.links(entry, page)
     return _item(
         entry.uid, title, _html(facts, links, entry.event.description), entry.stamp.created, [entry]
     )

@@ -6,6 +6,7 @@ The partner API gives runs a start at most, and events one end for all of them.
 import datetime as dt
 import logging
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from math import ceil
 from zoneinfo import ZoneInfo
 
@@ -50,10 +51,13 @@ class Period(Struct, frozen=True):
 class Entry(Struct, frozen=True):
     """What becomes a VEVENT and an item: a run in its event, when it takes place, its stamp.
 
-    Of an event without runs it is the event itself; ``run`` then has the event's id.
+    Of an event without runs it is the event itself; ``run`` then has the event's id. The ``event``
+    is without its runs, and ``alone`` tells that this is the only one: an entry is all that texts
+    of a run depend on, so that what is made of equal entries can be used again.
     """
 
     event: Event
+    alone: bool
     run: Run
     period: Period
     zone: ZoneInfo
@@ -94,31 +98,54 @@ def entries(edition: Edition, home: str, at: dt.datetime | None = None) -> tuple
 
     ``home`` is the zone of events without a known place.
     """
-    event = edition.event
+    stamps = tuple(edition.stamps.items())
+    return _entries(edition.event, stamps, edition.changes, gone=edition.gone, home=home, at=at)
+
+
+@lru_cache(maxsize=8)
+def _entries(
+    event: Event,
+    stamps: tuple[tuple[str, Stamp], ...],
+    changes: tuple[Change, ...],
+    *,
+    gone: dt.datetime | None,
+    home: str,
+    at: dt.datetime | None,
+) -> tuple[Entry, ...]:
+    """The entries of an edition; they are asked for several times while a feed is rendered."""
     zone = zone_at(event.point, home)
+    bare = structs.replace(event, runs=())
     runs = [run for run in event.runs if not has_left(run, at)]
-    if not runs:
-        return (_itself(edition, zone),)
-    # Of those that have left as well: the clock must not change when others end.
-    main = _main(event.runs)
+    if runs:
+        # Of those that have left as well: the clock must not change when others end.
+        main = _main(event.runs)
+        timed = [(run, _period(run, bare, zone, main=run.id in main)) for run in runs]
+    else:
+        timed = [_itself(bare, gone, zone)]
+    alone, by_id = len(event.runs) == 1, dict(stamps)
+    by_run: dict[str, list[Change]] = {}
+    for change in changes:
+        by_run.setdefault(change.run, []).append(change)
     return tuple(
-        _entry(edition, run, _period(run, event, zone, main=run.id in main), zone) for run in runs
+        Entry(
+            event=bare,
+            alone=alone,
+            run=run,
+            period=period,
+            zone=zone,
+            stamp=by_id.get(run.id, UNSTAMPED),
+            changes=tuple(by_run.get(run.id, ())),
+        )
+        for run, period in timed
     )
 
 
-def _itself(edition: Edition, zone: ZoneInfo) -> Entry:
-    """The entry of an event without runs; one that was over when it went was not withdrawn."""
-    event, gone = edition.event, edition.gone
+def _itself(event: Event, gone: dt.datetime | None, zone: ZoneInfo) -> tuple[Run, Period]:
+    """What stands for an event without runs; one that was over when it went was not withdrawn."""
     run = structs.replace(event.itself, unlisted=gone)
     period = _period(run, event, zone, main=True, itself=True)
     withdrawn = gone is not None and gone < instant(period.end, zone)
-    return _entry(edition, structs.replace(run, withdrawn=withdrawn), period, zone)
-
-
-def _entry(edition: Edition, run: Run, period: Period, zone: ZoneInfo) -> Entry:
-    stamp = edition.stamps.get(run.id, UNSTAMPED)
-    changes = tuple(change for change in edition.changes if change.run == run.id)
-    return Entry(edition.event, run, period, zone, stamp, changes)
+    return structs.replace(run, withdrawn=withdrawn), period
 
 
 def has_left(run: Run, at: dt.datetime | None) -> bool:

@@ -63,7 +63,9 @@ def point(lat: float | None, lng: float | None) -> tuple[float, float] | None:
     """(latitude, longitude); 0,0 is what a form without a map sends."""
     if lat is None or lng is None or (lat == 0 and lng == 0):
         return None
-    return (lat, lng) if abs(lat) <= 90 and abs(lng) <= 180 else None  # noqa: PLR2004 - degrees
+    # Without the sign of zero: places that are equal are written alike.
+    here = (lat + 0.0, lng + 0.0)
+    return here if abs(lat) <= 90 and abs(lng) <= 180 else None  # noqa: PLR2004 - degrees
 
 
 _POSTAL = (

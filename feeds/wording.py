@@ -62,7 +62,7 @@ def summary(entry: Entry) -> str:
 def name(entry: Entry) -> str:
     """``Harbor Run: 10K``; the label is left out where it tells nothing new."""
     event, label = entry.event, entry.run.distance_label
-    if not label or (len(event.runs) == 1 and _holds(event.name, label)):
+    if not label or (entry.alone and _holds(event.name, label)):
         return event.name
     return f"{event.name}: {label}"
 

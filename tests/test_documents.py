@@ -458,6 +458,9 @@ class TestOptionalFields:
     def test_whole_numbers_are_coordinates_too(self):
         assert event_with(lat=42, lng=-87).point == (42.0, -87.0)
 
+    def test_no_distance_has_no_sign_since_equal_runs_are_written_alike(self):
+        assert str(run_with(distanceMeters=-0.0).distance_meters) == "0.0"
+
     def test_the_point_of_a_form_without_a_map_is_absent(self):
         assert event_with(lat=0, lng=0).point is None
 

@@ -274,6 +274,10 @@ class TestPoint:
     def test_a_place_on_earth_is_a_point(self, lat, lng):
         assert values.point(lat, lng) == (lat, lng)
 
+    def test_the_equator_has_no_sign_since_equal_places_are_written_alike(self):
+        assert str(values.point(-0.0, 9.5)) == "(0.0, 9.5)"
+        assert str(values.point(51.5, -0.0)) == "(51.5, 0.0)"
+
     @pytest.mark.parametrize(
         ("lat", "lng"),
         [

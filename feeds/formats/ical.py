@@ -2,12 +2,25 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from icalendar import Calendar, Component, Event, Timezone, vDuration, vText, vUri
+from icalendar import (
+    Calendar,
+    Event,
+    Timezone,
+    vCategory,
+    vDate,
+    vDatetime,
+    vDuration,
+    vInt,
+    vText,
+    vUri,
+)
+from msgspec import structs
 
 from feeds import wording
-from feeds.model import Feed, Options, Stamp
+from feeds.memo import memo
+from feeds.model import Feed, Options
 from feeds.schedule import Entry, entries, entries_of, span
 from feeds.zones import vtimezone
 
@@ -20,6 +33,10 @@ bytes do not change with the clock."""
 Zones = Mapping[str, Timezone]
 """The zones in which times can be written, by name; others are written in UTC."""
 
+_END = b"END:VCALENDAR\r\n"
+_STAMP = re.compile(rb"^(?:CREATED|DTSTAMP|LAST-MODIFIED|SEQUENCE):.*\r\n", re.MULTILINE)
+"""Lines of a VEVENT; what continues a longer one begins with a space."""
+
 REGISTRATION_LASTS = dt.timedelta(minutes=30)
 
 
@@ -28,39 +45,56 @@ class _Text(vText):
 
     def to_ical(self) -> bytes:
         """Escaped by RFC 5545 3.3.11."""
-        return re.sub(r"[\\;,]", r"\\\g<0>", self).replace("\n", r"\n").encode()
+        escaped = self.replace("\\", r"\\").replace(";", r"\;").replace(",", r"\,")
+        return escaped.replace("\n", r"\n").encode()
 
 
 def render(feed: Feed) -> bytes:
     """The bytes of ``text/calendar``."""
     shown = entries_of(feed)
     zones = _zones(feed)
-    components: list[Component] = [*zones.values()]
-    for entry in shown:
-        components += (_stamped(each, entry.stamp) for each in _vevents(entry, feed, zones))
+    parts = _parts(shown, feed, zones)
     # RFC 5545 3.6 wants a component, also when all runs are cancelled and to be dropped.
-    if not components and (utc := vtimezone("UTC", *span(shown))):
-        components = [utc]
+    if not (zones or any(parts)) and (utc := vtimezone("UTC", *span(shown))):
+        zones = {"UTC": utc}
     calendar = _calendar(feed, shown)
-    for each in components:
+    for each in zones.values():
         calendar.add_component(each)
-    return bytes(calendar.to_ical())
-
-
-def _stamped(component: Event, stamp: Stamp) -> Event:
-    component.add("dtstamp", stamp.last_modified)  # never the time of a request
-    component.add("created", stamp.created)
-    component.add("last-modified", stamp.last_modified)
-    component.add("sequence", stamp.sequence)
-    return component
+    return b"".join((bytes(calendar.to_ical()).removesuffix(_END), *parts, _END))
 
 
 def contents(feed: Feed) -> Iterator[tuple[Entry, bytes]]:
     """Each entry with the content of its VEVENT: all but its stamp."""
     zones = _zones(feed)
     for each in feed.editions:
-        for entry in entries(each, feed.timezone, feed.at):
-            yield entry, bytes(_vevent(entry, feed, zones).to_ical())
+        shown = entries(each, feed.timezone, feed.at)
+        for entry, part in zip(shown, _parts(shown, feed, zones), strict=True):
+            yield entry, _STAMP.sub(b"", part)
+
+
+def _parts(shown: Iterable[Entry], feed: Feed, zones: Zones) -> list[bytes]:
+    """What becomes of each entry; which runs a feed has makes no difference to it."""
+    chosen = structs.replace(feed.options, run=(), distance=(), download=False)
+    return [
+        _part(entry, feed.page, chosen, entry.zone if entry.zone.key in zones else dt.UTC)
+        for entry in shown
+    ]
+
+
+@memo.remembers(weigh=len)
+def _part(entry: Entry, page: str, options: Options, clock: dt.tzinfo) -> bytes:
+    """The VEVENTs of an entry: itself, and its registration where that is asked for.
+
+    ``clock`` is what its times are written on: its zone, or UTC.
+    """
+    if entry.off and options.cancelled == "drop":
+        return b""
+    vevents = [_vevent(entry, page, options, clock)]
+    vevents += (
+        _registration_vevent(entry, page, word, at, clock)
+        for word, at in _registration(entry, options)
+    )
+    return b"".join(bytes(each.to_ical()) for each in vevents)
 
 
 def _zones(feed: Feed) -> dict[str, Timezone]:
@@ -100,48 +134,37 @@ def _calendar(feed: Feed, shown: Sequence[Entry]) -> Calendar:
     return calendar
 
 
-def _vevents(entry: Entry, feed: Feed, zones: Zones) -> Iterator[Event]:
-    """The VEVENTs of an entry: itself, and its registration where that is asked for."""
-    if entry.off and feed.options.cancelled == "drop":
-        return
-    yield _vevent(entry, feed, zones)
-    for word, at in _registration(entry, feed.options):
-        yield _registration_vevent(entry, feed, word, at, zones)
-
-
-def _vevent(entry: Entry, feed: Feed, zones: Zones) -> Event:
+def _vevent(entry: Entry, page: str, options: Options, clock: dt.tzinfo) -> Event:
     run, event, period = entry.run, entry.event, entry.period
-    component = _bare(entry.uid, wording.summary(entry))
-    _add_times(component, period.start, period.end, zones)
-    component.add("status", _status(entry, feed.options))
+    component = _bare(entry, entry.uid, wording.summary(entry))
+    _set_times(component, period.start, period.end, clock)
+    component["STATUS"] = _Text(_status(entry, options))
     takes_place = run.status in ("scheduled", "rescheduled") and not entry.off
-    busy = feed.options.busy and takes_place and not run.virtual
-    component.add("transp", "OPAQUE" if busy else "TRANSPARENT")
-    component.add("description", _Text(wording.prose(entry, feed.page)))
-    component.add("url", vUri(event.website_url or feed.page))
-    component.add("categories", list(wording.categories(entry)))
+    busy = options.busy and takes_place and not run.virtual
+    component["TRANSP"] = _Text("OPAQUE" if busy else "TRANSPARENT")
+    component["DESCRIPTION"] = _Text(wording.prose(entry, page))
+    component["URL"] = vUri(event.website_url or page)
+    component["CATEGORIES"] = vCategory(list(wording.categories(entry)))
     if run.virtual:
-        if event.website_url:
-            component.add(
-                "conference", vUri(event.website_url, params={"VALUE": "URI"})
-            )  # RFC 7986 5.11
+        if event.website_url:  # RFC 7986 5.11
+            component["CONFERENCE"] = vUri(event.website_url, params={"VALUE": "URI"})
     else:
-        _add_place(component, entry)
+        _set_place(component, entry)
     return component
 
 
 def _registration_vevent(
-    entry: Entry, feed: Feed, word: str, at: dt.datetime, zones: Zones
+    entry: Entry, page: str, word: str, at: dt.datetime, clock: dt.tzinfo
 ) -> Event:
     """Registration opening or closing as a VEVENT of its own, since clients drop VALARM."""
     summary = f"Registration {word}: {wording.name(entry)}"
-    component = _bare(f"{entry.run.id}/{word}@intervals.run", summary)
+    component = _bare(entry, f"{entry.run.id}/{word}@intervals.run", summary)
     end = at + REGISTRATION_LASTS
-    _add_times(component, at.astimezone(entry.zone), end.astimezone(entry.zone), zones)
-    component.add("status", "CONFIRMED")
-    component.add("transp", "TRANSPARENT")
-    component.add("description", _Text(wording.prose(entry, feed.page)))
-    component.add("url", vUri(entry.register or entry.event.website_url or feed.page))
+    _set_times(component, at.astimezone(entry.zone), end.astimezone(entry.zone), clock)
+    component["STATUS"] = _Text("CONFIRMED")
+    component["TRANSP"] = _Text("TRANSPARENT")
+    component["DESCRIPTION"] = _Text(wording.prose(entry, page))
+    component["URL"] = vUri(entry.register or entry.event.website_url or page)
     return component
 
 
@@ -152,24 +175,27 @@ def _registration(entry: Entry, options: Options) -> list[tuple[str, dt.datetime
     return [(word, at) for word, at in window if at]
 
 
-def _bare(uid: str, summary: str) -> Event:
-    component = Event()
-    component.add("uid", uid)
-    component.add("summary", _Text(summary))
+def _bare(entry: Entry, uid: str, summary: str) -> Event:
+    component, stamp = Event(), entry.stamp
+    component["UID"] = _Text(uid)
+    component["SUMMARY"] = _Text(summary)
+    # DTSTAMP is never the time of a request.
+    component["DTSTAMP"] = component["LAST-MODIFIED"] = vDatetime(stamp.last_modified)
+    component["CREATED"] = vDatetime(stamp.created)
+    component["SEQUENCE"] = vInt(stamp.sequence)
     return component
 
 
-def _add_times(component: Event, start: dt.date, end: dt.date, zones: Zones) -> None:
+def _set_times(component: Event, start: dt.date, end: dt.date, clock: dt.tzinfo) -> None:
     """With a TZID a repeated time means its first pass (RFC 5545 3.3.5): the second needs UTC."""
-    in_utc = any(
-        isinstance(when, dt.datetime) and (when.fold or str(when.tzinfo) not in zones)
-        for when in (start, end)
+    in_utc = clock == dt.UTC or any(
+        isinstance(when, dt.datetime) and when.fold for when in (start, end)
     )
-    for name, when in (("dtstart", start), ("dtend", end)):
-        if isinstance(when, dt.datetime) and in_utc:
-            component.add(name, when.astimezone(dt.UTC))
+    for name, when in (("DTSTART", start), ("DTEND", end)):
+        if isinstance(when, dt.datetime):
+            component[name] = vDatetime(when.astimezone(dt.UTC) if in_utc else when)
         else:
-            component.add(name, when)
+            component[name] = vDate(when, params={"VALUE": "DATE"})
 
 
 def _status(entry: Entry, options: Options) -> str:
@@ -179,21 +205,18 @@ def _status(entry: Entry, options: Options) -> str:
     return "TENTATIVE" if entry.run.status == "postponed" else "CONFIRMED"
 
 
-def _add_place(component: Event, entry: Entry) -> None:
+def _set_place(component: Event, entry: Entry) -> None:
     place, point = wording.place(entry), entry.event.point
     if place:
         # A parameter's value cannot hold a quote and Apple compares the two (RFC 5545 3.2).
         place = re.sub('"([^"]*)"', "\u201c\\1\u201d", place).replace('"', "\u201d")
-        component.add("location", _Text(place))
+        component["LOCATION"] = _Text(place)
     if point:
         latitude, longitude = (_degrees(each) for each in point)
-        component.add("geo", vUri(f"{latitude};{longitude}"))
-        component.add(
-            "x-apple-structured-location",
-            vUri(
-                f"geo:{latitude},{longitude}",
-                params={"VALUE": "URI", "X-APPLE-RADIUS": "100", "X-TITLE": place},
-            ),
+        component["GEO"] = vUri(f"{latitude};{longitude}")
+        component["X-APPLE-STRUCTURED-LOCATION"] = vUri(
+            f"geo:{latitude},{longitude}",
+            params={"VALUE": "URI", "X-APPLE-RADIUS": "100", "X-TITLE": place},
         )
 
 

@@ -13,13 +13,13 @@ sold_out, virtual, relay, walking, location, point (latitude, longitude)
 """
 
 import datetime as dt
-from collections.abc import Mapping
 from typing import Any
 
-from msgspec import json
+from msgspec import Raw, json
 
 from feeds import wording
 from feeds.items import Item, items
+from feeds.memo import memo
 from feeds.model import Feed
 from feeds.schedule import Entry, entries_of
 
@@ -37,16 +37,17 @@ def render(feed: Feed) -> bytes:
         "feed_url": feed.source,
         "description": wording.tells(title),
         "language": "en",
-        "items": [_item(each, runs, feed) for each in items(feed)],
+        "items": [Raw(_part(each, runs.get(each.guid), feed.page)) for each in items(feed)],
     }
     return json.format(json.encode(document), indent=1)
 
 
-def _item(item: Item, runs: Mapping[str, Entry], feed: Feed) -> dict[str, Any]:
-    entry = runs.get(item.guid)
+@memo.remembers(weigh=len)
+def _part(item: Item, entry: Entry | None, page: str) -> bytes:
+    """An item, and the run that it is of."""
     told: dict[str, Any] = {
         "id": item.guid,
-        "url": feed.page,
+        "url": page,
         "title": item.title,
         "content_html": item.html,
         "date_published": _instant(item.published),
@@ -54,7 +55,7 @@ def _item(item: Item, runs: Mapping[str, Entry], feed: Feed) -> dict[str, Any]:
     }
     if entry:
         told |= {"date_modified": _instant(entry.stamp.last_modified), "_intervals": _run(entry)}
-    return told
+    return json.encode(told)
 
 
 def _run(entry: Entry) -> dict[str, Any]:

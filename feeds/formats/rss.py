@@ -3,7 +3,8 @@
 from feedgen.feed import FeedGenerator  # before feedgen.ext, which does not import without it
 
 from feeds import wording
-from feeds.items import items
+from feeds.items import Item, items
+from feeds.memo import memo
 from feeds.model import Feed
 from feeds.schedule import last_modified
 
@@ -11,28 +12,46 @@ TTL = 60
 """Minutes that readers may keep the channel."""
 
 
+_ITEM, _END = b"    <item>", b"  </channel>"
+"""Where items begin and end: of all that is written, only tags have an angle bracket."""
+
+
 def render(feed: Feed) -> bytes:
     """The bytes of ``application/rss+xml``."""
     title = wording.plain(feed.title)
-    channel = FeedGenerator()
-    channel.load_extension("geo", atom=False, rss=True)
-    channel.title(title)
-    channel.description(wording.tells(title))
+    channel = _channel(title, wording.tells(title))
     channel.link(href=feed.source, rel="self", type="application/rss+xml")
     channel.link(href=feed.page, rel="alternate")  # last: feedgen's <link> is the last one added
     channel.language("en")
     channel.ttl(TTL)
     channel.generator("intervals-feeds")
     channel.lastBuildDate(last_modified(feed))
-    for each in items(feed):
-        item = channel.add_entry(order="append")
-        item.guid(each.guid, permalink=False)
-        item.title(each.title)
-        item.link(href=feed.page)
-        item.description(each.html)
-        item.pubDate(each.published)
-        item.category([{"term": term} for term in each.categories])
-        if each.point:
-            latitude, longitude = each.point
-            item.geo.point(f"{latitude:z.6f} {longitude:z.6f}")
-    return bytes(channel.rss_str(pretty=True))
+    head, end, rest = bytes(channel.rss_str(pretty=True)).rpartition(_END)
+    return b"".join((head, *(_part(each, feed.page) for each in items(feed)), end, rest))
+
+
+def _channel(title: str, description: str) -> FeedGenerator:
+    channel = FeedGenerator()
+    channel.load_extension("geo", atom=False, rss=True)
+    channel.title(title)
+    channel.description(description)
+    return channel
+
+
+@memo.remembers(weigh=len)
+def _part(item: Item, page: str) -> bytes:
+    """An item as it stands in any channel: cut out of one of its own, which declares its names."""
+    channel = _channel("-", "-")
+    channel.link(href=page)
+    entry = channel.add_entry()
+    entry.guid(item.guid, permalink=False)
+    entry.title(item.title)
+    entry.link(href=page)
+    entry.description(item.html)
+    entry.pubDate(item.published)
+    entry.category([{"term": term} for term in item.categories])
+    if item.point:
+        latitude, longitude = item.point
+        entry.geo.point(f"{latitude:z.6f} {longitude:z.6f}")
+    written = bytes(channel.rss_str(pretty=True))
+    return written[written.index(_ITEM) : written.rindex(_END)]
