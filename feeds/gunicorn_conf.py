@@ -4,7 +4,9 @@
 ``gunicorn -c python:feeds.gunicorn_conf 'feeds.app:create_app(made=True)'``.
 """
 
+import ctypes
 import gc
+from contextlib import suppress
 from pathlib import Path
 
 worker_class = "feeds.worker.Worker"
@@ -17,6 +19,11 @@ keepalive = 75
 control_socket_disable = True  # it would be made in the home directory
 # The heartbeat: a disk may block it. Not every system has memory for files.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+
+_M_ARENA_MAX = -8  # glibc's malloc.h
+with suppress(AttributeError):  # another libc
+    # Else each of some threads has a heap of its own, and none gives back what others could use.
+    ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def pre_fork(_server: object, _worker: object) -> None:
