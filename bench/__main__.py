@@ -1,4 +1,4 @@
-"""``python -m bench [hits|herd|polls|hang|day]...``: these benchmarks, or all; tables on stdout."""
+"""``python -m bench [hits|herd|...]...``: these benchmarks, or all; tables on stdout."""
 
 import os
 import platform
@@ -6,13 +6,17 @@ import signal
 import sys
 from datetime import UTC, datetime
 
-from bench import day, hang, herd, hits, polls
+from bench import day, hang, herd, hits, memory, polls, rendering, start, workers
 
 BENCHMARKS = {
     "hits": hits.main,
     "herd": herd.main,
     "polls": polls.main,
     "hang": hang.main,
+    "workers": workers.main,
+    "memory": memory.main,
+    "start": start.main,
+    "rendering": rendering.main,
     "day": day.main,
 }
 
