@@ -1,4 +1,4 @@
-"""``python -m bench [hits|renders|herd|polls|hang|day]...``: these, or all; tables on stdout."""
+"""``python -m bench [hits|herd|...]...``: these benchmarks, or all; tables on stdout."""
 
 import os
 import platform
@@ -6,7 +6,18 @@ import signal
 import sys
 from datetime import UTC, datetime
 
-from bench import day, hang, herd, hits, polls, renders
+from bench import (
+    day,
+    hang,
+    herd,
+    hits,
+    memory,
+    polls,
+    rendering,
+    renders,
+    start,
+    workers,
+)
 
 BENCHMARKS = {
     "hits": hits.main,
@@ -14,6 +25,10 @@ BENCHMARKS = {
     "herd": herd.main,
     "polls": polls.main,
     "hang": hang.main,
+    "workers": workers.main,
+    "memory": memory.main,
+    "start": start.main,
+    "rendering": rendering.main,
     "day": day.main,
 }
 

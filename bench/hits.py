@@ -6,10 +6,6 @@ worker takes for a request, which the rest of the machine disturbs least.
 """
 
 import json
-import os
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
 from http.client import HTTPConnection
@@ -17,8 +13,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from bench import bare, upstream
-from bench.services import SERVICE, serving, worker_of
+from bench import bare, load, upstream
+from bench.services import SERVICE, cpu, serving, worker_of
 from bench.tables import show, spread
 
 ROUNDS = 7
@@ -48,8 +44,6 @@ class Run(NamedTuple):
 
 
 def main() -> None:
-    if shutil.which("wrk") is None:
-        raise SystemExit("hits needs wrk (Debian: apt-get install wrk).")
     with upstream.running() as api, tempfile.TemporaryDirectory() as folder:
         recorded = Path(folder) / "recorded.json"
         with serving(SERVICE, api, 1) as service:
@@ -110,20 +104,6 @@ def _row(what: str, service: str, other: str, options: list[str]) -> tuple[str, 
 
 def _run(address: str, options: list[str]) -> Run:
     worker = worker_of(address)
-    before = _cpu(worker)
-    told = subprocess.run(
-        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", *options, f"http://{address}{PATH}"],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
-    count, speed = re.search(r"(\d+) requests in", told), re.search(r"Requests/sec:\s+(\S+)", told)
-    if not count or not speed or "Non-2xx" in told or "Socket errors" in told:
-        raise SystemExit(told)
-    return Run(float(speed[1]), (_cpu(worker) - before) / int(count[1]) * 1e6)
-
-
-def _cpu(process: int) -> float:
-    """Seconds of CPU that a process has taken."""
-    fields = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    before = cpu(worker)
+    told = load.wrk(address, PATH, CONNECTIONS, SECONDS, options)
+    return Run(told.speed, (cpu(worker) - before) / told.answers * 1e6)

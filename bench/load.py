@@ -2,7 +2,9 @@
 
 import re
 import selectors
+import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -32,8 +34,8 @@ def herd(address: str, paths: Sequence[str]) -> list[Answer]:
     answers: list[Answer] = []
     with selectors.DefaultSelector() as selector:
         for path in paths:
-            new = _connect(address)
-            new.sendall(_request(address, path, "close"))
+            new = connect(address)
+            new.sendall(request(address, path, "close"))
             selector.register(new, selectors.EVENT_READ, (bytearray(), time.perf_counter()))
         end = time.monotonic() + PATIENCE
         while selector.get_map() and time.monotonic() < end:
@@ -62,6 +64,33 @@ def hits(address: str, paths: Sequence[str], seconds: float, pause: float) -> li
     return _spread(partial(_one_after_the_other, address, paths, int(seconds / pause), pause))
 
 
+class Wrk(NamedTuple):
+    """What ``wrk`` tells: how many answers there were, how many a second, and the p99 in ms."""
+
+    answers: int
+    speed: float
+    p99: float
+
+
+def wrk(
+    address: str, path: str, connections: int, seconds: int, options: Sequence[str] = ()
+) -> Wrk:
+    """Polls as fast as ``wrk`` can on so many connections; all of them have to be answered."""
+    if shutil.which("wrk") is None:
+        raise SystemExit("It needs wrk (Debian: apt-get install wrk).")
+    command = ["wrk", "-t1", "--latency", f"-c{connections}", f"-d{seconds}s", *options]
+    told = subprocess.run(
+        [*command, f"http://{address}{path}"], check=True, capture_output=True, text=True
+    ).stdout
+    count, speed = re.search(r"(\d+) requests in", told), re.search(r"Requests/sec:\s+(\S+)", told)
+    p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)\n", told)
+    if not count or not speed or not p99 or "Non-2xx" in told or "Socket errors" in told:
+        raise SystemExit(told)
+    return Wrk(
+        int(count[1]), float(speed[1]), float(p99[1]) * {"us": 0.001, "ms": 1, "s": 1000}[p99[2]]
+    )
+
+
 def _spread(poll: partial[list[Answer]]) -> list[Answer]:
     # Not forked: a copy of an open connection would keep its end from being told.
     with ProcessPoolExecutor(PROCESSES, get_context("spawn")) as processes:
@@ -81,7 +110,7 @@ def _one_after_the_other(
     address: str, paths: Sequence[str], count: int, pause: float, number: int
 ) -> list[Answer]:
     """On one connection; each starts at another path, and at another time of the pause."""
-    connection = _connect(address)
+    connection = connect(address)
     answers = []
     connections = PROCESSES * CONNECTIONS
     first = number * len(paths) // connections
@@ -97,7 +126,7 @@ def _one_after_the_other(
 
 def _poll(connection: socket.socket, address: str, path: str) -> Answer:
     began = time.perf_counter()
-    connection.sendall(_request(address, path, "keep-alive"))
+    connection.sendall(request(address, path, "keep-alive"))
     received = b""
     while b"\r\n\r\n" not in received:
         received += _some(connection)
@@ -115,14 +144,14 @@ def _some(connection: socket.socket) -> bytes:
     return received
 
 
-def _connect(address: str) -> socket.socket:
+def connect(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     connection = socket.create_connection((host, int(port)), PATIENCE)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
 
-def _request(address: str, path: str, connection: str) -> bytes:
+def request(address: str, path: str, connection: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: {connection}\r\n\r\n".encode()
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.upstream import ROOT, Upstream
 
@@ -32,7 +33,7 @@ def serving(command: list[str], upstream: Upstream, workers: int, **settings: st
             process = subprocess.Popen(
                 [*command, "--bind", "127.0.0.1:0", "--workers", str(workers)],
                 cwd=ROOT,
-                env=_environment(upstream, Path(folder)) | settings,
+                env=environment(upstream, Path(folder)) | settings,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -51,11 +52,53 @@ def serving(command: list[str], upstream: Upstream, workers: int, **settings: st
 _processes: dict[str, subprocess.Popen[bytes]] = {}
 
 
+class Memory(NamedTuple):
+    """MiB of a process: resident, and with each page that others have as well divided by them."""
+
+    rss: float
+    pss: float
+
+
 def worker_of(address: str) -> int:
     """The id of the only worker that serves an address."""
-    parent = _processes[address].pid
-    (child,) = Path(f"/proc/{parent}/task/{parent}/children").read_text("utf-8").split()
-    return int(child)
+    (worker,) = workers_of(address)
+    return worker
+
+
+def workers_of(address: str) -> list[int]:
+    """The ids of the workers that serve an address."""
+    return children(_processes[address].pid)
+
+
+def children(parent: int) -> list[int]:
+    """The ids of the processes that a process has started."""
+    listed = Path(f"/proc/{parent}/task/{parent}/children").read_text("utf-8")
+    return [int(child) for child in listed.split()]
+
+
+def cpu(process: int) -> float:
+    """Seconds of CPU that a process has taken."""
+    fields = Path(f"/proc/{process}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory(process: int | str) -> Memory:
+    """What a process takes; ``self`` is this one."""
+    told = Path(f"/proc/{process}/smaps_rollup").read_text("utf-8")
+    rss, pss = (re.search(rf"^{name}: +(\d+) kB", told, re.MULTILINE) for name in ("Rss", "Pss"))
+    assert rss
+    assert pss
+    return Memory(int(rss[1]) / 1024, int(pss[1]) / 1024)
+
+
+def configured(folder: Path, **settings: object) -> list[str]:
+    """The command that runs the service with gunicorn as it is configured, but for this."""
+    file = folder / f"gunicorn-{'-'.join(str(value) for value in settings.values())}.py"
+    lines = ["import feeds.gunicorn_conf as own"]
+    lines += [f"own.{name} = {value!r}" for name, value in settings.items()]
+    lines += ["from feeds.gunicorn_conf import *"]
+    file.write_text("\n".join(lines), "utf-8")
+    return [sys.executable, "-m", "gunicorn", "-c", str(file), "feeds.app:create_app()"]
 
 
 def _address(process: subprocess.Popen[bytes], log: Path, workers: int) -> str:
@@ -70,8 +113,10 @@ def _address(process: subprocess.Popen[bytes], log: Path, workers: int) -> str:
     raise SystemExit(f"It does not start:\n{log.read_text('utf-8')}")
 
 
-def _environment(upstream: Upstream, folder: Path) -> dict[str, str]:
-    own = ("FEEDS_", "INTERVALS_", "GUNICORN_", "FLASK_")
+def environment(upstream: Upstream, folder: Path) -> dict[str, str]:
+    """What the service needs; its database is in the folder."""
+    # Without the last, no process would find the code compiled, as it is once installed.
+    own = ("FEEDS_", "INTERVALS_", "GUNICORN_", "FLASK_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return kept | {
         "INTERVALS_PARTNER_API_KEY": "bench",

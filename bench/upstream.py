@@ -1,5 +1,7 @@
 """An Intervals API without limits, in a process of its own: any id is an event with two runs.
 
+An event whose id begins with ``festival`` has a hundred; with ``long`` it makes a calendar of 3 KB.
+
 It is what the sandbox would be without a plan. Under ``/bench`` it is told how to behave::
 
     PUT /bench     {"delay": seconds, "hanging": bool, "runs": {<event id>: {<field of its runs>}}}
@@ -22,10 +24,14 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).parents[1]
 ORGANIZATION = "bench"
+DISTANCES = ("5K", "10K", "15K", "Half Marathon", "Marathon", "50K", "50M", "100K", "100M", "Ultra")
+"""Of the runs."""
 
 
 def document(event_id: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """An event in the far future, and its two runs, which have these fields as well."""
+    """An event in the far future, and its runs, which have these fields as well."""
+    labels = DISTANCES[:2] if not event_id.startswith("festival") else DISTANCES * 10
+    sentences = 5 if event_id.startswith("long") else 1
     event = {
         "_id": event_id,
         "name": f"Race {event_id}",
@@ -36,20 +42,20 @@ def document(event_id: str, fields: dict[str, Any]) -> dict[str, Any]:
         "address": {"venue": "Harbor Park", "city": "Duluth", "state": "MN"},
         "lat": 46.78,
         "lng": -92.1,
-        "description": "A course along the lake, and back on the other side.",
+        "description": "A course along the lake, and back on the other side. " * sentences,
     }
     runs = [
         {
-            "_id": f"{event_id}-{label}",
+            "_id": f"{event_id}-{label}-{number}".replace(" ", "-"),
             "eventId": event_id,
-            "distanceMeters": meters,
+            "distanceMeters": 5000,
             "distanceStandard": label,
             "distanceLabel": label,
             "date": "2031-06-14",
             "startTime": "08:00",
         }
         | fields
-        for label, meters in (("5K", 5000), ("10K", 10000))
+        for number, label in enumerate(labels)
     ]
     return {"data": {"event": event, "runs": runs}}
 

@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from feeds import config, deployment
+from feeds import config, deployment, zones
 from feeds.config import Settings
 from feeds.database import Database
 from feeds.editor import Editor
@@ -93,7 +94,8 @@ def create_app(
 ) -> Flask:
     """The service as a WSGI application; without settings, those of the environment.
 
-    ``timestamp`` is its only clock, in POSIX time.
+    ``timestamp`` is its only clock, in POSIX time. It can be forked: what processes may share is
+    loaded, and no connection is open.
 
     Raises ``SettingsError`` when they cannot be used. A database that is away does not count: a
     process that takes the place of another one meanwhile must not end them all, nor, if it was
@@ -106,6 +108,8 @@ def create_app(
         parts.since()
     except DatabaseUnusable as error:
         log.warning("%s", error)
+    parts.database.close()
+    zones.load()
     newsroom = Newsroom(parts.editor, parts.reporter, parts.database, clock)
 
     app = Flask("feeds", template_folder=str(TEMPLATES), static_folder=None)
@@ -139,15 +143,16 @@ def check(settings: Settings) -> None:
     organization, and the ``UpstreamError`` that keeps the organization from being known.
     """
     parts = assemble(settings)
-    parts.since()
-    now = utc_now()
-    parts.database.count(settings.rate.allowance(Share.URGENT), now)
-    try:
-        organization = parts.source.organization()
-    except (RateLimited, Unauthorized) as error:
-        parts.reporter.close(error, now)
-        raise
-    parts.database.belongs_to(organization, now)
+    with closing(parts.database):  # the process that checks is the one that forks
+        parts.since()
+        now = utc_now()
+        parts.database.count(settings.rate.allowance(Share.URGENT), now)
+        try:
+            organization = parts.source.organization()
+        except (RateLimited, Unauthorized) as error:
+            parts.reporter.close(error, now)
+            raise
+        parts.database.belongs_to(organization, now)
 
 
 def _fingerprint(settings: Settings) -> str:

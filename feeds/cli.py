@@ -1,6 +1,7 @@
 """The command line: ``feeds serve``, ``refresh``, ``warm``, ``sandbox``, ``demo``."""
 
 import os
+import runpy
 import signal
 import socket
 import sys
@@ -53,11 +54,10 @@ def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
         click.echo(
             f"Warning: FEEDS_PUBLIC_URL is not set; links say {settings.public_url}.", err=True
         )
-    command: list[object] = [sys.executable, "-m", "gunicorn", "-c", "python:feeds.gunicorn_conf"]
-    command += ["--bind", bind]
-    command += ["--workers", workers] if workers else []
-    command += ["--threads", threads] if threads else []
-    _become([*command, "feeds.app:create_app(made=True)"])
+    options: list[object] = ["-c", "python:feeds.gunicorn_conf", "--bind", bind]
+    options += ["--workers", workers] if workers else []
+    options += ["--threads", threads] if threads else []
+    _gunicorn([*options, "feeds.app:create_app(made=True)"])
 
 
 @main.command()
@@ -158,6 +158,7 @@ def _ends() -> Flag:
     return ends
 
 
-def _become(command: Sequence[object]) -> None:
-    """Replace this process, so that signals reach what it runs."""
-    os.execv(sys.executable, [str(word) for word in command])  # noqa: S606 - no shell is the point
+def _gunicorn(options: Sequence[object]) -> None:
+    """What ``python -m gunicorn`` does with these options, with all that is imported already."""
+    sys.argv[1:] = [str(option) for option in options]
+    runpy.run_module("gunicorn", run_name="__main__", alter_sys=True)

@@ -10,6 +10,9 @@ feed      what a representation is rendered from: a title, links, options and ed
 
 Every text here is clean: no control characters but tab and ``\n``; names, labels and places are on
 one line. Every address is a URI with the scheme http or https. The source of the event sees to it.
+
+Nothing here can be part of a cycle (``gc=False``): the collector need not walk through ten thousand
+editions, nor keep 16 bytes for each part of them.
 """
 
 import datetime as dt
@@ -34,7 +37,7 @@ DISTANCES = (
 """The standard distances of the partner API, as ``?distance=`` takes them."""
 
 
-class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Run(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A distance of an event.
 
     ``status``, ``distance_standard`` and ``registration_override`` keep a word that is not known,
@@ -65,7 +68,7 @@ class Run(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.status == "cancelled"
 
 
-class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An event with its runs. ``location`` is one line, ``point`` is (latitude, longitude)."""
 
     id: str
@@ -92,7 +95,7 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
-class Stamp(Struct, frozen=True):
+class Stamp(Struct, frozen=True, gc=False):
     """What is remembered of an entry, so that calendars and readers notice its changes.
 
     ``created`` is when it was first seen, ``last_modified`` when its content last changed (UTC,
@@ -113,7 +116,7 @@ UNSTAMPED = Stamp(
 """The stamp of an entry before it gets one."""
 
 
-class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class State(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What a runner was told of a run.
 
     ``start`` is ISO 8601 on the clock of ``zone``; ``spot`` tells that ``place`` is coordinates.
@@ -149,7 +152,7 @@ class Kind(StrEnum):
     """No news, but part of what was so at an earlier time."""
 
 
-class Change(Struct, frozen=True, kw_only=True):
+class Change(Struct, frozen=True, kw_only=True, gc=False):
     """That a run went from one state to another, and when that was noticed.
 
     It is the ``nth`` of its kind to the same value for the run, and part of the ``group_nth`` group
@@ -182,14 +185,14 @@ class Change(Struct, frozen=True, kw_only=True):
         return now.place is not None and was.place != now.place and comparable
 
 
-class Doubt(Struct, frozen=True):
+class Doubt(Struct, frozen=True, gc=False):
     """A first answer that says an event is gone, or has no runs any more, and when it came."""
 
     of: str
     since: dt.datetime
 
 
-class Edition(Struct, frozen=True, kw_only=True):
+class Edition(Struct, frozen=True, kw_only=True, gc=False):
     """An event as fetched at one time (UTC, whole seconds), and its history.
 
     ``stamps`` are by the ids of runs and of the event; ``changes`` are in the order in which they
