@@ -1,13 +1,15 @@
 """Polls for what has not changed: the service beside a bare WSGI callable under the same gunicorn.
 
 One worker each, ``wrk`` with 16 connections, by turns; the callable replays the same header fields
-and bytes. Told are ratios of requests per second, round by round, and of the CPU time that the
-worker takes for a request, which the rest of the machine disturbs least.
+and bytes. So does a view of Flask with ``make_conditional``, and the callable with its bytes in
+SQLite. Told are ratios to the bare one, round by round: of requests per second, and of the CPU time
+that a worker takes for a request, which the rest of the machine disturbs least.
 """
 
 import json
 import sys
 import tempfile
+from contextlib import ExitStack
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
@@ -17,16 +19,16 @@ from bench import bare, load, upstream
 from bench.services import SERVICE, cpu, serving, worker_of
 from bench.tables import show, spread
 
-ROUNDS = 7
+ROUNDS = 9
 SECONDS = 2
 CONNECTIONS = 16
-EVENTS = 1_000
 PATH = "/events/hit-0.ics"
 
-BARE = [
-    *(sys.executable, "-m", "gunicorn", "-c", "python:feeds.gunicorn_conf"),
-    "bench.bare:create_app()",
-]
+UNDER_GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:feeds.gunicorn_conf"]
+OTHERS = {
+    what: [*UNDER_GUNICORN, f"bench.bare:{name}()"]
+    for what, name in (("bare", "bare"), ("Flask view", "view"), ("SQLite", "stored"))
+}
 CYCLE = """
 local n = 0
 request = function()
@@ -44,24 +46,46 @@ class Run(NamedTuple):
 
 
 def main() -> None:
-    with upstream.running() as api, tempfile.TemporaryDirectory() as folder:
-        recorded = Path(folder) / "recorded.json"
-        with serving(SERVICE, api, 1) as service:
-            etag = _record(service, recorded)
-            with serving(BARE, api, 1, **{bare.RECORDED: str(recorded)}) as other:
-                rows = [
-                    _row("200", service, other, []),
-                    _row("304", service, other, ["-H", f"If-None-Match: {etag}"]),
-                ]
-                for number in range(EVENTS):
-                    _get(service, f"/events/hit-{number}.ics")
-                script = Path(folder) / "cycle.lua"
-                script.write_text(CYCLE.format(events=EVENTS), "utf-8")
-                rows.append(_row(f"200, {EVENTS} events", service, other, ["-s", str(script)]))
+    with ExitStack() as stack:
+        api = stack.enter_context(upstream.running())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        script, recorded = folder / "cycle.lua", folder / "recorded.json"
+        script.write_text(CYCLE.format(events=bare.EVENTS), "utf-8")
+        service = stack.enter_context(serving(SERVICE, api, 1))
+        etag = _record(service, recorded)
+        sides = {"service": service} | {
+            what: stack.enter_context(serving(command, api, 1, **{bare.RECORDED: str(recorded)}))
+            for what, command in OTHERS.items()
+        }
+        asked: dict[str, list[str]] = {
+            "200": [],
+            "304": ["-H", f"If-None-Match: {etag}"],
+            f"200, {bare.EVENTS} events": ["-s", str(script)],
+        }
+        load.polls(
+            service, [f"/events/hit-{number}.ics" for number in range(bare.EVENTS)], bare.EVENTS
+        )
+        rounds = [
+            {
+                (what, side): _run(address, options)
+                for what, options in asked.items()
+                for side, address in sides.items()
+            }
+            for _ in range(ROUNDS)
+        ]
     show(
         f"hits: one worker, {CONNECTIONS} connections, {ROUNDS} rounds of {SECONDS} s",
-        ("answer", "requests/s", "requests/s, bare", "ratio", "CPU/request, ratio"),
-        rows,
+        ("answer", "by", "requests/s", "requests/s, to bare", "CPU/request, to bare"),
+        [
+            (
+                what,
+                side,
+                spread([each[what, side].speed for each in rounds], 0),
+                spread([each[what, side].speed / each[what, "bare"].speed for each in rounds]),
+                f"{median(each[what, side].cpu / each[what, 'bare'].cpu for each in rounds):.2f}",
+            )
+            for what, side in rounds[0]
+        ],
     )
 
 
@@ -89,17 +113,6 @@ def _get(
     if answer.status >= 400:
         raise SystemExit(f"{path}: {answer.status}")
     return answer.getheaders(), body
-
-
-def _row(what: str, service: str, other: str, options: list[str]) -> tuple[str, ...]:
-    pairs = [(_run(service, options), _run(other, options)) for _ in range(ROUNDS)]
-    return (
-        what,
-        spread([ours.speed for ours, _ in pairs], 0),
-        spread([its.speed for _, its in pairs], 0),
-        spread([ours.speed / its.speed for ours, its in pairs]),
-        f"{median(ours.cpu / its.cpu for ours, its in pairs):.2f}",
-    )
 
 
 def _run(address: str, options: list[str]) -> Run:
