@@ -53,20 +53,19 @@ GLANCE = 0.05
 
 
 class Current(Struct, frozen=True):
-    """An edition to serve, the report that says so, and when that ends (POSIX time)."""
+    """An edition to serve, the report that says so, and when that ends (POSIX time).
+
+    ``failed`` tells that the last attempt at a newer one did.
+    """
 
     edition: Edition
     report: Report
     ends: float
-
-    @property
-    def failed(self) -> bool:
-        """Whether the last attempt at a newer one failed."""
-        return self.report.error is not None
+    failed: bool
 
     def max_age(self, now: float) -> int:
         """Seconds that a client may keep it, at least one; ``now`` is POSIX time."""
-        return FAILED_FOR if self.report.error else max(1, int(self.ends - now))
+        return FAILED_FOR if self.failed else max(1, int(self.ends - now))
 
 
 class _Refresh:
@@ -134,14 +133,15 @@ class Newsroom:
         self._polls.note(event_id, now)
         if report.edition.gone and report.edition.gone + SHOWN_UNLISTED <= now:
             raise EventGone
-        return Current(report.edition, report, report.until.timestamp())
+        failed = report.error is not None
+        return Current(report.edition, report, report.until.timestamp(), failed)
 
     def holds(self, event_id: str, report: Report, now: float) -> bool:
         """Whether this is still the last word on an event; ``now`` is POSIX time.
 
         Not when it is time to look what others have saved: somebody has to ask for ``current``.
         """
-        return self._memory.get(event_id) is report and self._polls.looked(now)
+        return self._memory.peek(event_id) is report and self._polls.looked(now)
 
     def nearest(self) -> list[Event]:
         """The events that are known, the next one first; as before while the database is away."""

@@ -34,6 +34,10 @@ class Recent(Generic[K, V]):
         except KeyError:
             return None
 
+    def peek(self, key: K) -> V | None:
+        """The value of a key, for which it does not count as asked for: that would cost more."""
+        return self._entries.get(key)
+
     def put(self, key: K, value: V) -> None:
         with self._lock:
             before = self._entries.get(key)

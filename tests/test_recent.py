@@ -120,3 +120,12 @@ def test_what_alone_is_too_heavy_is_not_kept():
     recent.put("a", 6)
     recent.put("b", 5)
     assert [recent.get(key) for key in "ab"] == [None, 5]
+
+
+def test_a_peek_does_not_count_as_asking():
+    recent: Recent[str, int] = Recent(2)
+    recent.put("a", 1)
+    recent.put("b", 2)
+    assert recent.peek("a") == 1
+    recent.put("c", 3)
+    assert [recent.peek(key) for key in "abc"] == [None, 2, 3]

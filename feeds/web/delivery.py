@@ -128,7 +128,7 @@ class Delivery:
         if asked is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
         key, download = asked
-        kept, now = self._kept.get(key), self._timestamp()
+        kept, now = self._kept.peek(key), self._timestamp()
         if kept is None or not kept.since <= now < kept.until:
             return None
         current = kept.current
