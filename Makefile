@@ -1,6 +1,6 @@
 # make demo   a local Intervals API and the service, with sample events
 # make test   every check that a change has to pass
-# make bench  what it costs: calls, latencies, delays, beside a naive service (half an hour; wrk for the hits)
+# make bench  what it costs: calls, latencies, delays, beside other ways (three quarters of an hour; needs wrk)
 # make setup  .venv with all that is needed to work on the project
 # make lock   requirements.txt, with PostgreSQL and for development, anew from pyproject.toml
 

@@ -1,26 +1,23 @@
 """Hits of fresh events while the same workers render calendars of 100 runs without pause.
 
 Two workers; 16 connections poll 320 times a second for six seconds, first alone, then while four
-clients ask for one calendar after the other that nobody has asked for before: of a new event with
-100 runs, in each combination of distances and options. By turns, for some switch intervals: the
-time for which a thread that renders keeps the interpreter from one that answers. How busy the
-workers were is told as a share of both cores, from their CPU time.
+clients ask for one calendar after the other of an event with 100 runs that nobody has asked for
+before: it is fetched, stored and rendered, and no part of it was rendered for another. By turns,
+for some switch intervals: the time for which a thread that renders keeps the interpreter from one
+that answers. How busy the workers were is told as a share of both cores, from their CPU time.
 """
 
 import tempfile
 import threading
-from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import combinations, product
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
-from urllib.parse import urlencode
 
 from bench import load, upstream
 from bench.services import configured, cpu, serving, workers_of
 from bench.tables import percentile, show, spread
-from bench.upstream import DISTANCES
 
 ROUNDS = 7
 WORKERS = 2
@@ -28,7 +25,7 @@ SECONDS = 6.0
 PAUSE = 0.05
 CLIENTS = 4
 FRESH = [f"/events/fresh-{number}.ics" for number in range(20)]
-INTERVALS = (0.005, 0.001, 0.0005, 0.0001)
+INTERVALS = (0.005, 0.0005, 0.0001)
 """Seconds; the first is Python's own."""
 
 
@@ -83,22 +80,19 @@ def main() -> None:
     )
 
 
-def _hits(address: str, event_id: str | None) -> Run:
-    """Of the fresh events, while calendars of this one are rendered, if there is one."""
+def _hits(address: str, event_ids: str | None) -> Run:
+    """Of the fresh events, while new ones whose ids begin like this are rendered, if any."""
     ends, rendered = threading.Event(), list[int]()
-    addresses = _calendars(event_id or "")
-    lock = threading.Lock()
+    numbers, lock = count(), threading.Lock()
 
     def render() -> None:
         while not ends.is_set():
             with lock:
-                path = next(addresses)
-            (answer,) = load.herd(address, [path])
+                number = next(numbers)
+            (answer,) = load.herd(address, [f"/events/{event_ids}-{number}.ics"])
             rendered.append(answer.status)
 
-    clients = [threading.Thread(target=render) for _ in range(CLIENTS if event_id else 0)]
-    if event_id:
-        load.herd(address, [f"/events/{event_id}.rss"])
+    clients = [threading.Thread(target=render) for _ in range(CLIENTS if event_ids else 0)]
     for each in clients:
         each.start()
     before = sum(cpu(worker) for worker in workers_of(address))
@@ -113,13 +107,3 @@ def _hits(address: str, event_id: str | None) -> Run:
         raise SystemExit("A poll was not answered with 200.")
     times = [hit.seconds * 1000 for hit in hits]
     return Run(percentile(times, 50), percentile(times, 99), len(rendered), busy)
-
-
-def _calendars(event_id: str) -> Iterator[str]:
-    """Addresses of calendars of at least 80 runs, no two alike."""
-    distances = [each for count in (10, 9, 8) for each in combinations(DISTANCES, count)]
-    options = product(("mark", "keep", "drop"), ("0", "1"), ("0", "1"))
-    for (cancelled, busy, registration), chosen in product(options, distances):
-        query = [("cancelled", cancelled), ("busy", busy), ("registration", registration)]
-        query += [("distance", each) for each in chosen]
-        yield f"/events/{event_id}.ics?{urlencode(query)}"
