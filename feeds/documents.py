@@ -139,6 +139,11 @@ def _run_or_none(raw: object, event: Event) -> Run | None:
 
 _fields = lru_cache(msgspec.structs.fields)
 
+for _each in (_Event, _Run):
+    # msgspec learns what a class is made of when it is first asked for, and is not done when it
+    # lets another thread go on, which then crashes the process: so it is asked here.
+    msgspec.json.Decoder(_each)
+
 
 def _strict_and_liberal(raw: object, kind: type[S], what: str) -> S:
     """``raw`` as ``kind``: strict for required fields; optional ones that do not fit are left out.

@@ -8,6 +8,9 @@ from msgspec import json, structs
 
 from feeds.model import Change, Doubt, Edition, Event, Kind, Stamp, State
 
+# Made here, before there are threads: see ``documents``.
+_EVENT, _STATE = json.Decoder(Event), json.Decoder(State)
+
 
 def event_row(edition: Edition, span: tuple[datetime, datetime], due: datetime) -> dict[str, Any]:
     """What ``events`` has of an edition, but for what counts its saves."""
@@ -58,8 +61,8 @@ def edition(row: Any, stamp_rows: Iterable[Any], change_rows: Iterable[Any]) -> 
             Change(
                 run=each.run,
                 kind=Kind(each.kind),
-                was=json.decode(each.was, type=State),
-                now=json.decode(each.now, type=State),
+                was=_STATE.decode(each.was),
+                now=_STATE.decode(each.now),
                 noticed=instant(each.noticed),
                 nth=each.nth,
                 group_nth=each.group_nth,
@@ -75,7 +78,7 @@ def edition(row: Any, stamp_rows: Iterable[Any], change_rows: Iterable[Any]) -> 
 
 
 def event(document: bytes) -> Event:
-    return json.decode(document, type=Event)
+    return _EVENT.decode(document)
 
 
 def seconds(instant: datetime) -> int:

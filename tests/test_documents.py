@@ -3,6 +3,8 @@
 import itertools
 import json
 import logging
+import subprocess
+import sys
 import unicodedata
 from datetime import UTC, date, datetime, time
 
@@ -963,3 +965,29 @@ def test_a_list_of_runs_that_nobody_made_is_no_document():
     assert decode(encoded(runs=[RUN] * documents.MOST_RUNS), "e1").event.runs
     with pytest.raises(Nonsense):
         decode(encoded(runs=[RUN] * (documents.MOST_RUNS + 1)), "e1")
+
+
+def test_no_thread_is_the_first_to_have_a_class_decoded():
+    """Two crash msgspec 0.22: what it learns of a class it has to know by then."""
+    script = """
+import sys
+import msgspec
+import feeds.app
+from feeds import documents, rows
+
+asked = []
+def note(frame, event, _):
+    names = (frame.f_code.co_name, frame.f_back and frame.f_back.f_code.co_name)
+    if event == "call" and names[0] == "get_class_annotations" and names[1] != "fields":
+        asked.append(frame.f_locals["obj"])
+
+sys.setprofile(note)
+event = documents.decode(sys.stdin.buffer.read(), "e72tuv901wxy234").event
+rows.event(msgspec.json.encode(event))
+rows.json.decode(b'{"start": "2026-06-14", "zone": "UTC"}', type=rows.State)
+sys.setprofile(None)
+print(asked)
+"""
+    command = [sys.executable, "-c", script]
+    told = subprocess.run(command, input=EXAMPLE, stdout=subprocess.PIPE, check=True).stdout
+    assert told.strip() == b"[]"
