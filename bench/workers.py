@@ -23,6 +23,9 @@ IDLE = 60
 PATIENCE = 4.0
 """Seconds that the 61st waits; longer than that it was not answered."""
 
+PAUSE = 0.5
+"""Seconds in which who is idle has got an answer, if there is one to get."""
+
 PATH = "/events/hit.ics"
 OURS, STOCK = "feeds.worker.Worker", "gthread"
 WARM = [PATH, "/events/hit.rss", "/events/hit.json", "/events/hit", "/"]
@@ -95,20 +98,18 @@ def main() -> None:
 def _run(address: str) -> Run:
     hits = load.wrk(address, PATH, CONNECTIONS, SECONDS)
     kept_alive = _one_more(address, load.request(address, PATH, "keep-alive"))
-    half = _one_more(address, b"GET / HTTP/1.1\r\n", answered=False)
-    unclosed = _one_more(address, load.request(address, PATH, "close"), answered=False)
+    half = _one_more(address, b"GET / HTTP/1.1\r\n")
+    unclosed = _one_more(address, load.request(address, PATH, "close"))
     return Run(hits.speed, hits.p99, kept_alive, half, unclosed, memory(worker_of(address)).pss)
 
 
-def _one_more(address: str, sent: bytes, *, answered: bool = True) -> float:
+def _one_more(address: str, sent: bytes) -> float:
     """Milliseconds until a poll is answered while others are open that have sent this."""
     with ExitStack() as stack:
         for _ in range(IDLE):
             idle = stack.enter_context(load.connect(address))
             idle.sendall(sent)
-            if answered:
-                idle.recv(65536)
-        time.sleep(0.1)
+        time.sleep(PAUSE)
         one_more = stack.enter_context(load.connect(address))
         one_more.settimeout(PATIENCE)
         began = time.perf_counter()
