@@ -250,7 +250,7 @@ class Day:
         except FeedsError as error:
             result.refused[type(error).__name__] += 1
         else:
-            edition, max_age = current.edition, current.max_age(now.timestamp())
+            edition, max_age = current.edition, current.max_age.at(now.timestamp())
             result.failed += current.failed
             result.within += not current.failed and now <= edition.fetched + self._promise(edition)
             printed = self.press.print(edition, client.extension, now)

@@ -120,20 +120,25 @@ def create_app(
     delivery = Delivery(newsroom, timestamp, settings.timezone, parts.since)
     app.extensions["delivery"] = delivery
     # As Flask's manual has it; the checker sees a method.
-    app.wsgi_app = front(_rooted(app.wsgi_app), delivery)  # type: ignore[method-assign,assignment]
+    app.wsgi_app = front(_plain(app.wsgi_app), delivery)  # type: ignore[method-assign,assignment]
     for module in (feeds, pages, kit, problems):
         app.register_blueprint(module.blueprint)
     return app
 
 
-def _rooted(application: WSGIApplication) -> WSGIApplication:
-    """No path is the root (RFC 9110 4.2.3), not a redirect to an address made from Host."""
+def _plain(application: WSGIApplication) -> WSGIApplication:
+    """The application without what werkzeug's router makes of some requests.
 
-    def rooted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    No path is the root (RFC 9110 4.2.3), not a redirect to an address made from Host; and a wish
+    for another protocol is ignored (7.8), not refused.
+    """
+
+    def plain(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["PATH_INFO"] = environ.get("PATH_INFO") or "/"
+        environ.pop("HTTP_UPGRADE", None)
         return application(environ, start_response)
 
-    return rooted
+    return plain
 
 
 def check(settings: Settings) -> None:

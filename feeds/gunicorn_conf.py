@@ -12,7 +12,7 @@ from pathlib import Path
 
 worker_class = "feeds.worker.Worker"
 workers = 2
-threads = 64  # cheap; fewer than crowd.MOST can all be held by those who wait for the upstream
+threads = 64  # cheap; of no more than crowd.MOST all can be held by who waits for the upstream
 preload_app = True  # processes share the memory of what is loaded before they part
 timeout = 30
 graceful_timeout = 20
@@ -25,7 +25,7 @@ SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that renders lets one go on that answers; Python's own is 0.005."""
 
 _M_ARENA_MAX = -8  # glibc's malloc.h
-with suppress(AttributeError):  # another libc
+with suppress(AttributeError, OSError):  # another libc, or none to load
     # Else each of some threads has a heap of its own, and none gives back what others could use.
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 

@@ -11,8 +11,8 @@ feed      what a representation is rendered from: a title, links, options and ed
 Every text here is clean: no control characters but tab and ``\n``; names, labels and places are on
 one line. Every address is a URI with the scheme http or https. The source of the event sees to it.
 
-Nothing here can be part of a cycle (``gc=False``): the collector need not walk through ten thousand
-editions, nor keep 16 bytes for each part of them.
+Nothing here can be part of a cycle (``gc=False``, which msgspec has for no class with weak
+references): the collector need not walk through what ten thousand editions are made of.
 """
 
 import datetime as dt
@@ -192,7 +192,7 @@ class Doubt(Struct, frozen=True, gc=False):
     since: dt.datetime
 
 
-class Edition(Struct, frozen=True, kw_only=True, gc=False):
+class Edition(Struct, frozen=True, kw_only=True, weakref=True):
     """An event as fetched at one time (UTC, whole seconds), and its history.
 
     ``stamps`` are by the ids of runs and of the event; ``changes`` are in the order in which they

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from threading import Event as Flag
 from threading import Lock, Semaphore, Thread
 from time import monotonic, sleep
+from typing import NamedTuple
 
 from msgspec import Struct, structs
 
@@ -52,26 +53,34 @@ GLANCE = 0.05
 """Seconds between two looks at a refresh that another process makes."""
 
 
-class Current(Struct, frozen=True):
-    """An edition to serve, the report that says so, and when that ends (POSIX time).
+class MaxAge(NamedTuple):
+    """Until when an edition is fresh (POSIX time); after a failed refresh always for as long."""
 
-    ``failed`` tells that the last attempt at a newer one did.
-    """
+    ends: float | None
+
+    def at(self, now: float) -> int:
+        """Seconds that a client may keep it, at least one."""
+        return FAILED_FOR if self.ends is None else max(1, int(self.ends - now))
+
+
+class Current(Struct, frozen=True):
+    """An edition to serve, the report that says so, and its max-age."""
 
     edition: Edition
     report: Report
-    ends: float
-    failed: bool
+    max_age: MaxAge
 
-    def max_age(self, now: float) -> int:
-        """Seconds that a client may keep it, at least one; ``now`` is POSIX time."""
-        return FAILED_FOR if self.failed else max(1, int(self.ends - now))
+    @property
+    def failed(self) -> bool:
+        """Whether the last attempt at a newer one failed."""
+        return self.report.error is not None
 
 
 class _Refresh:
     """A refresh that requests wait for.
 
-    ``known`` is the edition that there was before, ``report`` what there is once it is ``done``.
+    ``known`` is the edition that there was before, ``report`` what there is once it is ``done``;
+    ``overtaken`` tells that another process has saved an edition meanwhile.
     """
 
     def __init__(self, known: Edition | None) -> None:
@@ -79,6 +88,7 @@ class _Refresh:
         self.known = known
         self.done = Flag()
         self.report: Report | None = None
+        self.overtaken = False
 
 
 class Newsroom:
@@ -133,15 +143,16 @@ class Newsroom:
         self._polls.note(event_id, now)
         if report.edition.gone and report.edition.gone + SHOWN_UNLISTED <= now:
             raise EventGone
-        failed = report.error is not None
-        return Current(report.edition, report, report.until.timestamp(), failed)
+        ends = None if report.error else report.until.timestamp()
+        return Current(report.edition, report, MaxAge(ends))
 
-    def holds(self, event_id: str, report: Report, now: float) -> bool:
+    def holds(self, event_id: str, report: Report | None, now: float) -> bool:
         """Whether this is still the last word on an event; ``now`` is POSIX time.
 
         Not when it is time to look what others have saved: somebody has to ask for ``current``.
         """
-        return self._memory.peek(event_id) is report and self._polls.looked(now)
+        held = self._memory.peek(event_id)
+        return held is not None and held is report and self._polls.looked(now)
 
     def nearest(self) -> list[Event]:
         """The events that are known, the next one first; as before while the database is away."""
@@ -161,6 +172,9 @@ class Newsroom:
         """Have what others have saved read when it is asked for next."""
         if news := self._polls.look():
             self._editor.polled = news.polled
+            with self._lock:
+                for id_, refresh in self._refreshes.items():
+                    refresh.overtaken |= news.saved is None or id_ in news.saved
             self._memory.change(
                 news.saved, lambda report: structs.replace(report, until=report.since)
             )
@@ -234,6 +248,8 @@ class Newsroom:
         refresh.report = report
         with self._lock:
             if report.edition or not isinstance(report.error, StorageAway):
+                if refresh.overtaken:  # it may be older than what that one has saved
+                    report = structs.replace(report, until=report.since)
                 self._memory.put(event_id, report)
             del self._refreshes[event_id]
         refresh.done.set()

@@ -37,7 +37,7 @@ ADVICE = {
 """What an operator can do about it."""
 
 
-class Report(Struct, frozen=True):
+class Report(Struct, frozen=True, weakref=True):
     """What is known of an id from ``since`` to ``until``.
 
     An edition, the last good one; ``error`` is why there is none, or no newer one.

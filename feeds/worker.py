@@ -1,16 +1,20 @@
-"""gunicorn's threaded worker, but for one thing: closing a connection holds up nobody else.
+"""gunicorn's threaded worker, but that nobody is held up by who is silent or does not close.
 
 gunicorn 27 lingers for up to two seconds until a client has closed its end (RFC 9112 9.6), in the
 thread that accepts connections and tells that the worker lives. Clients that do not close, or are
-far away, would have all others wait.
+far away, would have all others wait. And it has a thread wait for five seconds for the first
+request of a connection, before it looks after it without one: as many silent connections as there
+are threads would have all others wait as well.
 """
 
 from typing import Any
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers import gthread
+
+gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0
 
 
-class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
+class Worker(gthread.ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
     """Closes a connection in the thread that has served it."""
 
     def handle(self, conn: Any) -> Any:  # noqa: ANN401 - as above

@@ -1,18 +1,22 @@
 """The answers that are at hand before the application are those that it would give."""
 
 from datetime import timedelta
+from weakref import ref
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from feeds.errors import EventNotFound
+from feeds.formats import FORMATS
 from feeds.reporter import Report
 from feeds.web import delivery as module
 from tests.running import EXAMPLE
 
 FEED = f"/events/{EXAMPLE}.ics"
+RUN = "r41abc567def890"
 
 
 class Both:
@@ -130,6 +134,11 @@ def test_both_say_the_same_whatever_is_asked(
     fields = {"If-None-Match": tags, "If-Modified-Since": since, "Accept-Encoding": codings}
     headers = {name: value for name, value in fields.items() if value is not None} | more
     both.ask(path, method=method, headers=headers)
+
+
+def test_a_wish_for_another_protocol_is_ignored_by_both(both):
+    wish = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    assert both.ask(FEED, headers=wish).status_code == 200
 
 
 def test_what_was_asked_for_before_is_at_hand(both):
@@ -277,3 +286,55 @@ def test_an_environment_without_what_may_be_absent_is_a_request(app):
     del environ["QUERY_STRING"]
     for _ in range(2):
         assert run_wsgi_app(app.wsgi_app, environ)[1] == "200 OK"
+
+
+def test_what_is_polled_is_not_forgotten_for_what_is_not(app, client, monkeypatch):
+    monkeypatch.setattr(module, "KEPT", 50)
+    delivery = app.extensions["delivery"]
+    delivery.__init__(delivery.newsroom, delivery._timestamp, delivery.timezone, delivery._since)
+    client.get(FEED)
+    rendering = delivery._kept.get((EXAMPLE, "ics", "")).rendering
+    for number in range(100):
+        client.get(f"{FEED}?cancelled=keep&run={RUN}&run=x{number}")
+        client.get(FEED)
+    assert delivery._kept.get((EXAMPLE, "ics", "")).rendering is rendering
+
+
+@pytest.mark.usefixtures("unlooked")
+def test_a_rendering_keeps_no_old_edition_alive(app, client, upstream, clock):
+    client.get(f"{FEED}?busy=1")
+    old = ref(app.extensions["delivery"].newsroom.current(EXAMPLE).edition)
+    document = upstream.document(EXAMPLE)
+    document["event"]["name"] = "Another name"
+    upstream.put(EXAMPLE, document)
+    clock.advance(days=2)
+    client.get(FEED)
+    assert len(app.extensions["delivery"]._kept._entries) == 2
+    assert old() is None
+
+
+def test_a_rendering_from_the_future_is_not_served_after_the_clock_was_put_right(
+    client, upstream, clock
+):
+    feed = "/events/harbor-festival.rss"
+    document = upstream.document("harbor-festival")
+    document["runs"][0] |= {"registrationOpensAt": (clock() + timedelta(hours=3)).isoformat()}
+    upstream.put("harbor-festival", document)
+    before = client.get(feed).data.count(b"<item>")
+    clock.advance(days=1)
+    assert client.get(feed).data.count(b"<item>") == before + 1
+    upstream.refuse(500, "INTERNAL")
+    clock.advance(days=-1, seconds=70)
+    assert client.get(feed).data.count(b"<item>") == before
+
+
+def test_max_age_counts_from_when_the_answer_is_given(client, upstream, clock, monkeypatch):
+    left = client.get(FEED).cache_control.max_age
+    slow = FORMATS["rss"].render
+
+    def render(feed):
+        clock.advance(seconds=30)
+        return slow(feed)
+
+    monkeypatch.setitem(FORMATS, "rss", structs.replace(FORMATS["rss"], render=render))
+    assert client.get(f"/events/{EXAMPLE}.rss").cache_control.max_age == left - 30

@@ -244,7 +244,7 @@ class TestTwoProcesses:
         with hold() as gate:
             first = two.ask(two.one, gate)
             for each in (two.other.current("harbor"), first.result(PATIENCE)):
-                assert (each.failed, each.max_age(two.clock.timestamp())) == (True, 60)
+                assert (each.failed, each.max_age.at(two.clock.timestamp())) == (True, 60)
                 assert told(each.edition) == []
             gate.let_pass(0)
             until(lambda: told(stored(tmp_path)), "the change in the database")
@@ -321,6 +321,27 @@ class TestTwoProcesses:
             first, *others = map(result, asking)
         assert all(other is first for other in others)
         assert upstream.asked == ["harbor"]
+
+    def test_what_is_saved_while_an_older_one_is_being_read_is_served_after_the_next_poll(
+        self, two, newsroom, monkeypatch
+    ):
+        third = newsroom()  # which knows nothing yet
+        reporter, read = third._reporter, third._reporter.stored
+
+        def reading(event_id, last=None):
+            monkeypatch.setattr(reporter, "stored", read)
+            report = read(event_id, last)
+            two.clock.advance(seconds=2)
+            two.other_clock.now = two.clock()
+            two.edit(startTime="13:00")
+            refresher = two.other._reporter
+            refresher.report(refresher.claim("harbor", report.edition), report.edition)
+            third._catch_up()  # as another request does
+            return report
+
+        monkeypatch.setattr(reporter, "stored", reading)
+        assert hour(third.current("harbor").edition) == 12
+        assert hour(third.current("harbor").edition) == 13
 
 
 class TestWaiting:
@@ -503,7 +524,7 @@ class TestTheBudget:
             upstream.publish(f"race{number}", DAY)
             one.current(f"race{number}")
         clock.advance(seconds=2)
-        assert one.current("race0").max_age(clock.timestamp()) == 10 * 24 * 3600 / 50 - 2
+        assert one.current("race0").max_age.at(clock.timestamp()) == 10 * 24 * 3600 / 50 - 2
 
 
 class TestLateAnswers:
@@ -597,7 +618,7 @@ class TestDoubts:
         two.other_clock.now = doubted.until - SECOND
         current = two.other.current("harbor")
         assert (current.edition.gone, current.report.until) == (None, doubted.until)
-        assert current.max_age(two.other_clock.timestamp()) == 1
+        assert current.max_age.at(two.other_clock.timestamp()) == 1
         assert len(upstream.calls) == calls
 
     def test_the_other_ones_answer_a_minute_later_is_the_second(self, two, doubted, tmp_path):
@@ -667,7 +688,7 @@ class TestDoubts:
     ):
         clock.now = doubted.until
         current = two.one.current("harbor")
-        assert current.max_age(clock.timestamp()) == 3600
+        assert current.max_age.at(clock.timestamp()) == 3600
         upstream.put("harbor", doubted.document)
         clock.advance(hours=1)
         edition = two.one.current("harbor").edition
@@ -685,7 +706,7 @@ class TestNotModified:
             clock.advance(hours=1)
             after = one.current("harbor")
             assert after.edition.event is before.event, "nothing was decoded"
-            assert (after.edition.fetched, after.max_age(clock.timestamp())) == (clock(), 3600)
+            assert (after.edition.fetched, after.max_age.at(clock.timestamp())) == (clock(), 3600)
             assert (after.edition.stamps, after.edition.changes) == (before.stamps, ())
         assert upstream.statuses == [200, 304, 304, 304]
         assert stored(tmp_path).fetched == clock()
@@ -741,7 +762,7 @@ class TestFailures:
             current = one.current("harbor")
             assert current.edition == before
             assert current.failed
-            assert current.max_age(clock.timestamp()) == 60
+            assert current.max_age.at(clock.timestamp()) == 60
         clock.advance(seconds=59)
         one.current("harbor")
         assert len(upstream.asked) == 2
@@ -824,7 +845,7 @@ class TestHowLongItIsFresh:
             document = upstream.document("race")
             document["runs"][0] |= fields
             upstream.put("race", document)
-            return newsroom.current("race").max_age(clock.timestamp())
+            return newsroom.current("race").max_age.at(clock.timestamp())
 
         return fresh_for
 
@@ -852,10 +873,10 @@ class TestHowLongItIsFresh:
         one = newsroom()
         assert fresh_for(one, "2026-08-01") == 3600
         clock.advance(seconds=3599.5)
-        assert one.current("race").max_age(clock.timestamp()) == 1
+        assert one.current("race").max_age.at(clock.timestamp()) == 1
         assert upstream.asked == ["race"]
         clock.advance(seconds=0.5)
-        assert one.current("race").max_age(clock.timestamp()) == 3600
+        assert one.current("race").max_age.at(clock.timestamp()) == 3600
         assert upstream.asked == ["race", "race"]
 
     def test_a_deployment_may_have_it_shorter(self, newsroom, upstream, clock, fresh_for):
@@ -867,7 +888,7 @@ class TestHowLongItIsFresh:
         one = newsroom()
         assert fresh_for(one, "2026-06-03") == 600
         clock.advance(minutes=10)
-        assert one.current("race").max_age(clock.timestamp()) == 900
+        assert one.current("race").max_age.at(clock.timestamp()) == 900
 
     @pytest.mark.parametrize("field", ["registrationOpensAt", "registrationClosesAt"])
     def test_it_ends_when_registration_opens_or_closes(
@@ -877,7 +898,7 @@ class TestHowLongItIsFresh:
         at = {field: "2026-05-20T12:10:00Z"}
         assert fresh_for(one, "2026-08-01", **at) == 600
         clock.advance(minutes=10)
-        assert one.current("race").max_age(clock.timestamp()) == 3600
+        assert one.current("race").max_age.at(clock.timestamp()) == 3600
 
     def test_registration_of_a_run_that_is_sold_out_is_nothing_to_wait_for(
         self, newsroom, fresh_for
@@ -894,9 +915,9 @@ class TestHowLongItIsFresh:
         unlisted = clock()
         assert one.current("race").edition.event.runs[1].unlisted == unlisted
         clock.now = unlisted + timedelta(days=30, minutes=-10)
-        assert one.current("race").max_age(clock.timestamp()) == 600
+        assert one.current("race").max_age.at(clock.timestamp()) == 600
         clock.advance(minutes=10)
-        assert one.current("race").max_age(clock.timestamp()) == 3600
+        assert one.current("race").max_age.at(clock.timestamp()) == 3600
 
     def test_a_clock_that_was_put_back_proves_nothing(self, newsroom, upstream, clock, fresh_for):
         own = Clock()
@@ -961,7 +982,7 @@ class TestWhatCannotBeSaved:
                 clock.advance(hours=2)
                 current = one.current("harbor")
                 assert current.edition == before
-                assert (current.failed, current.max_age(clock.timestamp())) == (True, 60)
+                assert (current.failed, current.max_age.at(clock.timestamp())) == (True, 60)
         assert upstream.asked == ["harbor"]
 
     @pytest.mark.parametrize("trouble", [locked, away])

@@ -76,7 +76,7 @@ def test_polls_find_what_it_has_fetched_and_make_no_call(world, clock, upstream)
     clock.advance(seconds=2)
     current = world.newsroom.current("later")
     assert [run.status for run in current.edition.event.runs] == ["cancelled"]
-    assert current.max_age(clock.timestamp()) == 3598
+    assert current.max_age.at(clock.timestamp()) == 3598
     assert upstream.asked == calls
 
 

@@ -4,13 +4,14 @@ import os
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from signal import Signals
 from urllib.parse import urlsplit
 
 import pytest
 
+from feeds import gunicorn_conf
 from tests import hostile
 from tests.hostile import BOOTED, House
 from tests.running import HOST, PATIENCE, until
@@ -129,28 +130,44 @@ class TestReplacedWorker:
 
 
 class TestIdleConnections:
-    def test_sixty_of_them_do_not_keep_the_next_one_from_being_answered(self, tmp_path):
-        url = f"sqlite:///{tmp_path}/feeds.sqlite3"
-        with hostile.house(url, tmp_path, 1) as house, ExitStack() as stack:
+    @pytest.fixture
+    def house(self, tmp_path):
+        with hostile.house(f"sqlite:///{tmp_path}/feeds.sqlite3", tmp_path, 1) as house:
             house.upstream.publish("hit", "In memory")
             house.service.poll("hit")
-            port = urlsplit(house.service.url).port
-            idle = [
-                stack.enter_context(socket.create_connection((HOST, port), PATIENCE))
-                for _ in range(60)
-            ]
-            for each in idle[::2]:
+            yield house
+
+    def test_sixty_of_them_do_not_keep_the_next_one_from_being_answered(self, house):
+        with idle(house, 60) as connections:
+            for each in connections[::2]:
                 each.sendall(HALF)
             answer = house.service.poll("hit")
-            for each in idle:
+            for each in connections:
                 each.setblocking(False)  # noqa: FBT003 - a socket's own
                 with pytest.raises(BlockingIOError):  # open, and nothing to read
                     each.recv(1)
             # They were not forgotten either.
-            for each in idle:
+            for each in connections:
                 each.settimeout(PATIENCE)
-                each.sendall(b"\r\n" if each in idle[::2] else HALF + b"\r\n")
-            lines = [each.recv(12) for each in idle]
+                each.sendall(b"\r\n" if each in connections[::2] else HALF + b"\r\n")
+            lines = [each.recv(12) for each in connections]
 
         assert answer.status == 200
         assert lines == [b"HTTP/1.1 200"] * 60
+
+    def test_nor_do_more_silent_ones_than_there_are_threads(self, house):
+        with idle(house, 3 * gunicorn_conf.threads), idle(house, 1) as (last,):
+            last.settimeout(2)  # gunicorn's own worker would take 15 s
+            last.sendall(HALF + b"\r\n")
+            assert last.recv(12) == b"HTTP/1.1 200"
+
+
+@contextmanager
+def idle(house, count):
+    """So many new connections to the only worker."""
+    port = urlsplit(house.service.url).port
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(socket.create_connection((HOST, port), PATIENCE))
+            for _ in range(count)
+        ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
+from weakref import ref
 from wsgiref.types import WSGIEnvironment
 
 from flask import Response, current_app, request
@@ -12,8 +13,9 @@ from feeds.errors import SettingsError, StorageAway
 from feeds.formats import FORMATS
 from feeds.freshness import NOTED_EVERY
 from feeds.model import Edition
-from feeds.newsroom import Current, Newsroom
+from feeds.newsroom import Current, MaxAge, Newsroom
 from feeds.recent import Recent
+from feeds.reporter import Report
 from feeds.web.answer import Answer, Representation, answer
 
 KEPT = 12_000
@@ -47,13 +49,16 @@ Key = tuple[str, str, str]
 
 
 class Kept(NamedTuple):
-    """A rendering of what was current, and when it can be served without asking for that.
+    """A rendering, of which edition, and when it is served without asking for what is current.
 
-    In POSIX time: to compare and subtract datetimes would take most of what a hit takes.
+    Editions are remembered by others: here are references that keep none alive. In POSIX time: to
+    compare and subtract datetimes would take most of what a hit takes.
     """
 
-    current: Current
     rendering: Rendering
+    edition: ref[Edition]
+    report: ref[Report]
+    max_age: MaxAge
     since: float
     until: float
 
@@ -106,39 +111,38 @@ class Delivery:
         ``current`` is the edition to serve, for those who know it already.
         """
         current = current or self.newsroom.current(event_id)
-        now = self.clock()
         key = (event_id, kind, query)
-        rendering = self._rendered(key, current, now, render)
+        rendering = self._rendered(key, current, self.clock(), render)
         if kind in FORMATS:
             asked = _asked(request.environ)
             if len(asked[0]) + len(asked[1]) <= LONGEST:
                 self._asked.put(asked, (key, download))
+        now = self._timestamp()  # it may have taken its time
         answered = answer(
             rendering.representation,
             request.environ,
-            now=now.timestamp(),
-            max_age=current.max_age(now.timestamp()),
+            now=now,
+            max_age=current.max_age.at(now),
             download=download,
         )
         return respond(answered)
 
     def at_hand(self, environ: WSGIEnvironment) -> Answer | None:
         """The answer to a request that was made before, while nothing about it has changed."""
-        asked = self._asked.get(_asked(environ))
+        asked = self._asked.peek(_asked(environ))
         if asked is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
         key, download = asked
-        kept, now = self._kept.peek(key), self._timestamp()
+        kept, now = self._kept.get(key), self._timestamp()
         if kept is None or not kept.since <= now < kept.until:
             return None
-        current = kept.current
-        if not self.newsroom.holds(key[0], current.report, now):
+        if not self.newsroom.holds(key[0], kept.report(), now):
             return None
         return answer(
             kept.rendering.representation,
             environ,
             now=now,
-            max_age=current.max_age(now),
+            max_age=kept.max_age.at(now),
             download=download,
         )
 
@@ -149,8 +153,13 @@ class Delivery:
         now: datetime,
         render: Callable[[Edition, datetime], Rendering],
     ) -> Rendering:
-        kept = self._kept.get(key)
-        if kept and kept.current.edition is current.edition and not kept.rendering.over(now):
+        kept, since = self._kept.get(key), now.timestamp()
+        if (
+            kept
+            and kept.edition() is current.edition
+            and kept.since <= since
+            and not kept.rendering.over(now)
+        ):
             rendering = kept.rendering
         else:
             rendering = render(current.edition, now)
@@ -159,7 +168,9 @@ class Delivery:
             ends.append(rendering.until)
         if current.edition.gone:
             ends.append(now)  # it may be one to refuse
-        self._kept.put(key, Kept(current, rendering, now.timestamp(), min(ends).timestamp()))
+        edition, report = ref(current.edition), ref(current.report)
+        until = min(ends).timestamp()
+        self._kept.put(key, Kept(rendering, edition, report, current.max_age, since, until))
         return rendering
 
 

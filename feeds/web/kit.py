@@ -144,7 +144,7 @@ def oembed() -> Response:
         "title": title,
         "provider_name": "Intervals feeds",
         "provider_url": f"{delivery().newsroom.public_url}/",
-        "cache_age": current.max_age(now.timestamp()),
+        "cache_age": current.max_age.at(now.timestamp()),
         "width": width,
         "height": height,
         "html": html.render(
@@ -152,7 +152,7 @@ def oembed() -> Response:
         ).strip(),
     }
     response = Response(json.encode(document), mimetype="application/json")
-    response.headers["Cache-Control"] = f"max-age={current.max_age(now.timestamp())}"
+    response.headers["Cache-Control"] = f"max-age={current.max_age.at(now.timestamp())}"
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
