@@ -9,15 +9,15 @@ are threads would have all others wait as well.
 
 from typing import Any
 
-from gunicorn.workers import gthread
-
-gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0
+from gunicorn.workers.gthread import _DEFER, ThreadWorker
 
 
-class Worker(gthread.ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
-    """Closes a connection in the thread that has served it."""
+class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn tells no types
+    """Waits for no new connection, and closes one in the thread that has served it."""
 
     def handle(self, conn: Any) -> Any:  # noqa: ANN401 - as above
+        if not (conn.initialized or conn.data_ready or conn.wait_for_data(0)):
+            return _DEFER  # until there is something to read
         kept = super().handle(conn)
         if kept is False:
             conn.close(graceful=True)
