@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from math import inf
 from threading import Event as Flag
 from threading import Lock, Semaphore, Thread
 from time import monotonic, sleep
@@ -61,6 +62,10 @@ class MaxAge(NamedTuple):
     def at(self, now: float) -> int:
         """Seconds that a client may keep it, at least one."""
         return FAILED_FOR if self.ends is None else max(1, int(self.ends - now))
+
+    def another(self, now: float) -> float:
+        """When it is another number of seconds."""
+        return inf if self.ends is None else self.ends - self.at(now)
 
 
 class Current(Struct, frozen=True):

@@ -5,6 +5,7 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from http.client import HTTPResponse
 from pathlib import Path
 from signal import Signals
 from urllib.parse import urlsplit
@@ -160,6 +161,15 @@ class TestIdleConnections:
             last.settimeout(2)  # gunicorn's own worker would take 15 s
             last.sendall(HALF + b"\r\n")
             assert last.recv(12) == b"HTTP/1.1 200"
+
+    def test_a_connection_serves_one_request_after_the_other(self, house):
+        with idle(house, 1) as (connection,):
+            for _ in range(200):
+                connection.sendall(HALF + b"\r\n")
+                response = HTTPResponse(connection)
+                response.begin()
+                assert response.status == 200
+                assert response.read()
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
+from math import inf
 from wsgiref.types import WSGIEnvironment
 
 from msgspec import Struct
@@ -45,6 +46,10 @@ class Representation(Struct, frozen=True):
     identity: Coded
     gzip: Coded
     last_modified: float
+
+    def another(self, now: float) -> float:
+        """When the clock makes another answer of it: what is to come is not told before it has."""
+        return self.last_modified if self.last_modified > now else inf
 
 
 class Answer(Struct, frozen=True):

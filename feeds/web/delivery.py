@@ -24,8 +24,12 @@ KEPT = 12_000
 HEAVIEST = 96 * 1024 * 1024
 """Bytes of those representations, in both codings."""
 
+SAID = 1_000
+SAID_HEAVIEST = 8 * 1024 * 1024
+"""Answers that a process gives again, and bytes of their bodies."""
+
 LONGEST = 512
-"""Characters of a path and its query that are remembered."""
+"""Characters of a path and its query, or of a request, that are remembered."""
 
 
 class Rendering(Struct, frozen=True):
@@ -63,6 +67,28 @@ class Kept(NamedTuple):
     until: float
 
 
+class Said(NamedTuple):
+    """An answer, and when it is the answer to the same request: at most until max-age is another.
+
+    The event, and the report that it rests on.
+    """
+
+    answer: Answer
+    event_id: str
+    report: ref[Report]
+    since: float
+    until: float
+
+    @property
+    def weight(self) -> int:
+        """Bytes."""
+        return len(self.answer.body)
+
+
+Request = tuple[str | None, ...]
+"""All of a request that an answer depends on."""
+
+
 class Delivery:
     """Editions from the newsroom, rendered once each and kept until there is a newer one.
 
@@ -83,6 +109,7 @@ class Delivery:
         self._since = since
         self._kept: Recent[Key, Kept] = Recent(KEPT, HEAVIEST, lambda kept: kept.rendering.weight)
         self._asked: Recent[tuple[str, str], tuple[Key, bool]] = Recent(KEPT)
+        self._said: Recent[Request, Said] = Recent(SAID, SAID_HEAVIEST, lambda said: said.weight)
 
     def clock(self) -> datetime:
         """The time that it is."""
@@ -129,22 +156,33 @@ class Delivery:
 
     def at_hand(self, environ: WSGIEnvironment) -> Answer | None:
         """The answer to a request that was made before, while nothing about it has changed."""
+        request = _request(environ)
+        said, now = self._said.peek(request), self._timestamp()
+        if (
+            said
+            and said.since <= now < said.until
+            and self.newsroom.holds(said.event_id, said.report(), now)
+        ):
+            return said.answer
+        return self._say(environ, request, now)
+
+    def _say(self, environ: WSGIEnvironment, request: Request, now: float) -> Answer | None:
+        """The answer that what is kept makes, to be given again within the second."""
         asked = self._asked.peek(_asked(environ))
         if asked is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
         key, download = asked
-        kept, now = self._kept.get(key), self._timestamp()
+        event_id, kept = key[0], self._kept.get(key)
         if kept is None or not kept.since <= now < kept.until:
             return None
-        if not self.newsroom.holds(key[0], kept.report(), now):
+        if not self.newsroom.holds(event_id, kept.report(), now):
             return None
-        return answer(
-            kept.rendering.representation,
-            environ,
-            now=now,
-            max_age=kept.max_age.at(now),
-            download=download,
-        )
+        representation, max_age = kept.rendering.representation, kept.max_age.at(now)
+        found = answer(representation, environ, now=now, max_age=max_age, download=download)
+        until = min(kept.until, kept.max_age.another(now), representation.another(now))
+        if sum(len(each or "") for each in request) <= LONGEST:
+            self._said.put(request, Said(found, event_id, kept.report, now, until))
+        return found
 
     def _rendered(
         self,
@@ -172,6 +210,19 @@ class Delivery:
         until = min(ends).timestamp()
         self._kept.put(key, Kept(rendering, edition, report, current.max_age, since, until))
         return rendering
+
+
+def _request(environ: WSGIEnvironment) -> Request:
+    """The method, the address, and the header fields that ``answer`` reads."""
+    get = environ.get
+    return (
+        environ["REQUEST_METHOD"],
+        get("PATH_INFO"),
+        get("QUERY_STRING"),
+        get("HTTP_ACCEPT_ENCODING"),
+        get("HTTP_IF_NONE_MATCH"),
+        get("HTTP_IF_MODIFIED_SINCE"),
+    )
 
 
 def _asked(environ: WSGIEnvironment) -> tuple[str, str]:

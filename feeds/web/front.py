@@ -16,7 +16,7 @@ def front(application: WSGIApplication, delivery: Delivery) -> WSGIApplication:
         found = delivery.at_hand(environ)
         if found is None:
             return application(environ, start_response)
-        start_response(found.status, found.headers)
+        start_response(found.status, [*found.headers])  # the server's own (PEP 3333)
         return (found.body,)
 
     return answered
