@@ -1,19 +1,21 @@
 """The answers that are at hand before the application are those that it would give."""
 
 from datetime import timedelta
+from itertools import product
 from weakref import ref
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
+from werkzeug.http import parse_date
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from feeds.errors import EventNotFound
 from feeds.formats import FORMATS
 from feeds.reporter import Report
 from feeds.web import delivery as module
-from tests.running import EXAMPLE
+from tests.running import EXAMPLE, Clock
 
 FEED = f"/events/{EXAMPLE}.ics"
 RUN = "r41abc567def890"
@@ -41,13 +43,23 @@ class Both:
         with self._monkeypatch.context() as patched:
             patched.setattr(self.delivery, "at_hand", counting)
             fronted = self._client.open(path, **options)
+            patched.setattr(self.delivery, "at_hand", real)
+            again = self._client.open(path, **options)  # as it was said
             patched.setattr(self.delivery, "at_hand", lambda _: None)
             plain = self._client.open(path, **options)
-        for each in (first, fronted):
+        for each in (first, fronted, again):
             assert each.status == plain.status
             assert sorted(each.headers) == sorted(plain.headers)
             assert each.data == plain.data
         return fronted
+
+
+@pytest.fixture
+def clock():
+    """Between two seconds: at a whole one max-age is about to be another."""
+    clock = Clock()
+    clock.advance(milliseconds=400)
+    return clock
 
 
 @pytest.fixture
@@ -134,6 +146,18 @@ def test_both_say_the_same_whatever_is_asked(
     fields = {"If-None-Match": tags, "If-Modified-Since": since, "Accept-Encoding": codings}
     headers = {name: value for name, value in fields.items() if value is not None} | more
     both.ask(path, method=method, headers=headers)
+
+
+def test_both_say_the_same_one_after_the_other_within_a_second(both):
+    tag = both.ask(FEED).headers["ETag"]
+    tags = (None, tag, f'{tag[:-1]}-gzip"', '"x"')
+    dates = (None, "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 2100 23:59:59 GMT")
+    paths = (FEED, f"{FEED}?download=1", FEED.replace("ics", "rss"))
+    for asked in product(("GET", "HEAD"), paths, (None, "gzip"), tags, dates):
+        method, path, *values = asked
+        names = ("Accept-Encoding", "If-None-Match", "If-Modified-Since")
+        fields = {name: value for name, value in zip(names, values, strict=True) if value}
+        both.ask(path, method=method, headers=fields)
 
 
 def test_a_wish_for_another_protocol_is_ignored_by_both(both):
@@ -234,7 +258,7 @@ def test_max_age_counts_down_at_hand_as_well(client, clock):
 @pytest.mark.parametrize("failing", [False, True])
 def test_what_the_clock_changes_is_rendered_anew(client, upstream, clock, failing):
     feed = "/events/harbor-festival.rss"
-    max_age = client.get(feed).cache_control.max_age
+    max_age = client.get(feed).cache_control.max_age + 1
     document = upstream.document("harbor-festival")
     opens = clock() + timedelta(seconds=2 * max_age + 30)
     document["runs"][0] |= {"registrationOpensAt": opens.isoformat()}
@@ -253,7 +277,8 @@ def test_what_the_clock_changes_is_rendered_anew(client, upstream, clock, failin
 @pytest.mark.usefixtures("unlooked")
 def test_what_is_not_there_any_more_is_not_at_hand(app, client, clock):
     newsroom = app.extensions["delivery"].newsroom
-    assert client.get(FEED).status_code == 200
+    for _ in range(3):
+        assert client.get(FEED).status_code == 200
     later = clock() + timedelta(minutes=1)
     newsroom._memory.put(EXAMPLE, Report(clock(), later, None, EventNotFound()))
     for _ in range(2):
@@ -288,7 +313,8 @@ def test_an_environment_without_what_may_be_absent_is_a_request(app):
         assert run_wsgi_app(app.wsgi_app, environ)[1] == "200 OK"
 
 
-def test_what_is_polled_is_not_forgotten_for_what_is_not(app, client, monkeypatch):
+@pytest.mark.usefixtures("unlooked")
+def test_what_is_polled_is_not_forgotten_for_what_is_not(app, client, clock, monkeypatch):
     monkeypatch.setattr(module, "KEPT", 50)
     delivery = app.extensions["delivery"]
     delivery.__init__(delivery.newsroom, delivery._timestamp, delivery.timezone, delivery._since)
@@ -297,6 +323,7 @@ def test_what_is_polled_is_not_forgotten_for_what_is_not(app, client, monkeypatc
     for number in range(100):
         client.get(f"{FEED}?cancelled=keep&run={RUN}&run=x{number}")
         client.get(FEED)
+        clock.advance(seconds=1)
     assert delivery._kept.get((EXAMPLE, "ics", "")).rendering is rendering
 
 
@@ -338,3 +365,34 @@ def test_max_age_counts_from_when_the_answer_is_given(client, upstream, clock, m
 
     monkeypatch.setitem(FORMATS, "rss", structs.replace(FORMATS["rss"], render=render))
     assert client.get(f"/events/{EXAMPLE}.rss").cache_control.max_age == left - 30
+
+
+def test_a_clock_that_catches_up_has_last_modified_told_again(client, upstream, clock):
+    changed = parse_date(client.get(FEED).headers["Last-Modified"])
+    upstream.refuse(500, "INTERNAL")  # so that max-age stays as it is
+    clock.now = changed - timedelta(milliseconds=500)
+    told = []
+    for _ in range(2):
+        client.get(FEED)  # from here on it is at hand
+        told.append("Last-Modified" in client.get(FEED).headers)
+        clock.advance(milliseconds=700)
+    assert told == [False, True]
+
+
+def test_what_was_said_is_bounded_whatever_is_sent(app, client, monkeypatch):
+    monkeypatch.setattr(module, "SAID", 20)
+    delivery = app.extensions["delivery"]
+    delivery.__init__(delivery.newsroom, delivery._timestamp, delivery.timezone, delivery._since)
+    for number in range(60):
+        for tag in (f'"{number}"', f'"{"x" * 8000}{number}"'):
+            assert client.get(FEED, headers={"If-None-Match": tag}).status_code == 200
+    assert len(delivery._said._entries) == 20
+    assert all(len(tag) < 10 for *_, tag, _ in delivery._said._entries)
+
+
+def test_no_server_can_spoil_what_was_said(app):
+    environ = EnvironBuilder(FEED).get_environ()
+    for _ in range(3):
+        _, status, headers = run_wsgi_app(app.wsgi_app, environ)
+        assert (status, len(headers)) == ("200 OK", 9)
+        app.wsgi_app(environ, lambda _, headers: headers.clear())
