@@ -369,6 +369,7 @@ def test_max_age_counts_from_when_the_answer_is_given(client, upstream, clock, m
 
 def test_a_clock_that_catches_up_has_last_modified_told_again(client, upstream, clock):
     changed = parse_date(client.get(FEED).headers["Last-Modified"])
+    assert changed
     upstream.refuse(500, "INTERNAL")  # so that max-age stays as it is
     clock.now = changed - timedelta(milliseconds=500)
     told = []

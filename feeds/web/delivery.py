@@ -86,7 +86,7 @@ class Said(NamedTuple):
 
 
 Request = tuple[str | None, ...]
-"""All of a request that an answer depends on."""
+"""All of a request that an answer depends on: its method, address, and what ``answer`` reads."""
 
 
 class Delivery:
@@ -156,7 +156,15 @@ class Delivery:
 
     def at_hand(self, environ: WSGIEnvironment) -> Answer | None:
         """The answer to a request that was made before, while nothing about it has changed."""
-        request = _request(environ)
+        get = environ.get
+        request = (
+            environ["REQUEST_METHOD"],
+            get("PATH_INFO"),
+            get("QUERY_STRING"),
+            get("HTTP_ACCEPT_ENCODING"),
+            get("HTTP_IF_NONE_MATCH"),
+            get("HTTP_IF_MODIFIED_SINCE"),
+        )
         said, now = self._said.peek(request), self._timestamp()
         if (
             said
@@ -210,19 +218,6 @@ class Delivery:
         until = min(ends).timestamp()
         self._kept.put(key, Kept(rendering, edition, report, current.max_age, since, until))
         return rendering
-
-
-def _request(environ: WSGIEnvironment) -> Request:
-    """The method, the address, and the header fields that ``answer`` reads."""
-    get = environ.get
-    return (
-        environ["REQUEST_METHOD"],
-        get("PATH_INFO"),
-        get("QUERY_STRING"),
-        get("HTTP_ACCEPT_ENCODING"),
-        get("HTTP_IF_NONE_MATCH"),
-        get("HTTP_IF_MODIFIED_SINCE"),
-    )
 
 
 def _asked(environ: WSGIEnvironment) -> tuple[str, str]:
