@@ -7,6 +7,8 @@ Pure: the time comes in, a duration, an instant or an allowance goes out. Carrie
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import Enum
+from math import inf
+from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -54,6 +56,22 @@ PATIENCE_COLD = 10.0
 """Seconds that a request waits where there is none."""
 
 MICROSECOND = timedelta(microseconds=1)
+
+_FAILED_SECONDS = int(FAILED_FOR.total_seconds())
+
+
+class MaxAge(NamedTuple):
+    """Until when an edition is fresh (POSIX time); after a failed refresh always for as long."""
+
+    ends: float | None
+
+    def at(self, now: float) -> int:
+        """Seconds that a client may keep it, at least one."""
+        return _FAILED_SECONDS if self.ends is None else max(1, int(self.ends - now))
+
+    def another(self, now: float) -> float:
+        """When it is another number of seconds."""
+        return inf if self.ends is None else self.ends - self.at(now)
 
 
 class Bucket(Struct, frozen=True):

@@ -8,11 +8,9 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from math import inf
 from threading import Event as Flag
 from threading import Lock, Semaphore, Thread
 from time import monotonic, sleep
-from typing import NamedTuple
 
 from msgspec import Struct, structs
 
@@ -29,7 +27,7 @@ from feeds.errors import (
     TimedOut,
     Unavailable,
 )
-from feeds.freshness import SKEW
+from feeds.freshness import SKEW, MaxAge
 from feeds.leases import Claim
 from feeds.model import Edition, Event
 from feeds.polls import Polls
@@ -48,24 +46,8 @@ MOST_REFRESHES = 64
 LISTED = 100
 """Events of the list of those that are known."""
 
-FAILED_FOR = int(freshness.FAILED_FOR.total_seconds())
-
 GLANCE = 0.05
 """Seconds between two looks at a refresh that another process makes."""
-
-
-class MaxAge(NamedTuple):
-    """Until when an edition is fresh (POSIX time); after a failed refresh always for as long."""
-
-    ends: float | None
-
-    def at(self, now: float) -> int:
-        """Seconds that a client may keep it, at least one."""
-        return FAILED_FOR if self.ends is None else max(1, int(self.ends - now))
-
-    def another(self, now: float) -> float:
-        """When it is another number of seconds."""
-        return inf if self.ends is None else self.ends - self.at(now)
 
 
 class Current(Struct, frozen=True):

@@ -11,9 +11,9 @@ from msgspec import Struct
 
 from feeds.errors import SettingsError, StorageAway
 from feeds.formats import FORMATS
-from feeds.freshness import NOTED_EVERY
+from feeds.freshness import NOTED_EVERY, MaxAge
 from feeds.model import Edition
-from feeds.newsroom import Current, MaxAge, Newsroom
+from feeds.newsroom import Current, Newsroom
 from feeds.recent import Recent
 from feeds.reporter import Report
 from feeds.web.answer import Answer, Representation, answer
