@@ -202,7 +202,7 @@ def _add(component: Component, properties: list[Property]) -> None:
 
 
 def _properties(entry: schedule.Entry, page: str) -> list[Property]:
-    place, (latitude, longitude) = wording.place(entry) or "", entry.event.point or (0, 0)
+    place, (latitude, longitude) = entry.place or "", entry.event.point or (0, 0)
     return [
         ("uid", entry.uid, None),
         ("summary", wording.summary(entry), None),

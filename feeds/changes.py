@@ -12,7 +12,6 @@ from msgspec import structs
 
 from feeds.model import Change, Kind, Run, State
 from feeds.schedule import Entry
-from feeds.wording import place
 
 SILENT = (Kind.OTHER_DISTANCE, Kind.UNTOLD)
 """Kinds that make no item."""
@@ -46,8 +45,8 @@ def state(entry: Entry) -> State:
     return State(
         start=wall.isoformat(),
         zone=entry.zone.key,
-        place=place(entry),
-        spot=entry.event.location is None and place(entry) is not None,
+        place=entry.place,
+        spot=entry.event.location is None and entry.place is not None,
         status=UNLISTED if entry.run.withdrawn else run.status,
         sold_out=run.sold_out,
         override=run.registration_override,

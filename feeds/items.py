@@ -74,7 +74,7 @@ def published(edition: Edition) -> Iterator[dt.datetime]:
 def _run_item(entry: Entry, page: str) -> Item:
     """A run as it is now, which is also its announcement."""
     title = f"{wording.summary(entry)}, {wording.when(entry.period)}"
-    facts = [*wording.facts(entry), wording.place(entry) or ""]
+    facts = [*wording.facts(entry), entry.place or ""]
     links = wording.links(entry, page)
     return _item(
         entry.uid, title, _html(facts, links, entry.event.description), entry.stamp.created, [entry]

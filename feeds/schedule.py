@@ -83,6 +83,17 @@ class Entry(Struct, frozen=True):
         )
 
     @property
+    def place(self) -> str | None:
+        """Where it is, on one line; without an address the coordinates; none if it is virtual."""
+        event = self.event
+        if self.run.virtual:
+            return None
+        if event.location or not event.point:
+            return event.location
+        latitude, longitude = event.point
+        return f"{latitude:z.5f}, {longitude:z.5f}"
+
+    @property
     def register(self) -> str | None:
         """Where to register, unless nobody should come."""
         return None if self.off else self.run.registration_url or self.event.registration_url

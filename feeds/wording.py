@@ -99,17 +99,6 @@ def when(period: Period) -> str:
     return moment(period.start)
 
 
-def place(entry: Entry) -> str | None:
-    """Where it is, on one line; without an address the coordinates; nowhere if it is virtual."""
-    event = entry.event
-    if entry.run.virtual:
-        return None
-    if event.location or not event.point:
-        return event.location
-    latitude, longitude = event.point
-    return f"{latitude:z.5f}, {longitude:z.5f}"
-
-
 def categories(entry: Entry) -> tuple[str, ...]:
     """Its standard distance, if it has one, and what type of event it is."""
     distance, kind = entry.run.distance_standard, _TYPES.get(entry.event.type, "Event")

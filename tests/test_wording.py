@@ -224,11 +224,11 @@ class TestPlace:
         ],
     )
     def test_is_the_address_else_the_coordinates(self, event, place):
-        assert wording.place(the_entry(a_run(), **event)) == place
+        assert the_entry(a_run(), **event).place == place
 
     def test_of_a_virtual_run_is_nowhere(self):
         entry = the_entry(a_run(virtual=True), location="1 Pier Rd", point=(42.05, -87.67))
-        assert wording.place(entry) is None
+        assert entry.place is None
 
 
 class TestCategories:

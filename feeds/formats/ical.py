@@ -206,7 +206,7 @@ def _status(entry: Entry, options: Options) -> str:
 
 
 def _set_place(component: Event, entry: Entry) -> None:
-    place, point = wording.place(entry), entry.event.point
+    place, point = entry.place, entry.event.point
     if place:
         # A parameter's value cannot hold a quote and Apple compares the two (RFC 5545 3.2).
         place = re.sub('"([^"]*)"', "\u201c\\1\u201d", place).replace('"', "\u201d")

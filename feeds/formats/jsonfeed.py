@@ -83,7 +83,7 @@ def _run(entry: Entry) -> dict[str, Any]:
         "virtual": run.virtual,
         "relay": run.relay,
         "walking": run.walking,
-        "location": wording.place(entry),
+        "location": entry.place,
         "point": None if run.virtual else event.point,
     }
     return {name: value for name, value in told.items() if value is not None}
