@@ -72,10 +72,13 @@ class Upstream:
         self._keys: dict[str, Key] = {}
         self.give_key_to(ORGANIZATION_ID)
         self._sandbox = create_sandbox(keys=self._keys, clock=clock)
-        self._server = make_server(
-            HOST, 0, self._answer, threaded=True, request_handler=_QuietHandler
-        )
+        self._listen(0)
         self.url = f"http://{HOST}:{self._server.port}"
+
+    def _listen(self, port: int) -> None:
+        self._server = make_server(
+            HOST, port, self._answer, threaded=True, request_handler=_QuietHandler
+        )
 
     def _answer(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         self.calls.append(environ["PATH_INFO"])
@@ -84,18 +87,32 @@ class Upstream:
 
     @contextmanager
     def on(self) -> Iterator["Upstream"]:
-        thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        thread.start()
+        self._serve()
         try:
             yield self
         finally:
             self.stop()
-            thread.join()
+
+    def _serve(self) -> None:
+        serve = self._server.serve_forever
+        self._thread = threading.Thread(target=serve, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it refuses connections."""
+        return not self._thread.is_alive()
 
     def stop(self) -> None:
         """Refuse connections from now on."""
         self._server.shutdown()
         self._server.server_close()
+        self._thread.join()
+
+    def restart(self) -> None:
+        """Accept connections again, on the same port."""
+        self._listen(self._server.port)
+        self._serve()
 
     @property
     def asked(self) -> list[str]:
