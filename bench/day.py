@@ -30,18 +30,18 @@ from msgspec import Struct, field, structs
 from bench.organizer import DAY, HOME, Line, Organizer
 from bench.population import WEIGHTS, Client, Delays, subscribers
 from bench.tables import percentile, show
-from feeds import freshness
-from feeds.database import Database
-from feeds.editor import Editor
+from feeds.domain import freshness
+from feeds.domain.freshness import Rate
+from feeds.domain.model import Edition, Feed
 from feeds.errors import FeedsError
 from feeds.formats import FORMATS
-from feeds.freshness import Rate
-from feeds.leases import Claim
-from feeds.model import Edition, Feed
-from feeds.newsroom import Newsroom
-from feeds.refresher import Refresher
-from feeds.reporter import Report, Reporter
-from feeds.web.answer import Representation, answer, represent
+from feeds.service.background import Refresher
+from feeds.service.editions import Newsroom
+from feeds.service.refresh import Report, Reporter
+from feeds.service.update import Editor
+from feeds.store.database import Database
+from feeds.store.leases import Claim
+from feeds.web.conditional import Representation, answer, represent
 
 SEED = 1
 START = datetime(2026, 11, 2, tzinfo=UTC)

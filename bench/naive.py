@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from flask import Flask, Response, request
 
 from feeds import config
+from feeds.domain.model import Edition, Feed
 from feeds.formats import FORMATS
-from feeds.intervals import Intervals
-from feeds.model import Edition, Feed
+from feeds.upstream.client import Intervals
 
 
 def create_app() -> Flask:

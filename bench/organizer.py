@@ -11,12 +11,13 @@ from random import Random
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from feeds import documents, freshness
-from feeds.documents import Document
+from feeds.domain import freshness
+from feeds.domain.freshness import Share
+from feeds.domain.model import Event
 from feeds.errors import EventNotFound
-from feeds.freshness import Share
-from feeds.intervals import Answer
-from feeds.model import Event
+from feeds.upstream import schema as documents
+from feeds.upstream.client import Answer
+from feeds.upstream.schema import Document
 
 ORGANIZATION = "bench"
 HOME = "America/Chicago"
@@ -207,7 +208,7 @@ class Organizer:
 
 
 class Line:
-    """The organizer's answers, as ``feeds.editor.Source``, to one who is named in ``calls``."""
+    """The organizer as ``feeds.service.update.Source``; ``calls`` names who asked."""
 
     def __init__(self, organizer: Organizer, clock: Callable[[], datetime], who: str) -> None:
         self._organizer = organizer

@@ -25,7 +25,7 @@ import feedparser
 from icalendar import Calendar
 
 from bench.organizer import Change, Organizer, Shown, Word
-from feeds.web.answer import OK, Answer
+from feeds.web.conditional import OK, Answer
 
 HOUR = 3600.0
 POLITE = ("Apple", "Thunderbird", "ICSx5", "reader")

@@ -19,12 +19,13 @@ from icalendar import Calendar, Component
 from icalendar import Event as Vevent
 
 from bench.tables import show, spread
-from feeds import items, schedule, wording
-from feeds.formats import FORMATS, ical, rss
-from feeds.memo import memo
-from feeds.model import Edition, Event, Feed, Run
-from feeds.revisions import revised
-from feeds.zones import vtimezone
+from feeds.domain import schedule
+from feeds.domain.memo import memo
+from feeds.domain.model import Edition, Event, Feed, Run
+from feeds.domain.timezones import vtimezone
+from feeds.formats import FORMATS, ical, items, rss
+from feeds.service.revisions import revised
+from feeds.text import wording
 
 ROUNDS = 9
 TURNS = 5

@@ -27,7 +27,7 @@ PAUSE = 0.5
 """Seconds in which who is idle has got an answer, if there is one to get."""
 
 PATH = "/events/hit.ics"
-OURS, STOCK = "feeds.worker.Worker", "gthread"
+OURS, STOCK = "feeds.gunicorn_worker.Worker", "gthread"
 WARM = [PATH, "/events/hit.rss", "/events/hit.json", "/events/hit", "/"]
 
 

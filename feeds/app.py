@@ -14,17 +14,21 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from feeds import config, deployment, zones
+from feeds import config
 from feeds.config import Settings
-from feeds.database import Database
-from feeds.editor import Editor
+from feeds.domain import timezones as zones
+from feeds.domain.freshness import Share
 from feeds.errors import DatabaseUnusable, RateLimited, Unauthorized
-from feeds.freshness import Share
-from feeds.intervals import Intervals
-from feeds.newsroom import Newsroom
-from feeds.reporter import Reporter
-from feeds.web import feeds, kit, pages, problems
-from feeds.web.delivery import Delivery
+from feeds.service import fingerprint as deployment
+from feeds.service.editions import Newsroom
+from feeds.service.refresh import Reporter
+from feeds.service.update import Editor
+from feeds.store.database import Database
+from feeds.upstream.client import Intervals
+from feeds.web import embed as kit
+from feeds.web import errors as problems
+from feeds.web import feeds, pages
+from feeds.web.cache import Delivery
 from feeds.web.front import front
 
 log = logging.getLogger(__name__)

@@ -12,14 +12,15 @@ from threading import Event as Flag
 import click
 from werkzeug.serving import make_server
 
-from feeds import __version__, config, demo, warm
+from feeds import __version__, config
 from feeds.app import assemble, check, utc_now
 from feeds.config import Settings
 from feeds.errors import Forbidden, SettingsError, UpstreamError
-from feeds.refresher import Refresher
-from feeds.reporter import ADVICE
-from feeds.sandbox import ORGANIZATION_ID, SAMPLES, SANDBOX_KEY, Key, create_sandbox
+from feeds.sandbox import ORGANIZATION_ID, SAMPLES, SANDBOX_KEY, Key, create_sandbox, demo
 from feeds.sandbox.keys import Plan
+from feeds.service import warmup as warm
+from feeds.service.background import Refresher
+from feeds.service.refresh import ADVICE
 
 MAX_PORT = 65535
 

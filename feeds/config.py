@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
+from feeds.domain.freshness import Rate
+from feeds.domain.timezones import NAMES
 from feeds.errors import SettingsError
-from feeds.freshness import Rate
-from feeds.zones import NAMES
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-worker_class = "feeds.worker.Worker"
+worker_class = "feeds.gunicorn_worker.Worker"
 workers = 2
 threads = 64  # cheap; of no more than crowd.MOST all can be held by who waits for the upstream
 preload_app = True  # processes share the memory of what is loaded before they part

@@ -27,7 +27,7 @@ import sqlalchemy as sa
 import trustme
 
 from feeds.sandbox import ORGANIZATION_ID
-from feeds.tables import events, refreshes, service
+from feeds.store.tables import events, refreshes, service
 from tests.running import HOST, PATIENCE, Process, environment_for, serving, until
 
 NAME = "intervals.test"

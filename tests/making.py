@@ -3,8 +3,8 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from feeds.model import Edition, Event, Feed, Options, Run, Stamp
-from feeds.schedule import Entry, entries
+from feeds.domain.model import Edition, Event, Feed, Options, Run, Stamp
+from feeds.domain.schedule import Entry, entries
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 HOME = "America/Chicago"

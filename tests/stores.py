@@ -1,6 +1,6 @@
 """Databases for tests, of both engines: what holds for one holds for the other."""
 
-from feeds.database import Database
+from feeds.store.database import Database
 from tests.making import NOW
 
 ENGINES = ("sqlite", "postgresql")

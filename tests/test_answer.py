@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.web.answer import Answer, Representation, accepts_gzip, answer, represent
+from feeds.web.conditional import Answer, Representation, accepts_gzip, answer, represent
 
 NOW = datetime(2025, 6, 14, 12, 0, tzinfo=UTC)
 CHANGED = datetime(2025, 6, 1, 8, 30, 15, tzinfo=UTC)
@@ -163,7 +163,7 @@ class TestEtag:
     def test_it_and_the_gzipped_bytes_are_the_same_in_any_process(self):
         script = f"""
 import datetime
-from feeds.web.answer import represent
+from feeds.web.conditional import represent
 r = represent({BODY!r}, media_type="x", last_modified=datetime.datetime.now(), filename="x")
 print(r.gzip.etag, r.gzip.body.hex())
 """

@@ -6,8 +6,8 @@ from threading import Event
 
 import pytest
 
-from feeds import freshness
-from feeds.aside import Aside
+from feeds.domain import freshness
+from feeds.service.singleflight import Aside
 from tests.running import PATIENCE, until
 
 

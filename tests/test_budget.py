@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from feeds import budget
+from feeds.domain.freshness import MICROSECOND, SKEW, Rate, Share
 from feeds.errors import Forbidden, RateLimited, Spent, Unauthorized, Unavailable
-from feeds.freshness import MICROSECOND, SKEW, Rate, Share
-from feeds.tables import service
+from feeds.store import ratelimit as budget
+from feeds.store.tables import service
 from tests.making import NOW
 from tests.stores import another
 

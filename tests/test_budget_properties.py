@@ -7,10 +7,11 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeds import budget, migrations
+from feeds.domain.freshness import MICROSECOND, Rate, Share
 from feeds.errors import Spent, Unauthorized
-from feeds.freshness import MICROSECOND, Rate, Share
-from feeds.tables import service
+from feeds.store import ratelimit as budget
+from feeds.store import schema as migrations
+from feeds.store.tables import service
 from tests.making import NOW
 
 SECOND = timedelta(seconds=1)

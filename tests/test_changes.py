@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds import changes
-from feeds.changes import UNLISTED, at, group_value, groups, recorded, state, value
-from feeds.documents import decode
-from feeds.model import Change, Kind, State
-from feeds.schedule import entries
+from feeds.domain import changes
+from feeds.domain.changes import UNLISTED, at, group_value, groups, recorded, state, value
+from feeds.domain.model import Change, Kind, State
+from feeds.domain.schedule import entries
+from feeds.upstream.schema import decode
 from tests.making import HOME, NOW, a_run, an_edition, an_event
 
 SAT, SUN = date(2025, 6, 14), date(2025, 6, 15)

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds.database import Database
+from feeds.domain.freshness import LEASE, MICROSECOND, Rate, Share
+from feeds.domain.model import Edition
 from feeds.errors import (
     EventNotFound,
     Forbidden,
@@ -24,10 +25,9 @@ from feeds.errors import (
     Unavailable,
     UpstreamError,
 )
-from feeds.freshness import LEASE, MICROSECOND, Rate, Share
-from feeds.leases import Busy, Claim
-from feeds.model import Edition
-from feeds.tables import refreshes, service
+from feeds.store.database import Database
+from feeds.store.leases import Busy, Claim
+from feeds.store.tables import refreshes, service
 from tests.making import NOW, an_edition, an_event
 from tests.running import PATIENCE
 from tests.stores import another, opened

@@ -8,8 +8,8 @@ import pytest
 
 from feeds import config
 from feeds.config import KEY, KEY_FILE, NAMED, Settings
+from feeds.domain.freshness import Rate
 from feeds.errors import SettingsError
-from feeds.freshness import Rate
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 REQUIRED = {KEY: "secret-key", "FEEDS_TIMEZONE": "Europe/Paris"}

@@ -7,7 +7,7 @@ from time import monotonic
 
 import pytest
 
-from feeds.crowd import GLANCE, MOST, STALLED_AFTER, Crowd
+from feeds.service.bulkhead import GLANCE, MOST, STALLED_AFTER, Crowd
 from tests.running import PATIENCE
 
 A_MOMENT = 0.001
@@ -27,7 +27,7 @@ class Seconds:
 @pytest.fixture
 def seconds(monkeypatch):
     seconds = Seconds()
-    monkeypatch.setattr("feeds.crowd.monotonic", seconds)
+    monkeypatch.setattr("feeds.service.bulkhead.monotonic", seconds)
     return seconds
 
 

@@ -12,10 +12,10 @@ from signal import SIGKILL
 import pytest
 from msgspec import structs
 
-from feeds import damage
 from feeds.app import assemble, create_app
-from feeds.database import Database
 from feeds.errors import SettingsError
+from feeds.store import quarantine as damage
+from feeds.store.database import Database
 from tests.making import an_edition, an_event
 from tests.running import PATIENCE, START, settings_for
 from tests.subscribers import CalendarClient, ReaderClient
@@ -174,7 +174,9 @@ def start(upstream, folder, clock):
 
 
 def told_as_damaged(caplog):
-    return [record.getMessage() for record in caplog.records if record.name == "feeds.damage"]
+    return [
+        record.getMessage() for record in caplog.records if record.name == "feeds.store.quarantine"
+    ]
 
 
 class TestADamagedFile:
@@ -321,7 +323,7 @@ class Race:
 @pytest.fixture
 def impatient(monkeypatch):
     """Who finds a lock has not to wait as long as in earnest."""
-    monkeypatch.setattr("feeds.engines.PATIENCE", 0.1)
+    monkeypatch.setattr("feeds.store.engines.PATIENCE", 0.1)
 
 
 @pytest.fixture

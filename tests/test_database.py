@@ -20,9 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from feeds.domain.model import Change, Doubt, Edition, Event, Kind, Run, Stamp, State
 from feeds.errors import SettingsError
-from feeds.model import Change, Doubt, Edition, Event, Kind, Run, Stamp, State
-from feeds.tables import metadata
+from feeds.store.tables import metadata
 from tests.making import HOME, NOW, a_run, an_edition, an_event
 from tests.running import PATIENCE, until
 from tests.stores import API, another, opened

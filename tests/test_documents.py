@@ -13,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from feeds import documents, values
-from feeds.documents import Document, decode
+from feeds.domain.model import DISTANCES, Event, Run
 from feeds.errors import Nonsense
-from feeds.model import DISTANCES, Event, Run
+from feeds.upstream import fields as values
+from feeds.upstream import schema as documents
+from feeds.upstream.schema import Document, decode
 
 EXAMPLE = b"""{"data": {"event": {"_id": "e72tuv901wxy234", "name": "Lakefront 5K - June 14",
   "slug": "lakefront-5k-june-14", "type": "race", "date": "2025-06-14",
@@ -973,7 +974,8 @@ def test_no_thread_is_the_first_to_have_a_class_decoded():
 import sys
 import msgspec
 import feeds.app
-from feeds import documents, rows
+from feeds.upstream import schema as documents
+from feeds.store import rows
 
 asked = []
 def note(frame, event, _):

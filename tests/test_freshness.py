@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from feeds.freshness import (
+from feeds.domain.freshness import (
     Bounds,
     Rate,
     Share,

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from msgspec import structs
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
+from feeds.domain.freshness import MaxAge
 from feeds.errors import EventNotFound
 from feeds.formats import FORMATS
-from feeds.freshness import MaxAge
-from feeds.reporter import Report
-from feeds.web import delivery as module
+from feeds.service.refresh import Report
+from feeds.web import cache as module
 from tests.running import EXAMPLE, Clock
 
 FEED = f"/events/{EXAMPLE}.ics"

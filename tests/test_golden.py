@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from feeds import documents
+from feeds.domain.model import Event, Feed
 from feeds.formats import FORMATS
-from feeds.model import Event, Feed
 from feeds.sandbox import SAMPLES, SANDBOX_KEY, create_sandbox
+from feeds.upstream import schema as documents
 from tests.making import a_feed
 
 DATA = Path(__file__).parent / "data"

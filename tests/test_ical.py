@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from ical.calendar_stream import IcsCalendarStream
 from icalendar import Calendar
 
-from feeds import values
+from feeds.domain.model import Feed
+from feeds.domain.schedule import MOST, entries_of
 from feeds.formats import ical
-from feeds.model import Feed
-from feeds.schedule import MOST, entries_of
+from feeds.upstream import fields as values
 from tests.making import HOME, PAGE, a_feed, a_run, an_edition, an_event
 from tests.test_golden import EVERY, event_of
 
@@ -896,7 +896,7 @@ class TestParsers:
 
 
 def clean(tidy):
-    """Texts as the decoder hands them on: not empty, and clean in the sense of ``feeds.model``."""
+    """Clean texts, in the sense of ``feeds.domain.model``: not empty, as the decoder gives them."""
     special = st.sampled_from("\\;,:\"'^nN\n\t ")
     texts = st.text(special | st.characters(exclude_categories=["Cs"]), max_size=200)
     return texts.map(tidy).filter(bool)

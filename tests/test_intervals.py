@@ -24,7 +24,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feeds import __version__, exchange
+from feeds import __version__
 from feeds.errors import (
     EventNotFound,
     Forbidden,
@@ -36,8 +36,9 @@ from feeds.errors import (
     Unavailable,
     UpstreamError,
 )
-from feeds.exchange import MAX_BODY
-from feeds.intervals import Answer, Intervals
+from feeds.upstream import http as exchange
+from feeds.upstream.client import Answer, Intervals
+from feeds.upstream.http import MAX_BODY
 
 KEY = "sk_live_51H8aVeryPrivate"
 DOCUMENT = b'{"data": {"event": {}, "runs": []}}'

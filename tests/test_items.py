@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds import wording
-from feeds.changes import SILENT, groups, recorded
+from feeds.domain.changes import SILENT, groups, recorded
+from feeds.domain.delisting import with_unlisted
+from feeds.domain.model import Change, Feed, Kind, Options, State
+from feeds.domain.options import keeps
+from feeds.domain.schedule import MOST, entries_of, last_modified, leavings, over
 from feeds.formats import FORMATS
-from feeds.items import MOST_CHANGES, items, marks
-from feeds.listing import with_unlisted
-from feeds.model import Change, Feed, Kind, Options, State
-from feeds.options import keeps
-from feeds.schedule import MOST, entries_of, last_modified, leavings, over
+from feeds.formats.items import MOST_CHANGES, items, marks
+from feeds.text import wording
 from tests.making import HOME, NOW, PAGE, a_feed, a_run, an_edition, an_event
 from tests.test_revisions import first, then
 

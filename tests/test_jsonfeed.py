@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds import values
+from feeds.domain.model import Change, Kind, State
 from feeds.formats import ical, jsonfeed
-from feeds.items import items
-from feeds.model import Change, Kind, State
+from feeds.formats.items import items
+from feeds.upstream import fields as values
 from tests.making import HOME, NOW, PAGE, a_feed, a_run, an_edition, an_event
 from tests.test_golden import EVERY, feed_of
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from feeds.changes import changes, recorded
+from feeds.domain.changes import changes, recorded
+from feeds.domain.schedule import SHOWN_UNLISTED, entries
 from feeds.formats import jsonld
-from feeds.schedule import SHOWN_UNLISTED, entries
 from tests.making import HOME, NOW, PAGE, a_feed, a_run, an_edition, an_event
 from tests.test_golden import EVERY, feed_of
 

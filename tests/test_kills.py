@@ -18,7 +18,7 @@ from typing import Any
 import feedparser
 import pytest
 
-from feeds.tables import events, stamps
+from feeds.store.tables import events, stamps
 from tests import hostile, running
 from tests.hostile import BOOTED, FAR, Gate, House, Poll, Records, environment
 from tests.running import Process, environment_for, serving, until

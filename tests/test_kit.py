@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from feeds.web import kit
+from feeds.web import embed as kit
 
 SITE = "https://feeds.example.org"
 PAGE = f"{SITE}/events/harbor-festival"

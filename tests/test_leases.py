@@ -8,13 +8,13 @@ import pytest
 import sqlalchemy as sa
 from msgspec import structs
 
-from feeds import leases
-from feeds.budget import instant
-from feeds.engines import Postgres, Sqlite
+from feeds.domain.freshness import FAILED_FOR, LEASE, MICROSECOND, SKEW, UNKNOWN_FOR, Rate, Share
 from feeds.errors import EventNotFound, Nonsense, Spent, TimedOut, Unavailable
-from feeds.freshness import FAILED_FOR, LEASE, MICROSECOND, SKEW, UNKNOWN_FOR, Rate, Share
-from feeds.leases import Busy, Claim
-from feeds.tables import refreshes, service
+from feeds.store import leases
+from feeds.store.engines import Postgres, Sqlite
+from feeds.store.leases import Busy, Claim
+from feeds.store.ratelimit import instant
+from feeds.store.tables import refreshes, service
 from tests.making import NOW, an_edition, an_event
 from tests.running import PATIENCE
 from tests.stores import another

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds.documents import decode
-from feeds.listing import (
+from feeds.domain.delisting import (
     EMPTIED,
     FORGOTTEN_AFTER,
     GONE,
@@ -20,8 +19,9 @@ from feeds.listing import (
     with_unlisted,
     without_any,
 )
-from feeds.model import Doubt
-from feeds.schedule import over
+from feeds.domain.model import Doubt
+from feeds.domain.schedule import over
+from feeds.upstream.schema import decode
 from tests.making import HOME, NOW, a_run, an_edition, an_event
 
 EARLIER = NOW - timedelta(days=3)

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds import schedule, wording
+from feeds.domain import schedule
+from feeds.domain.memo import BESIDES, Memo, memo
+from feeds.domain.model import Change, Doubt, Edition, Event, Feed, Kind, Options, Run, Stamp, State
 from feeds.formats import FORMATS, ical, jsonld
-from feeds.memo import BESIDES, Memo, memo
-from feeds.model import Change, Doubt, Edition, Event, Feed, Kind, Options, Run, Stamp, State
-from feeds.revisions import revised
+from feeds.service.revisions import revised
+from feeds.text import wording
 from tests.making import HOME, NOW, PAGE, a_feed, a_run, an_edition, an_event
 
 SUMMER = datetime(2025, 6, 1, 5, tzinfo=UTC)

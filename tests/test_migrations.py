@@ -13,11 +13,11 @@ import pytest
 import sqlalchemy as sa
 from msgspec import json
 
-from feeds import migrations
 from feeds.app import create_app
-from feeds.database import Database
+from feeds.domain.model import Event
 from feeds.errors import SettingsError
-from feeds.model import Event
+from feeds.store import schema as migrations
+from feeds.store.database import Database
 from tests.running import PATIENCE, START, settings_for
 from tests.subscribers import CalendarClient, ReaderClient
 

@@ -13,12 +13,12 @@ import sqlalchemy as sa
 from msgspec import json, structs
 
 from feeds.app import create_app
-from feeds.database import Database, News
-from feeds.engines import Sqlite
+from feeds.domain.freshness import Rate, Share
+from feeds.domain.model import Change, Doubt, Edition, Event, Kind, Stamp, State
 from feeds.errors import SettingsError
-from feeds.freshness import Rate, Share
-from feeds.leases import Claim
-from feeds.model import Change, Doubt, Edition, Event, Kind, Stamp, State
+from feeds.store.database import Database, News
+from feeds.store.engines import Sqlite
+from feeds.store.leases import Claim
 from tests.running import START, settings_for
 from tests.subscribers import CalendarClient, ReaderClient
 from tests.test_migrations import API, HARBOR, LONG_OVER, MEETING, dump, opened, query, schema

@@ -7,11 +7,11 @@ import pytest
 import sqlalchemy as sa
 from msgspec import structs
 
-from feeds.database import Database, News
-from feeds.engines import Postgres
+from feeds.domain.freshness import Rate, Share
 from feeds.errors import StorageAway, Unavailable
-from feeds.freshness import Rate, Share
-from feeds.polls import Polls
+from feeds.service.invalidation import Polls
+from feeds.store.database import Database, News
+from feeds.store.engines import Postgres
 from tests.making import NOW, an_edition, an_event
 from tests.running import PATIENCE, Clock
 from tests.stores import another

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from werkzeug import Response
 
-from feeds.database import Database
-from feeds.editor import Editor
+from feeds.domain.freshness import Rate
+from feeds.domain.model import Kind
 from feeds.errors import (
     EventGone,
     EventNotFound,
@@ -28,13 +28,13 @@ from feeds.errors import (
     Unavailable,
     UpstreamError,
 )
-from feeds.freshness import Rate
-from feeds.intervals import Intervals
-from feeds.leases import Busy, Claim
-from feeds.model import Kind
-from feeds.newsroom import Newsroom
-from feeds.reporter import Reporter
 from feeds.sandbox import SANDBOX_KEY
+from feeds.service.editions import Newsroom
+from feeds.service.refresh import Reporter
+from feeds.service.update import Editor
+from feeds.store.database import Database
+from feeds.store.leases import Busy, Claim
+from feeds.upstream.client import Intervals
 from tests.running import PATIENCE, START, Clock, Upstream, until
 
 DAY = "2026-06-13"
@@ -89,8 +89,8 @@ def patience(monkeypatch):
     """Have requests wait for a refresh as long as tests do; or for so many seconds."""
 
     def for_seconds(seconds, cold=PATIENCE):
-        monkeypatch.setattr("feeds.freshness.PATIENCE", seconds)
-        monkeypatch.setattr("feeds.freshness.PATIENCE_COLD", cold)
+        monkeypatch.setattr("feeds.domain.freshness.PATIENCE", seconds)
+        monkeypatch.setattr("feeds.domain.freshness.PATIENCE_COLD", cold)
 
     for_seconds(PATIENCE)
     return for_seconds
@@ -394,7 +394,7 @@ class TestWaiting:
         edit(upstream, soldOut=True)
         clock.advance(hours=2)
         with monkeypatch.context() as fault:
-            fault.setattr("feeds.editor.revised", lambda *_: 1 / 0)
+            fault.setattr("feeds.service.update.revised", lambda *_: 1 / 0)
             assert one.current("harbor").failed
         assert "ZeroDivisionError" in caplog.text
         clock.advance(seconds=60)
@@ -965,7 +965,7 @@ def away(tmp_path):
 @pytest.fixture
 def _impatient(monkeypatch):
     """Who finds a lock has not to wait as long as in earnest."""
-    monkeypatch.setattr("feeds.engines.PATIENCE", 0.2)
+    monkeypatch.setattr("feeds.store.engines.PATIENCE", 0.2)
 
 
 @pytest.mark.usefixtures("_impatient")

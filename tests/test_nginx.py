@@ -25,8 +25,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeds import freshness, gunicorn_conf
-from feeds.web.answer import MAX_STALE
+from feeds import gunicorn_conf
+from feeds.domain import freshness
+from feeds.web.conditional import MAX_STALE
 from tests.running import (
     EXAMPLE,
     HOST,

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feeds.domain.model import DISTANCES, Options
+from feeds.domain.options import MAX_VALUES, canonical, keeps, parse
 from feeds.errors import BadOption
-from feeds.model import DISTANCES, Options
-from feeds.options import MAX_VALUES, canonical, keeps, parse
 from tests.making import a_run
 
 ALL = frozenset({"busy", "cancelled", "distance", "download", "registration", "run"})

@@ -19,7 +19,7 @@ import pytest
 from msgspec import Struct, field
 
 from feeds.sandbox import SANDBOX_KEY
-from feeds.tables import events
+from feeds.store.tables import events
 from tests import hostile
 from tests.hostile import (
     BOOTED,

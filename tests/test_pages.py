@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from feeds.app import create_app
+from feeds.domain.freshness import Rate
 from feeds.formats import FORMATS
-from feeds.freshness import Rate
 from tests.running import settings_for
 
 SITE = "https://feeds.example.org"

@@ -10,11 +10,11 @@ import pytest
 import sqlalchemy as sa
 from msgspec import structs
 
-from feeds import engines
-from feeds.database import News
-from feeds.freshness import LOOK, MICROSECOND, NOTED_EVERY
-from feeds.polls import Polls
-from feeds.tables import events
+from feeds.domain.freshness import LOOK, MICROSECOND, NOTED_EVERY
+from feeds.service.invalidation import Polls
+from feeds.store import engines
+from feeds.store.database import News
+from feeds.store.tables import events
 from tests.making import NOW, an_edition, an_event
 from tests.running import Clock
 from tests.stores import another

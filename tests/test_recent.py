@@ -3,7 +3,7 @@
 import threading
 import time
 
-from feeds.recent import Recent
+from feeds.service.recent import Recent
 
 
 def test_it_answers_what_was_put():

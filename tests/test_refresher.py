@@ -7,9 +7,9 @@ from threading import Event
 import pytest
 
 from feeds.app import assemble
-from feeds.freshness import LOOK, Rate
-from feeds.newsroom import Newsroom
-from feeds.refresher import Refresher
+from feeds.domain.freshness import LOOK, Rate
+from feeds.service.background import Refresher
+from feeds.service.editions import Newsroom
 from tests.running import PATIENCE, settings_for, until
 
 DAY = timedelta(days=1)

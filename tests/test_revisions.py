@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from feeds.domain.delisting import with_unlisted, without_any
+from feeds.domain.model import Edition, Event, Feed, Options, Run
+from feeds.domain.schedule import entries
 from feeds.formats import ical
-from feeds.listing import with_unlisted, without_any
-from feeds.model import Edition, Event, Feed, Options, Run
-from feeds.revisions import SEQUENCE_EPOCH, revised
-from feeds.schedule import entries
+from feeds.service.revisions import SEQUENCE_EPOCH, revised
 from tests.making import HOME, NOW, PAGE, a_run, an_event
 
 SAT, SUN = date(2025, 6, 14), date(2025, 6, 15)

@@ -16,10 +16,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
-from feeds import values
+from feeds.domain.model import Feed
+from feeds.domain.schedule import MOST, entries_of, last_modified
 from feeds.formats import rss
-from feeds.model import Feed
-from feeds.schedule import MOST, entries_of, last_modified
+from feeds.upstream import fields as values
 from tests.making import NOW, PAGE, a_feed, a_run, an_edition, an_event
 from tests.test_golden import EVERY, event_of
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feeds.model import Event, Run
-from feeds.schedule import MOST, Entry, entries, entries_of, instant, limit, span
-from feeds.zones import NAMES
+from feeds.domain.model import Event, Run
+from feeds.domain.schedule import MOST, Entry, entries, entries_of, instant, limit, span
+from feeds.domain.timezones import NAMES
 from tests.making import HOME, a_feed, a_run, an_edition, an_event, the_entry
 
 FRI, SAT, SUN, MON = (date(2025, 6, day) for day in (13, 14, 15, 16))
@@ -933,21 +933,21 @@ class TestEntriesOf:
     def test_the_earliest_beyond_a_thousand_are_left_out_and_logged(self, caplog):
         days = [date(2025, 1, 1) + timedelta(days=count) for count in range(MOST + 1)]
         runs = [a_run(id=f"r{day:%Y%m%d}", date=day) for day in reversed(days)]
-        with caplog.at_level(logging.WARNING, logger="feeds.schedule"):
+        with caplog.at_level(logging.WARNING, logger="feeds.domain.schedule"):
             shown = entries_of(a_feed(an_event(*runs)))
         assert [entry.run.date for entry in shown] == days[1:]
         assert "1001 runs" in caplog.text
 
     def test_a_thousand_are_all_shown_without_a_word(self, caplog):
         runs = [a_run(id=f"r{count}") for count in range(1000)]
-        with caplog.at_level(logging.WARNING, logger="feeds.schedule"):
+        with caplog.at_level(logging.WARNING, logger="feeds.domain.schedule"):
             assert len(entries_of(a_feed(an_event(*runs)))) == 1000
         assert not caplog.records
 
     def test_a_thousand_are_counted_after_the_filter(self, caplog):
         runs = [a_run(id=f"r{count}") for count in range(1500)]
         feed = a_feed(an_event(*runs), run=("r1499",))
-        with caplog.at_level(logging.WARNING, logger="feeds.schedule"):
+        with caplog.at_level(logging.WARNING, logger="feeds.domain.schedule"):
             assert [entry.run.id for entry in entries_of(feed)] == ["r1499"]
         assert not caplog.records
 

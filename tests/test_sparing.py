@@ -2,7 +2,7 @@
 
 import logging
 
-from feeds.sparing import Sparing
+from feeds.logs import Sparing
 
 
 class World:

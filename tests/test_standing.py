@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from feeds import standing
-from feeds.schedule import entries
+from feeds.domain.schedule import entries
+from feeds.text import pages as standing
 from tests.making import HOME, a_run, an_edition, an_event, the_entry
 
 OPENS = datetime(2025, 3, 1, 15, tzinfo=UTC)

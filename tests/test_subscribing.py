@@ -2,7 +2,7 @@
 
 from urllib.parse import parse_qs, urlsplit
 
-from feeds import subscribing
+from feeds.web import subscribe as subscribing
 from tests.making import PAGE
 
 TITLE = "Lauf & Fest: 10K/5K"

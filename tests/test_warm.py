@@ -7,11 +7,11 @@ import pytest
 from click import ClickException
 from click.exceptions import Exit
 
-from feeds import warm
 from feeds.app import assemble
+from feeds.domain.freshness import Rate, Share
 from feeds.errors import RateLimited
-from feeds.freshness import Rate, Share
 from feeds.sandbox import ORGANIZATION_ID, SANDBOX_KEY, Key
+from feeds.service import warmup as warm
 from tests.running import PATIENCE, SAMPLE_IDS, Clock, settings_for
 
 GENEROUS = Rate(100_000, timedelta(minutes=1), 10_000)

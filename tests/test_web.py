@@ -10,9 +10,9 @@ from urllib.robotparser import RobotFileParser
 import pytest
 from werkzeug import Response
 
-from feeds import exchange
 from feeds.app import create_app
 from feeds.formats import FORMATS
+from feeds.upstream import http as exchange
 from tests.running import EXAMPLE, HOST, settings_for
 
 PUBLIC_URL = "https://feeds.example.org"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from feeds import wording
-from feeds.model import Options
-from feeds.schedule import Period, entries
+from feeds.domain.model import Options
+from feeds.domain.schedule import Period, entries
+from feeds.text import wording
 from tests.making import HOME, PAGE, a_run, an_edition, an_event, the_entry
 
 SAT, SUN = date(2025, 6, 14), date(2025, 6, 15)

@@ -14,8 +14,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from icalendar import Timezone
 
-from feeds import zones
-from feeds.posix_tz import observances
+from feeds.domain import timezones as zones
+from feeds.domain.posix_tz import observances
 
 CHICAGO = ZoneInfo("America/Chicago")
 DUBLIN = ZoneInfo("Europe/Dublin")
@@ -451,7 +451,7 @@ class TestVtimezone:
 
     def test_other_processes_write_the_same_bytes(self):
         script = (
-            "from datetime import datetime, UTC; from feeds.zones import vtimezone;"
+            "from datetime import datetime, UTC; from feeds.domain.timezones import vtimezone;"
             "at = datetime(2025, 6, 1, tzinfo=UTC);"
             "print(vtimezone('Europe/London', at, at).to_ical().decode(), end='')"
         )

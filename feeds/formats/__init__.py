@@ -5,10 +5,9 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from feeds import items
-from feeds.formats import ical, jsonfeed, rss
-from feeds.model import Feed
-from feeds.schedule import leavings
+from feeds.domain.model import Feed
+from feeds.domain.schedule import leavings
+from feeds.formats import ical, items, jsonfeed, rss
 
 
 class Format(Struct, frozen=True):

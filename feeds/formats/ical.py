@@ -18,11 +18,11 @@ from icalendar import (
 )
 from msgspec import structs
 
-from feeds import wording
-from feeds.memo import memo
-from feeds.model import Feed, Options
-from feeds.schedule import Entry, entries, entries_of, span
-from feeds.zones import vtimezone
+from feeds.domain.memo import memo
+from feeds.domain.model import Feed, Options
+from feeds.domain.schedule import Entry, entries, entries_of, span
+from feeds.domain.timezones import vtimezone
+from feeds.text import wording
 
 PRODID = "-//intervals-feeds//intervals-feeds//EN"
 

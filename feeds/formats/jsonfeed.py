@@ -17,11 +17,11 @@ from typing import Any
 
 from msgspec import Raw, json
 
-from feeds import wording
-from feeds.items import Item, items
-from feeds.memo import memo
-from feeds.model import Feed
-from feeds.schedule import Entry, entries_of
+from feeds.domain.memo import memo
+from feeds.domain.model import Feed
+from feeds.domain.schedule import Entry, entries_of
+from feeds.formats.items import Item, items
+from feeds.text import wording
 
 VERSION = "https://jsonfeed.org/version/1.1"
 

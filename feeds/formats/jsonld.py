@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 from msgspec import json, structs
 
-from feeds import wording
-from feeds.model import Feed, Options
-from feeds.schedule import DAY, Entry, entries_of, instant
-from feeds.zones import localize
+from feeds.domain.model import Feed, Options
+from feeds.domain.schedule import DAY, Entry, entries_of, instant
+from feeds.domain.timezones import localize
+from feeds.text import wording
 
 SCHEMA = "https://schema.org"
 

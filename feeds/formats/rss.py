@@ -2,11 +2,11 @@
 
 from feedgen.feed import FeedGenerator  # before feedgen.ext, which does not import without it
 
-from feeds import wording
-from feeds.items import Item, items
-from feeds.memo import memo
-from feeds.model import Feed
-from feeds.schedule import last_modified
+from feeds.domain.memo import memo
+from feeds.domain.model import Feed
+from feeds.domain.schedule import last_modified
+from feeds.formats.items import Item, items
+from feeds.text import wording
 
 TTL = 60
 """Minutes that readers may keep the channel."""

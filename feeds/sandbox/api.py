@@ -13,11 +13,11 @@ from typing import Any
 from flask import Flask, Response, abort, request
 from werkzeug.exceptions import HTTPException, NotFound
 
-from feeds.sandbox.answers import RateLimited, answer, refusal
 from feeds.sandbox.editing import OWN, Desk
 from feeds.sandbox.keys import ORGANIZATION_ID, PLANS, SANDBOX_KEY, Allowance, Key
 from feeds.sandbox.memory import Calls, Documents
-from feeds.sandbox.pages import date_range, one_of, page
+from feeds.sandbox.pagination import date_range, one_of, page
+from feeds.sandbox.responses import RateLimited, answer, refusal
 from feeds.sandbox.samples import SAMPLES, Library, load
 
 # The name "Events in a group" is published, its path and scope are not.

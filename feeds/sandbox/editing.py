@@ -18,8 +18,8 @@ from typing import Any
 
 from flask import Flask, Response, abort, request
 
-from feeds.sandbox.answers import answer
 from feeds.sandbox.memory import Calls, Documents
+from feeds.sandbox.responses import answer
 
 OWN = "/sandbox/"
 

@@ -1,1 +1,1 @@
-"""HTTP in, HTTP out."""
+"""HTTP: routes, conditional requests, the representation cache, pages, widgets."""

@@ -6,13 +6,14 @@ from datetime import datetime
 from flask import Blueprint, Response, request
 from msgspec import structs
 
-from feeds import items, options, wording
+from feeds.domain import options
+from feeds.domain.model import Edition, Feed, Options
+from feeds.domain.schedule import entries_of, last_modified
 from feeds.errors import NoSuchRun
-from feeds.formats import FORMATS
-from feeds.model import Edition, Feed, Options
-from feeds.schedule import entries_of, last_modified
-from feeds.web.answer import represent
-from feeds.web.delivery import Rendering, delivery, passed
+from feeds.formats import FORMATS, items
+from feeds.text import wording
+from feeds.web.cache import Rendering, delivery, passed
+from feeds.web.conditional import represent
 
 blueprint = Blueprint("feeds", __name__)
 

@@ -6,7 +6,7 @@ Without it the service is right, only slower: the answer is made by the same fun
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from feeds.web.delivery import Delivery
+from feeds.web.cache import Delivery
 
 
 def front(application: WSGIApplication, delivery: Delivery) -> WSGIApplication:

@@ -9,14 +9,17 @@ from flask import Blueprint, Response, request
 from msgspec import structs
 from werkzeug.exceptions import NotFound
 
-from feeds import options, standing, subscribing, wording
+from feeds.domain import options
+from feeds.domain.model import Edition, Event, Feed
+from feeds.domain.schedule import entries, entries_of, last_modified, leavings
 from feeds.errors import BadOption
 from feeds.formats import FORMATS, jsonld
-from feeds.model import Edition, Event, Feed
-from feeds.schedule import entries, entries_of, last_modified, leavings
-from feeds.web import html
-from feeds.web.answer import answer, represent
-from feeds.web.delivery import Rendering, delivery, passed, respond
+from feeds.text import pages as standing
+from feeds.text import wording
+from feeds.web import subscribe as subscribing
+from feeds.web import templates as html
+from feeds.web.cache import Rendering, delivery, passed, respond
+from feeds.web.conditional import answer, represent
 
 blueprint = Blueprint("pages", __name__)
 

@@ -1,0 +1,1 @@
+"""The current edition of an event, refreshed once for everybody."""

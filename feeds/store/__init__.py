@@ -1,0 +1,1 @@
+"""Storage in SQLite or PostgreSQL: editions, leases, the rate limit, the schema."""

@@ -1,0 +1,1 @@
+"""What feeds and pages say, in words: summaries, dates, descriptions, changes."""

@@ -1,0 +1,1 @@
+"""The Intervals partner API: HTTP, documents, and the organization of the key."""

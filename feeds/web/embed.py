@@ -1,0 +1,186 @@
+"""What clubs put on their own sites: a widget, the snippets that bring it there, oEmbed."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+from flask import Blueprint, Response, abort, render_template, request
+from msgspec import json
+
+from feeds.domain.model import Edition
+from feeds.domain.schedule import entries_of, last_modified
+from feeds.errors import BadOption, EventNotFound
+from feeds.formats import FORMATS
+from feeds.text import pages as standing
+from feeds.text import wording
+from feeds.web import subscribe as subscribing
+from feeds.web import templates as html
+from feeds.web.cache import Rendering, delivery
+from feeds.web.pages import shown
+
+blueprint = Blueprint("kit", __name__)
+
+THEMES = ("auto", "light", "dark")
+WIDTH, HEIGHT, HIGHER = 600, 370, 38
+"""Pixels of the widget: its width, its height with one run, and how much higher with one more."""
+LOWEST, HIGHEST = 200, 1000
+"""Heights that WordPress gives to what it embeds (wp-embed.js)."""
+
+
+class Look(NamedTuple):
+    """How the widget looks: its theme, and a colour in six hexadecimal digits, or none."""
+
+    theme: str
+    accent: str
+
+    @property
+    def query(self) -> str:
+        """Its canonical form."""
+        pairs = [("theme", self.theme)] if self.theme != THEMES[0] else []
+        return urlencode(pairs + ([("accent", self.accent)] if self.accent else []))
+
+    @property
+    def style(self) -> str:
+        """The rules that give it the colour, with a text on it that can be read."""
+        if not self.accent:
+            return ""
+        return f":root{{--accent:#{self.accent};--on-accent:{_readable_on(self.accent)}}}"
+
+
+def look(query: Mapping[str, str]) -> Look:
+    """The look that a query asks for; raises ``BadOption``."""
+    theme, accent = query.get("theme") or THEMES[0], (query.get("accent") or "").lower()
+    if theme not in THEMES:
+        raise BadOption(f"theme takes one of {', '.join(THEMES)}.")
+    found = re.fullmatch("#?([0-9a-f]{6}|[0-9a-f]{3})", accent)
+    if accent and not found:
+        raise BadOption("accent takes a colour in hexadecimal digits, such as 0a58a8.")
+    digits = found[1] if found else ""
+    return Look(theme, "".join(2 * each for each in digits) if len(digits) == 3 else digits)  # noqa: PLR2004 - #rgb
+
+
+def _readable_on(colour: str) -> str:
+    """Black or white, whichever has more contrast (WCAG 2.2, relative luminance)."""
+    red, green, blue = (int(colour[place : place + 2], 16) / 255 for place in (0, 2, 4))
+    linear = [
+        each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4  # noqa: PLR2004 - sRGB
+        for each in (red, green, blue)
+    ]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#000" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "#fff"
+
+
+@blueprint.get("/events/<id:event_id>/embed", provide_automatic_options=False)
+def embed(event_id: str) -> Response:
+    """The widget: an event in a frame on somebody's site."""
+    chosen = look(request.args)
+
+    def render(edition: Edition, now: datetime) -> Rendering:
+        feed, until = shown(edition, now)
+        title = wording.plain(edition.event.name)
+        representation = html.page(
+            "embed.html",
+            last_modified=last_modified(feed),
+            framed=True,
+            style=chosen.style,
+            event=edition.event,
+            entries=entries_of(feed),
+            page=feed.page,
+            title=title,
+            theme=chosen.theme,
+            ways={way.key: way for way in subscribing.ways(feed.page, title)},
+            standing=standing,
+            wording=wording,
+        )
+        return Rendering(representation, until)
+
+    return delivery().deliver(event_id, "embed", chosen.query, render)
+
+
+@blueprint.get("/events/<id:event_id>/embed-kit", provide_automatic_options=False)
+def embed_kit(event_id: str) -> Response:
+    """Snippets to copy, each shown live beside its code."""
+    chosen = look(request.args)
+
+    def render(edition: Edition, now: datetime) -> Rendering:
+        feed, until = shown(edition, now)
+        page, title = feed.page, wording.plain(edition.event.name)
+        query = f"?{chosen.query}" if chosen.query else ""
+        representation = html.page(
+            "embed-kit.html",
+            last_modified=last_modified(feed),
+            style=f"\n{render_template('buttons.css')}\n",
+            event=edition.event,
+            page=page,
+            title=title,
+            widget=f"{page}/embed{query}",
+            width=WIDTH,
+            height=_height(len(entries_of(feed))),
+            look=chosen,
+            themes=THEMES,
+            ways={way.key: way for way in subscribing.ways(page, title)},
+            formats={ext: each.media_type.partition(";")[0] for ext, each in FORMATS.items()},
+        )
+        return Rendering(representation, until)
+
+    return delivery().deliver(event_id, "embed-kit", chosen.query, render)
+
+
+@blueprint.get("/oembed", provide_automatic_options=False)
+def oembed() -> Response:
+    """How to embed the page of an event (https://oembed.com, version 1.0)."""
+    if request.args.get("format", "json") != "json":
+        abort(501)
+    wide, high = (_pixels(name) for name in ("maxwidth", "maxheight"))
+    event_id = _event_of(request.args.get("url", ""))
+    current = delivery().newsroom.current(event_id)
+    now = delivery().clock()
+    feed, _ = shown(current.edition, now)
+    title = wording.plain(current.edition.event.name)
+    width, height = min(wide, WIDTH), min(high, _height(len(entries_of(feed))))
+    document = {
+        "version": "1.0",
+        "type": "rich",
+        "title": title,
+        "provider_name": "Intervals feeds",
+        "provider_url": f"{delivery().newsroom.public_url}/",
+        "cache_age": current.max_age.at(now.timestamp()),
+        "width": width,
+        "height": height,
+        "html": html.render(
+            "oembed.html", title=title, page=feed.page, width=width, height=height
+        ).strip(),
+    }
+    response = Response(json.encode(document), mimetype="application/json")
+    response.headers["Cache-Control"] = f"max-age={current.max_age.at(now.timestamp())}"
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _pixels(name: str) -> int:
+    given = request.args.get(name)
+    if given is None:
+        return HIGHEST
+    if not re.fullmatch("[1-9][0-9]{0,5}", given):
+        raise BadOption(f"{name} takes a number of pixels.")
+    return int(given)
+
+
+def _event_of(url: str) -> str:
+    """The id of the event whose page has this address; raises ``EventNotFound``."""
+    own = urlsplit(delivery().newsroom.public_url)
+    found = re.fullmatch(
+        rf"(?i:https?://{re.escape(own.netloc)}){re.escape(own.path)}"
+        r"/events/([A-Za-z0-9_-]{1,64})(?:[?#].*)?",
+        url,
+    )
+    if not found:
+        raise EventNotFound("The address is not that of an event's page here.")
+    return found[1]
+
+
+def _height(runs: int) -> int:
+    return min(max(HEIGHT + HIGHER * (runs - 1), LOWEST), HIGHEST)

@@ -1,0 +1,110 @@
+"""Pages: templates rendered, and what browsers are told about them."""
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from flask import Response, current_app, render_template, request
+
+from feeds.web.conditional import Representation, represent
+
+HTML = "text/html; charset=utf-8"
+ASSETS = {
+    "icon.svg": "image/svg+xml",
+    "style.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "embed.js": "text/javascript; charset=utf-8",
+}
+"""What pages load, all of it from here."""
+
+_POLICY = {
+    "default-src": "'none'",
+    "base-uri": "'none'",
+    "form-action": "'self'",
+    "frame-ancestors": "'none'",
+    "frame-src": "'self'",
+    "img-src": "'self'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+}
+
+
+def page(
+    template: str,
+    *,
+    last_modified: datetime,
+    links: Iterable[str] = (),
+    framed: bool = False,
+    style: str = "",
+    **context: Any,  # noqa: ANN401 - what templates take
+) -> Representation:
+    """A page as a representation; ``links`` are values of the Link header (RFC 8288)."""
+    return represent(
+        render(template, style=style, **context).encode(),
+        media_type=HTML,
+        last_modified=last_modified,
+        filename=template,
+        more=headers(framed=framed, style=style) | ({"Link": ", ".join(links)} if links else {}),
+    )
+
+
+def response(
+    template: str,
+    status: int = HTTPStatus.OK,
+    *,
+    framed: bool = False,
+    **context: Any,  # noqa: ANN401 - as above
+) -> Response:
+    """A page that is no representation of an edition."""
+    answer = Response(render(template, **context), status, mimetype="text/html")
+    answer.headers.extend(headers(framed=framed) | {"X-Content-Type-Options": "nosniff"})
+    return answer
+
+
+def render(template: str, **context: Any) -> str:  # noqa: ANN401 - as above
+    """A template; links within the service are relative, whatever it is called from outside."""
+    up = "../" * (request.path.count("/") - 1) or "./"
+    return render_template(template, up=up, asset=asset, **context)
+
+
+def headers(*, framed: bool = False, style: str = "") -> dict[str, str]:
+    """What a browser may do with a page: whether others frame it, and which style it has within."""
+    changes = {"frame-ancestors": "*"} if framed else {}
+    if style:  # CSP3 2.3.1: a hash admits these very bytes, and keeps those of the page the same
+        digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        changes["style-src"] = f"'self' 'sha256-{digest}'"
+    policy = "; ".join(f"{name} {value}" for name, value in (_POLICY | changes).items())
+    return {
+        "Content-Security-Policy": policy,
+        "Referrer-Policy": "strict-origin-when-cross-origin",
+    }
+
+
+def asset(name: str) -> str:
+    """Where a page finds what it loads, by a name that changes with its bytes."""
+    return f"assets/{name}?{version(name)}"
+
+
+def version(name: str) -> str:
+    """What tells its bytes from those of other deployments."""
+    return asset_of(name).identity.etag[1:13]
+
+
+def asset_of(name: str) -> Representation:
+    """What a page loads; read once."""
+    return _asset(str(current_app.template_folder), name)
+
+
+@cache
+def _asset(folder: str, name: str) -> Representation:
+    return represent(
+        (Path(folder) / name).read_bytes(),
+        media_type=ASSETS[name],
+        last_modified=datetime.fromtimestamp(0, UTC),
+        filename=name,
+    )
