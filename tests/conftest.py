@@ -5,11 +5,11 @@ import os
 import pytest
 
 from feeds.app import create_app
-from tests.postgres import running_postgres
-from tests.running import Clock, Upstream, settings_for
-from tests.stores import ENGINES, close_all, opened
+from tests.support.databases import ENGINES, close_all, opened
+from tests.support.postgres import running_postgres
+from tests.support.processes import Clock, Upstream, settings_for
 
-pytest_plugins = ["tests.browsing"]
+pytest_plugins = ["tests.support.browser"]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from feeds import __version__
-from tests.running import (
+from tests.support.processes import (
     EXAMPLE,
     HOST,
     SAMPLE_IDS,

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from werkzeug.test import Client, TestResponse
 
 from feeds.app import create_app
-from tests.running import Clock, Upstream, settings_for
+from tests.support.processes import Clock, Upstream, settings_for
 
 
 class Exchange(NamedTuple):

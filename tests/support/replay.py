@@ -20,11 +20,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.running import Clock, Upstream
+from tests.support.processes import Clock, Upstream
 from tests.support.recording import Exchange, Service
 from tests.support.scenarios import SCENARIOS
 
-RECORDED = Path(__file__).parent.parent / "data" / "replay" / "answers.json"
+RECORDED = Path(__file__).parent / "replay_data" / "answers.json"
 
 Steps = dict[str, list[dict[str, Any]]]
 """The lines of a scenario by the name and the instant of the step."""

@@ -10,13 +10,13 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from tests.running import SAMPLE_IDS
 from tests.support.conditions import ask_as_time_passes, ask_conditionally
 from tests.support.lives import live, vanish
 from tests.support.outages import OUTAGES, fail, fail_at_start, remember_unknown_ids, revalidate
+from tests.support.processes import SAMPLE_IDS
 from tests.support.recording import Service
 
-TARGETS = Path(__file__).parent.parent / "data" / "replay" / "targets.txt"
+TARGETS = Path(__file__).parent / "replay_data" / "targets.txt"
 
 KNOWN = "/events/harbor-festival"
 CHAIN = "/events/chain-of-lakes-festival"
