@@ -55,17 +55,17 @@ class Database:
     def open(
         self, api_url: str, fingerprint: str, now: datetime, *, made: bool = False
     ) -> datetime:
-        """Make or migrate what is needed, and bind the database to one upstream.
+        """Create the tables if there are none, and bind the database to one upstream.
 
         One that was ``made`` before, but is not there, is away and not made anew. The answer is
         since when the deployment has had this fingerprint. Raises ``SettingsError`` if the database
-        cannot be used, is of a newer version, or holds another upstream's events.
+        cannot be used, has tables of another version, or holds another upstream's events.
         """
         opening = self._engine.write() if made else self._engine.making(now)
         with _usable(), opening as connection:
             migrations.migrate(connection)
             bound = bind(connection, "api_url", api_url, now)
-            if bound != api_url:  # raised in here: nothing is changed, not even migrated
+            if bound != api_url:  # raised in here: nothing is changed
                 raise SettingsError(
                     f"FEEDS_DATABASE_URL holds events of {bound}, FEEDS_API_URL is "
                     f"{api_url}; use another database for another upstream."
