@@ -35,13 +35,13 @@ from feeds.domain.freshness import Rate
 from feeds.domain.model import Edition, Feed
 from feeds.errors import FeedsError
 from feeds.formats import FORMATS
-from feeds.service.background import Refresher
-from feeds.service.editions import Newsroom
-from feeds.service.refresh import Report, Reporter
-from feeds.service.update import Editor
+from feeds.service.background import BackgroundRefresher
+from feeds.service.editions import Editions
+from feeds.service.refresh import CacheEntry, Refresh
+from feeds.service.update import Updater
 from feeds.store.database import Database
-from feeds.store.leases import Claim
-from feeds.web.conditional import Representation, answer, represent
+from feeds.store.leases import Lease
+from feeds.web.conditional import Representation, build_representation, make_response
 
 SEED = 1
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -134,7 +134,7 @@ class Process:
     def __init__(self, url: str, organizer: Organizer, clock: Clock, rate: Rate, who: str) -> None:
         self.database = Database(url)
         self.database.open("https://api.intervals.run", "bench", clock())
-        self.editor = Editor(
+        self.editor = Updater(
             Line(organizer, clock, who),
             self.database,
             clock,
@@ -143,14 +143,14 @@ class Process:
             rate=rate,
             fingerprint="bench",
         )
-        self.reporter = Reporter(self.editor, self.database, clock)
+        self.reporter = Refresh(self.editor, self.database, clock)
         self._clock = clock
 
-    def newsroom(self) -> Newsroom:
-        return Newsroom(self.editor, self.reporter, self.database, self._clock)
+    def newsroom(self) -> Editions:
+        return Editions(self.editor, self.reporter, self.database, self._clock)
 
-    def refresher(self) -> Refresher:
-        return Refresher(self.editor, self.reporter, self.database, self._clock)
+    def refresher(self) -> BackgroundRefresher:
+        return BackgroundRefresher(self.editor, self.reporter, self.database, self._clock)
 
 
 class Press:
@@ -164,7 +164,7 @@ class Press:
         kept = self._kept.get(key)
         if kept and kept[0] is edition:
             return kept[2]
-        content = structs.replace(edition, fetched=START, version=0, etag=None, doubt=None)
+        content = structs.replace(edition, fetched=START, version=0, etag=None, pending=None)
         if kept and kept[1] == content:
             representation = kept[2]
         else:
@@ -183,10 +183,10 @@ def _rendered(edition: Edition, extension: str, now: datetime) -> Representation
         editions=(edition,),
         upto=now,
     )
-    return represent(
+    return build_representation(
         FORMATS[extension].render(feed),
         media_type=FORMATS[extension].media_type,
-        last_modified=max(stamp.last_modified for stamp in edition.stamps.values()),
+        last_modified=max(revision.last_modified for revision in edition.revisions.values()),
         filename="feed",
     )
 
@@ -237,7 +237,7 @@ class Day:
         return self.result
 
     def _round(
-        self, refresher: Refresher, thread: ThreadPoolExecutor, now: datetime
+        self, refresher: BackgroundRefresher, thread: ThreadPoolExecutor, now: datetime
     ) -> datetime | None:
         refresher.round(thread, Flag())  # what ``run`` does, without waiting
         return now + self.scenario.rounds if now < self.noticed else None
@@ -254,7 +254,7 @@ class Day:
             result.failed += current.failed
             result.within += not current.failed and now <= edition.fetched + self._promise(edition)
             printed = self.press.print(edition, client.extension, now)
-            answered = answer(printed, client.request, now=now.timestamp(), max_age=max_age)
+            answered = make_response(printed, client.request, now=now.timestamp(), max_age=max_age)
             client.take(answered, self.organizer.ever)
         if changes:
             client.note(changes, now, result.delays[client.kind])
@@ -263,8 +263,8 @@ class Day:
     def _promise(self, edition: Edition) -> timedelta:
         """How old an edition may get, by the table of phases and the budget."""
         span = self.organizer.span(edition.event.id)
-        phase = freshness.max_age(span, edition.fetched)
-        return max(freshness.GONE_FOR if edition.gone else phase, self.scenario.stretch)
+        phase = freshness.choose_max_age(span, edition.fetched)
+        return max(freshness.GONE_MAX_AGE if edition.gone else phase, self.scenario.stretch)
 
     def _judge(self) -> None:
         for client in self.clients:
@@ -287,13 +287,13 @@ def _once(act: Callable[[], None]) -> Act:
 def _warm(process: Process, ids: list[str], clock: Clock) -> None:
     """Fetch each event once, as fast as ids that were never seen may be asked for."""
     for id_ in ids:
-        while not isinstance(claim := process.reporter.claim(id_, None), Claim):
-            assert isinstance(claim, Report)
+        while not isinstance(claim := process.reporter.claim(id_, None), Lease):
+            assert isinstance(claim, CacheEntry)
             clock.now = claim.until
         process.reporter.report(claim, None, polled=False)
     if clock.now >= START:
         raise SystemExit("The day begins before all events are there.")
-    process.database.note_polled(ids, START)
+    process.database.mark_polled(ids, START)
 
 
 def most_in_a_window(calls: list[datetime], window: timedelta) -> int:

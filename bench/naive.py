@@ -11,12 +11,12 @@ from flask import Flask, Response, request
 from feeds import config
 from feeds.domain.model import Edition, Feed
 from feeds.formats import FORMATS
-from feeds.upstream.client import Intervals
+from feeds.upstream.client import IntervalsClient
 
 
 def create_app() -> Flask:
     settings = config.read(os.environ)
-    source = Intervals(settings.api_url, settings.api_key)
+    source = IntervalsClient(settings.api_url, settings.api_key)
     app = Flask("naive")
 
     @app.get("/events/<event_id>.ics")
@@ -30,7 +30,7 @@ def create_app() -> Flask:
             page=page,
             source=f"{page}.ics",
             timezone=settings.timezone,
-            editions=(Edition(event=event, fetched=datetime.now(UTC), stamps={}),),
+            editions=(Edition(event=event, fetched=datetime.now(UTC), revisions={}),),
         )
         response = Response(FORMATS["ics"].render(feed), mimetype="text/calendar")
         response.add_etag()

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from feeds.domain import freshness
-from feeds.domain.freshness import Share
+from feeds.domain.freshness import Priority
 from feeds.domain.model import Event
 from feeds.errors import EventNotFound
 from feeds.upstream import schema as documents
-from feeds.upstream.client import Answer
+from feeds.upstream.client import FetchResult
 from feeds.upstream.schema import Document
 
 ORGANIZATION = "bench"
@@ -80,7 +80,7 @@ class Organizer:
     def ids(self) -> list[str]:
         return list(self._documents)
 
-    def fetch(self, event_id: str, etag: str | None) -> Answer:
+    def fetch(self, event_id: str, etag: str | None) -> FetchResult:
         once = self._once.pop(event_id, "")
         if once == "missing" or event_id in self._away:
             raise EventNotFound
@@ -89,8 +89,8 @@ class Organizer:
         if once == "emptied":
             document, version = document | {"runs": []}, '"emptied"'
         if etag == version:
-            return Answer(None, etag)
-        return Answer(json.dumps({"data": document}).encode(), version)
+            return FetchResult(None, etag)
+        return FetchResult(json.dumps({"data": document}).encode(), version)
 
     def span(self, event_id: str) -> tuple[datetime, datetime]:
         """From the start of its first run to the end of its last, an hour after that starts."""
@@ -215,16 +215,16 @@ class Line:
         self._clock = clock
         self._who = who
 
-    def fetch(self, event_id: str, etag: str | None) -> Answer:
-        share = freshness.share(self._organizer.span(event_id), self._clock())
-        near = self._who == "polls" and share is Share.URGENT
+    def fetch(self, event_id: str, etag: str | None) -> FetchResult:
+        share = freshness.choose_priority(self._organizer.span(event_id), self._clock())
+        near = self._who == "polls" and share is Priority.URGENT
         self._called("polls of near events" if near else self._who)
         return self._organizer.fetch(event_id, etag)
 
     def decode(self, body: bytes, event_id: str, known: Event | None) -> Document:
         return documents.decode(body, event_id, known)
 
-    def organization(self) -> str:
+    def fetch_organization(self) -> str:
         self._called("whose the key is")
         return ORGANIZATION
 

@@ -25,7 +25,7 @@ import feedparser
 from icalendar import Calendar
 
 from bench.organizer import Change, Organizer, Shown, Word
-from feeds.web.conditional import OK, Answer
+from feeds.web.conditional import OK, WsgiResponse
 
 HOUR = 3600.0
 POLITE = ("Apple", "Thunderbird", "ICSx5", "reader")
@@ -81,7 +81,7 @@ class Client:
         validators = self._validators if self.kind in POLITE else {}
         return {"REQUEST_METHOD": "GET"} | validators
 
-    def take(self, answer: Answer, ever: Mapping[str, set[Shown]]) -> None:
+    def take(self, answer: WsgiResponse, ever: Mapping[str, set[Shown]]) -> None:
         """Believe an answer; ``ever`` is what has ever been true of each run."""
         if answer.status != OK:
             return

@@ -1,7 +1,7 @@
 """Renders: a refresh in which one of 100 runs changed, and what a first one costs.
 
 A refresh is compared with what it costs a process that remembers nothing: whatever is done to
-answer a request but HTTP, and the stamps of the new edition. A first calendar is compared with
+answer a request but HTTP, and the revisions of the new edition. A first calendar is compared with
 icalendar alone, which has every value and the VTIMEZONE at hand and builds the same bytes as its
 manual has it; a first channel likewise with feedgen alone. Told are ratios of CPU time, round by
 round; a round is the least of some turns of each side, since other work on the machine only adds.
@@ -22,9 +22,9 @@ from bench.tables import show, spread
 from feeds.domain import schedule
 from feeds.domain.memo import memo
 from feeds.domain.model import Edition, Event, Feed, Run
-from feeds.domain.timezones import vtimezone
+from feeds.domain.timezones import build_vtimezone
 from feeds.formats import FORMATS, ical, items, rss
-from feeds.service.revisions import revised
+from feeds.service.revisions import revise
 from feeds.text import wording
 
 ROUNDS = 9
@@ -89,13 +89,13 @@ def _rendering(feed: Feed, extension: str) -> bytes:
     """As ``web.feeds`` does it."""
     format_ = FORMATS[extension]
     list(format_.marks(feed))
-    schedule.entries_of(feed)
-    schedule.last_modified(feed)
+    schedule.select_entries(feed)
+    schedule.compute_last_modified(feed)
     return format_.render(feed)
 
 
 def _stamped(first: Edition) -> tuple[str, ...]:
-    """The stamps of an edition in which one run changed, once there was a calendar."""
+    """The revisions of an edition in which one run changed, once there was a calendar."""
 
     def prepare(turn: int) -> Event:
         _forget()
@@ -106,12 +106,12 @@ def _stamped(first: Edition) -> tuple[str, ...]:
         _forget()
         return _event(changed=turn)
 
-    def stamp(event: Event) -> Edition:
+    def revision(event: Event) -> Edition:
         return _published(first, event, LATER)
 
     return _row(
-        Side("stamps when one run changed", prepare, stamp),
-        Side("with nothing remembered", prepare_anew, stamp),
+        Side("revisions when one run changed", prepare, revision),
+        Side("with nothing remembered", prepare_anew, revision),
     )
 
 
@@ -166,7 +166,7 @@ def _forget() -> None:
 
 def _by_icalendar(feed: Feed) -> Callable[[], bytes]:
     """The calendar of a feed by icalendar alone, of values that are computed before."""
-    entries = schedule.entries_of(feed)
+    entries = schedule.select_entries(feed)
     head: list[Property] = [
         ("version", "2.0", None),
         ("prodid", ical.PRODID, None),
@@ -180,7 +180,7 @@ def _by_icalendar(feed: Feed) -> Callable[[], bytes]:
         ("source", feed.source, {"VALUE": "URI"}),
         ("url", feed.page, None),
     ]
-    zone = vtimezone(HOME, *schedule.span(entries))
+    zone = build_vtimezone(HOME, *schedule.compute_span(entries))
     assert zone
     vevents = [_properties(entry, feed.page) for entry in entries]
 
@@ -206,14 +206,14 @@ def _properties(entry: schedule.Entry, page: str) -> list[Property]:
     place, (latitude, longitude) = entry.place or "", entry.event.point or (0, 0)
     return [
         ("uid", entry.uid, None),
-        ("summary", wording.summary(entry), None),
+        ("summary", wording.build_summary(entry), None),
         ("dtstart", entry.period.start, None),
         ("dtend", entry.period.end, None),
         ("status", "CONFIRMED", None),
         ("transp", "TRANSPARENT", None),
-        ("description", wording.prose(entry, page), None),
+        ("description", wording.build_description(entry, page), None),
         ("url", entry.event.website_url, None),
-        ("categories", list(wording.categories(entry)), None),
+        ("categories", list(wording.list_categories(entry)), None),
         ("location", place, None),
         ("geo", (latitude, longitude), None),
         (
@@ -221,22 +221,22 @@ def _properties(entry: schedule.Entry, page: str) -> list[Property]:
             f"geo:{latitude},{longitude}",
             {"VALUE": "URI", "X-APPLE-RADIUS": "100", "X-TITLE": place},
         ),
-        ("dtstamp", entry.stamp.last_modified, None),
-        ("created", entry.stamp.created, None),
-        ("last-modified", entry.stamp.last_modified, None),
-        ("sequence", entry.stamp.sequence, None),
+        ("dtstamp", entry.revision.last_modified, None),
+        ("created", entry.revision.created, None),
+        ("last-modified", entry.revision.last_modified, None),
+        ("sequence", entry.revision.sequence, None),
     ]
 
 
 def _by_feedgen(feed: Feed) -> Callable[[], bytes]:
     """The channel of a feed by feedgen alone, of items that are made before."""
-    told, modified = items.items(feed), schedule.last_modified(feed)
+    told, modified = items.build_items(feed), schedule.compute_last_modified(feed)
 
     def render() -> bytes:
         channel = FeedGenerator()
         channel.load_extension("geo", atom=False, rss=True)
         channel.title(feed.title)
-        channel.description(wording.tells(feed.title))
+        channel.description(wording.describe_feed(feed.title))
         channel.link(href=feed.source, rel="self", type="application/rss+xml")
         channel.link(href=feed.page, rel="alternate")
         channel.language("en")
@@ -259,8 +259,8 @@ def _by_feedgen(feed: Feed) -> Callable[[], bytes]:
 
 
 def _published(known: Edition | None, event: Event, now: datetime) -> Edition:
-    edition = Edition(event=event, fetched=now, stamps=known.stamps if known else {})
-    return revised(known, edition, now, HOME, PAGE)
+    edition = Edition(event=event, fetched=now, revisions=known.revisions if known else {})
+    return revise(known, edition, now, HOME, PAGE)
 
 
 def _feed(edition: Edition, extension: str) -> Feed:

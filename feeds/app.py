@@ -17,14 +17,14 @@ from werkzeug.routing import BaseConverter
 from feeds import config
 from feeds.config import Settings
 from feeds.domain import timezones as zones
-from feeds.domain.freshness import Share
-from feeds.errors import DatabaseUnusable, RateLimited, Unauthorized
+from feeds.domain.freshness import Priority
+from feeds.errors import DatabaseUnavailable, RateLimited, Unauthorized
 from feeds.service import fingerprint as deployment
-from feeds.service.editions import Newsroom
-from feeds.service.refresh import Reporter
-from feeds.service.update import Editor
+from feeds.service.editions import Editions
+from feeds.service.refresh import Refresh
+from feeds.service.update import Updater
 from feeds.store.database import Database
-from feeds.upstream.client import Intervals
+from feeds.upstream.client import IntervalsClient
 from feeds.web import embed as kit
 from feeds.web import errors as problems
 from feeds.web import feeds, pages
@@ -59,10 +59,10 @@ class Parts(NamedTuple):
     the database can be used.
     """
 
-    source: Intervals
+    source: IntervalsClient
     database: Database
-    editor: Editor
-    reporter: Reporter
+    editor: Updater
+    reporter: Refresh
     since: Callable[[], datetime]
 
 
@@ -74,10 +74,10 @@ def assemble(
     A database that was ``made`` by a command is not made anew while it is away.
     """
     fingerprint = _fingerprint(settings)
-    source = Intervals(settings.api_url, settings.api_key)
+    source = IntervalsClient(settings.api_url, settings.api_key)
     database = Database(settings.database_url)
     since = cache(lambda: database.open(settings.api_url, fingerprint, clock(), made=made))
-    editor = Editor(
+    editor = Updater(
         source,
         database,
         clock,
@@ -87,7 +87,7 @@ def assemble(
         fingerprint=fingerprint,
         cap=settings.max_age,
     )
-    return Parts(source, database, editor, Reporter(editor, database, clock), since)
+    return Parts(source, database, editor, Refresh(editor, database, clock), since)
 
 
 def create_app(
@@ -110,11 +110,11 @@ def create_app(
     parts = assemble(settings, clock, made=made)
     try:
         parts.since()
-    except DatabaseUnusable as error:
+    except DatabaseUnavailable as error:
         log.warning("%s", error)
     parts.database.close()
-    zones.load()
-    newsroom = Newsroom(parts.editor, parts.reporter, parts.database, clock)
+    zones.load_boundaries()
+    newsroom = Editions(parts.editor, parts.reporter, parts.database, clock)
 
     app = Flask("feeds", template_folder=str(TEMPLATES), static_folder=None)
     app.url_map.converters["id"] = _Identifier
@@ -155,13 +155,13 @@ def check(settings: Settings) -> None:
     with closing(parts.database):  # the process that checks is the one that forks
         parts.since()
         now = utc_now()
-        parts.database.count(settings.rate.allowance(Share.URGENT), now)
+        parts.database.count_call(settings.rate.quota_for(Priority.URGENT), now)
         try:
-            organization = parts.source.organization()
+            organization = parts.source.fetch_organization()
         except (RateLimited, Unauthorized) as error:
             parts.reporter.close(error, now)
             raise
-        parts.database.belongs_to(organization, now)
+        parts.database.bind_organization(organization, now)
 
 
 def _fingerprint(settings: Settings) -> str:

@@ -19,7 +19,7 @@ from feeds.errors import Forbidden, SettingsError, UpstreamError
 from feeds.sandbox import ORGANIZATION_ID, SAMPLES, SANDBOX_KEY, Key, create_sandbox, demo
 from feeds.sandbox.keys import Plan
 from feeds.service import warmup as warm
-from feeds.service.background import Refresher
+from feeds.service.background import BackgroundRefresher
 from feeds.service.refresh import ADVICE
 
 MAX_PORT = 65535
@@ -70,7 +70,7 @@ def refresh() -> None:
     """
     parts, ends = assemble(_settings(), made=True), _ends()
     click.echo("Keeping fresh what is polled; Ctrl-C ends.")
-    Refresher(parts.editor, parts.reporter, parts.database, utc_now).run(ends)
+    BackgroundRefresher(parts.editor, parts.reporter, parts.database, utc_now).run(ends)
 
 
 @main.command(name="warm")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from feeds.domain.freshness import Rate
-from feeds.domain.timezones import NAMES
+from feeds.domain.timezones import ZONE_NAMES
 from feeds.errors import SettingsError
 
 T = TypeVar("T")
@@ -111,7 +111,7 @@ def _key(given: Mapping[str, str]) -> str:
 def _timezone(name: str) -> str:
     if not name:
         raise ValueError("is not set; it is the zone of events without a place, Europe/Paris say.")
-    if name not in NAMES:
+    if name not in ZONE_NAMES:
         raise ValueError("is no name of the IANA time zone database, such as America/Chicago.")
     return name
 

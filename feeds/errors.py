@@ -11,14 +11,14 @@ from typing import Self
 class FeedsError(Exception):
     """The base of all errors of this package; ``retry_at`` is when it may be over, if known."""
 
-    words = ""
+    message = ""
     retry_at: datetime | None = None
 
-    def __init__(self, words: str = "", *, retry_at: datetime | None = None) -> None:
-        super().__init__(words or self.words)
+    def __init__(self, message: str = "", *, retry_at: datetime | None = None) -> None:
+        super().__init__(message or self.message)
         self.retry_at = retry_at
 
-    def anew(self) -> Self:
+    def copy(self) -> Self:
         """The same without a past: a traceback keeps whatever its frames held, for as long."""
         return type(self)(str(self), retry_at=self.retry_at)
 
@@ -31,7 +31,7 @@ class SettingsError(FeedsError):
         self.faults = faults
 
 
-class DatabaseUnusable(SettingsError):
+class DatabaseUnavailable(SettingsError):
     """The database that is set cannot be used, at least not now."""
 
 
@@ -42,29 +42,29 @@ class BadOption(FeedsError):
 class NoSuchRun(FeedsError):
     """The options of a query leave nothing of the event."""
 
-    words = "There is no such run of this event."
+    message = "There is no such run of this event."
 
 
 class EventGone(FeedsError):
     """The event has not been listed for so long that its feeds have ended."""
 
-    words = "This event is no longer listed."
+    message = "This event is no longer listed."
 
 
-class StorageAway(FeedsError):
+class StorageUnavailable(FeedsError):
     """The database is not to be had, and nothing is in memory."""
 
-    words = "The database is not to be had."
+    message = "The database is not to be had."
 
 
-class StorageDamaged(StorageAway):
+class StorageCorrupt(StorageUnavailable):
     """What the database has of an event makes no sense any more."""
 
 
-class Crowded(FeedsError):
+class Overloaded(FeedsError):
     """So many requests wait for the upstream that this one does not."""
 
-    words = "Too many requests are waiting for the Intervals API."
+    message = "Too many requests are waiting for the Intervals API."
 
 
 class UpstreamError(FeedsError):
@@ -74,55 +74,55 @@ class UpstreamError(FeedsError):
 class EventNotFound(UpstreamError):
     """404 with the code NOT_FOUND: there is no such event."""
 
-    words = "There is no such event."
+    message = "There is no such event."
 
 
 class Unauthorized(UpstreamError):
     """401: the key is wrong."""
 
-    words = "The Intervals API does not accept the key."
+    message = "The Intervals API does not accept the key."
 
 
 class Forbidden(UpstreamError):
     """403: the key lacks the scope, or the event is not the organization's."""
 
-    words = "The Intervals API does not let the key read this."
+    message = "The Intervals API does not let the key read this."
 
 
 class RateLimited(UpstreamError):
     """429: too many requests; ``retry_at`` is when the upstream takes the next, if it said so."""
 
-    words = "The Intervals API takes no more requests for now."
+    message = "The Intervals API takes no more requests for now."
 
 
-class Spent(UpstreamError):
+class QuotaExhausted(UpstreamError):
     """The calls that the upstream grants are spent; ``retry_at`` is when there is one more."""
 
-    words = "The calls that the Intervals API grants are spent for now."
+    message = "The calls that the Intervals API grants are spent for now."
 
 
 class Rejected(UpstreamError):
     """400, 409 or 422: the upstream did not take the request as it was."""
 
-    words = "The Intervals API did not take the request."
+    message = "The Intervals API did not take the request."
 
 
-class Unavailable(UpstreamError):
+class UpstreamUnavailable(UpstreamError):
     """5xx, refused, reset, no such host, no valid certificate: the upstream is not to be had."""
 
-    words = "The Intervals API cannot be reached."
+    message = "The Intervals API cannot be reached."
 
 
-class TimedOut(UpstreamError):
+class UpstreamTimeout(UpstreamError):
     """The upstream did not answer in time."""
 
-    words = "The Intervals API did not answer in time."
+    message = "The Intervals API did not answer in time."
 
 
-class Nonsense(UpstreamError):
+class InvalidResponse(UpstreamError):
     """An answer that is none: not JSON, not of the documented shape, too large, a redirect."""
 
-    words = "The Intervals API sent an answer that cannot be read."
+    message = "The Intervals API sent an answer that cannot be read."
 
 
 UPSTREAM_ERRORS = {
@@ -132,11 +132,11 @@ UPSTREAM_ERRORS = {
         Unauthorized,
         Forbidden,
         RateLimited,
-        Spent,
+        QuotaExhausted,
         Rejected,
-        Unavailable,
-        TimedOut,
-        Nonsense,
+        UpstreamUnavailable,
+        UpstreamTimeout,
+        InvalidResponse,
     )
 }
 """By name, as one is remembered for other processes."""

@@ -13,12 +13,12 @@ from msgspec import structs
 from feeds.domain.model import Change, Kind, Run, State
 from feeds.domain.schedule import Entry
 
-SILENT = (Kind.OTHER_DISTANCE, Kind.UNTOLD)
+KINDS_WITHOUT_ITEM = (Kind.OTHER_DISTANCE, Kind.UNTOLD)
 """Kinds that make no item."""
 
 _INVITING = (Kind.PLACES_AGAIN, Kind.REGISTRATION_REOPENED)
 
-KEPT = dt.timedelta(days=365)
+KEPT_FOR = dt.timedelta(days=365)
 """How long changes are remembered."""
 
 UNLISTED = " unlisted"
@@ -38,7 +38,7 @@ _BY_OVERRIDE = {
 }
 
 
-def state(entry: Entry) -> State:
+def capture_state(entry: Entry) -> State:
     """What a runner is told of an entry."""
     run, start = entry.run, entry.period.start
     wall = start.replace(tzinfo=None) if isinstance(start, dt.datetime) else start
@@ -54,7 +54,7 @@ def state(entry: Entry) -> State:
     )
 
 
-def changes(
+def find_changes(
     before: Iterable[Entry], after: Iterable[Entry], noticed: dt.datetime
 ) -> tuple[Change, ...]:
     """What happened to each entry that is in both, in the order of ``after``.
@@ -74,7 +74,11 @@ def changes(
 
 def _changes(was: Entry, now: Entry, noticed: dt.datetime) -> Iterator[Change]:
     change = Change(
-        run=now.run.id, kind=Kind.MOVED, was=state(was), now=state(now), noticed=noticed
+        run=now.run.id,
+        kind=Kind.MOVED,
+        was=capture_state(was),
+        now=capture_state(now),
+        noticed=noticed,
     )
     kinds = [
         Kind.UNTOLD if kind in _INVITING and not _invites(change, now.run) else kind
@@ -116,7 +120,7 @@ def _kinds(change: Change) -> Iterator[Kind]:
         yield Kind.OTHER_DISTANCE
 
 
-def value(change: Change) -> str:
+def build_guid_value(change: Change) -> str:
     """What it changed to, as data: a new start, a new place; empty for kinds that say it all."""
     was, now = change.was, change.now
     if change.kind not in (Kind.MOVED, Kind.RESCHEDULED):
@@ -127,7 +131,7 @@ def value(change: Change) -> str:
     return "/".join(quote(part, safe=":") for part in parts)
 
 
-def recorded(known: Sequence[Change], new: Sequence[Change]) -> tuple[Change, ...]:
+def append_changes(known: Sequence[Change], new: Sequence[Change]) -> tuple[Change, ...]:
     """The history with new changes, which were noticed together, counted.
 
     Changes that are older than a year are dropped when there are new ones of the same runs, so that
@@ -137,11 +141,11 @@ def recorded(known: Sequence[Change], new: Sequence[Change]) -> tuple[Change, ..
         return tuple(known)
     runs = {change.run for change in new}
     noticed = max(change.noticed for change in new)
-    before = groups(known)
+    before = group_changes(known)
     dropped = {
         change
         for group in before
-        if noticed - group[0].noticed >= KEPT and runs.issuperset(each.run for each in group)
+        if noticed - group[0].noticed >= KEPT_FOR and runs.issuperset(each.run for each in group)
         for change in group
     }
     # What is dropped counts once more: its guid is still known to readers.
@@ -153,7 +157,7 @@ def recorded(known: Sequence[Change], new: Sequence[Change]) -> tuple[Change, ..
             for earlier in before
             if len(earlier) > 1  # an item that names one run has that run's guid
             and earlier[0].kind == kind
-            and group_value(earlier) == group_value(group)
+            and build_group_guid_value(earlier) == build_group_guid_value(group)
         ]
         nth = 1 + max(same, default=0)
         counted = [
@@ -167,13 +171,14 @@ def _count(known: Iterable[Change], change: Change) -> int:
         (
             each.nth
             for each in known
-            if (each.run, each.kind, value(each)) == (change.run, change.kind, value(change))
+            if (each.run, each.kind, build_guid_value(each))
+            == (change.run, change.kind, build_guid_value(change))
         ),
         default=0,
     )
 
 
-def groups(changes: Iterable[Change]) -> list[tuple[Change, ...]]:
+def group_changes(changes: Iterable[Change]) -> list[tuple[Change, ...]]:
     """Changes of one kind that were noticed together, in order: each group is one item."""
     found: dict[tuple[dt.datetime, str], list[Change]] = {}
     for change in changes:
@@ -181,15 +186,15 @@ def groups(changes: Iterable[Change]) -> list[tuple[Change, ...]]:
     return [tuple(group) for group in found.values()]
 
 
-def group_value(group: Sequence[Change]) -> str:
+def build_group_guid_value(group: Sequence[Change]) -> str:
     """What a group changed to: one value if they all did, else each run's own."""
-    values = {change.run: value(change) for change in group}
+    values = {change.run: build_guid_value(change) for change in group}
     if len(set(values.values())) == 1:
         return next(iter(values.values()))
     each = ",".join(f"{run}={values[run]}" for run in sorted(values))
     return hashlib.sha256(each.encode()).hexdigest()[:16]
 
 
-def at(current: State, changes: Iterable[Change], instant: dt.datetime) -> State:
+def find_state_at(current: State, changes: Iterable[Change], instant: dt.datetime) -> State:
     """What was told at an instant: what the first change after it started from."""
     return next((change.was for change in changes if change.noticed > instant), current)

@@ -9,9 +9,9 @@ from collections.abc import Collection
 
 from msgspec import structs
 
-from feeds.domain.model import Doubt, Edition, Event, Run
+from feeds.domain.model import Edition, Event, PendingRemoval, Run
 
-BELIEVED_AFTER = dt.timedelta(seconds=60)
+CONFIRMED_AFTER = dt.timedelta(seconds=60)
 """What has to lie between two answers that say an event is gone, or has no runs any more."""
 
 FORGOTTEN_AFTER = dt.timedelta(days=365)
@@ -21,7 +21,7 @@ GONE = "gone"
 EMPTIED = "emptied"
 
 
-def with_unlisted(event: Event, known: Event, over: Collection[str], now: dt.datetime) -> Event:
+def mark_unlisted(event: Event, known: Event, over: Collection[str], now: dt.datetime) -> Event:
     """The event of a complete document, with the known runs that it no longer lists.
 
     ``over`` are the ids of those that have ended: they leave without being withdrawn. One that has
@@ -34,29 +34,33 @@ def with_unlisted(event: Event, known: Event, over: Collection[str], now: dt.dat
         if run.id not in listed
     )
     runs = [*event.runs, *(run for run in missing if _remembered(run.unlisted, now))]
-    return structs.replace(event, runs=tuple(sorted(runs, key=order)))
+    return structs.replace(event, runs=tuple(sorted(runs, key=run_sort_key)))
 
 
-def without_any(event: Event, over: Collection[str], now: dt.datetime) -> Event:
+def mark_all_unlisted(event: Event, over: Collection[str], now: dt.datetime) -> Event:
     """The event with none of its runs listed any more."""
-    return with_unlisted(structs.replace(event, runs=()), event, over, now)
+    return mark_unlisted(structs.replace(event, runs=()), event, over, now)
 
 
 def has_listed_runs(event: Event) -> bool:
     return any(run.unlisted is None for run in event.runs)
 
 
-def believed(doubt: Doubt | None, of: str, now: dt.datetime) -> bool:
+def is_confirmed(pending: PendingRemoval | None, of: str, now: dt.datetime) -> bool:
     """Whether an answer that says the same again is enough."""
-    return doubt is not None and doubt.of == of and now - doubt.since >= BELIEVED_AFTER
+    return pending is not None and pending.reason == of and now - pending.since >= CONFIRMED_AFTER
 
 
-def doubted(doubt: Doubt | None, of: str, now: dt.datetime) -> Doubt:
-    """The doubt that such an answer leaves: since the first one of its kind."""
-    return doubt if doubt and doubt.of == of and doubt.since <= now else Doubt(of, now)
+def update_pending(pending: PendingRemoval | None, of: str, now: dt.datetime) -> PendingRemoval:
+    """The pending removal after such an answer: since the first answer of its kind."""
+    return (
+        pending
+        if pending and pending.reason == of and pending.since <= now
+        else PendingRemoval(of, now)
+    )
 
 
-def answered(
+def apply_document(
     known: Edition, event: Event, over: Collection[str], now: dt.datetime, *, complete: bool
 ) -> Edition:
     """The edition after ``known`` when the upstream answers with an event.
@@ -65,24 +69,26 @@ def answered(
     ``known``, and so is the event while an emptied list of runs is in doubt.
     """
     emptied = not event.runs and has_listed_runs(known.event)
-    if emptied and not believed(known.doubt, EMPTIED, now):
-        return structs.replace(known, fetched=now, doubt=doubted(known.doubt, EMPTIED, now))
+    if emptied and not is_confirmed(known.pending, EMPTIED, now):
+        return structs.replace(
+            known, fetched=now, pending=update_pending(known.pending, EMPTIED, now)
+        )
     if complete:
-        event = with_unlisted(event, known.event, over, now)
-    return structs.replace(known, event=event, fetched=now, gone=None, doubt=None)
+        event = mark_unlisted(event, known.event, over, now)
+    return structs.replace(known, event=event, fetched=now, gone=None, pending=None)
 
 
-def unknown(known: Edition, over: Collection[str], now: dt.datetime) -> Edition:
+def apply_not_found(known: Edition, over: Collection[str], now: dt.datetime) -> Edition:
     """The edition after ``known`` when the upstream says that there is no such event."""
     if known.gone:
         return structs.replace(known, fetched=now)
-    if not believed(known.doubt, GONE, now):
-        return structs.replace(known, fetched=now, doubt=doubted(known.doubt, GONE, now))
-    event = without_any(known.event, over, now)
-    return structs.replace(known, event=event, fetched=now, gone=now, doubt=None)
+    if not is_confirmed(known.pending, GONE, now):
+        return structs.replace(known, fetched=now, pending=update_pending(known.pending, GONE, now))
+    event = mark_all_unlisted(known.event, over, now)
+    return structs.replace(known, event=event, fetched=now, gone=now, pending=None)
 
 
-def order(run: Run) -> tuple[dt.date, dt.time, float, str]:
+def run_sort_key(run: Run) -> tuple[dt.date, dt.time, float, str]:
     """The order of a schedule, whatever order the upstream has, and whoever is missing."""
     return (run.date, run.start_time or dt.time.min, run.distance_meters, run.id)
 

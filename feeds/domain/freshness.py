@@ -14,30 +14,30 @@ from msgspec import Struct
 
 IMMINENT = timedelta(hours=48)
 NEAR = timedelta(days=14)
-OVER = timedelta(days=2)
+ENDED = timedelta(days=2)
 
-FAILED_FOR = timedelta(seconds=60)
+FAILURE_CACHED_FOR = timedelta(seconds=60)
 """How long a failed refresh is remembered, and the max-age of what is served meanwhile."""
 
-LOOK = timedelta(seconds=2)
+INVALIDATION_INTERVAL = timedelta(seconds=2)
 """How often a process looks up what others have saved, and tells them what was polled."""
 
-GONE_FOR = timedelta(hours=1)
+GONE_MAX_AGE = timedelta(hours=1)
 """How long an event that is gone is not asked for again."""
 
-OWNER_FOR = timedelta(minutes=10)
+OWNER_CACHED_FOR = timedelta(minutes=10)
 """How long it is remembered whose the key is."""
 
-UNKNOWN_FOR = timedelta(minutes=10)
+UNKNOWN_CACHED_FOR = timedelta(minutes=10)
 """How long an id is remembered as one that the upstream does not know."""
 
 LEASE = timedelta(seconds=10)
 """How long a refresh has its event to itself; one whose process died delays others no longer."""
 
-LATE = timedelta(seconds=1)
+MAX_ACQUIRE_TIME = timedelta(seconds=1)
 """How long a claim may wait for the database; what then is left of its lease is too short."""
 
-SKEW = timedelta(seconds=10)
+MAX_CLOCK_SKEW = timedelta(seconds=10)
 """How far the clocks of machines may be apart before one takes the other for put back."""
 
 POLLED_WITHIN = timedelta(days=7)
@@ -46,18 +46,18 @@ POLLED_WITHIN = timedelta(days=7)
 NOTED_EVERY = timedelta(hours=1)
 """How often a process notes that an event is polled."""
 
-AT_ONCE = 4
+MAX_CONCURRENT_REFRESHES = 4
 """Refreshes of a process at a time: a hanging upstream holds no more threads of their own."""
 
-PATIENCE = 3.0
+MAX_WAIT = 3.0
 """Seconds that a refresh is waited for where there is an edition to serve instead."""
 
-PATIENCE_COLD = 10.0
+MAX_WAIT_COLD = 10.0
 """Seconds that a request waits where there is none."""
 
 MICROSECOND = timedelta(microseconds=1)
 
-_FAILED_SECONDS = int(FAILED_FOR.total_seconds())
+_FAILED_SECONDS = int(FAILURE_CACHED_FOR.total_seconds())
 
 
 class MaxAge(NamedTuple):
@@ -81,7 +81,7 @@ class Bucket(Struct, frozen=True):
     interval: timedelta
 
 
-class Allowance(Struct, frozen=True):
+class Quota(Struct, frozen=True):
     """What one kind of call may take: from a bucket, all but a reserve; ``own`` limits it besides.
 
     ``window`` is that of the rate: nothing lies further ahead unless a clock was put back.
@@ -93,7 +93,7 @@ class Allowance(Struct, frozen=True):
     window: timedelta
 
 
-class Share(Enum):
+class Priority(Enum):
     """What a call is for."""
 
     URGENT = "a poll of an event that starts within 48 h, or is on"
@@ -109,18 +109,20 @@ class Rate(Struct, frozen=True):
     window: timedelta
     burst: int
 
-    def allowance(self, share: Share) -> Allowance:
+    def quota_for(self, share: Priority) -> Quota:
         """What a share may spend.
 
         Near events may spend all, others leave them a quarter, the refresher leaves a half to
         polls. Strangers' ids get a quarter of the limit, so that guessing ids starves nobody.
         """
-        reserve = {Share.URGENT: 0, Share.REFRESHER: self.burst // 2}.get(share, self.burst // 4)
+        reserve = {Priority.URGENT: 0, Priority.REFRESHER: self.burst // 2}.get(
+            share, self.burst // 4
+        )
         own = None
-        if share is Share.UNSEEN:
+        if share is Priority.UNSEEN:
             quarter = max(1, self.limit // 4)
             own = self._bucket(quarter, max(1, quarter // 2))
-        return Allowance(self._bucket(self.limit, self.burst), reserve, own, self.window)
+        return Quota(self._bucket(self.limit, self.burst), reserve, own, self.window)
 
     def stretch(self, polled: int) -> timedelta:
         """The least max-age with which half of the limit carries so many events."""
@@ -132,20 +134,20 @@ class Rate(Struct, frozen=True):
         return Bucket(burst, interval + MICROSECOND)  # rounded up: never one call too many
 
 
-def share(span: tuple[datetime, datetime] | None, now: datetime) -> Share:
+def choose_priority(span: tuple[datetime, datetime] | None, now: datetime) -> Priority:
     """What a poll of an event may spend whose runs take that time; None for one never seen."""
     if span is None:
-        return Share.UNSEEN
-    return Share.URGENT if span[0] - IMMINENT <= now < span[1] else Share.ORDINARY
+        return Priority.UNSEEN
+    return Priority.URGENT if span[0] - IMMINENT <= now < span[1] else Priority.ORDINARY
 
 
-def max_age(span: tuple[datetime, datetime], now: datetime) -> timedelta:
+def choose_max_age(span: tuple[datetime, datetime], now: datetime) -> timedelta:
     """How old an edition may get whose runs take place from ``span``'s start to its end.
 
     A phase begins with its first instant, which is when the one before has ended.
     """
     start, end = span
-    if now >= end + OVER:
+    if now >= end + ENDED:
         return timedelta(hours=24)
     if start - IMMINENT <= now < end:
         return timedelta(minutes=5)
@@ -154,14 +156,14 @@ def max_age(span: tuple[datetime, datetime], now: datetime) -> timedelta:
     return timedelta(minutes=60)
 
 
-def next_phase(span: tuple[datetime, datetime], now: datetime) -> datetime | None:
+def find_next_phase(span: tuple[datetime, datetime], now: datetime) -> datetime | None:
     """When ``max_age`` next changes by itself; an edition does not outlast it."""
     start, end = span
-    instants = (start - NEAR, start - IMMINENT, end, end + OVER)
+    instants = (start - NEAR, start - IMMINENT, end, end + ENDED)
     return min((each for each in instants if each > now), default=None)
 
 
-class Bounds(Struct, frozen=True):
+class MaxAgeBounds(Struct, frozen=True):
     """What a deployment does to max-age: ``cap`` is the longest, ``stretch`` the least.
 
     What the budget cannot carry is not promised: the least wins.
@@ -171,53 +173,57 @@ class Bounds(Struct, frozen=True):
     stretch: timedelta = timedelta(0)
 
 
-def fresh_until(
+def compute_expiry(
     span: tuple[datetime, datetime],
     fetched: datetime,
-    bounds: Bounds,
+    bounds: MaxAgeBounds,
     marks: Iterable[datetime] = (),
 ) -> datetime:
     """When an edition fetched at ``fetched`` ends.
 
     ``marks`` are the instants at which its bytes change by themselves.
     """
-    phase = next_phase(span, fetched)
-    return _ends(fetched, max_age(span, fetched), bounds, [*marks, *([phase] if phase else [])])
+    phase = find_next_phase(span, fetched)
+    return _ends(
+        fetched, choose_max_age(span, fetched), bounds, [*marks, *([phase] if phase else [])]
+    )
 
 
-def gone_until(fetched: datetime, bounds: Bounds, marks: Iterable[datetime]) -> datetime:
+def compute_gone_expiry(
+    fetched: datetime, bounds: MaxAgeBounds, marks: Iterable[datetime]
+) -> datetime:
     """When an edition ends of an event that is gone: nobody waits for its next one."""
-    return _ends(fetched, GONE_FOR, bounds, marks)
+    return _ends(fetched, GONE_MAX_AGE, bounds, marks)
 
 
-def unknown_until(asked: datetime, cap: timedelta | None) -> datetime:
+def compute_unknown_expiry(asked: datetime, cap: timedelta | None) -> datetime:
     """When an id that was unknown at ``asked`` is asked for again."""
-    return _ends(asked, UNKNOWN_FOR, Bounds(cap), ())
+    return _ends(asked, UNKNOWN_CACHED_FOR, MaxAgeBounds(cap), ())
 
 
-def due(fetched: datetime, until: datetime) -> datetime:
+def compute_refresh_time(fetched: datetime, until: datetime) -> datetime:
     """When an edition is to be renewed, so that no poll finds it at its end: shortly before."""
     return until - min((until - fetched) / 5, timedelta(minutes=1))
 
 
-def closed_until(now: datetime, asked_for: datetime | None, window: timedelta) -> datetime:
+def compute_reopening(now: datetime, asked_for: datetime | None, window: timedelta) -> datetime:
     """Until when no call is made after a refusal that concerns all of them.
 
     The upstream may ask for a time, which is believed if it lies ahead, for one window at most.
     """
     if asked_for is None or asked_for <= now:
-        return now + FAILED_FOR
+        return now + FAILURE_CACHED_FOR
     return min(asked_for, now + window)
 
 
 def _ends(
-    fetched: datetime, longest: timedelta, bounds: Bounds, marks: Iterable[datetime]
+    fetched: datetime, longest: timedelta, bounds: MaxAgeBounds, marks: Iterable[datetime]
 ) -> datetime:
-    end = fetched + within(longest, bounds)
+    end = fetched + clamp_max_age(longest, bounds)
     return min([end, *(mark for mark in marks if mark > fetched)])
 
 
-def within(longest: timedelta, bounds: Bounds) -> timedelta:
+def clamp_max_age(longest: timedelta, bounds: MaxAgeBounds) -> timedelta:
     """A max-age as a deployment has it."""
     capped = longest if bounds.cap is None else min(longest, bounds.cap)
     return max(capped, bounds.stretch)

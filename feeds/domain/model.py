@@ -5,7 +5,7 @@ Words, used alike in code, tests and texts:
 event     what an organizer publishes: a name, a place, a day, and its runs
 run       one distance of an event, with its own date, start and status
 entry     what becomes a VEVENT and an item: a run, or an event that has (as yet) no runs
-edition   an event as known at one time, with its history: stamps, changes, what left the list
+edition   an event as known at one time, with its history: revisions, changes, what left the list
 feed      what a representation is rendered from: a title, links, options and editions
 
 Every text here is clean: no control characters but tab and ``\n``; names, labels and places are on
@@ -88,14 +88,14 @@ class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     runs: tuple[Run, ...] = ()
 
     @property
-    def itself(self) -> Run:
+    def as_run(self) -> Run:
         """What stands for the event while it has no runs: it has the event's id and day."""
         return Run(
             id=self.id, distance_meters=0, distance_standard="", distance_label="", date=self.date
         )
 
 
-class Stamp(Struct, frozen=True, gc=False):
+class Revision(Struct, frozen=True, gc=False):
     """What is remembered of an entry, so that calendars and readers notice its changes.
 
     ``created`` is when it was first seen, ``last_modified`` when its content last changed (UTC,
@@ -110,10 +110,10 @@ class Stamp(Struct, frozen=True, gc=False):
     schedule: str
 
 
-UNSTAMPED = Stamp(
+NO_REVISION = Revision(
     dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.min.replace(tzinfo=dt.UTC), 0, "", ""
 )
-"""The stamp of an entry before it gets one."""
+"""The revision of an entry before it gets one."""
 
 
 class State(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -185,28 +185,28 @@ class Change(Struct, frozen=True, kw_only=True, gc=False):
         return now.place is not None and was.place != now.place and comparable
 
 
-class Doubt(Struct, frozen=True, gc=False):
+class PendingRemoval(Struct, frozen=True, gc=False):
     """A first answer that says an event is gone, or has no runs any more, and when it came."""
 
-    of: str
+    reason: str
     since: dt.datetime
 
 
 class Edition(Struct, frozen=True, kw_only=True, weakref=True):
     """An event as fetched at one time (UTC, whole seconds), and its history.
 
-    ``stamps`` are by the ids of runs and of the event; ``changes`` are in the order in which they
-    were noticed; ``gone`` is since when the upstream does not know the event. ``deployment`` is the
-    fingerprint under which the stamps were made. ``etag`` is the upstream's validator for what the
-    edition was made from. ``version`` counts how often it was saved.
+    ``revisions`` are by the ids of runs and of the event. ``changes`` are in the order in which
+    they were noticed. ``gone`` is since when the upstream does not know the event. ``deployment``
+    is the fingerprint under which the revisions were made. ``etag`` is the upstream's validator of
+    the document. ``version`` counts how often the edition was saved.
     """
 
     event: Event
     fetched: dt.datetime
-    stamps: Mapping[str, Stamp]
+    revisions: Mapping[str, Revision]
     changes: tuple[Change, ...] = ()
     gone: dt.datetime | None = None
-    doubt: Doubt | None = None
+    pending: PendingRemoval | None = None
     deployment: str = ""
     etag: str | None = None
     version: int = 0

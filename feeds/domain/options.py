@@ -7,14 +7,14 @@ from urllib.parse import quote
 from feeds.domain.model import DISTANCES, Options, Run
 from feeds.errors import BadOption
 
-CANCELLED = ("mark", "keep", "drop")
+CANCELLED_MODES = ("mark", "keep", "drop")
 
 _MANY = {
     "run": (re.compile(r"[A-Za-z0-9_-]{1,64}"), "the id of a run"),
     "distance": (re.compile("|".join(DISTANCES)), f"one of {', '.join(DISTANCES)}"),
 }
 _ONE = {
-    "cancelled": (re.compile("|".join(CANCELLED)), f"one of {', '.join(CANCELLED)}"),
+    "cancelled": (re.compile("|".join(CANCELLED_MODES)), f"one of {', '.join(CANCELLED_MODES)}"),
     "busy": (re.compile("[01]"), "0 or 1"),
     "registration": (re.compile("[01]"), "0 or 1"),
     "download": (re.compile("[01]"), "0 or 1"),
@@ -51,7 +51,7 @@ def parse(query: Iterable[tuple[str, str]], taken: Collection[str]) -> Options:
     )
 
 
-def identifier(text: str) -> str:
+def parse_event_id(text: str) -> str:
     """The id of an event in what somebody pasted: the id itself, or an address that has it.
 
     Raises ``BadOption``.
@@ -64,7 +64,7 @@ def identifier(text: str) -> str:
     return id_
 
 
-def canonical(options: Options) -> str:
+def to_query(options: Options) -> str:
     """The query of a feed's own address: sorted, defaults and the way of delivery left out."""
     pairs = [("busy", "1")] if options.busy else []
     if options.cancelled != "mark":
@@ -76,7 +76,7 @@ def canonical(options: Options) -> str:
     return "&".join(f"{name}={quote(value)}" for name, value in pairs)
 
 
-def keeps(options: Options, run: Run) -> bool:
+def selects(options: Options, run: Run) -> bool:
     """Whether a feed with these options has this run."""
     return (not options.run or run.id in options.run) and (
         not options.distance or run.distance_standard in options.distance

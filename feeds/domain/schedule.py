@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, structs
 
-from feeds.domain.model import UNSTAMPED, Change, Edition, Event, Feed, Kind, Run, Stamp
-from feeds.domain.options import keeps
-from feeds.domain.timezones import localize, zone_at
+from feeds.domain.model import NO_REVISION, Change, Edition, Event, Feed, Kind, Revision, Run
+from feeds.domain.options import selects
+from feeds.domain.timezones import find_zone, localize
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +23,13 @@ HALF_HOUR = dt.timedelta(minutes=30)
 
 MINUTES_PER_KM = 10
 MINUTES_PER_KM_WALKING = 15
-SHORTEST = dt.timedelta(hours=1)
-LONGEST = dt.timedelta(hours=72)
+MIN_TIME_LIMIT = dt.timedelta(hours=1)
+MAX_TIME_LIMIT = dt.timedelta(hours=72)
 
-SHOWN_UNLISTED = dt.timedelta(days=30)
+UNLISTED_SHOWN_FOR = dt.timedelta(days=30)
 """How long a run, or an event, that is no longer listed is shown as such."""
 
-MOST = 1000
+MAX_RUNS = 1000
 """Runs in one feed: Google is reported to take some 1,100."""
 
 
@@ -49,7 +49,7 @@ class Period(Struct, frozen=True):
 
 
 class Entry(Struct, frozen=True):
-    """What becomes a VEVENT and an item: a run in its event, when it takes place, its stamp.
+    """What becomes a VEVENT and an item: a run in its event, when it takes place, its revision.
 
     Of an event without runs it is the event itself; ``run`` then has the event's id. The ``event``
     is without its runs, and ``alone`` tells that this is the only one: an entry is all that texts
@@ -61,7 +61,7 @@ class Entry(Struct, frozen=True):
     run: Run
     period: Period
     zone: ZoneInfo
-    stamp: Stamp
+    revision: Revision
     changes: tuple[Change, ...]
 
     @property
@@ -104,19 +104,19 @@ class Entry(Struct, frozen=True):
         return self.run.cancelled or self.run.withdrawn
 
 
-def entries(edition: Edition, home: str, at: dt.datetime | None = None) -> tuple[Entry, ...]:
+def build_entries(edition: Edition, home: str, at: dt.datetime | None = None) -> tuple[Entry, ...]:
     """The entries of an edition at a time; without one, those that have left as well.
 
     ``home`` is the zone of events without a known place.
     """
-    stamps = tuple(edition.stamps.items())
-    return _entries(edition.event, stamps, edition.changes, gone=edition.gone, home=home, at=at)
+    revisions = tuple(edition.revisions.items())
+    return _entries(edition.event, revisions, edition.changes, gone=edition.gone, home=home, at=at)
 
 
 @lru_cache(maxsize=8)
 def _entries(
     event: Event,
-    stamps: tuple[tuple[str, Stamp], ...],
+    revisions: tuple[tuple[str, Revision], ...],
     changes: tuple[Change, ...],
     *,
     gone: dt.datetime | None,
@@ -124,7 +124,7 @@ def _entries(
     at: dt.datetime | None,
 ) -> tuple[Entry, ...]:
     """The entries of an edition; they are asked for several times while a feed is rendered."""
-    zone = zone_at(event.point, home)
+    zone = find_zone(event.point, home)
     bare = structs.replace(event, runs=())
     runs = [run for run in event.runs if not has_left(run, at)]
     if runs:
@@ -133,7 +133,7 @@ def _entries(
         timed = [(run, _period(run, bare, zone, main=run.id in main)) for run in runs]
     else:
         timed = [_itself(bare, gone, zone)]
-    alone, by_id = len(event.runs) == 1, dict(stamps)
+    alone, by_id = len(event.runs) == 1, dict(revisions)
     by_run: dict[str, list[Change]] = {}
     for change in changes:
         by_run.setdefault(change.run, []).append(change)
@@ -144,7 +144,7 @@ def _entries(
             run=run,
             period=period,
             zone=zone,
-            stamp=by_id.get(run.id, UNSTAMPED),
+            revision=by_id.get(run.id, NO_REVISION),
             changes=tuple(by_run.get(run.id, ())),
         )
         for run, period in timed
@@ -153,53 +153,53 @@ def _entries(
 
 def _itself(event: Event, gone: dt.datetime | None, zone: ZoneInfo) -> tuple[Run, Period]:
     """What stands for an event without runs; one that was over when it went was not withdrawn."""
-    run = structs.replace(event.itself, unlisted=gone)
-    period = _period(run, event, zone, main=True, itself=True)
-    withdrawn = gone is not None and gone < instant(period.end, zone)
+    run = structs.replace(event.as_run, unlisted=gone)
+    period = _period(run, event, zone, main=True, as_run=True)
+    withdrawn = gone is not None and gone < to_instant(period.end, zone)
     return structs.replace(run, withdrawn=withdrawn), period
 
 
 def has_left(run: Run, at: dt.datetime | None) -> bool:
     """Whether a run that is no longer listed has been shown as such for long enough."""
-    return at is not None and run.unlisted is not None and run.unlisted + SHOWN_UNLISTED <= at
+    return at is not None and run.unlisted is not None and run.unlisted + UNLISTED_SHOWN_FOR <= at
 
 
-def entries_of(feed: Feed) -> tuple[Entry, ...]:
+def select_entries(feed: Feed) -> tuple[Entry, ...]:
     """The entries that a feed shows, in the order of time; of too many, the last ``MOST``."""
     shown = sorted(
         (
             entry
             for edition in feed.editions
-            for entry in entries(edition, feed.timezone, feed.at)
-            if keeps(feed.options, entry.run)
+            for entry in build_entries(edition, feed.timezone, feed.at)
+            if selects(feed.options, entry.run)
         ),
-        key=lambda entry: (instant(entry.period.start, entry.zone), entry.uid),
+        key=lambda entry: (to_instant(entry.period.start, entry.zone), entry.uid),
     )
-    if len(shown) > MOST:
-        log.warning("%s: %d runs, the last %d are shown", feed.source, len(shown), MOST)
-    return tuple(shown[-MOST:])
+    if len(shown) > MAX_RUNS:
+        log.warning("%s: %d runs, the last %d are shown", feed.source, len(shown), MAX_RUNS)
+    return tuple(shown[-MAX_RUNS:])
 
 
-def over(edition: Edition, home: str, now: dt.datetime) -> frozenset[str]:
+def find_ended(edition: Edition, home: str, now: dt.datetime) -> frozenset[str]:
     """The ids of the entries that have ended."""
     return frozenset(
         entry.run.id
-        for entry in entries(edition, home)
-        if instant(entry.period.end, entry.zone) <= now
+        for entry in build_entries(edition, home)
+        if to_instant(entry.period.end, entry.zone) <= now
     )
 
 
-def leavings(feed: Feed) -> Iterator[dt.datetime]:
+def find_removal_times(feed: Feed) -> Iterator[dt.datetime]:
     """The instants at which runs of a feed leave it, without anything having changed."""
     for edition in feed.editions:
         for run in edition.event.runs:
-            if run.unlisted and keeps(feed.options, run):
-                yield run.unlisted + SHOWN_UNLISTED
+            if run.unlisted and selects(feed.options, run):
+                yield run.unlisted + UNLISTED_SHOWN_FOR
 
 
-def last_modified(feed: Feed) -> dt.datetime:
+def compute_last_modified(feed: Feed) -> dt.datetime:
     """When what a feed shows last changed: content, the clock at ``feed.at``, or the service."""
-    instants = [entry.stamp.last_modified for entry in entries_of(feed)]
+    instants = [entry.revision.last_modified for entry in select_entries(feed)]
     chosen = feed.options
     for edition in feed.editions:
         # A run that is of another distance now has left the feeds of its old one.
@@ -213,17 +213,19 @@ def last_modified(feed: Feed) -> dt.datetime:
     return max([*instants, *(each for each in (feed.at, feed.since) if each)])
 
 
-def limit(run: Run) -> dt.timedelta:
+def compute_time_limit(run: Run) -> dt.timedelta:
     """How long the last finisher may take, in half hours."""
     pace = MINUTES_PER_KM_WALKING if run.walking else MINUTES_PER_KM
-    return min(max(ceil(run.distance_meters * pace / 30_000) * HALF_HOUR, SHORTEST), LONGEST)
+    return min(
+        max(ceil(run.distance_meters * pace / 30_000) * HALF_HOUR, MIN_TIME_LIMIT), MAX_TIME_LIMIT
+    )
 
 
-def span(entries: Iterable[Entry]) -> tuple[dt.datetime, dt.datetime]:
+def compute_span(entries: Iterable[Entry]) -> tuple[dt.datetime, dt.datetime]:
     """The earliest start and the latest end as instants in UTC."""
     starts, ends = zip(
         *(
-            (instant(each.period.start, each.zone), instant(each.period.end, each.zone))
+            (to_instant(each.period.start, each.zone), to_instant(each.period.end, each.zone))
             for each in entries
         ),
         strict=True,
@@ -231,7 +233,7 @@ def span(entries: Iterable[Entry]) -> tuple[dt.datetime, dt.datetime]:
     return min(starts), max(ends)
 
 
-def instant(when: dt.date, zone: ZoneInfo) -> dt.datetime:
+def to_instant(when: dt.date, zone: ZoneInfo) -> dt.datetime:
     """The instant in UTC of a start or an end: itself, or the midnight with which a day begins."""
     if not isinstance(when, dt.datetime):
         when = localize(dt.datetime.combine(when, dt.time.min), zone)
@@ -245,17 +247,19 @@ def _main(runs: Iterable[Run]) -> frozenset[str]:
     return frozenset(run.id for run in runs if (run.date, run.distance_meters) == last)
 
 
-def _period(run: Run, event: Event, zone: ZoneInfo, *, main: bool, itself: bool = False) -> Period:
+def _period(run: Run, event: Event, zone: ZoneInfo, *, main: bool, as_run: bool = False) -> Period:
     if run.virtual:
         return _days(run.date, event.end_date)
-    reach = dt.timedelta.max if itself else 2 * limit(run)  # an event's own end always counts
+    reach = (
+        dt.timedelta.max if as_run else 2 * compute_time_limit(run)
+    )  # an event's own end always counts
     clock = run.start_time or (event.start_time if run.date == event.date else None)
     if clock is None:
         whole = main and event.end_date is not None and event.end_date - run.date <= reach
         return _days(run.date, event.end_date if whole else None)
     announced = dt.datetime.combine(run.date, clock)
     start = localize(announced, zone)
-    closing = localize(start.replace(tzinfo=None) + limit(run), zone)
+    closing = localize(start.replace(tzinfo=None) + compute_time_limit(run), zone)
     end = _announced_end(event, announced, zone)
     # Differences of times in one zone are differences on the wall clock.
     if end is not None and end > start:

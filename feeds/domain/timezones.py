@@ -21,19 +21,19 @@ from feeds.domain.posix_tz import Observance
 # every machine; the bytes of a feed must be the same on all.
 zoneinfo.reset_tzpath(to=())
 
-NAMES = frozenset(zoneinfo.available_timezones() - {"Factory"})
+ZONE_NAMES = frozenset(zoneinfo.available_timezones() - {"Factory"})
 """The names a setting or a place may have; ``Factory`` means that nobody has set one."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TZIF_HEADER = 44
 
 
-def load() -> None:
+def load_boundaries() -> None:
     """Unpack the zones' boundaries: 33 MiB and 0.1 s, which else the first look-up costs."""
     tzfpy.get_tz(0, 0)
 
 
-def zone_at(point: tuple[float, float] | None, home: str) -> ZoneInfo:
+def find_zone(point: tuple[float, float] | None, home: str) -> ZoneInfo:
     """The zone at a point (latitude, longitude) in degrees, else the zone named ``home``.
 
     Home it is without a point, at 0,0 (a form not filled in), off the globe, on the open sea (an
@@ -43,7 +43,7 @@ def zone_at(point: tuple[float, float] | None, home: str) -> ZoneInfo:
     if point and point != (0, 0):
         latitude, longitude = point
         name = tzfpy.get_tz(longitude, latitude)  # "" off the globe and for NaN
-    return ZoneInfo(name if name in NAMES and not name.startswith("Etc/") else home)
+    return ZoneInfo(name if name in ZONE_NAMES and not name.startswith("Etc/") else home)
 
 
 def localize(wall: datetime, zone: ZoneInfo) -> datetime:
@@ -56,7 +56,7 @@ def localize(wall: datetime, zone: ZoneInfo) -> datetime:
     return wall.replace(tzinfo=zone, fold=0).astimezone(UTC).astimezone(zone)
 
 
-def vtimezone(name: str, first: datetime, last: datetime) -> Timezone | None:
+def build_vtimezone(name: str, first: datetime, last: datetime) -> Timezone | None:
     """The VTIMEZONE of a zone for times from ``first`` to ``last``, both aware (RFC 5545 3.6.5).
 
     It is one STANDARD, or STANDARD and DAYLIGHT with yearly rules from 1970 on: the shape that all

@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from feeds.domain.model import Feed
-from feeds.domain.schedule import leavings
+from feeds.domain.schedule import find_removal_times
 from feeds.formats import ical, items, jsonfeed, rss
 
 
@@ -27,19 +27,19 @@ FORMATS = {
         "text/calendar; charset=utf-8",
         ical.render,
         frozenset({"busy", "cancelled", "distance", "download", "registration", "run"}),
-        leavings,
+        find_removal_times,
     ),
     "rss": Format(
         "application/rss+xml; charset=utf-8",
         rss.render,
         frozenset({"distance", "download", "run"}),
-        lambda feed: (*leavings(feed), *items.marks(feed)),
+        lambda feed: (*find_removal_times(feed), *items.find_turn_times(feed)),
     ),
     "json": Format(
         "application/feed+json; charset=utf-8",
         jsonfeed.render,
         frozenset({"distance", "download", "run"}),
-        lambda feed: (*leavings(feed), *items.marks(feed)),
+        lambda feed: (*find_removal_times(feed), *items.find_turn_times(feed)),
     ),
 }
 """By the extension that stands in the URL, which alone decides the type."""

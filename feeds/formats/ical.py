@@ -20,8 +20,8 @@ from msgspec import structs
 
 from feeds.domain.memo import memo
 from feeds.domain.model import Feed, Options
-from feeds.domain.schedule import Entry, entries, entries_of, span
-from feeds.domain.timezones import vtimezone
+from feeds.domain.schedule import Entry, build_entries, compute_span, select_entries
+from feeds.domain.timezones import build_vtimezone
 from feeds.text import wording
 
 PRODID = "-//intervals-feeds//intervals-feeds//EN"
@@ -51,11 +51,11 @@ class _Text(vText):
 
 def render(feed: Feed) -> bytes:
     """The bytes of ``text/calendar``."""
-    shown = entries_of(feed)
+    shown = select_entries(feed)
     zones = _zones(feed)
     parts = _parts(shown, feed, zones)
     # RFC 5545 3.6 wants a component, also when all runs are cancelled and to be dropped.
-    if not (zones or any(parts)) and (utc := vtimezone("UTC", *span(shown))):
+    if not (zones or any(parts)) and (utc := build_vtimezone("UTC", *compute_span(shown))):
         zones = {"UTC": utc}
     calendar = _calendar(feed, shown)
     for each in zones.values():
@@ -63,11 +63,11 @@ def render(feed: Feed) -> bytes:
     return b"".join((bytes(calendar.to_ical()).removesuffix(_END), *parts, _END))
 
 
-def contents(feed: Feed) -> Iterator[tuple[Entry, bytes]]:
-    """Each entry with the content of its VEVENT: all but its stamp."""
+def render_contents(feed: Feed) -> Iterator[tuple[Entry, bytes]]:
+    """Each entry with the content of its VEVENT: all but its revision."""
     zones = _zones(feed)
     for each in feed.editions:
-        shown = entries(each, feed.timezone, feed.at)
+        shown = build_entries(each, feed.timezone, feed.at)
         for entry, part in zip(shown, _parts(shown, feed, zones), strict=True):
             yield entry, _STAMP.sub(b"", part)
 
@@ -103,8 +103,8 @@ def _zones(feed: Feed) -> dict[str, Timezone]:
     They are those of all runs, so that a filter does not change how a run's times are written, and
     cover registration, which may open in an earlier year with other rules.
     """
-    everything = [entry for each in feed.editions for entry in entries(each, feed.timezone)]
-    instants = [*span(everything)]
+    everything = [entry for each in feed.editions for entry in build_entries(each, feed.timezone)]
+    instants = [*compute_span(everything)]
     for entry in everything:
         instants += [
             at for at in (entry.run.registration_opens, entry.run.registration_closes) if at
@@ -112,7 +112,7 @@ def _zones(feed: Feed) -> dict[str, Timezone]:
     return {
         name: component
         for name in (feed.timezone, *sorted({entry.zone.key for entry in everything}))
-        if (component := vtimezone(name, min(instants), max(instants)))
+        if (component := build_vtimezone(name, min(instants), max(instants)))
     }
 
 
@@ -136,15 +136,15 @@ def _calendar(feed: Feed, shown: Sequence[Entry]) -> Calendar:
 
 def _vevent(entry: Entry, page: str, options: Options, clock: dt.tzinfo) -> Event:
     run, event, period = entry.run, entry.event, entry.period
-    component = _bare(entry, entry.uid, wording.summary(entry))
+    component = _bare(entry, entry.uid, wording.build_summary(entry))
     _set_times(component, period.start, period.end, clock)
     component["STATUS"] = _Text(_status(entry, options))
     takes_place = run.status in ("scheduled", "rescheduled") and not entry.off
     busy = options.busy and takes_place and not run.virtual
     component["TRANSP"] = _Text("OPAQUE" if busy else "TRANSPARENT")
-    component["DESCRIPTION"] = _Text(wording.prose(entry, page))
+    component["DESCRIPTION"] = _Text(wording.build_description(entry, page))
     component["URL"] = vUri(event.website_url or page)
-    component["CATEGORIES"] = vCategory(list(wording.categories(entry)))
+    component["CATEGORIES"] = vCategory(list(wording.list_categories(entry)))
     if run.virtual:
         if event.website_url:  # RFC 7986 5.11
             component["CONFERENCE"] = vUri(event.website_url, params={"VALUE": "URI"})
@@ -157,13 +157,13 @@ def _registration_vevent(
     entry: Entry, page: str, word: str, at: dt.datetime, clock: dt.tzinfo
 ) -> Event:
     """Registration opening or closing as a VEVENT of its own, since clients drop VALARM."""
-    summary = f"Registration {word}: {wording.name(entry)}"
+    summary = f"Registration {word}: {wording.build_name(entry)}"
     component = _bare(entry, f"{entry.run.id}/{word}@intervals.run", summary)
     end = at + REGISTRATION_LASTS
     _set_times(component, at.astimezone(entry.zone), end.astimezone(entry.zone), clock)
     component["STATUS"] = _Text("CONFIRMED")
     component["TRANSP"] = _Text("TRANSPARENT")
-    component["DESCRIPTION"] = _Text(wording.prose(entry, page))
+    component["DESCRIPTION"] = _Text(wording.build_description(entry, page))
     component["URL"] = vUri(entry.register or entry.event.website_url or page)
     return component
 
@@ -176,13 +176,13 @@ def _registration(entry: Entry, options: Options) -> list[tuple[str, dt.datetime
 
 
 def _bare(entry: Entry, uid: str, summary: str) -> Event:
-    component, stamp = Event(), entry.stamp
+    component, revision = Event(), entry.revision
     component["UID"] = _Text(uid)
     component["SUMMARY"] = _Text(summary)
     # DTSTAMP is never the time of a request.
-    component["DTSTAMP"] = component["LAST-MODIFIED"] = vDatetime(stamp.last_modified)
-    component["CREATED"] = vDatetime(stamp.created)
-    component["SEQUENCE"] = vInt(stamp.sequence)
+    component["DTSTAMP"] = component["LAST-MODIFIED"] = vDatetime(revision.last_modified)
+    component["CREATED"] = vDatetime(revision.created)
+    component["SEQUENCE"] = vInt(revision.sequence)
     return component
 
 

@@ -16,13 +16,13 @@ from msgspec import Struct, structs
 from feeds.domain import changes
 from feeds.domain.memo import memo
 from feeds.domain.model import Change, Edition, Event, Feed, Options, State
-from feeds.domain.options import keeps
-from feeds.domain.schedule import Entry, entries, entries_of
+from feeds.domain.options import selects
+from feeds.domain.schedule import Entry, build_entries, select_entries
 from feeds.text import changes as announcements
 from feeds.text import wording
 
-MOST_CHANGES = 50
-NEWS = dt.timedelta(days=30)
+MAX_CHANGE_ITEMS = 50
+CHANGE_ITEM_KEPT_FOR = dt.timedelta(days=30)
 """Change items in a channel; none that was noticed so short before the last one is dropped."""
 
 OPENS = "registration-opens"
@@ -40,14 +40,14 @@ class Item(Struct, frozen=True, kw_only=True):
     point: tuple[float, float] | None
 
 
-def items(feed: Feed) -> tuple[Item, ...]:
+def build_items(feed: Feed) -> tuple[Item, ...]:
     """The items of a feed, newest first."""
-    found = [_run_item(entry, feed.page) for entry in entries_of(feed)]
+    found = [_run_item(entry, feed.page) for entry in select_entries(feed)]
     for edition in feed.editions:
         shown = {
             entry.run.id: entry
-            for entry in entries(edition, feed.timezone, feed.at)
-            if keeps(feed.options, entry.run)
+            for entry in build_entries(edition, feed.timezone, feed.at)
+            if selects(feed.options, entry.run)
         }
         found += _change_items(edition, shown, feed)
         found += _registration_items(edition, shown, feed)
@@ -58,28 +58,32 @@ def items(feed: Feed) -> tuple[Item, ...]:
     return tuple(sorted(found, key=lambda item: item.published, reverse=True))
 
 
-def marks(feed: Feed) -> Iterator[dt.datetime]:
+def find_turn_times(feed: Feed) -> Iterator[dt.datetime]:
     """The instants at which a channel gets an item without anything having changed."""
-    for entry in entries_of(feed):
+    for entry in select_entries(feed):
         for turn in _turns(entry):
             if _had(feed.options, entry.event, entry.run.id, turn.then):
                 yield turn.at
 
 
-def published(edition: Edition) -> Iterator[dt.datetime]:
+def find_publication_times(edition: Edition) -> Iterator[dt.datetime]:
     """The instants of which items are told; only a clock that jumped back is behind them."""
-    yield from (stamp.created for stamp in edition.stamps.values())
+    yield from (revision.created for revision in edition.revisions.values())
     yield from (change.noticed for change in edition.changes)
 
 
 @memo.remembers(weigh=lambda item: getsizeof(item.html))
 def _run_item(entry: Entry, page: str) -> Item:
     """A run as it is now, which is also its announcement."""
-    title = f"{wording.summary(entry)}, {wording.when(entry.period)}"
-    facts = [*wording.facts(entry), entry.place or ""]
-    links = wording.links(entry, page)
+    title = f"{wording.build_summary(entry)}, {wording.format_when(entry.period)}"
+    facts = [*wording.list_facts(entry), entry.place or ""]
+    links = wording.list_links(entry, page)
     return _item(
-        entry.uid, title, _html(facts, links, entry.event.description), entry.stamp.created, [entry]
+        entry.uid,
+        title,
+        _html(facts, links, entry.event.description),
+        entry.revision.created,
+        [entry],
     )
 
 
@@ -89,18 +93,21 @@ def _change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed) -> l
     The guid is of all that the feed had when they were noticed, so that it stays when some leave.
     """
     found = []
-    for whole in changes.groups(edition.changes):
+    for whole in changes.group_changes(edition.changes):
         group = [each for each in whole if _had(feed.options, edition.event, each.run, each.now)]
         told = [each for each in group if each.run in shown]
-        if not told or told[0].kind in changes.SILENT:
+        if not told or told[0].kind in changes.KINDS_WITHOUT_ITEM:
             continue
         runs = [shown[each.run] for each in told]
-        lines = [announcements.change(change, run) for change, run in zip(told, runs, strict=True)]
+        lines = [
+            announcements.describe_change(change, run)
+            for change, run in zip(told, runs, strict=True)
+        ]
         found.append(
             _item(
                 _change_guid(edition.event, whole, group),
-                announcements.announcement(told, runs),
-                _html(lines, wording.links(runs[0], feed.page)),
+                announcements.build_change_title(told, runs),
+                _html(lines, wording.list_links(runs[0], feed.page)),
                 told[0].noticed,
                 runs,
             )
@@ -109,7 +116,7 @@ def _change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed) -> l
     return [
         item
         for place, item in enumerate(found)
-        if place < MOST_CHANGES or found[0].published - item.published < NEWS
+        if place < MAX_CHANGE_ITEMS or found[0].published - item.published < CHANGE_ITEM_KEPT_FOR
     ]
 
 
@@ -118,8 +125,10 @@ def _change_guid(event: Event, whole: Sequence[Change], group: Sequence[Change])
     first = group[0]
     runs = [each.run for each in group]
     if len(group) > 1:
-        return _guid(event, runs, first.kind, changes.group_value(whole), first.group_nth)
-    return _guid(event, runs, first.kind, changes.value(first), first.nth)
+        return _guid(
+            event, runs, first.kind, changes.build_group_guid_value(whole), first.group_nth
+        )
+    return _guid(event, runs, first.kind, changes.build_guid_value(first), first.nth)
 
 
 class _Turn(Struct, frozen=True):
@@ -137,10 +146,10 @@ def _registration_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed
     that is added does not change a guid.
     """
     groups: dict[tuple[str, dt.datetime, dt.datetime], dict[str, State]] = {}
-    for entry in entries(edition, feed.timezone):
+    for entry in build_entries(edition, feed.timezone):
         for turn in _turns(entry):
             if feed.at and turn.at <= feed.at:
-                key = (turn.kind, turn.at, max(turn.at, entry.stamp.created))
+                key = (turn.kind, turn.at, max(turn.at, entry.revision.created))
                 groups.setdefault(key, {})[entry.run.id] = turn.then
     several: Counter[tuple[str, dt.datetime]] = Counter()
     for (kind, at, _), whole in sorted(groups.items(), key=lambda each: each[0]):
@@ -151,8 +160,10 @@ def _registration_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed
             nth = several[kind, at] if len(group) > 1 else 1
             yield _item(
                 _guid(edition.event, group, kind, at.strftime("%Y%m%dT%H%M%SZ"), nth),
-                f"{announcements.REGISTRATION[kind]}: {announcements.names(runs)}",
-                _html(announcements.facts_of(runs), wording.links(runs[0], feed.page)),
+                announcements.build_registration_title(kind, runs),
+                _html(
+                    announcements.list_shared_facts(runs), wording.list_links(runs[0], feed.page)
+                ),
                 at,
                 runs,
             )
@@ -164,7 +175,7 @@ def _turns(entry: Entry) -> Iterator[_Turn]:
     for kind, at in ((OPENS, run.registration_opens), (CLOSES, run.registration_closes)):
         if at is None or (run.unlisted and run.unlisted <= at):
             continue
-        then = changes.at(changes.state(entry), entry.changes, at)
+        then = changes.find_state_at(changes.capture_state(entry), entry.changes, at)
         off = then.status in ("cancelled", changes.UNLISTED)
         if not (off or then.sold_out or then.override):
             yield _Turn(kind, at, then)
@@ -172,7 +183,7 @@ def _turns(entry: Entry) -> Iterator[_Turn]:
 
 def _had(options: Options, event: Event, id_: str, then: State) -> bool:
     """Whether a feed had a run when this was told of it."""
-    return keeps(options, structs.replace(event.itself, id=id_, distance_standard=then.distance))
+    return selects(options, structs.replace(event.as_run, id=id_, distance_standard=then.distance))
 
 
 def _guid(event: Event, runs: Sequence[str], kind: str, value: str, nth: int) -> str:
@@ -183,11 +194,11 @@ def _guid(event: Event, runs: Sequence[str], kind: str, value: str, nth: int) ->
 
 
 def _item(guid: str, title: str, body: str, published: dt.datetime, runs: Sequence[Entry]) -> Item:
-    categories = dict.fromkeys(term for run in runs for term in wording.categories(run))
+    categories = dict.fromkeys(term for run in runs for term in wording.list_categories(run))
     virtual = all(run.run.virtual for run in runs)
     return Item(
         guid=guid,
-        title=wording.plain(title),
+        title=wording.strip_markup(title),
         html=body,
         published=published,
         categories=tuple(categories),

@@ -19,8 +19,8 @@ from msgspec import Raw, json
 
 from feeds.domain.memo import memo
 from feeds.domain.model import Feed
-from feeds.domain.schedule import Entry, entries_of
-from feeds.formats.items import Item, items
+from feeds.domain.schedule import Entry, select_entries
+from feeds.formats.items import Item, build_items
 from feeds.text import wording
 
 VERSION = "https://jsonfeed.org/version/1.1"
@@ -28,16 +28,16 @@ VERSION = "https://jsonfeed.org/version/1.1"
 
 def render(feed: Feed) -> bytes:
     """The bytes of ``application/feed+json``."""
-    title = wording.plain(feed.title)
-    runs = {entry.uid: entry for entry in entries_of(feed)}
+    title = wording.strip_markup(feed.title)
+    runs = {entry.uid: entry for entry in select_entries(feed)}
     document = {
         "version": VERSION,
         "title": title,
         "home_page_url": feed.page,
         "feed_url": feed.source,
-        "description": wording.tells(title),
+        "description": wording.describe_feed(title),
         "language": "en",
-        "items": [Raw(_part(each, runs.get(each.guid), feed.page)) for each in items(feed)],
+        "items": [Raw(_part(each, runs.get(each.guid), feed.page)) for each in build_items(feed)],
     }
     return json.format(json.encode(document), indent=1)
 
@@ -54,7 +54,7 @@ def _part(item: Item, entry: Entry | None, page: str) -> bytes:
         "tags": item.categories,
     }
     if entry:
-        told |= {"date_modified": _instant(entry.stamp.last_modified), "_intervals": _run(entry)}
+        told |= {"date_modified": _instant(entry.revision.last_modified), "_intervals": _run(entry)}
     return json.encode(told)
 
 

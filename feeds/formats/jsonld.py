@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec import json, structs
 
 from feeds.domain.model import Feed, Options
-from feeds.domain.schedule import DAY, Entry, entries_of, instant
+from feeds.domain.schedule import DAY, Entry, select_entries, to_instant
 from feeds.domain.timezones import localize
 from feeds.text import wording
 
@@ -25,15 +25,15 @@ _AVAILABILITY = {None: "InStock", "paused": "OutOfStock", "closed": "OutOfStock"
 """By what the organizer made of registration; of a word that is not known, none."""
 
 
-def text(feed: Feed) -> str:
+def render_script(feed: Feed) -> str:
     """The document as JSON that is safe inside ``<script type="application/ld+json">``."""
-    return json.encode(document(feed)).decode().translate(_UNSAFE)
+    return json.encode(build_document(feed)).decode().translate(_UNSAFE)
 
 
-def document(feed: Feed) -> dict[str, Any]:
+def build_document(feed: Feed) -> dict[str, Any]:
     """The event of a feed of one edition with all its runs, whatever the options of the feed."""
     (event,) = (edition.event for edition in feed.editions)
-    entries = entries_of(structs.replace(feed, options=Options()))
+    entries = select_entries(structs.replace(feed, options=Options()))
     # A run that is off moves neither the days nor the place of those that are left.
     on = [entry for entry in entries if not entry.off] or entries
     told = {"@context": SCHEMA} | _sports_event(feed.page, event.name, on, feed.page)
@@ -45,7 +45,7 @@ def document(feed: Feed) -> dict[str, Any]:
 
 
 def _run(entry: Entry, page: str) -> dict[str, Any]:
-    told = _sports_event(f"{page}?run={entry.run.id}", wording.name(entry), [entry], page)
+    told = _sports_event(f"{page}?run={entry.run.id}", wording.build_name(entry), [entry], page)
     return told | {"sport": "Walking" if entry.run.walking else "Running"} | _offers(entry)
 
 
@@ -76,14 +76,14 @@ def _sports_event(id_: str, name: str, entries: Sequence[Entry], page: str) -> d
 
 def _earliest(starts: Iterable[dt.date], zone: ZoneInfo) -> dt.date:
     """Of a day and its midnight the day, which says less."""
-    return min(starts, key=lambda start: (instant(start, zone), isinstance(start, dt.datetime)))
+    return min(starts, key=lambda start: (to_instant(start, zone), isinstance(start, dt.datetime)))
 
 
 def _end(entries: Sequence[Entry]) -> dt.date | None:
     """The latest end, unless nobody announced it; of days the last, since it is inclusive here."""
     period = max(
         (entry.period for entry in entries),
-        key=lambda each: (instant(each.end, entries[0].zone), not each.estimated),
+        key=lambda each: (to_instant(each.end, entries[0].zone), not each.estimated),
     )
     end = period.end - DAY if period.all_day else period.end
     return None if period.estimated else end
@@ -101,7 +101,7 @@ def _status(entry: Entry) -> str:
 def _previously(entry: Entry) -> dt.date | None:
     """The start that was told before the last move, if that moved it."""
     move = entry.last_move
-    if move is None or not move.new_start or wording.announces_start(move):
+    if move is None or not move.new_start or wording.announces_start_time(move):
         return None
     start = dt.datetime.fromisoformat(move.was.start)
     return localize(start, ZoneInfo(move.was.zone)) if "T" in move.was.start else start.date()

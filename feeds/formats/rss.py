@@ -4,8 +4,8 @@ from feedgen.feed import FeedGenerator  # before feedgen.ext, which does not imp
 
 from feeds.domain.memo import memo
 from feeds.domain.model import Feed
-from feeds.domain.schedule import last_modified
-from feeds.formats.items import Item, items
+from feeds.domain.schedule import compute_last_modified
+from feeds.formats.items import Item, build_items
 from feeds.text import wording
 
 TTL = 60
@@ -18,16 +18,16 @@ _ITEM, _END = b"    <item>", b"  </channel>"
 
 def render(feed: Feed) -> bytes:
     """The bytes of ``application/rss+xml``."""
-    title = wording.plain(feed.title)
-    channel = _channel(title, wording.tells(title))
+    title = wording.strip_markup(feed.title)
+    channel = _channel(title, wording.describe_feed(title))
     channel.link(href=feed.source, rel="self", type="application/rss+xml")
     channel.link(href=feed.page, rel="alternate")  # last: feedgen's <link> is the last one added
     channel.language("en")
     channel.ttl(TTL)
     channel.generator("intervals-feeds")
-    channel.lastBuildDate(last_modified(feed))
+    channel.lastBuildDate(compute_last_modified(feed))
     head, end, rest = bytes(channel.rss_str(pretty=True)).rpartition(_END)
-    return b"".join((head, *(_part(each, feed.page) for each in items(feed)), end, rest))
+    return b"".join((head, *(_part(each, feed.page) for each in build_items(feed)), end, rest))
 
 
 def _channel(title: str, description: str) -> FeedGenerator:

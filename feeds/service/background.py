@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from threading import Event as Flag
 
-from feeds.domain.freshness import AT_ONCE, LOOK
-from feeds.errors import RateLimited, Spent, StorageAway, Unauthorized
-from feeds.service.refresh import Reporter
-from feeds.service.update import Editor
+from feeds.domain.freshness import INVALIDATION_INTERVAL, MAX_CONCURRENT_REFRESHES
+from feeds.errors import QuotaExhausted, RateLimited, StorageUnavailable, Unauthorized
+from feeds.service.refresh import Refresh
+from feeds.service.update import Updater
 from feeds.store.database import Database
-from feeds.store.leases import Claim
+from feeds.store.leases import Lease
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +23,13 @@ LISTED = 50
 """Events of one round; the next round sees which are the nearest by then."""
 
 
-class Refresher:
+class BackgroundRefresher:
     """One process of it is enough; more share the work."""
 
     def __init__(
         self,
-        editor: Editor,
-        reporter: Reporter,
+        editor: Updater,
+        reporter: Refresh,
         database: Database,
         clock: Callable[[], datetime],
     ) -> None:
@@ -41,7 +41,7 @@ class Refresher:
 
     def run(self, ends: Flag) -> None:
         """One round after the other until the flag is set; what is in flight is awaited."""
-        with ThreadPoolExecutor(AT_ONCE) as threads:
+        with ThreadPoolExecutor(MAX_CONCURRENT_REFRESHES) as threads:
             while not ends.is_set():
                 self.round(threads, ends)
                 ends.wait(self._pause())
@@ -50,17 +50,17 @@ class Refresher:
         """Refresh what is due now, until the flag is set or no call can be made."""
         now = self._clock()
         try:
-            self._editor.polled = self._database.news(None, now).polled
-            due = self._database.due(now, LISTED)
-        except StorageAway:
+            self._editor.polled = self._database.read_saves(None, now).polled
+            due = self._database.list_due(now, LISTED)
+        except StorageUnavailable:
             return
         list(threads.map(lambda id_: None if ends.is_set() else self.refresh(id_), due))
 
     def _pause(self) -> float:
         """Seconds until there may be something to do."""
         now = self._clock()
-        wait = self._closed - now if self._closed and self._closed > now else LOOK
-        return min(wait, LOOK).total_seconds()
+        wait = self._closed - now if self._closed and self._closed > now else INVALIDATION_INTERVAL
+        return min(wait, INVALIDATION_INTERVAL).total_seconds()
 
     def refresh(self, event_id: str) -> None:
         """Refresh an event, unless somebody else does or no call can be made."""
@@ -70,13 +70,13 @@ class Refresher:
         try:
             known = self._reporter.stored(event_id).edition
             claimed = self._reporter.claim(event_id, known, polled=False)
-            if isinstance(claimed, Claim):
+            if isinstance(claimed, Lease):
                 claimed = self._reporter.report(claimed, known, polled=False)
-        except StorageAway:
+        except StorageUnavailable:
             return
         except Exception:  # a fault of ours with one event must not keep the others waiting
             log.exception("event %s cannot be refreshed", event_id)
             return
         error = getattr(claimed, "error", None)
-        if isinstance(error, Spent | RateLimited | Unauthorized):
+        if isinstance(error, QuotaExhausted | RateLimited | Unauthorized):
             self._closed = error.retry_at

@@ -19,7 +19,7 @@ GLANCE = 0.1
 """Seconds between two looks at the crowd."""
 
 
-class Crowd:
+class Bulkhead:
     """All that wait in a process."""
 
     def __init__(self) -> None:

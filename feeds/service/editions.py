@@ -15,25 +15,25 @@ from time import monotonic, sleep
 from msgspec import Struct, structs
 
 from feeds.domain import freshness
-from feeds.domain.freshness import SKEW, MaxAge
+from feeds.domain.freshness import MAX_CLOCK_SKEW, MaxAge
 from feeds.domain.model import Edition, Event
-from feeds.domain.schedule import SHOWN_UNLISTED
+from feeds.domain.schedule import UNLISTED_SHOWN_FOR
 from feeds.errors import (
-    Crowded,
     EventGone,
     EventNotFound,
-    StorageAway,
-    TimedOut,
-    Unavailable,
+    Overloaded,
+    StorageUnavailable,
+    UpstreamTimeout,
+    UpstreamUnavailable,
 )
-from feeds.service.bulkhead import Crowd
-from feeds.service.invalidation import Polls
+from feeds.service.bulkhead import Bulkhead
+from feeds.service.invalidation import Invalidation
 from feeds.service.recent import Recent
-from feeds.service.refresh import Report, Reporter
+from feeds.service.refresh import CacheEntry, Refresh
 from feeds.service.singleflight import Aside
-from feeds.service.update import Editor
+from feeds.service.update import Updater
 from feeds.store.database import Database
-from feeds.store.leases import Claim
+from feeds.store.leases import Lease
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Current(Struct, frozen=True):
     """An edition to serve, the report that says so, and its max-age."""
 
     edition: Edition
-    report: Report
+    report: CacheEntry
     max_age: MaxAge
 
     @property
@@ -74,17 +74,17 @@ class _Refresh:
         self.began = monotonic()
         self.known = known
         self.done = Flag()
-        self.report: Report | None = None
+        self.report: CacheEntry | None = None
         self.overtaken = False
 
 
-class Newsroom:
+class Editions:
     """The editions of one upstream, for all requests of a process; threads may share it."""
 
     def __init__(
         self,
-        editor: Editor,
-        reporter: Reporter,
+        editor: Updater,
+        reporter: Refresh,
         database: Database,
         clock: Callable[[], datetime],
     ) -> None:
@@ -92,12 +92,12 @@ class Newsroom:
         self._reporter = reporter
         self._database = database
         self._clock = clock
-        self._memory: Recent[str, Report] = Recent(REMEMBERED)
+        self._memory: Recent[str, CacheEntry] = Recent(REMEMBERED)
         self._refreshes: dict[str, _Refresh] = {}
         self._lock = Lock()
-        self._places = Semaphore(freshness.AT_ONCE)
-        self._crowd = Crowd()
-        self._polls = Polls(database, clock)
+        self._places = Semaphore(freshness.MAX_CONCURRENT_REFRESHES)
+        self._crowd = Bulkhead()
+        self._polls = Invalidation(database, clock)
         self._looking = Aside(self._look)
         self._nearest: list[Event] = []
         self._listing = Aside(self._list)
@@ -125,15 +125,15 @@ class Newsroom:
         report = self._remembered(event_id) or self._renewed(event_id)
         if report.edition is None:
             error = report.error or EventNotFound()
-            raise error.anew()  # it is everybody's who asks meanwhile
+            raise error.copy()  # it is everybody's who asks meanwhile
         now = self._clock()
         self._polls.note(event_id, now)
-        if report.edition.gone and report.edition.gone + SHOWN_UNLISTED <= now:
+        if report.edition.gone and report.edition.gone + UNLISTED_SHOWN_FOR <= now:
             raise EventGone
         ends = None if report.error else report.until.timestamp()
         return Current(report.edition, report, MaxAge(ends))
 
-    def holds(self, event_id: str, report: Report | None, now: float) -> bool:
+    def holds(self, event_id: str, report: CacheEntry | None, now: float) -> bool:
         """Whether this is still the last word on an event; ``now`` is POSIX time.
 
         Not when it is time to look what others have saved: somebody has to ask for ``current``.
@@ -147,8 +147,8 @@ class Newsroom:
         return self._nearest
 
     def _list(self) -> None:
-        with suppress(StorageAway):
-            self._nearest = self._database.nearest(self._clock(), LISTED)
+        with suppress(StorageUnavailable):
+            self._nearest = self._database.list_events(self._clock(), LISTED)
 
     def _catch_up(self) -> None:
         """Every few seconds, look what other processes have saved."""
@@ -166,12 +166,12 @@ class Newsroom:
                 news.saved, lambda report: structs.replace(report, until=report.since)
             )
 
-    def _remembered(self, event_id: str) -> Report | None:
+    def _remembered(self, event_id: str) -> CacheEntry | None:
         """What is in memory, if it still holds; a clock that was put back proves nothing."""
         report = self._memory.get(event_id)
         return report if report and report.since <= self._clock() < report.until else None
 
-    def _renewed(self, event_id: str) -> Report:
+    def _renewed(self, event_id: str) -> CacheEntry:
         """What there is after a refresh, or when it was waited for long enough."""
         came = monotonic()
         with self._lock:
@@ -186,9 +186,9 @@ class Newsroom:
                 Thread(target=self._refresh, args=(event_id, refresh)).start()
                 self._refreshes[event_id] = refresh
         # Those who come first do not know whether there is something to serve instead.
-        patient = refresh.began + freshness.PATIENCE
+        patient = refresh.began + freshness.MAX_WAIT
         if not self._crowd.wait(refresh.done.wait, patient) and refresh.known is None:
-            self._crowd.wait(refresh.done.wait, came + freshness.PATIENCE_COLD)
+            self._crowd.wait(refresh.done.wait, came + freshness.MAX_WAIT_COLD)
         return refresh.report or self._overdue(refresh.known)
 
     def _refresh(self, event_id: str, refresh: _Refresh) -> None:
@@ -196,31 +196,31 @@ class Newsroom:
         self._crowd.begun()
         try:
             report = self._reported(event_id, refresh)
-        except StorageAway as error:
+        except StorageUnavailable as error:
             now = self._clock()
-            report = Report(now, now + freshness.LOOK, refresh.known, error)
+            report = CacheEntry(now, now + freshness.INVALIDATION_INTERVAL, refresh.known, error)
         except Exception:  # a fault of ours must not leave anybody waiting
             log.exception("event %s cannot be refreshed", event_id)
             report = self._overdue(refresh.known)
-        self._crowd.ended(well=not isinstance(report.error, TimedOut | Unavailable))
+        self._crowd.ended(well=not isinstance(report.error, UpstreamTimeout | UpstreamUnavailable))
         self._end(event_id, refresh, report)
 
-    def _reported(self, event_id: str, refresh: _Refresh) -> Report:
+    def _reported(self, event_id: str, refresh: _Refresh) -> CacheEntry:
         """What others have saved, if that is fresh; else what the upstream has now."""
         report = self._reporter.stored(event_id, refresh.known)
         refresh.known = report.edition
         if _is_fresh(report):
             return report
-        seconds = freshness.PATIENCE if refresh.known else freshness.PATIENCE_COLD
-        patience, end = timedelta(seconds=seconds), refresh.began + freshness.PATIENCE_COLD
+        seconds = freshness.MAX_WAIT if refresh.known else freshness.MAX_WAIT_COLD
+        patience, end = timedelta(seconds=seconds), refresh.began + freshness.MAX_WAIT_COLD
         while self._places.acquire(timeout=max(0.0, end - monotonic())):
             try:
                 claimed = self._reporter.claim(event_id, refresh.known)
-                if isinstance(claimed, Claim):
+                if isinstance(claimed, Lease):
                     return self._reporter.report(claimed, refresh.known)
             finally:
                 self._places.release()
-            if isinstance(claimed, Report):
+            if isinstance(claimed, CacheEntry):
                 refresh.known = claimed.edition
                 if claimed.error or _is_fresh(claimed):
                     return claimed
@@ -229,28 +229,28 @@ class Newsroom:
             sleep(GLANCE)
         return self._overdue(refresh.known)
 
-    def _end(self, event_id: str, refresh: _Refresh, report: Report) -> None:
+    def _end(self, event_id: str, refresh: _Refresh, report: CacheEntry) -> None:
         if report.error:
-            report = structs.replace(report, error=report.error.anew())
+            report = structs.replace(report, error=report.error.copy())
         refresh.report = report
         with self._lock:
-            if report.edition or not isinstance(report.error, StorageAway):
+            if report.edition or not isinstance(report.error, StorageUnavailable):
                 if refresh.overtaken:  # it may be older than what that one has saved
                     report = structs.replace(report, until=report.since)
                 self._memory.put(event_id, report)
             del self._refreshes[event_id]
         refresh.done.set()
 
-    def _overdue(self, known: Edition | None) -> Report:
+    def _overdue(self, known: Edition | None) -> CacheEntry:
         """What is told for want of an answer; shortly after one looks again."""
         now = self._clock()
-        retry = now + freshness.LOOK
+        retry = now + freshness.INVALIDATION_INTERVAL
         crowded = self._crowd.too_large()
-        error = Crowded(retry_at=retry) if crowded else TimedOut(retry_at=retry)
-        return Report(now, retry, known, error)
+        error = Overloaded(retry_at=retry) if crowded else UpstreamTimeout(retry_at=retry)
+        return CacheEntry(now, retry, known, error)
 
 
-def _is_fresh(report: Report) -> bool:
+def _is_fresh(report: CacheEntry) -> bool:
     """Whether it holds an edition that has not ended, and is not from the future either."""
     edition = report.edition
-    return edition is not None and edition.fetched - SKEW <= report.since < report.until
+    return edition is not None and edition.fetched - MAX_CLOCK_SKEW <= report.since < report.until

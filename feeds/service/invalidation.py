@@ -4,16 +4,16 @@ from collections.abc import Callable
 from datetime import datetime
 from threading import Lock
 
-from feeds.domain.freshness import LOOK, NOTED_EVERY
-from feeds.errors import StorageAway
+from feeds.domain.freshness import INVALIDATION_INTERVAL, NOTED_EVERY
+from feeds.errors import StorageUnavailable
 from feeds.service.recent import Recent
-from feeds.store.database import Database, News
+from feeds.store.database import Database, Saves
 
 REMEMBERED = 10_000
 """Events whose last note is remembered."""
 
 
-class Polls:
+class Invalidation:
     """Threads may share it; one of them at a time may look."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
@@ -42,18 +42,18 @@ class Polls:
             if self.looked(now):
                 return False
             self._looked = now
-            self._look_again = now + LOOK.total_seconds()
+            self._look_again = now + INVALIDATION_INTERVAL.total_seconds()
             return True
 
-    def look(self) -> News | None:
+    def look(self) -> Saves | None:
         """What was saved since the last look; none while the database is away."""
         now, pending = self._clock(), frozenset(self._pending)
         try:
-            news = self._database.news(self._revision, now)
+            news = self._database.read_saves(self._revision, now)
             if pending:
-                self._database.note_polled(pending, now)
-        except StorageAway:
+                self._database.mark_polled(pending, now)
+        except StorageUnavailable:
             return None
-        self._revision = news.revision
+        self._revision = news.save_number
         self._pending -= pending
         return news

@@ -9,16 +9,16 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import json, structs
 
-from feeds.domain.changes import changes, recorded, state
-from feeds.domain.model import Edition, Feed, Stamp
-from feeds.domain.schedule import Entry, entries, has_left
-from feeds.formats.ical import contents
+from feeds.domain.changes import append_changes, capture_state, find_changes
+from feeds.domain.model import Edition, Feed, Revision
+from feeds.domain.schedule import Entry, build_entries, has_left
+from feeds.formats.ical import render_contents
 
 SEQUENCE_EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 SECOND = dt.timedelta(seconds=1)
 
 
-def revised(
+def revise(
     known: Edition | None, edition: Edition, now: dt.datetime, home: str, page: str
 ) -> Edition:
     """An edition with the history that ``known``, the one before it, gives it.
@@ -27,20 +27,22 @@ def revised(
     same event under the same deployment changes nothing.
     """
     if known is None:
-        return structs.replace(edition, stamps=dict(_stamps(edition, {}, now, home, page)))
+        return structs.replace(edition, revisions=dict(_revisions(edition, {}, now, home, page)))
     if _same(known, edition):
         return edition
     noticed = _noticed(known, now)
-    new = changes(entries(known, home), entries(edition, home), noticed)
-    edition = structs.replace(edition, changes=recorded(known.changes, new))
+    new = find_changes(build_entries(known, home), build_entries(edition, home), noticed)
+    edition = structs.replace(edition, changes=append_changes(known.changes, new))
     # Above all that a feed of this edition has had, also when the clock was put back: a feed's
     # Last-Modified is that of its newest entry, and has to rise with each of them.
-    newest = max((stamp.last_modified for stamp in known.stamps.values()), default=now - SECOND)
+    newest = max(
+        (revision.last_modified for revision in known.revisions.values()), default=now - SECOND
+    )
     at = max(now, newest + SECOND)
-    stamps = dict(known.stamps)
-    for id_ in _returned(known, edition, now) & stamps.keys():
-        stamps[id_] = structs.replace(stamps[id_], content="")
-    return structs.replace(edition, stamps=dict(_stamps(edition, stamps, at, home, page)))
+    revisions = dict(known.revisions)
+    for id_ in _returned(known, edition, now) & revisions.keys():
+        revisions[id_] = structs.replace(revisions[id_], content="")
+    return structs.replace(edition, revisions=dict(_revisions(edition, revisions, at, home, page)))
 
 
 def _same(known: Edition, edition: Edition) -> bool:
@@ -65,27 +67,27 @@ def _returned(known: Edition, edition: Edition, now: dt.datetime) -> set[str]:
     return {run.id for run in known.event.runs if run.id in listed and has_left(run, now)}
 
 
-def _stamps(
-    edition: Edition, known: Mapping[str, Stamp], now: dt.datetime, home: str, page: str
-) -> Iterator[tuple[str, Stamp]]:
-    """The stamp of each run, and of the event for when it has none."""
+def _revisions(
+    edition: Edition, known: Mapping[str, Revision], now: dt.datetime, home: str, page: str
+) -> Iterator[tuple[str, Revision]]:
+    """The revision of each run, and of the event for when it has none."""
     without = structs.replace(edition, event=structs.replace(edition.event, runs=()))
     for each in (edition, without) if edition.event.runs else (edition,):
         feed = Feed(title="", page=page, source="", timezone=home, editions=(each,))
-        for entry, content in contents(feed):
+        for entry, content in render_contents(feed):
             id_ = entry.run.id
-            yield id_, _stamp(known.get(id_), _content(entry, content), _schedule(entry), now)
+            yield id_, _revision(known.get(id_), _content(entry, content), _schedule(entry), now)
 
 
-def _stamp(known: Stamp | None, content: str, schedule: str, now: dt.datetime) -> Stamp:
+def _revision(known: Revision | None, content: str, schedule: str, now: dt.datetime) -> Revision:
     """What rises, rises for good: also when the clock was put back, or the database was lost."""
     sequence = int((now - SEQUENCE_EPOCH).total_seconds())
     if known is None:
-        return Stamp(now, now, sequence, content, schedule)
+        return Revision(now, now, sequence, content, schedule)
     if known.content == content:
         return known
     moved = known.schedule != schedule
-    return Stamp(
+    return Revision(
         created=known.created,
         last_modified=now,
         sequence=max(known.sequence + 1, sequence) if moved else known.sequence,
@@ -104,7 +106,7 @@ def _content(entry: Entry, content: bytes) -> str:
 
 
 def _schedule(entry: Entry) -> str:
-    told, period = state(entry), entry.period
+    told, period = capture_state(entry), entry.period
     zone = "" if period.all_day else told.zone
     return _digest(json.encode((told.start, zone, period.end.isoformat(), told.place, told.status)))
 

@@ -28,7 +28,7 @@ class Aside:
                 thread = Thread(target=self._run)
                 thread.start()
                 self._thread, self._began = thread, monotonic()
-            thread, end = self._thread, self._began + freshness.PATIENCE
+            thread, end = self._thread, self._began + freshness.MAX_WAIT
         if not self._hangs:
             thread.join(max(0.0, end - monotonic()))
             self._hangs = thread.is_alive()
@@ -36,4 +36,4 @@ class Aside:
     def _run(self) -> None:
         began = monotonic()
         self._work()
-        self._hangs = monotonic() - began > freshness.PATIENCE
+        self._hangs = monotonic() - began > freshness.MAX_WAIT

@@ -13,21 +13,27 @@ from msgspec import structs
 
 from feeds.domain import delisting as listing
 from feeds.domain import freshness
-from feeds.domain.freshness import Bounds, Rate, Share
+from feeds.domain.freshness import MaxAgeBounds, Priority, Rate
 from feeds.domain.model import Edition, Event, Feed
-from feeds.domain.schedule import SHOWN_UNLISTED, entries, leavings, over, span
+from feeds.domain.schedule import (
+    UNLISTED_SHOWN_FOR,
+    build_entries,
+    compute_span,
+    find_ended,
+    find_removal_times,
+)
 from feeds.errors import (
     EventNotFound,
-    Nonsense,
-    StorageAway,
-    StorageDamaged,
+    InvalidResponse,
+    StorageCorrupt,
+    StorageUnavailable,
 )
 from feeds.formats import items
-from feeds.service.revisions import revised
+from feeds.service.revisions import revise
 from feeds.store.database import Database
-from feeds.store.leases import Claim
-from feeds.upstream.client import Answer
-from feeds.upstream.ownership import Owner
+from feeds.store.leases import Lease
+from feeds.upstream.client import FetchResult
+from feeds.upstream.ownership import KeyOwner
 from feeds.upstream.schema import Document
 
 log = logging.getLogger(__name__)
@@ -39,17 +45,17 @@ SAVES = 5
 class Source(Protocol):
     """Where events come from."""
 
-    def fetch(self, event_id: str, etag: str | None) -> Answer:
+    def fetch(self, event_id: str, etag: str | None) -> FetchResult:
         """The document of an event as sent; raises a leaf of ``UpstreamError``."""
 
     def decode(self, body: bytes, event_id: str, known: Event | None) -> Document:
         """What a document says; raises ``Nonsense`` if that is nothing."""
 
-    def organization(self) -> str:
+    def fetch_organization(self) -> str:
         """The id of the organization whose events these are; raises as ``fetch`` does."""
 
 
-class Editor:
+class Updater:
     """The editions of one upstream; threads may share it.
 
     ``home`` is the zone of events without a known place, ``public_url`` where the service is found,
@@ -75,9 +81,9 @@ class Editor:
         self._home = home
         self.public_url = public_url
         self._fingerprint = fingerprint
-        self._owner = Owner(
-            source.organization,
-            lambda now: database.spend(rate.allowance(Share.URGENT), now),
+        self._owner = KeyOwner(
+            source.fetch_organization,
+            lambda now: database.spend_call(rate.quota_for(Priority.URGENT), now),
             clock,
         )
         self.rate = rate
@@ -96,7 +102,7 @@ class Editor:
         """
         try:
             stored = self._database.read(event_id)
-        except StorageDamaged:
+        except StorageCorrupt:
             if last is None:
                 raise
             return last  # which is saved in its place
@@ -110,7 +116,7 @@ class Editor:
 
         return self._published(stored, self._clock().replace(microsecond=0), redeployed)
 
-    def renewed(self, claim: Claim, known: Edition | None, *, polled: bool) -> Edition:
+    def renewed(self, claim: Lease, known: Edition | None, *, polled: bool) -> Edition:
         """The edition that one call of the upstream makes; ``known`` is the one before it.
 
         Raises the ``UpstreamError`` that leaves it as it is, and ``StorageAway``.
@@ -127,33 +133,33 @@ class Editor:
         """When an edition ends."""
         feed = Feed(title="", page="", source="", timezone=self._home, editions=(edition,))
         bounds = self._bounds
-        marks = [*leavings(feed), *items.marks(feed)]
-        if edition.doubt:
-            marks.append(edition.doubt.since + listing.BELIEVED_AFTER)
+        marks = [*find_removal_times(feed), *items.find_turn_times(feed)]
+        if edition.pending:
+            marks.append(edition.pending.since + listing.CONFIRMED_AFTER)
         if edition.gone:
-            marks.append(edition.gone + SHOWN_UNLISTED)
-            return freshness.gone_until(edition.fetched, bounds, marks)
-        return freshness.fresh_until(self.span(edition), edition.fetched, bounds, marks)
+            marks.append(edition.gone + UNLISTED_SHOWN_FOR)
+            return freshness.compute_gone_expiry(edition.fetched, bounds, marks)
+        return freshness.compute_expiry(self.span(edition), edition.fetched, bounds, marks)
 
     def max_age(self, edition: Edition) -> timedelta:
         """How old an edition may get, whatever ends it sooner."""
         if edition.gone:
-            return freshness.within(freshness.GONE_FOR, self._bounds)
-        longest = freshness.max_age(self.span(edition), edition.fetched)
-        return freshness.within(longest, self._bounds)
+            return freshness.clamp_max_age(freshness.GONE_MAX_AGE, self._bounds)
+        longest = freshness.choose_max_age(self.span(edition), edition.fetched)
+        return freshness.clamp_max_age(longest, self._bounds)
 
     @property
-    def _bounds(self) -> Bounds:
-        return Bounds(self.cap, self.rate.stretch(self.polled))
+    def _bounds(self) -> MaxAgeBounds:
+        return MaxAgeBounds(self.cap, self.rate.stretch(self.polled))
 
     def span(self, edition: Edition) -> tuple[datetime, datetime]:
         """When its runs take place."""
-        return span(entries(edition, self._home))
+        return compute_span(build_entries(edition, self._home))
 
     def _edited(
         self,
         event_id: str,
-        answer: Answer,
+        answer: FetchResult,
         asked: Edition | None,
         now: datetime,
         known: Edition | None,
@@ -165,19 +171,19 @@ class Editor:
         if answer.body is None and known:
             return structs.replace(known, fetched=now) if known is asked else known
         if answer.body is None:
-            raise Nonsense
+            raise InvalidResponse
         document = self._source.decode(answer.body, event_id, known.event if known else None)
         if known is None:
             edition = Edition(
-                event=document.event, fetched=now, stamps={}, deployment=self._fingerprint
+                event=document.event, fetched=now, revisions={}, deployment=self._fingerprint
             )
         else:
-            gone_by = over(known, self._home, now)
-            edition = listing.answered(
+            gone_by = find_ended(known, self._home, now)
+            edition = listing.apply_document(
                 known, document.event, gone_by, now, complete=document.complete
             )
         # What is in doubt is asked for as a whole.
-        etag = None if edition.doubt else answer.etag
+        etag = None if edition.pending else answer.etag
         return structs.replace(self._ours(edition), etag=etag)
 
     def _ours(self, edition: Edition) -> Edition:
@@ -196,7 +202,7 @@ class Editor:
             raise error
         if known.gone is None:
             self._owner.check(known.event)
-        edition = listing.unknown(known, over(known, self._home, now), now)
+        edition = listing.apply_not_found(known, find_ended(known, self._home, now), now)
         return structs.replace(edition, etag=None)
 
     def _published(
@@ -205,7 +211,7 @@ class Editor:
         now: datetime,
         edit: Callable[[Edition | None], Edition],
         *,
-        claim: Claim | None = None,
+        claim: Lease | None = None,
         polled: bool = False,
     ) -> Edition:
         """What ``edit`` makes of the last edition, with its history, saved over it.
@@ -218,14 +224,16 @@ class Editor:
             edited = edit(known)
             if edited is known:
                 return self._end(claim, edited)
-            edition = revised(known, edited, now, self._home, self.page(edited.event.id))
-            if edition.doubt:
-                log.warning("event %s may be %s; asking again", edition.event.id, edition.doubt.of)
+            edition = revise(known, edited, now, self._home, self.page(edited.event.id))
+            if edition.pending:
+                log.warning(
+                    "event %s may be %s; asking again", edition.event.id, edition.pending.reason
+                )
             saved = self._database.save(
                 base,
                 edition,
                 self.span(edition),
-                freshness.due(edition.fetched, self.fresh_until(edition)),
+                freshness.compute_refresh_time(edition.fetched, self.fresh_until(edition)),
                 claim=claim,
                 polled=now if polled else None,
             )
@@ -237,9 +245,9 @@ class Editor:
             if base and not (known and base.version <= known.version):
                 known = base
             # Of a database that has lost something, what is in memory is the last.
-        raise StorageAway
+        raise StorageUnavailable
 
-    def _end(self, claim: Claim | None, edition: Edition) -> Edition:
+    def _end(self, claim: Lease | None, edition: Edition) -> Edition:
         if claim:
             self._database.release(claim)
         return edition

@@ -7,21 +7,21 @@ from threading import Event as Flag
 import click
 from msgspec import Struct
 
-from feeds.domain.freshness import Share
+from feeds.domain.freshness import Priority
 from feeds.errors import (
     EventNotFound,
     FeedsError,
-    Nonsense,
+    InvalidResponse,
+    QuotaExhausted,
     RateLimited,
     Rejected,
-    Spent,
     Unauthorized,
 )
-from feeds.service.refresh import Report, Reporter
-from feeds.service.update import Editor
+from feeds.service.refresh import CacheEntry, Refresh
+from feeds.service.update import Updater
 from feeds.store.database import Database
-from feeds.store.leases import Busy, Claim
-from feeds.upstream.client import Intervals, Listed
+from feeds.store.leases import Lease, Leased
+from feeds.upstream.client import IntervalsClient, ListedEvent
 
 GLANCE = timedelta(seconds=0.2)
 """How often one looks whether somebody else has refreshed an event."""
@@ -41,7 +41,7 @@ class Tally(Struct):
 class Stopped(FeedsError):
     """Somebody wants it to end."""
 
-    words = "Stopped."
+    message = "Stopped."
 
 
 def run(warmer: "Warmer", ids: Sequence[str]) -> None:
@@ -85,9 +85,9 @@ class Warmer:
 
     def __init__(
         self,
-        source: Intervals,
-        editor: Editor,
-        reporter: Reporter,
+        source: IntervalsClient,
+        editor: Updater,
+        reporter: Refresh,
         database: Database,
         *,
         clock: Callable[[], datetime],
@@ -106,23 +106,23 @@ class Warmer:
         """The ids of all events of the organization: those that come first, then the latest."""
         today = self._clock().date()
 
-        def order(event: Listed) -> tuple[bool, int]:
+        def order(event: ListedEvent) -> tuple[bool, int]:
             days = ((event.day or date.min) - today).days
             return (days < 0, abs(days))
 
         return [event.id for event in sorted(self._pages(), key=order)]
 
-    def _pages(self) -> Iterator[Listed]:
+    def _pages(self) -> Iterator[ListedEvent]:
         seen: set[str] = set()
         after = None
         while True:
-            allowance = self._editor.rate.allowance(Share.REFRESHER)
-            while refusal := self._database.spend(allowance, self._clock()):
+            allowance = self._editor.rate.quota_for(Priority.REFRESHER)
+            while refusal := self._database.spend_call(allowance, self._clock()):
                 self._wait(refusal.retry_at or self._clock() + GLANCE)
             self._check()
             self.tally.calls += 1
             try:
-                page = self._source.page(after)
+                page = self._source.fetch_page(after)
             except (RateLimited, Unauthorized) as error:
                 self._reporter.close(error, self._clock())
                 raise
@@ -144,21 +144,21 @@ class Warmer:
             self.tally.fetched.append(event_id)
         elif isinstance(report.error, EventNotFound):
             self.tally.unknown.append(event_id)
-        elif isinstance(report.error, Nonsense | Rejected):
+        elif isinstance(report.error, InvalidResponse | Rejected):
             self.tally.unreadable.append(event_id)
         elif report.error:
             raise report.error
 
-    def _report(self, event_id: str) -> Report:
+    def _report(self, event_id: str) -> CacheEntry:
         """What there is of an event that was not there, as soon as a call can be made."""
         while True:
             claimed = self._reporter.claim(event_id, None, polled=False)
-            if isinstance(claimed, Claim):
+            if isinstance(claimed, Lease):
                 self.tally.calls += 1
                 claimed = self._reporter.report(claimed, None, polled=False)
-            if isinstance(claimed, Busy):
+            if isinstance(claimed, Leased):
                 self._wait(self._clock() + GLANCE)
-            elif isinstance(claimed.error, Spent | RateLimited):
+            elif isinstance(claimed.error, QuotaExhausted | RateLimited):
                 self._wait(claimed.until)
             else:
                 return claimed

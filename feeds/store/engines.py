@@ -51,7 +51,7 @@ class Engine(Protocol):
         """An INSERT that takes ``on_conflict_do_update``."""
 
 
-def engine(url: str) -> Engine:
+def create_engine(url: str) -> Engine:
     """The engine of a database URL that ``config`` has found to be well formed.
 
     Raises ``SettingsError`` if its driver is not installed.
@@ -87,8 +87,8 @@ class Sqlite:
     def making(self, now: datetime) -> Iterator[sa.Connection]:
         folder = self._path.parent
         folder.mkdir(parents=True, exist_ok=True)
-        with damage.alone(folder):  # SQLite does not wait where many make a file its own
-            damage.put_aside(self._path, now)
+        with damage.lock_folder(folder):  # SQLite does not wait where many make a file its own
+            damage.quarantine(self._path, now)
             self._path.touch()
             with self.write() as connection:
                 yield connection

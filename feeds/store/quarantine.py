@@ -30,7 +30,7 @@ Where there is no such table yet this is an error, but none that means damage.
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Of processes that start together, one at a time; nothing is left behind in the folder."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -40,7 +40,7 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def put_aside(path: Path, now: datetime) -> None:
+def quarantine(path: Path, now: datetime) -> None:
     """Rename a damaged file; nothing happens to one that is well or not there.
 
     For one process at a time, see ``alone``: the next one finds it done.

@@ -8,17 +8,17 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from feeds.domain.freshness import FAILED_FOR, MICROSECOND, SKEW, Allowance, Bucket
-from feeds.errors import UPSTREAM_ERRORS, Spent, UpstreamError
+from feeds.domain.freshness import FAILURE_CACHED_FOR, MAX_CLOCK_SKEW, MICROSECOND, Bucket, Quota
+from feeds.errors import UPSTREAM_ERRORS, QuotaExhausted, UpstreamError
 from feeds.store.tables import service
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def spend(connection: sa.Connection, allowance: Allowance, now: datetime) -> UpstreamError | None:
+def spend_call(connection: sa.Connection, allowance: Quota, now: datetime) -> UpstreamError | None:
     """Take one call; or the error that says why there is none, with ``retry_at``."""
     latest = _latest(now, allowance.window)
-    closed = service.c.closed.between(micros(now) + 1, latest)
+    closed = service.c.closed.between(to_micros(now) + 1, latest)
     takes = _takes(allowance, now)
     update = sa.update(service).where(~closed, *(fits for _, fits in takes.values()))
     values = {name: full for name, (full, _) in takes.items()}
@@ -26,33 +26,33 @@ def spend(connection: sa.Connection, allowance: Allowance, now: datetime) -> Ups
         return None
     row = connection.execute(sa.select(service, closed.label("is_closed"))).one()
     if row.is_closed:
-        return UPSTREAM_ERRORS.get(row.cause, Spent)(retry_at=instant(row.closed))
+        return UPSTREAM_ERRORS.get(row.cause, QuotaExhausted)(retry_at=from_micros(row.closed))
     at = max(
         full - bucket.interval * (bucket.capacity - reserve - 1)
         for name, (bucket, reserve) in _buckets(allowance).items()
-        if (full := instant(getattr(row, name))) <= _fullest(now, bucket, allowance.window)
+        if (full := from_micros(getattr(row, name))) <= _fullest(now, bucket, allowance.window)
     )
-    return Spent(retry_at=max(at, now + MICROSECOND))
+    return QuotaExhausted(retry_at=max(at, now + MICROSECOND))
 
 
-def count(connection: sa.Connection, allowance: Allowance, now: datetime) -> None:
+def count_call(connection: sa.Connection, allowance: Quota, now: datetime) -> None:
     """Count one call that is made in any case."""
     full, _ = _takes(allowance, now)["full"]
     connection.execute(sa.update(service).values(full=full))
 
 
-def close(
+def close_upstream(
     connection: sa.Connection, until: datetime, cause: str, now: datetime, window: timedelta
 ) -> None:
     """Have no call made until then, nor before an earlier refusal is over."""
-    at, latest = micros(until), _latest(now, window)
+    at, latest = to_micros(until), _latest(now, window)
     closing = sa.update(service).where(~service.c.closed.between(at, latest))
     connection.execute(closing.values(closed=at, cause=cause))
 
 
 def _latest(now: datetime, window: timedelta) -> int:
     """Until when the upstream may be closed; by a clock that was put back, it is no more."""
-    return micros(now + max(window, FAILED_FOR) + SKEW)
+    return to_micros(now + max(window, FAILURE_CACHED_FOR) + MAX_CLOCK_SKEW)
 
 
 def _fullest(now: datetime, bucket: Bucket, window: timedelta) -> datetime:
@@ -60,33 +60,33 @@ def _fullest(now: datetime, bucket: Bucket, window: timedelta) -> datetime:
     return now + bucket.interval * bucket.capacity + window
 
 
-def micros(instant: datetime) -> int:
+def to_micros(instant: datetime) -> int:
     return (instant - _EPOCH) // MICROSECOND
 
 
-def instant(micros: int) -> datetime:
+def from_micros(micros: int) -> datetime:
     return _EPOCH + micros * MICROSECOND
 
 
-def _buckets(allowance: Allowance) -> dict[str, tuple[Bucket, int]]:
+def _buckets(allowance: Quota) -> dict[str, tuple[Bucket, int]]:
     """The buckets of an allowance, each with its reserve, by the columns that keep them."""
     own = {"unseen_full": (allowance.own, 0)} if allowance.own else {}
     return {"full": (allowance.bucket, allowance.reserve), **own}
 
 
 def _takes(
-    allowance: Allowance, now: datetime
+    allowance: Quota, now: datetime
 ) -> dict[str, tuple[sa.ColumnElement[int], sa.ColumnElement[bool]]]:
     """For each column, what a call makes of it, and whether that is within bounds."""
     takes = {}
-    at = micros(now)
+    at = to_micros(now)
     for name, (bucket, reserve) in _buckets(allowance).items():
         column, interval = service.c[name], bucket.interval // MICROSECOND
         bound = at + interval * (bucket.capacity - reserve)
         full = interval + sa.case(
             (column < at, at),
             # One call puts it right.
-            (column > micros(_fullest(now, bucket, allowance.window)), bound - interval),
+            (column > to_micros(_fullest(now, bucket, allowance.window)), bound - interval),
             else_=column,
         )
         takes[name] = full, full <= bound

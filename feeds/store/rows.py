@@ -6,51 +6,56 @@ from typing import Any
 
 from msgspec import json, structs
 
-from feeds.domain.model import Change, Doubt, Edition, Event, Kind, Stamp, State
+from feeds.domain.model import Change, Edition, Event, Kind, PendingRemoval, Revision, State
 
 # Made here, before there are threads: see ``documents``.
 _EVENT, _STATE = json.Decoder(Event), json.Decoder(State)
 
 
-def event_row(edition: Edition, span: tuple[datetime, datetime], due: datetime) -> dict[str, Any]:
+def build_event_row(
+    edition: Edition, span: tuple[datetime, datetime], due: datetime
+) -> dict[str, Any]:
     """What ``events`` has of an edition, but for what counts its saves."""
     return {
         "id": edition.event.id,
         "document": json.encode(edition.event),
-        "fetched": seconds(edition.fetched),
+        "fetched": to_seconds(edition.fetched),
         "deployment": edition.deployment,
-        "gone": seconds(edition.gone) if edition.gone else None,
-        "doubt": edition.doubt.of if edition.doubt else None,
-        "doubted": seconds(edition.doubt.since) if edition.doubt else None,
-        "starts": seconds(span[0]),
-        "ends": seconds(span[1]),
+        "gone": to_seconds(edition.gone) if edition.gone else None,
+        "pending": edition.pending.reason if edition.pending else None,
+        "pending_since": to_seconds(edition.pending.since) if edition.pending else None,
+        "starts": to_seconds(span[0]),
+        "ends": to_seconds(span[1]),
         "etag": edition.etag,
-        "due": seconds(due),
+        "due": to_seconds(due),
     }
 
 
-def stamp_rows(edition: Edition) -> Iterator[dict[str, Any]]:
-    for id_, stamp in edition.stamps.items():
-        times = {"created": seconds(stamp.created), "last_modified": seconds(stamp.last_modified)}
-        yield {"event_id": edition.event.id, "id": id_} | structs.asdict(stamp) | times
+def build_revision_rows(edition: Edition) -> Iterator[dict[str, Any]]:
+    for id_, revision in edition.revisions.items():
+        times = {
+            "created": to_seconds(revision.created),
+            "last_modified": to_seconds(revision.last_modified),
+        }
+        yield {"event_id": edition.event.id, "id": id_} | structs.asdict(revision) | times
 
 
-def change_rows(edition: Edition) -> Iterator[dict[str, Any]]:
+def build_change_rows(edition: Edition) -> Iterator[dict[str, Any]]:
     for number, change in enumerate(edition.changes):
         row = {"event_id": edition.event.id, "number": number} | structs.asdict(change)
         states = {"was": json.encode(change.was), "now": json.encode(change.now)}
-        yield row | states | {"noticed": seconds(change.noticed)}
+        yield row | states | {"noticed": to_seconds(change.noticed)}
 
 
-def edition(row: Any, stamp_rows: Iterable[Any], change_rows: Iterable[Any]) -> Edition:  # noqa: ANN401 - rows
+def read_edition(row: Any, stamp_rows: Iterable[Any], change_rows: Iterable[Any]) -> Edition:  # noqa: ANN401 - rows
     """The edition of its rows. Raises ``ValueError`` or ``OverflowError`` for damaged ones."""
     return Edition(
-        event=event(row.document),
-        fetched=instant(row.fetched),
-        stamps={
-            each.id: Stamp(
-                created=instant(each.created),
-                last_modified=instant(each.last_modified),
+        event=read_event(row.document),
+        fetched=from_seconds(row.fetched),
+        revisions={
+            each.id: Revision(
+                created=from_seconds(each.created),
+                last_modified=from_seconds(each.last_modified),
                 sequence=each.sequence,
                 content=each.content,
                 schedule=each.schedule,
@@ -63,27 +68,29 @@ def edition(row: Any, stamp_rows: Iterable[Any], change_rows: Iterable[Any]) -> 
                 kind=Kind(each.kind),
                 was=_STATE.decode(each.was),
                 now=_STATE.decode(each.now),
-                noticed=instant(each.noticed),
+                noticed=from_seconds(each.noticed),
                 nth=each.nth,
                 group_nth=each.group_nth,
             )
             for each in change_rows
         ),
-        gone=instant(row.gone) if row.gone is not None else None,
-        doubt=Doubt(row.doubt, instant(row.doubted)) if row.doubt else None,
+        gone=from_seconds(row.gone) if row.gone is not None else None,
+        pending=PendingRemoval(row.pending, from_seconds(row.pending_since))
+        if row.pending
+        else None,
         deployment=row.deployment,
         etag=row.etag,
         version=row.version,
     )
 
 
-def event(document: bytes) -> Event:
+def read_event(document: bytes) -> Event:
     return _EVENT.decode(document)
 
 
-def seconds(instant: datetime) -> int:
+def to_seconds(instant: datetime) -> int:
     return int(instant.timestamp())
 
 
-def instant(seconds: int) -> datetime:
+def from_seconds(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)

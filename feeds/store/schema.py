@@ -9,7 +9,7 @@ VERSION = 1
 """The version of the tables, to be raised with each change of ``tables``."""
 
 
-def migrate(connection: sa.Connection) -> None:
+def create_schema(connection: sa.Connection) -> None:
     """Create the tables, in the transaction of ``connection``, where there are none.
 
     Raises ``SettingsError`` if the database has tables of another version.
@@ -17,7 +17,7 @@ def migrate(connection: sa.Connection) -> None:
     version = _read_version(connection)
     if version is None:
         metadata.create_all(connection)
-        empty = dict.fromkeys(("revision", "full", "unseen_full", "closed"), 0)
+        empty = dict.fromkeys(("save_number", "full", "unseen_full", "closed"), 0)
         connection.execute(sa.insert(service).values(id=1, **empty))
         row = {"name": "tables", "value": str(VERSION), "since": 0}
         connection.execute(sa.insert(deployment).values(row))

@@ -22,20 +22,20 @@ events = sa.Table(
     sa.Column("fetched", sa.BigInteger, nullable=False),
     sa.Column("deployment", sa.String(64), nullable=False),
     sa.Column("gone", sa.BigInteger),
-    sa.Column("doubt", sa.String(16)),
-    sa.Column("doubted", sa.BigInteger),
+    sa.Column("pending", sa.String(16)),
+    sa.Column("pending_since", sa.BigInteger),
     sa.Column("starts", sa.BigInteger, nullable=False),
     sa.Column("ends", sa.BigInteger, nullable=False, index=True),
     sa.Column("etag", sa.String(256)),
     sa.Column("due", sa.BigInteger, nullable=False, server_default="0", index=True),
     sa.Column("polled", sa.BigInteger, index=True),
-    sa.Column("revision", sa.BigInteger, nullable=False, server_default="0", index=True),
+    sa.Column("save_number", sa.BigInteger, nullable=False, server_default="0", index=True),
 )
 """``due`` is when the next edition is to be fetched, ``polled`` when somebody asked for one, as far
-as it was noted, ``revision`` the number of the save among all saves."""
+as it was noted, ``save_number`` the number of the save among all saves."""
 
-stamps = sa.Table(
-    "stamps",
+revisions = sa.Table(
+    "revisions",
     metadata,
     sa.Column("event_id", sa.String(64), primary_key=True),
     sa.Column("id", sa.String(64), primary_key=True),
@@ -76,7 +76,7 @@ service = sa.Table(
     "service",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("revision", sa.BigInteger, nullable=False),
+    sa.Column("save_number", sa.BigInteger, nullable=False),
     sa.Column("full", sa.BigInteger, nullable=False),
     sa.Column("unseen_full", sa.BigInteger, nullable=False),
     sa.Column("closed", sa.BigInteger, nullable=False),

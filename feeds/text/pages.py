@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from feeds.domain.schedule import DAY, Entry, instant
+from feeds.domain.schedule import DAY, Entry, to_instant
 from feeds.text import wording
 
 _WORDS = {
@@ -18,7 +18,7 @@ _WORDS = {
     "rescheduled": "Rescheduled",
     "unlisted": "No longer listed",
 }
-NOTICED = ("cancelled", "unlisted", "postponed", "rescheduled")
+NOTICED_STATUSES = ("cancelled", "unlisted", "postponed", "rescheduled")
 """What a page says at its head, the worst first."""
 
 
@@ -35,67 +35,71 @@ class Notice(Struct, frozen=True):
         return f"{self.word}{': ' if self.labels else ''}{', '.join(self.labels)}."
 
 
-def kind(entry: Entry) -> str:
+def get_status_class(entry: Entry) -> str:
     """One of the known ones; an organizer's own word is ``scheduled`` with that word told."""
     if entry.run.withdrawn:
         return "unlisted"
     return entry.run.status if entry.run.status in _WORDS else "scheduled"
 
 
-def word(entry: Entry) -> str:
+def get_status_word(entry: Entry) -> str:
     """``Cancelled``; a word that is not known is the organizer's own."""
     known = entry.run.withdrawn or entry.run.status in _WORDS
-    return _WORDS[kind(entry)] if known else entry.run.status
+    return _WORDS[get_status_class(entry)] if known else entry.run.status
 
 
-def label(entry: Entry) -> str:
+def get_label(entry: Entry) -> str:
     """``10K``; of an event without runs its name."""
     return entry.run.distance_label or entry.run.distance_standard or entry.event.name
 
 
-def notices(entries: Sequence[Entry]) -> Iterator[Notice]:
+def list_notices(entries: Sequence[Entry]) -> Iterator[Notice]:
     """What is not as planned."""
-    for each in NOTICED:
-        those = [entry for entry in entries if kind(entry) == each]
+    for each in NOTICED_STATUSES:
+        those = [entry for entry in entries if get_status_class(entry) == each]
         if len(those) == len(entries):
             yield Notice(each, _WORDS[each])
         elif those:
-            others = {label(entry) for entry in entries if kind(entry) != each}
+            others = {get_label(entry) for entry in entries if get_status_class(entry) != each}
             labels = (
-                f"{label(entry)} ({wording.when(entry.period)})"
-                if label(entry) in others
-                else label(entry)
+                f"{get_label(entry)} ({wording.format_when(entry.period)})"
+                if get_label(entry) in others
+                else get_label(entry)
                 for entry in those
             )
             yield Notice(each, _WORDS[each], tuple(dict.fromkeys(labels)))
 
 
-def title(entries: Sequence[Entry], name: str) -> str:
+def build_headline(entries: Sequence[Entry], name: str) -> str:
     """A name for tabs and previews, which see nothing else: ``Cancelled: Harbor Run``."""
-    kinds = {kind(entry) for entry in entries}
+    kinds = {get_status_class(entry) for entry in entries}
     if all(entry.off for entry in entries) and "cancelled" in kinds:
         return f"{_WORDS['cancelled']}: {name}"
     alone = kinds.pop() if len(kinds) == 1 else "scheduled"
     return name if alone == "scheduled" else f"{_WORDS[alone]}: {name}"
 
 
-def dates(entries: Sequence[Entry]) -> str:
+def format_dates(entries: Sequence[Entry]) -> str:
     """When all of it takes place: ``Sat 14 Jun 2025``, or the first day and the last."""
-    first, last = days(entries)
-    return wording.day(first) if first == last else f"{wording.day(first)} to {wording.day(last)}"
+    first, last = find_days(entries)
+    return (
+        wording.format_day(first)
+        if first == last
+        else f"{wording.format_day(first)} to {wording.format_day(last)}"
+    )
 
 
-def start(entries: Sequence[Entry]) -> str:
+def format_first_start(entries: Sequence[Entry]) -> str:
     """When it begins: the days, and the time of the first start if that is known."""
     those = [entry for entry in entries if not entry.off] or entries
     times = {e.period.start for e in those if isinstance(e.period.start, dt.datetime)}
-    if not times or any(_day(each) != days(entries)[0] for each in times):
-        return dates(entries)
+    if not times or any(_day(each) != find_days(entries)[0] for each in times):
+        return format_dates(entries)
     alone = len(times) == 1 and len(times) == len({e.period.start for e in those})
-    return f"{dates(entries)}, {'' if alone else 'from '}{wording.clock(min(times))}"
+    return f"{format_dates(entries)}, {'' if alone else 'from '}{wording.format_clock(min(times))}"
 
 
-def days(entries: Sequence[Entry]) -> tuple[dt.date, dt.date]:
+def find_days(entries: Sequence[Entry]) -> tuple[dt.date, dt.date]:
     """The first day on which something starts, and the last; of what is off if all is."""
     those = [entry for entry in entries if not entry.off] or entries
     starts = [entry.period.start for entry in those]
@@ -111,11 +115,11 @@ def _day(when: dt.date) -> dt.date:
     return when.date() if isinstance(when, dt.datetime) else when
 
 
-def registration(entry: Entry, at: dt.datetime | None) -> str:
+def describe_registration(entry: Entry, at: dt.datetime | None) -> str:
     """Whether one can register; ``at`` is the last of ``turns`` that has passed."""
     run, zone = entry.run, entry.zone
     opens, closes = run.registration_opens, run.registration_closes
-    if entry.off or over(entry, at):
+    if entry.off or has_ended(entry, at):
         return ""
     if run.sold_out:
         return "Sold out"
@@ -124,37 +128,37 @@ def registration(entry: Entry, at: dt.datetime | None) -> str:
     if at and closes and closes <= at:
         return "Closed"
     if opens and not (at and opens <= at):
-        return f"Opens {wording.moment(opens.astimezone(zone))}"
+        return f"Opens {wording.format_moment(opens.astimezone(zone))}"
     if closes:
-        return f"Open until {wording.moment(closes.astimezone(zone))}"
+        return f"Open until {wording.format_moment(closes.astimezone(zone))}"
     return "Open" if opens else ""
 
 
-def over(entry: Entry, at: dt.datetime | None) -> bool:
+def has_ended(entry: Entry, at: dt.datetime | None) -> bool:
     """Whether it has ended; ``at`` is the last of ``turns`` that has passed."""
-    return at is not None and instant(entry.period.end, entry.zone) <= at
+    return at is not None and to_instant(entry.period.end, entry.zone) <= at
 
 
-def turns(entries: Sequence[Entry]) -> Iterator[dt.datetime]:
+def find_turns(entries: Sequence[Entry]) -> Iterator[dt.datetime]:
     """The instants at which ``registration`` and ``over`` change by themselves."""
     for entry in entries:
         window = (entry.run.registration_opens, entry.run.registration_closes)
         yield from (at for at in window if at)
-        yield instant(entry.period.end, entry.zone)
+        yield to_instant(entry.period.end, entry.zone)
 
 
-def timed(entries: Sequence[Entry]) -> bool:
+def has_times(entries: Sequence[Entry]) -> bool:
     """Whether there is any time to tell the zone of."""
     return any(not entry.period.all_day for entry in entries)
 
 
-def moment(at: dt.datetime, entries: Sequence[Entry]) -> str:
+def format_instant(at: dt.datetime, entries: Sequence[Entry]) -> str:
     """An instant on the clock of the place, to the minute, with its zone."""
     zone = entries[0].zone
-    return f"{wording.moment(at.astimezone(zone).replace(second=0))} ({zone.key})"
+    return f"{wording.format_moment(at.astimezone(zone).replace(second=0))} ({zone.key})"
 
 
-def lasting(age: dt.timedelta) -> str:
+def format_duration(age: dt.timedelta) -> str:
     """``15 minutes``, rounded up; from two hours on in hours."""
     minutes = -(-age // dt.timedelta(minutes=1))
     if minutes < 120:  # noqa: PLR2004 - two hours

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from feeds.domain.model import Change, Event, Options, Run
-from feeds.domain.options import keeps
+from feeds.domain.options import selects
 from feeds.domain.schedule import DAY, Entry, Period
 
 # By hand: strftime speaks the language of the process.
@@ -42,24 +42,24 @@ class Link(Struct, frozen=True):
     url: str
 
 
-def title(event: Event, options: Options) -> str:
+def build_feed_title(event: Event, options: Options) -> str:
     """The name of a feed; a filtered one names its filter."""
-    labels = [run.distance_label for run in event.runs if options.run and keeps(options, run)]
+    labels = [run.distance_label for run in event.runs if options.run and selects(options, run)]
     kept = ", ".join(dict.fromkeys([*labels, *options.distance]))
     return f"{event.name}: {kept}" if kept else event.name
 
 
-def tells(title: str) -> str:
+def describe_feed(title: str) -> str:
     """What a channel of that title is about."""
     return f"{title}: starts, changes and cancellations, as the organizer tells them."
 
 
-def summary(entry: Entry) -> str:
+def build_summary(entry: Entry) -> str:
     """``Cancelled: Harbor Run: 10K``."""
-    return _prefix(entry) + name(entry)
+    return _prefix(entry) + build_name(entry)
 
 
-def name(entry: Entry) -> str:
+def build_name(entry: Entry) -> str:
     """``Harbor Run: 10K``; the label is left out where it tells nothing new."""
     event, label = entry.event, entry.run.distance_label
     if not label or (entry.alone and _holds(event.name, label)):
@@ -76,41 +76,45 @@ def _holds(name: str, label: str) -> bool:
     return bool(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", name, re.IGNORECASE))
 
 
-def day(when: dt.date) -> str:
+def format_day(when: dt.date) -> str:
     """``Sat 14 Jun 2025``."""
     return f"{_WEEKDAYS[when.weekday()]} {when.day} {_MONTHS[when.month - 1]} {when.year}"
 
 
-def clock(when: dt.datetime) -> str:
+def format_clock(when: dt.datetime) -> str:
     """``08:00``, with seconds if there are any."""
     return f"{when:%H:%M:%S}" if when.second else f"{when:%H:%M}"
 
 
-def moment(when: dt.date) -> str:
+def format_moment(when: dt.date) -> str:
     """``Sat 14 Jun 2025, 08:00``; of a day, the day."""
-    return f"{day(when)}, {clock(when)}" if isinstance(when, dt.datetime) else day(when)
+    return (
+        f"{format_day(when)}, {format_clock(when)}"
+        if isinstance(when, dt.datetime)
+        else format_day(when)
+    )
 
 
-def when(period: Period) -> str:
+def format_when(period: Period) -> str:
     """When it starts; of several whole days the first and the last."""
     last = period.end - DAY
     if period.all_day and last > period.start:
-        return f"{day(period.start)} to {day(last)}"
-    return moment(period.start)
+        return f"{format_day(period.start)} to {format_day(last)}"
+    return format_moment(period.start)
 
 
-def categories(entry: Entry) -> tuple[str, ...]:
+def list_categories(entry: Entry) -> tuple[str, ...]:
     """Its standard distance, if it has one, and what type of event it is."""
     distance, kind = entry.run.distance_standard, _TYPES.get(entry.event.type, "Event")
     return (distance, kind) if distance else (kind,)
 
 
-def facts(entry: Entry) -> Iterator[str]:
+def list_facts(entry: Entry) -> Iterator[str]:
     """What there is to know of an entry besides the event's own text, a sentence each."""
     run, period, zone = entry.run, entry.period, entry.zone
     yield from _status(entry)
     yield from _start(entry)
-    yield from moved_from(entry)
+    yield from describe_move(entry)
     if period.estimated:
         yield "The finish time is an estimate."
     yield from _registration(run, zone)
@@ -138,41 +142,41 @@ def _start(entry: Entry) -> Iterator[str]:
     if not period.all_day:
         # Of a race that does not take place, or not then, it is what had been planned.
         word = "Planned start" if entry.off or run.status == "postponed" else "Start"
-        yield f"{word}: {moment(period.start)} local time ({entry.zone.key})"
+        yield f"{word}: {format_moment(period.start)} local time ({entry.zone.key})"
         return
-    yield f"{'Dates' if period.end - DAY > period.start else 'Date'}: {when(period)}"
+    yield f"{'Dates' if period.end - DAY > period.start else 'Date'}: {format_when(period)}"
     if not run.virtual:
         yield "No start time has been announced."
     elif run.start_time:
         yield f"The organizer starts at {run.start_time:%H:%M}."
 
 
-def moved_from(entry: Entry) -> Iterator[str]:
+def describe_move(entry: Entry) -> Iterator[str]:
     """What was told before the last move: the start, the place, or both."""
     move = entry.last_move
     if move is None:
         return
-    if move.new_start and not announces_start(move):
+    if move.new_start and not announces_start_time(move):
         clock_of = f" ({move.was.zone})" if move.was.zone != move.now.zone else ""
-        yield f"Moved from {told(move.was.start)}{clock_of}"
+        yield f"Moved from {format_start(move.was.start)}{clock_of}"
     if move.new_place and move.was.place:
         yield f"Moved from {move.was.place}"
 
 
-def announces_start(change: Change) -> bool:
+def announces_start_time(change: Change) -> bool:
     """Whether a run that had only its day now has a time on that day."""
     return "T" not in change.was.start and change.now.start.startswith(f"{change.was.start}T")
 
 
-def told(start: str) -> str:
+def format_start(start: str) -> str:
     """A start as it stands in a ``State``, in words."""
     read = dt.datetime if "T" in start else dt.date
-    return moment(read.fromisoformat(start))
+    return format_moment(read.fromisoformat(start))
 
 
 def _registration(run: Run, zone: ZoneInfo) -> Iterator[str]:
     window = [
-        f"{word} {moment(at.astimezone(zone))}"
+        f"{word} {format_moment(at.astimezone(zone))}"
         for word, at in (("opens", run.registration_opens), ("closes", run.registration_closes))
         if at
     ]
@@ -184,22 +188,26 @@ def _registration(run: Run, zone: ZoneInfo) -> Iterator[str]:
         yield f"Registration: {run.registration_override}"
 
 
-def links(entry: Entry, page: str) -> tuple[Link, ...]:
+def list_links(entry: Entry, page: str) -> tuple[Link, ...]:
     """Where to register, the event's own site, and the page with all its feeds."""
     website = entry.event.website_url
     known = (("Register", entry.register), ("Website", website), ("Event page", page))
     return tuple(Link(label, url) for label, url in known if url)
 
 
-def prose(entry: Entry, page: str) -> str:
+def build_description(entry: Entry, page: str) -> str:
     """All that there is to know as plain text: facts, links, and the event's own text."""
-    lines = [*facts(entry), "", *(f"{link.label}: {link.url}" for link in links(entry, page))]
+    lines = [
+        *list_facts(entry),
+        "",
+        *(f"{link.label}: {link.url}" for link in list_links(entry, page)),
+    ]
     if entry.event.description:
         lines += ["", entry.event.description]
     return "\n".join(lines)
 
 
-def plain(text: str) -> str:
+def strip_markup(text: str) -> str:
     """A text on one line without tags and entities, for readers that would take it for HTML.
 
     What is left opens no tag (``<scr<b>ipt>`` would); of nothing but tags, the text itself is left.

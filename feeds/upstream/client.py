@@ -15,35 +15,35 @@ from feeds import errors
 from feeds.domain.model import Event
 from feeds.upstream import fields as values
 from feeds.upstream import schema as documents
-from feeds.upstream.http import DEADLINE, Exchange, Response
+from feeds.upstream.http import DEADLINE, HttpClient, Response
 from feeds.upstream.schema import Document
 
 PAGE = 100
 """Events on one page of the list, the most that the API gives."""
 
 
-class Answer(Struct, frozen=True):
+class FetchResult(Struct, frozen=True):
     """A document as sent, or ``None`` for 304, and the validator to ask with next time."""
 
     body: bytes | None
     etag: str | None
 
 
-class Listed(Struct, frozen=True):
+class ListedEvent(Struct, frozen=True):
     """An event of the list: its id, and its day if that can be read."""
 
     id: str
     day: date | None
 
 
-class Page(Struct, frozen=True):
+class EventPage(Struct, frozen=True):
     """Events in the order of the API, and the id after which there are more, if there are."""
 
-    events: tuple[Listed, ...]
+    events: tuple[ListedEvent, ...]
     after: str | None
 
 
-class Intervals:
+class IntervalsClient:
     """One partner API with one key; threads may share it.
 
     Each method is one call. It raises a leaf of ``UpstreamError``, one for each way that the API
@@ -51,37 +51,37 @@ class Intervals:
     """
 
     def __init__(self, url: str, key: str, *, deadline: float = DEADLINE) -> None:
-        self._exchange = Exchange(url, key, deadline)
+        self._exchange = HttpClient(url, key, deadline)
 
-    def fetch(self, event_id: str, etag: str | None = None) -> Answer:
+    def fetch(self, event_id: str, etag: str | None = None) -> FetchResult:
         """The document of an event."""
         headers = {"If-None-Match": etag} if etag else {}
         response = self._exchange.get(f"/events/{event_id}", headers)
         if response.status == HTTPStatus.NOT_MODIFIED and etag:
-            return Answer(body=None, etag=etag)
+            return FetchResult(body=None, etag=etag)
         validator = _ok(response).headers.get("ETag", "")
         # One that is no header value would fail every later call.
         usable = re.fullmatch("[ -~]{1,256}", validator)
-        return Answer(response.body, etag=validator if usable else None)
+        return FetchResult(response.body, etag=validator if usable else None)
 
-    def organization(self) -> str:
+    def fetch_organization(self) -> str:
         """The id of the organization that the key belongs to.
 
         Raises ``Forbidden`` if the key lacks the scope read:series.
         """
         found = _parsed(_ok(self._exchange.get("/organization")), "data", dict).get("_id")
         if not isinstance(found, str):
-            raise errors.Nonsense
+            raise errors.InvalidResponse
         return found
 
-    def page(self, after: str | None = None) -> Page:
+    def fetch_page(self, after: str | None = None) -> EventPage:
         """The events that come after one, or the first ones."""
         cursor = f"&after={after}" if after else ""
         response = _ok(self._exchange.get(f"/events?limit={PAGE}{cursor}"))
         found = [_listed(each) for each in _parsed(response, "data", list)]
         events = tuple(each for each in found if each)
         more = _parsed(response, "hasMore", bool) and events
-        return Page(events, events[-1].id if more else None)
+        return EventPage(events, events[-1].id if more else None)
 
     def decode(self, body: bytes, event_id: str, known: Event | None = None) -> Document:
         """What a fetched document says, see ``documents.decode``."""
@@ -100,20 +100,20 @@ def _parsed(response: Response, name: str, type_: type) -> Any:  # noqa: ANN401 
     except (ValueError, TypeError, KeyError, RecursionError):
         value = None
     if not isinstance(value, type_):
-        raise errors.Nonsense
+        raise errors.InvalidResponse
     return value
 
 
-def _listed(item: object) -> Listed | None:
+def _listed(item: object) -> ListedEvent | None:
     """An event of the list; None without an id that an address can hold."""
     fields = item if isinstance(item, dict) else {}
     id_ = fields.get("_id")
     if not isinstance(id_, str) or not re.fullmatch("[A-Za-z0-9_-]{1,64}", id_):
         return None
     try:
-        return Listed(id_, values.day(str(fields.get("date"))))
+        return ListedEvent(id_, values.parse_date(str(fields.get("date"))))
     except ValueError:
-        return Listed(id_, None)
+        return ListedEvent(id_, None)
 
 
 def _refusal(status: int, body: bytes) -> errors.UpstreamError:
@@ -136,8 +136,8 @@ def _refusal(status: int, body: bytes) -> errors.UpstreamError:
         case 400 | 409 | 422 if code:
             return errors.Rejected()
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return errors.Unavailable("The Intervals API is out of order.")
-    return errors.Nonsense()
+            return errors.UpstreamUnavailable("The Intervals API is out of order.")
+    return errors.InvalidResponse()
 
 
 def _error_of(body: bytes) -> dict[str, Any]:

@@ -19,7 +19,7 @@ MAX_URL = 2000
 _URI = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?([/?#][!-~]*)?")
 
 
-def day(text: str) -> date:
+def parse_date(text: str) -> date:
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         raise ValueError("not YYYY-MM-DD")
     read = date.fromisoformat(text)
@@ -28,20 +28,20 @@ def day(text: str) -> date:
     return read
 
 
-def clock(text: str) -> time:
+def parse_time(text: str) -> time:
     if not re.fullmatch(r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?", text):
         raise ValueError("not HH:MM or HH:MM:SS")
     return time.fromisoformat(text.zfill(len("HH:MM:SS" if text.count(":") > 1 else "HH:MM")))
 
 
-def instant(text: str) -> datetime:
+def parse_instant(text: str) -> datetime:
     read = datetime.fromisoformat(text)
     if read.tzinfo is None or read.year not in YEARS:
         raise ValueError("no offset, or not a year of races")
     return read.astimezone(UTC).replace(microsecond=0)
 
 
-def url(text: str) -> str:
+def parse_url(text: str) -> str:
     """An absolute http or https address, as a URI: what is not ASCII is percent-encoded.
 
     One that names a user is refused: ``https://club.example@evil.example/`` only looks like a club.
@@ -59,7 +59,7 @@ def url(text: str) -> str:
     return uri
 
 
-def point(lat: float | None, lng: float | None) -> tuple[float, float] | None:
+def parse_point(lat: float | None, lng: float | None) -> tuple[float, float] | None:
     """(latitude, longitude); 0,0 is what a form without a map sends."""
     if lat is None or lng is None or (lat == 0 and lng == 0):
         return None
@@ -79,10 +79,10 @@ _POSTAL = (
 )
 
 
-def location(address: str | dict[str, Any] | None) -> str | None:
+def read_location(address: str | dict[str, Any] | None) -> str | None:
     """An address on one line. Its shape is not documented: what is known of such objects."""
     if not isinstance(address, dict):
-        return line(address or "") or None
+        return clean_line(address or "") or None
     parts = [
         next((part for key in keys if (part := _part(address.get(key)))), "") for keys in _POSTAL
     ]
@@ -96,7 +96,7 @@ def location(address: str | dict[str, Any] | None) -> str | None:
 def _part(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):  # a postal code
         value = str(value)
-    return line(value) if isinstance(value, str) else ""
+    return clean_line(value) if isinstance(value, str) else ""
 
 
 def _unique(parts: Iterable[str]) -> list[str]:
@@ -109,10 +109,10 @@ _BREAKS = re.compile("\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-def prose(text: str) -> str:
+def clean_text(text: str) -> str:
     r"""Text whose lines end in ``\n`` and that holds no control characters but the tab."""
     return _NOT_TEXT.sub("", _BREAKS.sub("\n", text)).strip()
 
 
-def line(text: str) -> str:
-    return " ".join(prose(text).split())
+def clean_line(text: str) -> str:
+    return " ".join(clean_text(text).split())

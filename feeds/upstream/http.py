@@ -37,7 +37,7 @@ class Response(Struct, frozen=True):
     body: bytes
 
 
-class Exchange:
+class HttpClient:
     """Requests to one server with one key, over one pool of connections; threads may share it."""
 
     def __init__(self, url: str, key: str, deadline: float) -> None:
@@ -76,7 +76,7 @@ class Exchange:
                 failure = _failure(error)
         # The end of a body without a length looks like any other.
         if watch.expired or (failure and watch.left() <= 0):
-            raise errors.TimedOut
+            raise errors.UpstreamTimeout
         if failure:  # raised here, where no context holds the request, and with it the key
             raise failure
         return answer
@@ -87,17 +87,17 @@ def _read(response: requests.Response) -> bytes:
     for chunk in response.iter_content(64 * 1024):
         body += chunk
         if len(body) > MAX_BODY:
-            raise errors.Nonsense("The Intervals API sent more than a document can hold.")
+            raise errors.InvalidResponse("The Intervals API sent more than a document can hold.")
     return bytes(body)
 
 
 def _failure(error: Exception) -> errors.UpstreamError:
     """What kept an answer from arriving. A read that times out in a body is a ConnectionError."""
     if any(isinstance(e, requests.Timeout | ReadTimeoutError) for e in (error, *error.args)):
-        return errors.TimedOut()
+        return errors.UpstreamTimeout()
     if isinstance(error, (requests.exceptions.ContentDecodingError, ValueError)):
-        return errors.Nonsense()
-    return errors.Unavailable()
+        return errors.InvalidResponse()
+    return errors.UpstreamUnavailable()
 
 
 class _Session(requests.Session):

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from feeds.domain.freshness import OWNER_FOR
+from feeds.domain.freshness import OWNER_CACHED_FOR
 from feeds.domain.model import Event
 from feeds.errors import Forbidden, Unauthorized, UpstreamError
 
 
-class Owner:
+class KeyOwner:
     """The organization of the key, asked for when it matters and remembered for a while.
 
     ``organization`` asks the upstream, ``spend`` takes the call for that, or tells why there is
@@ -29,7 +29,7 @@ class Owner:
     def check(self, event: Event) -> None:
         """Raise an ``UpstreamError`` if the event is another's, or while that is not known."""
         now = self._clock()
-        if self._known is None or not self._known[0] <= now < self._known[0] + OWNER_FOR:
+        if self._known is None or not self._known[0] <= now < self._known[0] + OWNER_CACHED_FOR:
             if refusal := self._spend(now):
                 raise refusal
             try:

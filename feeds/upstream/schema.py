@@ -14,9 +14,9 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Struct, field
 
-from feeds.domain.delisting import order
+from feeds.domain.delisting import run_sort_key
 from feeds.domain.model import DISTANCES, Event, Run
-from feeds.errors import Nonsense
+from feeds.errors import InvalidResponse
 from feeds.upstream import fields as values
 
 log = logging.getLogger(__name__)
@@ -94,14 +94,14 @@ def decode(body: bytes, event_id: str, known: Event | None = None) -> Document:
         listed = data["runs"]
         wire = _strict_and_liberal(data["event"], _Event, f"event {event_id}")
         if wire.id != event_id:
-            raise Nonsense("The Intervals API sent another event.")
+            raise InvalidResponse("The Intervals API sent another event.")
         event = _event(wire)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         # A ValidationError's text may quote the document: the log gets its kind alone.
         log.info("event %s does not decode: %s", event_id, type(error).__name__)
-        raise Nonsense("The Intervals API sent an answer that cannot be read.") from None
+        raise InvalidResponse("The Intervals API sent an answer that cannot be read.") from None
     if not isinstance(listed, list) or len(listed) > MOST_RUNS:
-        raise Nonsense("The Intervals API sent an event without a list of runs.")
+        raise InvalidResponse("The Intervals API sent an event without a list of runs.")
     runs, complete = _runs(listed, event, {run.id: run for run in known.runs} if known else {})
     return Document(event=msgspec.structs.replace(event, runs=runs), complete=complete)
 
@@ -121,7 +121,7 @@ def _runs(
             runs[run.id] = run
     if not complete:  # for what was not understood, and for what it may have hidden
         runs = dict(known) | runs
-    return tuple(sorted(runs.values(), key=order)), complete
+    return tuple(sorted(runs.values(), key=run_sort_key)), complete
 
 
 def _run_or_none(raw: object, event: Event) -> Run | None:
@@ -171,41 +171,45 @@ def _event(wire: _Event) -> Event:
     what = f"event {wire.id}"
     return Event(
         id=wire.id,
-        organization_id=values.line(wire.organization_id),
-        name=values.line(wire.name) or values.line(wire.slug) or wire.id,
-        slug=values.line(wire.slug),
+        organization_id=values.clean_line(wire.organization_id),
+        name=values.clean_line(wire.name) or values.clean_line(wire.slug) or wire.id,
+        slug=values.clean_line(wire.slug),
         type=_word(wire.type, TYPES, f"{what}: type") or "other",
-        date=values.day(wire.date),
-        start_time=_optional(values.clock, wire.start_time, f"{what}: startTime"),
-        end_date=_optional(values.day, wire.end_date, f"{what}: endDate"),
-        end_time=_optional(values.clock, wire.end_time, f"{what}: endTime"),
-        location=values.location(wire.address),
-        point=values.point(wire.lat, wire.lng),
-        description=values.prose(wire.description or "") or None,
-        website_url=_optional(values.url, wire.website_url, f"{what}: websiteUrl"),
-        registration_url=_optional(values.url, wire.registration_url, f"{what}: registrationUrl"),
+        date=values.parse_date(wire.date),
+        start_time=_optional(values.parse_time, wire.start_time, f"{what}: startTime"),
+        end_date=_optional(values.parse_date, wire.end_date, f"{what}: endDate"),
+        end_time=_optional(values.parse_time, wire.end_time, f"{what}: endTime"),
+        location=values.read_location(wire.address),
+        point=values.parse_point(wire.lat, wire.lng),
+        description=values.clean_text(wire.description or "") or None,
+        website_url=_optional(values.parse_url, wire.website_url, f"{what}: websiteUrl"),
+        registration_url=_optional(
+            values.parse_url, wire.registration_url, f"{what}: registrationUrl"
+        ),
     )
 
 
 def _run(wire: _Run, event: Event) -> Run:
     what = f"event {event.id}, run {wire.id}"
-    standard = values.line(wire.distance_standard)
+    standard = values.clean_line(wire.distance_standard)
     if standard not in DISTANCES:
         _tell_once(f"{what}: distanceStandard {standard!r:.80} is not known")
     return Run(
         id=wire.id,
         distance_meters=wire.distance_meters + 0.0,  # without the sign of zero, as in a point
         distance_standard=standard if standard in DISTANCES else "Other",
-        distance_label=values.line(wire.distance_label) or standard or wire.id,
-        date=values.day(wire.date),
-        start_time=_optional(values.clock, wire.start_time, f"{what}: startTime"),
+        distance_label=values.clean_line(wire.distance_label) or standard or wire.id,
+        date=values.parse_date(wire.date),
+        start_time=_optional(values.parse_time, wire.start_time, f"{what}: startTime"),
         status=_word(wire.event_status, STATUSES, f"{what}: eventStatus") or "scheduled",
-        registration_url=_optional(values.url, wire.registration_url, f"{what}: registrationUrl"),
+        registration_url=_optional(
+            values.parse_url, wire.registration_url, f"{what}: registrationUrl"
+        ),
         registration_opens=_optional(
-            values.instant, wire.registration_opens_at, f"{what}: registrationOpensAt"
+            values.parse_instant, wire.registration_opens_at, f"{what}: registrationOpensAt"
         ),
         registration_closes=_optional(
-            values.instant, wire.registration_closes_at, f"{what}: registrationClosesAt"
+            values.parse_instant, wire.registration_closes_at, f"{what}: registrationClosesAt"
         ),
         registration_override=_word(
             wire.registration_override, OVERRIDES, f"{what}: registrationOverride"
@@ -230,7 +234,7 @@ OVERRIDES = {"paused": "paused", "closed": "closed"}
 
 def _word(text: str | None, words: Mapping[str, str], what: str) -> str | None:
     """The word as the model has it; one that is not known as it came."""
-    word = values.line(text or "")
+    word = values.clean_line(text or "")
     known = words.get(word.casefold())
     if word and not known:
         _tell_once(f"{what} {word!r:.80} is not known")

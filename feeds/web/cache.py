@@ -11,12 +11,12 @@ from msgspec import Struct
 
 from feeds.domain.freshness import NOTED_EVERY, MaxAge
 from feeds.domain.model import Edition
-from feeds.errors import SettingsError, StorageAway
+from feeds.errors import SettingsError, StorageUnavailable
 from feeds.formats import FORMATS
-from feeds.service.editions import Current, Newsroom
+from feeds.service.editions import Current, Editions
 from feeds.service.recent import Recent
-from feeds.service.refresh import Report
-from feeds.web.conditional import Answer, Representation, answer
+from feeds.service.refresh import CacheEntry
+from feeds.web.conditional import Representation, WsgiResponse, make_response
 
 KEPT = 12_000
 """Representations that a process keeps, and requests of which it remembers what they led to."""
@@ -61,7 +61,7 @@ class Kept(NamedTuple):
 
     rendering: Rendering
     edition: ref[Edition]
-    report: ref[Report]
+    report: ref[CacheEntry]
     max_age: MaxAge
     since: float
     until: float
@@ -73,9 +73,9 @@ class Said(NamedTuple):
     The event, and the report that it rests on.
     """
 
-    answer: Answer
+    answer: WsgiResponse
     event_id: str
-    report: ref[Report]
+    report: ref[CacheEntry]
     since: float
     until: float
 
@@ -98,7 +98,7 @@ class Delivery:
 
     def __init__(
         self,
-        newsroom: Newsroom,
+        newsroom: Editions,
         timestamp: Callable[[], float],
         timezone: str,
         since: Callable[[], datetime],
@@ -121,7 +121,7 @@ class Delivery:
         try:
             return self._since()
         except SettingsError:
-            raise StorageAway from None
+            raise StorageUnavailable from None
 
     def deliver(
         self,
@@ -145,16 +145,16 @@ class Delivery:
             if len(asked[0]) + len(asked[1]) <= LONGEST:
                 self._asked.put(asked, (key, download))
         now = self._timestamp()  # it may have taken its time
-        answered = answer(
+        answered = make_response(
             rendering.representation,
             request.environ,
             now=now,
             max_age=current.max_age.at(now),
             download=download,
         )
-        return respond(answered)
+        return to_flask(answered)
 
-    def at_hand(self, environ: WSGIEnvironment) -> Answer | None:
+    def at_hand(self, environ: WSGIEnvironment) -> WsgiResponse | None:
         """The answer to a request that was made before, while nothing about it has changed."""
         get = environ.get
         request = (
@@ -174,7 +174,7 @@ class Delivery:
             return said.answer
         return self._say(environ, request, now)
 
-    def _say(self, environ: WSGIEnvironment, request: Request, now: float) -> Answer | None:
+    def _say(self, environ: WSGIEnvironment, request: Request, now: float) -> WsgiResponse | None:
         """The answer that what is kept makes, to be given again within the second."""
         asked = self._asked.peek(_asked(environ))
         if asked is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
@@ -186,7 +186,7 @@ class Delivery:
         if not self.newsroom.holds(event_id, kept.report(), now):
             return None
         representation, max_age = kept.rendering.representation, kept.max_age.at(now)
-        found = answer(representation, environ, now=now, max_age=max_age, download=download)
+        found = make_response(representation, environ, now=now, max_age=max_age, download=download)
         until = min(kept.until, kept.max_age.another(now), representation.another(now))
         if sum(len(each or "") for each in request) <= LONGEST:
             self._said.put(request, Said(found, event_id, kept.report, now, until))
@@ -234,7 +234,7 @@ def passed(marks: Iterable[datetime], now: datetime) -> tuple[datetime | None, d
     )
 
 
-def respond(answered: Answer) -> Response:
+def to_flask(answered: WsgiResponse) -> Response:
     """An answer for Flask, which would tell the length of the body itself: of none, for HEAD."""
     made = Response(answered.body, answered.status)
     made.headers.clear()

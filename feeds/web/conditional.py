@@ -15,7 +15,7 @@ from wsgiref.types import WSGIEnvironment
 from msgspec import Struct
 from werkzeug.http import http_date, parse_date, parse_etags
 
-MAX_STALE = 604_800
+STALE_IF_ERROR = 604_800
 """Seconds for which a cache may serve what it has while this service is in error (RFC 5861)."""
 
 OK = "200 OK"
@@ -32,7 +32,7 @@ _HTTP_DATE = re.compile(
 _VARY = ("Vary", "Accept-Encoding")
 
 
-class Coded(Struct, frozen=True):
+class Encoded(Struct, frozen=True):
     """A representation in one coding: its tag, its bytes, and what a 200 says whenever it is."""
 
     etag: str
@@ -43,8 +43,8 @@ class Coded(Struct, frozen=True):
 class Representation(Struct, frozen=True):
     """Bytes of one media type in both codings, and when they last changed (POSIX time)."""
 
-    identity: Coded
-    gzip: Coded
+    identity: Encoded
+    gzip: Encoded
     last_modified: float
 
     def another(self, now: float) -> float:
@@ -52,7 +52,7 @@ class Representation(Struct, frozen=True):
         return self.last_modified if self.last_modified > now else inf
 
 
-class Answer(Struct, frozen=True):
+class WsgiResponse(Struct, frozen=True):
     """A status line, header fields, and a body, empty for HEAD and 304."""
 
     status: str
@@ -60,7 +60,7 @@ class Answer(Struct, frozen=True):
     body: bytes
 
 
-def represent(
+def build_representation(
     body: bytes,
     *,
     media_type: str,
@@ -90,33 +90,33 @@ def represent(
     )
 
 
-def _coded(body: bytes, etag: str, every: tuple[tuple[str, str], ...]) -> Coded:
-    return Coded(etag, body, (("ETag", etag), ("Content-Length", str(len(body))), *every))
+def _coded(body: bytes, etag: str, every: tuple[tuple[str, str], ...]) -> Encoded:
+    return Encoded(etag, body, (("ETag", etag), ("Content-Length", str(len(body))), *every))
 
 
-def answer(
+def make_response(
     representation: Representation,
     request: WSGIEnvironment,
     *,
     now: float,
     max_age: int,
     download: bool = False,
-) -> Answer:
+) -> WsgiResponse:
     """The answer to a request (named as in PEP 3333) that is GET or HEAD; ``now`` is POSIX time."""
     codings = request.get("HTTP_ACCEPT_ENCODING")
     coded = representation.gzip if codings and accepts_gzip(codings) else representation.identity
     # RFC 9110 8.8.2.1: none in the future, as after a clock that jumped back.
     last_modified = representation.last_modified if representation.last_modified <= now else None
-    fresh = ("Cache-Control", f"max-age={max_age}, stale-if-error={MAX_STALE}")
+    fresh = ("Cache-Control", f"max-age={max_age}, stale-if-error={STALE_IF_ERROR}")
     if _not_modified(request, coded.etag, last_modified):
         # RFC 9110 15.4.5: no other metadata than that; Last-Modified only without an ETag.
-        return Answer(NOT_MODIFIED, [("ETag", coded.etag), fresh, _VARY], b"")
+        return WsgiResponse(NOT_MODIFIED, [("ETag", coded.etag), fresh, _VARY], b"")
     headers = [fresh, *coded.headers]
     if last_modified is None:
         headers = [each for each in headers if each[0] != "Last-Modified"]
     if download:
         headers = [(name, value.replace("inline;", "attachment;")) for name, value in headers]
-    return Answer(OK, headers, b"" if request["REQUEST_METHOD"] == "HEAD" else coded.body)
+    return WsgiResponse(OK, headers, b"" if request["REQUEST_METHOD"] == "HEAD" else coded.body)
 
 
 def _not_modified(request: WSGIEnvironment, etag: str, last_modified: float | None) -> bool:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, abort, render_template, request
 from msgspec import json
 
 from feeds.domain.model import Edition
-from feeds.domain.schedule import entries_of, last_modified
+from feeds.domain.schedule import compute_last_modified, select_entries
 from feeds.errors import BadOption, EventNotFound
 from feeds.formats import FORMATS
 from feeds.text import pages as standing
@@ -29,7 +29,7 @@ LOWEST, HIGHEST = 200, 1000
 """Heights that WordPress gives to what it embeds (wp-embed.js)."""
 
 
-class Look(NamedTuple):
+class WidgetStyle(NamedTuple):
     """How the widget looks: its theme, and a colour in six hexadecimal digits, or none."""
 
     theme: str
@@ -46,10 +46,11 @@ class Look(NamedTuple):
         """The rules that give it the colour, with a text on it that can be read."""
         if not self.accent:
             return ""
-        return f":root{{--accent:#{self.accent};--on-accent:{_readable_on(self.accent)}}}"
+        accents = f"--accent:#{self.accent};--on-accent:{_readable_on(self.accent)}"
+        return ":root{" + accents + "}"
 
 
-def look(query: Mapping[str, str]) -> Look:
+def parse_widget_style(query: Mapping[str, str]) -> WidgetStyle:
     """The look that a query asks for; raises ``BadOption``."""
     theme, accent = query.get("theme") or THEMES[0], (query.get("accent") or "").lower()
     if theme not in THEMES:
@@ -58,7 +59,7 @@ def look(query: Mapping[str, str]) -> Look:
     if accent and not found:
         raise BadOption("accent takes a colour in hexadecimal digits, such as 0a58a8.")
     digits = found[1] if found else ""
-    return Look(theme, "".join(2 * each for each in digits) if len(digits) == 3 else digits)  # noqa: PLR2004 - #rgb
+    return WidgetStyle(theme, "".join(2 * each for each in digits) if len(digits) == 3 else digits)  # noqa: PLR2004 - #rgb
 
 
 def _readable_on(colour: str) -> str:
@@ -75,22 +76,22 @@ def _readable_on(colour: str) -> str:
 @blueprint.get("/events/<id:event_id>/embed", provide_automatic_options=False)
 def embed(event_id: str) -> Response:
     """The widget: an event in a frame on somebody's site."""
-    chosen = look(request.args)
+    chosen = parse_widget_style(request.args)
 
     def render(edition: Edition, now: datetime) -> Rendering:
         feed, until = shown(edition, now)
-        title = wording.plain(edition.event.name)
-        representation = html.page(
+        title = wording.strip_markup(edition.event.name)
+        representation = html.render_page(
             "embed.html",
-            last_modified=last_modified(feed),
+            last_modified=compute_last_modified(feed),
             framed=True,
             style=chosen.style,
             event=edition.event,
-            entries=entries_of(feed),
+            entries=select_entries(feed),
             page=feed.page,
             title=title,
             theme=chosen.theme,
-            ways={way.key: way for way in subscribing.ways(feed.page, title)},
+            ways={way.key: way for way in subscribing.build_subscribe_links(feed.page, title)},
             standing=standing,
             wording=wording,
         )
@@ -102,25 +103,25 @@ def embed(event_id: str) -> Response:
 @blueprint.get("/events/<id:event_id>/embed-kit", provide_automatic_options=False)
 def embed_kit(event_id: str) -> Response:
     """Snippets to copy, each shown live beside its code."""
-    chosen = look(request.args)
+    chosen = parse_widget_style(request.args)
 
     def render(edition: Edition, now: datetime) -> Rendering:
         feed, until = shown(edition, now)
-        page, title = feed.page, wording.plain(edition.event.name)
+        page, title = feed.page, wording.strip_markup(edition.event.name)
         query = f"?{chosen.query}" if chosen.query else ""
-        representation = html.page(
+        representation = html.render_page(
             "embed-kit.html",
-            last_modified=last_modified(feed),
+            last_modified=compute_last_modified(feed),
             style=f"\n{render_template('buttons.css')}\n",
             event=edition.event,
             page=page,
             title=title,
             widget=f"{page}/embed{query}",
             width=WIDTH,
-            height=_height(len(entries_of(feed))),
+            height=_height(len(select_entries(feed))),
             look=chosen,
             themes=THEMES,
-            ways={way.key: way for way in subscribing.ways(page, title)},
+            ways={way.key: way for way in subscribing.build_subscribe_links(page, title)},
             formats={ext: each.media_type.partition(";")[0] for ext, each in FORMATS.items()},
         )
         return Rendering(representation, until)
@@ -138,8 +139,8 @@ def oembed() -> Response:
     current = delivery().newsroom.current(event_id)
     now = delivery().clock()
     feed, _ = shown(current.edition, now)
-    title = wording.plain(current.edition.event.name)
-    width, height = min(wide, WIDTH), min(high, _height(len(entries_of(feed))))
+    title = wording.strip_markup(current.edition.event.name)
+    width, height = min(wide, WIDTH), min(high, _height(len(select_entries(feed))))
     document = {
         "version": "1.0",
         "type": "rich",
@@ -172,11 +173,8 @@ def _pixels(name: str) -> int:
 def _event_of(url: str) -> str:
     """The id of the event whose page has this address; raises ``EventNotFound``."""
     own = urlsplit(delivery().newsroom.public_url)
-    found = re.fullmatch(
-        rf"(?i:https?://{re.escape(own.netloc)}){re.escape(own.path)}"
-        r"/events/([A-Za-z0-9_-]{1,64})(?:[?#].*)?",
-        url,
-    )
+    service = "(?i:https?://" + re.escape(own.netloc) + ")" + re.escape(own.path)
+    found = re.fullmatch(service + "/events/([A-Za-z0-9_-]{1,64})(?:[?#].*)?", url)
     if not found:
         raise EventNotFound("The address is not that of an event's page here.")
     return found[1]

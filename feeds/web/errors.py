@@ -7,16 +7,16 @@ from math import ceil
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import HTTPException
 
-from feeds.domain.freshness import FAILED_FOR
+from feeds.domain.freshness import FAILURE_CACHED_FOR
 from feeds.errors import (
     BadOption,
     EventGone,
     EventNotFound,
     FeedsError,
-    Nonsense,
+    InvalidResponse,
     NoSuchRun,
     Rejected,
-    TimedOut,
+    UpstreamTimeout,
 )
 from feeds.web import templates as html
 from feeds.web.cache import delivery
@@ -29,9 +29,9 @@ _STATUS = {
     NoSuchRun: HTTPStatus.NOT_FOUND,
     EventNotFound: HTTPStatus.NOT_FOUND,
     EventGone: HTTPStatus.GONE,
-    Nonsense: HTTPStatus.BAD_GATEWAY,
+    InvalidResponse: HTTPStatus.BAD_GATEWAY,
     Rejected: HTTPStatus.BAD_GATEWAY,
-    TimedOut: HTTPStatus.GATEWAY_TIMEOUT,
+    UpstreamTimeout: HTTPStatus.GATEWAY_TIMEOUT,
 }
 _WORDS = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
@@ -62,7 +62,7 @@ def _told(status: HTTPStatus, words: str, retry_at: datetime | None = None) -> R
     """One line of text, or a page for those who have asked for one."""
     if _for_people():
         framed = request.endpoint == "kit.embed"
-        response = html.response(
+        response = html.respond_with_page(
             "error.html", status, framed=framed, phrase=status.phrase, words=words
         )
     else:
@@ -73,7 +73,7 @@ def _told(status: HTTPStatus, words: str, retry_at: datetime | None = None) -> R
         response.headers["Cache-Control"] = "max-age=60"
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         response.headers["Cache-Control"] = "no-store"
-        wait = retry_at - delivery().clock() if retry_at else FAILED_FOR
+        wait = retry_at - delivery().clock() if retry_at else FAILURE_CACHED_FOR
         response.headers["Retry-After"] = str(max(1, ceil(wait.total_seconds())))
     else:
         response.headers["Cache-Control"] = f"max-age={3600 if status == HTTPStatus.GONE else 60}"

@@ -8,12 +8,12 @@ from msgspec import structs
 
 from feeds.domain import options
 from feeds.domain.model import Edition, Feed, Options
-from feeds.domain.schedule import entries_of, last_modified
+from feeds.domain.schedule import compute_last_modified, select_entries
 from feeds.errors import NoSuchRun
 from feeds.formats import FORMATS, items
 from feeds.text import wording
 from feeds.web.cache import Rendering, delivery, passed
-from feeds.web.conditional import represent
+from feeds.web.conditional import build_representation
 
 blueprint = Blueprint("feeds", __name__)
 
@@ -21,7 +21,7 @@ blueprint = Blueprint("feeds", __name__)
 def feed(event_id: str, extension: str) -> Response:
     """The feed of an event in the format of an extension, as the query asks for it."""
     chosen = options.parse(request.args.items(multi=True), FORMATS[extension].options)
-    query = options.canonical(chosen)
+    query = options.to_query(chosen)
 
     def render(edition: Edition, now: datetime) -> Rendering:
         return _rendering(edition, now, extension, chosen, query)
@@ -35,7 +35,7 @@ def _rendering(
     event, format_ = edition.event, FORMATS[extension]
     page = delivery().newsroom.page(event.id)
     everything = Feed(
-        title=wording.title(event, chosen),
+        title=wording.build_feed_title(event, chosen),
         page=page,
         source=f"{page}.{extension}{'?' if query else ''}{query}",
         timezone=delivery().timezone,
@@ -44,15 +44,15 @@ def _rendering(
         options=chosen,
     )
     at, until = passed(format_.marks(everything), now)
-    _, ahead = passed(items.published(edition), now)
+    _, ahead = passed(items.find_publication_times(edition), now)
     feed = structs.replace(everything, at=at, upto=now)
-    if not entries_of(feed):
+    if not select_entries(feed):
         # Not an empty feed: that would empty a calendar.
         raise NoSuchRun("There is no such run of this event.")
-    representation = represent(
+    representation = build_representation(
         format_.render(feed),
         media_type=format_.media_type,
-        last_modified=last_modified(feed),
+        last_modified=compute_last_modified(feed),
         filename=f"{_filename(event.slug) or event.id}.{extension}",
     )
     return Rendering(representation, min((each for each in (until, ahead) if each), default=None))

@@ -11,15 +11,20 @@ from werkzeug.exceptions import NotFound
 
 from feeds.domain import options
 from feeds.domain.model import Edition, Event, Feed
-from feeds.domain.schedule import entries, entries_of, last_modified, leavings
+from feeds.domain.schedule import (
+    build_entries,
+    compute_last_modified,
+    find_removal_times,
+    select_entries,
+)
 from feeds.errors import BadOption
 from feeds.formats import FORMATS, jsonld
 from feeds.text import pages as standing
 from feeds.text import wording
 from feeds.web import subscribe as subscribing
 from feeds.web import templates as html
-from feeds.web.cache import Rendering, delivery, passed, respond
-from feeds.web.conditional import answer, represent
+from feeds.web.cache import Rendering, delivery, passed, to_flask
+from feeds.web.conditional import build_representation, make_response
 
 blueprint = Blueprint("pages", __name__)
 
@@ -35,13 +40,13 @@ def home() -> Response:
     if asked is not None:
         try:
             # Relative (RFC 9110 10.2.2), as all links within the service.
-            found = f"events/{options.identifier(asked)}"
+            found = f"events/{options.parse_event_id(asked)}"
         except BadOption as error:
             problem = str(error)
         else:
             return Response(status=303, headers={"Location": found, "Cache-Control": "max-age=60"})
     events = [_known(event) for event in delivery().newsroom.nearest()]
-    response = html.response(
+    response = html.respond_with_page(
         "home.html",
         400 if problem else 200,
         problem=problem,
@@ -55,14 +60,14 @@ def home() -> Response:
 
 def _known(event: Event) -> dict[str, object]:
     now = delivery().clock()
-    known = entries(Edition(event=event, fetched=now, stamps={}), delivery().timezone, now)
+    known = build_entries(Edition(event=event, fetched=now, revisions={}), delivery().timezone, now)
     return {
         "id": event.id,
         "name": event.name,
         "page": delivery().newsroom.page(event.id),
-        "dates": standing.dates(known),
+        "dates": standing.format_dates(known),
         "place": event.location,
-        "notices": list(standing.notices(known)),
+        "notices": list(standing.list_notices(known)),
     }
 
 
@@ -72,31 +77,31 @@ def event(event_id: str) -> Response:
     newsroom = delivery().newsroom
     current = newsroom.current(event_id)
     # Told on the page, so that another one is another page.
-    age = standing.lasting(newsroom.max_age(current.edition))
+    age = standing.format_duration(newsroom.max_age(current.edition))
 
     def render(edition: Edition, now: datetime) -> Rendering:
         feed, until = shown(edition, now)
-        page, title = feed.page, wording.plain(edition.event.name)
+        page, title = feed.page, wording.strip_markup(edition.event.name)
         alternates = {
             f"{page}.{extension}": format_.media_type.partition(";")[0]
             for extension, format_ in FORMATS.items()
         }
         alternates[oembed(page)] = "application/json+oembed"
-        representation = html.page(
+        representation = html.render_page(
             "event.html",
-            last_modified=max(last_modified(feed), edition.fetched),
+            last_modified=max(compute_last_modified(feed), edition.fetched),
             links=[
                 f'<{page}>; rel="canonical"',
                 *(f'<{url}>; rel="alternate"; type="{type_}"' for url, type_ in alternates.items()),
             ],
             event=edition.event,
-            entries=entries_of(feed),
+            entries=select_entries(feed),
             page=page,
             title=title,
-            headline=standing.title(entries_of(feed), title),
+            headline=standing.build_headline(select_entries(feed), title),
             alternates=alternates,
-            jsonld=jsonld.text(feed),
-            ways=subscribing.ways(page, title),
+            jsonld=jsonld.render_script(feed),
+            ways=subscribing.build_subscribe_links(page, title),
             at=feed.at,
             edition=edition,
             age=age,
@@ -121,7 +126,7 @@ def qr(event_id: str) -> Response:
         segno.make(page, error="m", micro=False).save(
             image, kind="svg", scale=8, border=4, light="#fff", title=page, omitsize=True
         )
-        representation = represent(
+        representation = build_representation(
             image.getvalue(),
             media_type="image/svg+xml",
             last_modified=delivery().since,
@@ -138,14 +143,16 @@ def asset(name: str) -> Response:
     """What pages load."""
     if name not in html.ASSETS:
         raise NotFound
-    told = answer(
-        html.asset_of(name),
+    told = make_response(
+        html.load_asset(name),
         request.environ,
         now=delivery().clock().timestamp(),
         # Under another name it is that of another deployment, which is about to end or begins.
-        max_age=FOR_EVER if request.query_string.decode("latin-1") == html.version(name) else 60,
+        max_age=FOR_EVER
+        if request.query_string.decode("latin-1") == html.get_asset_version(name)
+        else 60,
     )
-    return respond(told)
+    return to_flask(told)
 
 
 @blueprint.get("/robots.txt", provide_automatic_options=False)
@@ -173,5 +180,5 @@ def shown(edition: Edition, now: datetime) -> tuple[Feed, datetime | None]:
         editions=(edition,),
         since=delivery().since,
     )
-    at, until = passed([*leavings(feed), *standing.turns(entries_of(feed))], now)
+    at, until = passed([*find_removal_times(feed), *standing.find_turns(select_entries(feed))], now)
     return structs.replace(feed, at=at), until

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 
-class Way(Struct, frozen=True):
+class SubscribeLink(Struct, frozen=True):
     """How to subscribe with a client: a link to follow, or an address to copy.
 
     ``note`` says how soon it sees changes, which is for the client to decide.
@@ -25,7 +25,7 @@ class Way(Struct, frozen=True):
     copy: str | None = None
 
 
-def ways(page: str, title: str) -> tuple[Way, ...]:
+def build_subscribe_links(page: str, title: str) -> tuple[SubscribeLink, ...]:
     """The ways to subscribe to the event of a page.
 
     Google hides what is cancelled, so its feed says so in the titles instead; so does the address
@@ -34,52 +34,52 @@ def ways(page: str, title: str) -> tuple[Way, ...]:
     kept = f"{page}.ics?cancelled=keep"
     named = f"url={_encoded(f'{page}.ics')}&name={_encoded(title)}"
     return (
-        Way(
+        SubscribeLink(
             "apple",
             "Apple Calendar",
             "Looks for changes as often as you set: on a Mac every 5 minutes to every week, on an "
             "iPhone as Fetch New Data says in the settings of Calendar.",
-            href=webcal(f"{page}.ics"),
+            href=to_webcal(f"{page}.ics"),
         ),
-        Way(
+        SubscribeLink(
             "google",
             "Google Calendar",
             "Shows changes after 4 to 24 hours; nobody can make it look sooner. "
             "It takes new calendars in a browser, not in its app.",
-            href=f"https://calendar.google.com/calendar/r?cid={_encoded(webcal(kept))}",
+            href=f"https://calendar.google.com/calendar/r?cid={_encoded(to_webcal(kept))}",
         ),
-        Way(
+        SubscribeLink(
             "outlook",
             "Outlook.com",
             "Shows changes after about 3 hours, at times only after a day.",
             href=f"https://outlook.live.com/calendar/0/addfromweb?{named}",
         ),
-        Way(
+        SubscribeLink(
             "microsoft365",
             "Microsoft 365",
             "For accounts of work and school. Shows changes after about 3 hours, at times only "
             "after a day.",
             href=f"https://outlook.office.com/calendar/0/addfromweb?{named}",
         ),
-        Way(
+        SubscribeLink(
             "others",
             "Thunderbird and others",
             "Thunderbird looks for changes every 30 minutes, other programs as their settings say.",
-            href=webcal(f"{page}.ics"),
+            href=to_webcal(f"{page}.ics"),
         ),
-        Way(
+        SubscribeLink(
             "address",
             "Any calendar, by address",
             "For calendars that ask for an address: “From URL”, “Subscribe from web”.",
             copy=kept,
         ),
-        Way(
+        SubscribeLink(
             "rss",
             "Feed reader (RSS)",
             "Tells each change as an item of its own; most readers look every hour.",
             copy=f"{page}.rss",
         ),
-        Way(
+        SubscribeLink(
             "file",
             "Once, as a file",
             "Never changes: what is moved or cancelled later, it does not learn.",
@@ -88,14 +88,14 @@ def ways(page: str, title: str) -> tuple[Way, ...]:
     )
 
 
-def webcal(address: str) -> str:
+def to_webcal(address: str) -> str:
     """An address with the scheme that has calendars subscribe; they ask over https first."""
     return f"webcal://{address.partition('://')[2]}"
 
 
-def of_run(page: str, run_id: str) -> str:
+def build_run_link(page: str, run_id: str) -> str:
     """Where calendars subscribe to one run."""
-    return webcal(f"{page}.ics?run={run_id}")
+    return to_webcal(f"{page}.ics?run={run_id}")
 
 
 def _encoded(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from flask import Response, current_app, render_template, request
 
-from feeds.web.conditional import Representation, represent
+from feeds.web.conditional import Representation, build_representation
 
 HTML = "text/html; charset=utf-8"
 ASSETS = {
@@ -34,7 +34,7 @@ _POLICY = {
 }
 
 
-def page(
+def render_page(
     template: str,
     *,
     last_modified: datetime,
@@ -44,16 +44,17 @@ def page(
     **context: Any,  # noqa: ANN401 - what templates take
 ) -> Representation:
     """A page as a representation; ``links`` are values of the Link header (RFC 8288)."""
-    return represent(
+    return build_representation(
         render(template, style=style, **context).encode(),
         media_type=HTML,
         last_modified=last_modified,
         filename=template,
-        more=headers(framed=framed, style=style) | ({"Link": ", ".join(links)} if links else {}),
+        more=build_headers(framed=framed, style=style)
+        | ({"Link": ", ".join(links)} if links else {}),
     )
 
 
-def response(
+def respond_with_page(
     template: str,
     status: int = HTTPStatus.OK,
     *,
@@ -62,17 +63,17 @@ def response(
 ) -> Response:
     """A page that is no representation of an edition."""
     answer = Response(render(template, **context), status, mimetype="text/html")
-    answer.headers.extend(headers(framed=framed) | {"X-Content-Type-Options": "nosniff"})
+    answer.headers.extend(build_headers(framed=framed) | {"X-Content-Type-Options": "nosniff"})
     return answer
 
 
 def render(template: str, **context: Any) -> str:  # noqa: ANN401 - as above
     """A template; links within the service are relative, whatever it is called from outside."""
     up = "../" * (request.path.count("/") - 1) or "./"
-    return render_template(template, up=up, asset=asset, **context)
+    return render_template(template, up=up, asset=build_asset_url, **context)
 
 
-def headers(*, framed: bool = False, style: str = "") -> dict[str, str]:
+def build_headers(*, framed: bool = False, style: str = "") -> dict[str, str]:
     """What a browser may do with a page: whether others frame it, and which style it has within."""
     changes = {"frame-ancestors": "*"} if framed else {}
     if style:  # CSP3 2.3.1: a hash admits these very bytes, and keeps those of the page the same
@@ -85,24 +86,24 @@ def headers(*, framed: bool = False, style: str = "") -> dict[str, str]:
     }
 
 
-def asset(name: str) -> str:
+def build_asset_url(name: str) -> str:
     """Where a page finds what it loads, by a name that changes with its bytes."""
-    return f"assets/{name}?{version(name)}"
+    return f"assets/{name}?{get_asset_version(name)}"
 
 
-def version(name: str) -> str:
+def get_asset_version(name: str) -> str:
     """What tells its bytes from those of other deployments."""
-    return asset_of(name).identity.etag[1:13]
+    return load_asset(name).identity.etag[1:13]
 
 
-def asset_of(name: str) -> Representation:
+def load_asset(name: str) -> Representation:
     """What a page loads; read once."""
     return _asset(str(current_app.template_folder), name)
 
 
 @cache
 def _asset(folder: str, name: str) -> Representation:
-    return represent(
+    return build_representation(
         (Path(folder) / name).read_bytes(),
         media_type=ASSETS[name],
         last_modified=datetime.fromtimestamp(0, UTC),

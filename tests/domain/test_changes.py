@@ -9,9 +9,17 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from feeds.domain import changes
-from feeds.domain.changes import UNLISTED, at, group_value, groups, recorded, state, value
+from feeds.domain.changes import (
+    UNLISTED,
+    append_changes,
+    build_group_guid_value,
+    build_guid_value,
+    capture_state,
+    find_state_at,
+    group_changes,
+)
 from feeds.domain.model import Change, Kind, State
-from feeds.domain.schedule import entries
+from feeds.domain.schedule import build_entries
 from feeds.upstream.schema import decode
 from tests.support.factories import HOME, NOW, a_run, an_edition, an_event
 
@@ -32,11 +40,11 @@ def harbor(**fields):
 
 
 def entries_in(event, home=HOME, **fields):
-    return entries(an_edition(event, **fields), home)
+    return build_entries(an_edition(event, **fields), home)
 
 
 def told(before, after):
-    return changes.changes(entries_in(before), entries_in(after), NOW)
+    return changes.find_changes(entries_in(before), entries_in(after), NOW)
 
 
 def differences(was, now):
@@ -134,7 +142,7 @@ class TestMoves:
         (change,) = told(harbor(**before), harbor(**after))
         assert change.kind == Kind.MOVED
         assert differences(change.was, change.now) == differs
-        assert value(change) == to
+        assert build_guid_value(change) == to
 
     def test_all_that_a_change_carries_is_from_and_to(self):
         assert told(harbor(), harbor(start_time=HALF_PAST)) == (
@@ -150,7 +158,11 @@ class TestMoves:
     def test_an_event_without_runs_moves_under_its_own_id(self):
         before, after = an_event(start_time=EIGHT), an_event(start_time=HALF_PAST)
         (change,) = told(before, after)
-        assert (change.run, change.kind, value(change)) == ("harbor", Kind.MOVED, START[1])
+        assert (change.run, change.kind, build_guid_value(change)) == (
+            "harbor",
+            Kind.MOVED,
+            START[1],
+        )
 
     def test_a_place_moves_every_run_but_virtual_ones(self):
         runs = (a_run(), a_run(id="r5k"), a_run(id="home", virtual=True))
@@ -207,7 +219,7 @@ class TestStatus:
         assert [each.kind for each in found] == ([kind] if kind else [])
         for each in found:
             assert differences(each.was, each.now) == {"status": (was, now)}
-            assert value(each) == (START[0] if kind == Kind.RESCHEDULED else "")
+            assert build_guid_value(each) == (START[0] if kind == Kind.RESCHEDULED else "")
 
     @pytest.mark.parametrize(
         ("after", "to"),
@@ -222,7 +234,7 @@ class TestStatus:
     )
     def test_rescheduled_tells_the_new_time_and_place_and_is_not_also_a_move(self, after, to):
         (change,) = told(harbor(status="postponed"), harbor(status="rescheduled", **after))
-        assert (change.kind, value(change)) == (Kind.RESCHEDULED, to)
+        assert (change.kind, build_guid_value(change)) == (Kind.RESCHEDULED, to)
 
     @pytest.mark.parametrize(
         ("status", "kind"),
@@ -279,14 +291,14 @@ class TestRegistration:
         assert [each.kind for each in found] == [kind]
         for each in found:
             assert differences(each.was, each.now) == {"override": (was, now)}
-            assert value(each) == ""
+            assert build_guid_value(each) == ""
 
     @pytest.mark.parametrize(
         ("was", "kind"), [(False, Kind.SOLD_OUT), (True, Kind.PLACES_AGAIN)], ids=str
     )
     def test_places_are_told_when_they_run_out_and_when_there_are_some_again(self, was, kind):
         (change,) = told(harbor(sold_out=was), harbor(sold_out=not was))
-        assert (change.kind, value(change)) == (kind, "")
+        assert (change.kind, build_guid_value(change)) == (kind, "")
         assert differences(change.was, change.now) == {"sold_out": (was, not was)}
 
     @pytest.mark.parametrize(
@@ -310,7 +322,7 @@ class TestListing:
     @pytest.mark.parametrize("status", ["scheduled", "cancelled", "rescheduled", "on hold"])
     def test_a_run_that_is_withdrawn_is_told_to_be_no_longer_listed(self, status):
         (change,) = told(harbor(status=status), harbor(status=status, **GONE))
-        assert (change.kind, value(change)) == (Kind.NO_LONGER_LISTED, "")
+        assert (change.kind, build_guid_value(change)) == (Kind.NO_LONGER_LISTED, "")
         assert differences(change.was, change.now) == {"status": (status, UNLISTED)}
 
     @pytest.mark.parametrize(
@@ -329,7 +341,7 @@ class TestListing:
 
     def test_an_event_without_runs_that_is_gone_is_told_to_be_no_longer_listed(self):
         before, after = entries_in(an_event()), entries_in(an_event(), gone=NOW)
-        (change,) = changes.changes(before, after, NOW)
+        (change,) = changes.find_changes(before, after, NOW)
         assert (change.run, change.kind) == ("harbor", Kind.NO_LONGER_LISTED)
 
     def test_a_document_that_has_our_own_word_for_a_status_withdraws_nothing(self):
@@ -379,7 +391,7 @@ class TestListing:
 
     def test_another_distance_is_kept_for_the_feeds_that_lost_the_run(self):
         (change,) = told(harbor(), harbor(distance_standard="Other"))
-        assert (change.kind, value(change)) == (Kind.OTHER_DISTANCE, "")
+        assert (change.kind, build_guid_value(change)) == (Kind.OTHER_DISTANCE, "")
         assert differences(change.was, change.now) == {"distance": ("10K", "Other")}
 
 
@@ -433,7 +445,7 @@ class TestNoNews:
         runs = [a_run(start_time=EIGHT)]
         for home in (HOME, "America/New_York"):
             both = entries_in(an_event(*runs), home), entries_in(an_event(*runs), home)
-            assert changes.changes(*both, NOW) == ()
+            assert changes.find_changes(*both, NOW) == ()
 
     def test_the_order_of_the_runs_is_nothing_to_tell(self):
         one, two = a_run(), a_run(id="r5k")
@@ -463,15 +475,15 @@ def history(*steps):
     """The history after steps, each of which is noticed at once."""
     known: tuple[Change, ...] = ()
     for step in steps:
-        known = recorded(known, step)
+        known = append_changes(known, step)
     return known
 
 
 class TestRecorded:
     def test_without_news_a_history_stays_as_it_is_however_old(self):
         known = history([a_change()], [a_change(kind=Kind.REINSTATED, days=400)])
-        assert recorded(known, ()) == known
-        assert recorded((), ()) == ()
+        assert append_changes(known, ()) == known
+        assert append_changes((), ()) == ()
 
     def test_news_come_last(self):
         known = history([a_change()], [a_change(kind=Kind.REINSTATED, days=1)], [a_change(days=2)])
@@ -537,22 +549,22 @@ class TestRecorded:
         self, age, kept
     ):
         old, new = a_change(), structs.replace(a_change(kind=Kind.MOVED), noticed=SOME_DAY + age)
-        assert recorded([old], [new]) == ((old, new) if kept else (new,))
+        assert append_changes([old], [new]) == ((old, new) if kept else (new,))
 
     def test_what_happens_to_another_run_drops_nothing(self):
         old = a_change()
-        assert recorded([old], [a_change(run="r5k", days=400)])[0] == old
+        assert append_changes([old], [a_change(run="r5k", days=400)])[0] == old
 
     def test_a_group_is_dropped_as_a_whole_so_that_its_item_keeps_its_guid(self):
         group = history([a_change(), a_change(run="r5k")])
         alone = a_change(kind=Kind.MOVED, days=400)
         other = a_change(run="r5k", kind=Kind.SOLD_OUT, days=400)
-        assert recorded(group, [alone]) == (*group, alone)
-        assert recorded(group, [alone, other]) == (alone, other)
+        assert append_changes(group, [alone]) == (*group, alone)
+        assert append_changes(group, [alone, other]) == (alone, other)
 
     def test_what_is_dropped_still_counts_for_what_drops_it(self):
         known = history([a_change(), a_change(run="r5k")])
-        again = recorded(known, [a_change(days=400), a_change(run="r5k", days=400)])
+        again = append_changes(known, [a_change(days=400), a_change(run="r5k", days=400)])
         assert [(each.nth, each.group_nth) for each in again] == [(2, 2), (2, 2)]
 
 
@@ -560,20 +572,20 @@ class TestGroups:
     def test_changes_of_one_kind_that_were_noticed_together_are_a_group(self):
         a, b = a_change("a"), a_change("b")
         a_moved, b_later = a_change("a", Kind.MOVED), a_change("b", days=1)
-        assert groups([a, a_moved, b, b_later]) == [(a, b), (a_moved,), (b_later,)]
-        assert groups([]) == []
+        assert group_changes([a, a_moved, b, b_later]) == [(a, b), (a_moved,), (b_later,)]
+        assert group_changes([]) == []
 
     def test_a_group_has_the_value_that_its_changes_share(self):
-        assert group_value([a_change("a"), a_change("b")]) == ""
+        assert build_group_guid_value([a_change("a"), a_change("b")]) == ""
         moved = [a_change("a", Kind.MOVED), a_change("b", Kind.MOVED)]
-        assert group_value(moved) == "2025-06-14"
+        assert build_group_guid_value(moved) == "2025-06-14"
 
     def test_a_group_of_several_values_has_one_of_its_own_in_whatever_order(self):
         a, b = a_change("a", Kind.MOVED), a_change("b", Kind.MOVED, to="2025-06-20")
-        assert group_value([a, b]) == group_value([b, a])
-        assert len(group_value([a, b])) == 16
+        assert build_group_guid_value([a, b]) == build_group_guid_value([b, a])
+        assert len(build_group_guid_value([a, b])) == 16
         swapped = [a_change("a", Kind.MOVED, to="2025-06-20"), a_change("b", Kind.MOVED)]
-        assert group_value(swapped) != group_value([a, b])
+        assert build_group_guid_value(swapped) != build_group_guid_value([a, b])
 
 
 class TestAt:
@@ -586,11 +598,13 @@ class TestAt:
         [(0, 14), (23, 14), (24, 15), (25, 15), (47, 15), (48, 16), (4800, 16)],
     )
     def test_a_state_is_told_from_the_moment_on_in_which_it_was_noticed(self, hours, day):
-        found = at(self.CURRENT, (self.FIRST, self.SECOND), SOME_DAY + timedelta(hours=hours))
+        found = find_state_at(
+            self.CURRENT, (self.FIRST, self.SECOND), SOME_DAY + timedelta(hours=hours)
+        )
         assert found.start == f"2025-06-{day}"
 
     def test_without_changes_it_was_always_as_it_is(self):
-        assert at(self.CURRENT, (), SOME_DAY) is self.CURRENT
+        assert find_state_at(self.CURRENT, (), SOME_DAY) is self.CURRENT
 
 
 # A walk: an organizer edits an event with some runs, several things at a time.
@@ -665,8 +679,12 @@ def walked(steps):
         for edit in step:
             event = edited(event, edit)
         before, after = entries_in(versions[-1]), entries_in(event)
-        assert changes.changes(after, entries_in(event), NOW) == (), "nothing between equal ones"
-        known = recorded(known, changes.changes(before, after, SOME_DAY + timedelta(days=day)))
+        assert changes.find_changes(after, entries_in(event), NOW) == (), (
+            "nothing between equal ones"
+        )
+        known = append_changes(
+            known, changes.find_changes(before, after, SOME_DAY + timedelta(days=day))
+        )
         versions.append(event)
     return versions, known
 
@@ -750,12 +768,12 @@ class TestWalks:
             id_ = final.run.id
             if final.run.unlisted and not final.run.withdrawn:
                 continue
-            reader = Reader(state(first[id_]))
+            reader = Reader(capture_state(first[id_]))
             for change in known:
                 if change.run == id_:
                     reader.read(change)
             if final.run.unlisted is None:
-                reader.agrees_with(state(final))
+                reader.agrees_with(capture_state(final))
             assert (reader.status == UNLISTED) == final.run.withdrawn
 
     @given(walks)
@@ -763,10 +781,10 @@ class TestWalks:
     def test_nothing_is_told_twice_and_no_two_items_would_share_a_guid(self, steps):
         _, known = walked(steps)
         once = Counter((each.noticed, each.run, each.kind) for each in known)
-        guids = Counter((each.run, each.kind, value(each), each.nth) for each in known)
+        guids = Counter((each.run, each.kind, build_guid_value(each), each.nth) for each in known)
         of_event = Counter(
-            (group[0].kind, group_value(group), group[0].group_nth)
-            for group in groups(known)
+            (group[0].kind, build_group_guid_value(group), group[0].group_nth)
+            for group in group_changes(known)
             if len(group) > 1
         )
         assert set((once + guids + of_event).values()) <= {1}
@@ -783,7 +801,10 @@ class TestWalks:
                 if last.run.unlisted and not last.run.withdrawn:
                     continue
                 of_run = [each for each in known if each.run == entry.run.id]
-                found, truth = at(state(last), of_run, then), state(entry)
+                found, truth = (
+                    find_state_at(capture_state(last), of_run, then),
+                    capture_state(entry),
+                )
                 assert found.sold_out == truth.sold_out
                 assert found.distance == truth.distance
                 for word in ("cancelled", "postponed", UNLISTED):

@@ -13,14 +13,14 @@ from feeds.domain.delisting import (
     EMPTIED,
     FORGOTTEN_AFTER,
     GONE,
-    believed,
-    doubted,
     has_listed_runs,
-    with_unlisted,
-    without_any,
+    is_confirmed,
+    mark_all_unlisted,
+    mark_unlisted,
+    update_pending,
 )
-from feeds.domain.model import Doubt
-from feeds.domain.schedule import over
+from feeds.domain.model import PendingRemoval
+from feeds.domain.schedule import find_ended
 from feeds.upstream.schema import decode
 from tests.support.factories import HOME, NOW, a_run, an_edition, an_event
 
@@ -36,39 +36,39 @@ def listed_as(event):
 
 class TestWithUnlisted:
     def test_a_run_that_the_document_lacks_is_withdrawn_as_of_now(self):
-        event = with_unlisted(an_event(TEN), an_event(TEN, FIVE), (), NOW)
+        event = mark_unlisted(an_event(TEN), an_event(TEN, FIVE), (), NOW)
         assert listed_as(event) == {"r10k": (None, False), "r5k": (NOW, True)}
 
     def test_one_that_is_over_leaves_without_being_withdrawn(self):
-        event = with_unlisted(an_event(TEN), an_event(TEN, FIVE), {"r5k"}, NOW)
+        event = mark_unlisted(an_event(TEN), an_event(TEN, FIVE), {"r5k"}, NOW)
         assert listed_as(event)["r5k"] == (NOW, False)
 
     def test_that_others_are_over_does_not_matter(self):
-        event = with_unlisted(an_event(TEN), an_event(TEN, FIVE), {"r10k", "harbor"}, NOW)
+        event = mark_unlisted(an_event(TEN), an_event(TEN, FIVE), {"r10k", "harbor"}, NOW)
         assert listed_as(event) == {"r10k": (None, False), "r5k": (NOW, True)}
 
     def test_all_else_of_it_stays_as_it_was(self):
         known = structs.replace(FIVE, status="postponed", sold_out=True, start_time=time(9))
-        event = with_unlisted(an_event(TEN), an_event(TEN, known), (), NOW)
+        event = mark_unlisted(an_event(TEN), an_event(TEN, known), (), NOW)
         assert event.runs[1] == structs.replace(known, unlisted=NOW, withdrawn=True)
 
     @pytest.mark.parametrize("withdrawn", [True, False])
     @pytest.mark.parametrize("over_now", [set(), {"r5k"}], ids=str)
     def test_since_when_and_how_a_run_left_stays_as_it_was_first_noticed(self, withdrawn, over_now):
         left = structs.replace(FIVE, unlisted=EARLIER, withdrawn=withdrawn)
-        event = with_unlisted(an_event(TEN), an_event(TEN, left), over_now, NOW)
+        event = mark_unlisted(an_event(TEN), an_event(TEN, left), over_now, NOW)
         assert listed_as(event)["r5k"] == (EARLIER, withdrawn)
 
     def test_one_that_comes_back_is_what_the_document_says(self):
         left = structs.replace(FIVE, unlisted=EARLIER, withdrawn=True)
-        event = with_unlisted(an_event(TEN, FIVE), an_event(TEN, left), (), NOW)
+        event = mark_unlisted(an_event(TEN, FIVE), an_event(TEN, left), (), NOW)
         assert event.runs == (FIVE, TEN)
 
     def test_a_run_that_is_new_is_listed(self):
-        assert with_unlisted(an_event(TEN, FIVE), an_event(TEN), (), NOW).runs == (FIVE, TEN)
+        assert mark_unlisted(an_event(TEN, FIVE), an_event(TEN), (), NOW).runs == (FIVE, TEN)
 
     def test_what_the_document_says_of_the_event_holds(self):
-        event = with_unlisted(an_event(name="River Run"), an_event(TEN), (), NOW)
+        event = mark_unlisted(an_event(name="River Run"), an_event(TEN), (), NOW)
         assert event.name == "River Run"
         assert structs.replace(event, runs=()) == an_event(name="River Run")
 
@@ -87,7 +87,7 @@ class TestWithUnlisted:
         self, since, remembered, withdrawn
     ):
         left = structs.replace(FIVE, unlisted=since, withdrawn=withdrawn)
-        event = with_unlisted(an_event(TEN), an_event(TEN, left), (), NOW)
+        event = mark_unlisted(an_event(TEN), an_event(TEN, left), (), NOW)
         assert event.runs == ((left, TEN) if remembered else (TEN,))
 
     def test_a_year_is_a_year(self):
@@ -113,7 +113,7 @@ class TestWithUnlisted:
         ]
         known = event(runs)
         for some in permutations(runs, 2):
-            merged = with_unlisted(event(some), known, (), NOW)
+            merged = mark_unlisted(event(some), known, (), NOW)
             assert [each.id for each in merged.runs] == [each.id for each in known.runs]
             assert sum(each.withdrawn for each in merged.runs) == 2
 
@@ -121,26 +121,26 @@ class TestWithUnlisted:
     def test_every_run_that_is_known_or_listed_is_there_once(self, listed, known, ended):
         before = an_event(*(a_run(id=each) for each in known))
         after = an_event(*(a_run(id=each) for each in listed))
-        event = with_unlisted(after, before, ended, NOW)
+        event = mark_unlisted(after, before, ended, NOW)
         assert sorted(run.id for run in event.runs) == sorted(listed | known)
         assert {run.id for run in event.runs if run.unlisted} == known - listed
         assert {run.id for run in event.runs if run.withdrawn} == known - listed - ended
-        assert with_unlisted(after, event, ended, NOW + SECOND) == event, "the same proves no more"
+        assert mark_unlisted(after, event, ended, NOW + SECOND) == event, "the same proves no more"
 
 
 class TestWithoutAny:
     def test_no_run_is_listed_any_more(self):
-        event = without_any(an_event(TEN, FIVE), {"r5k"}, NOW)
+        event = mark_all_unlisted(an_event(TEN, FIVE), {"r5k"}, NOW)
         assert listed_as(event) == {"r10k": (NOW, True), "r5k": (NOW, False)}
         assert not has_listed_runs(event)
 
     def test_runs_that_had_left_before_stay_as_they_left(self):
         left = structs.replace(FIVE, unlisted=EARLIER)
-        event = without_any(an_event(TEN, left), (), NOW)
+        event = mark_all_unlisted(an_event(TEN, left), (), NOW)
         assert listed_as(event) == {"r10k": (NOW, True), "r5k": (EARLIER, False)}
 
     def test_an_event_without_runs_stays_as_it_is(self):
-        assert without_any(an_event(), (), NOW) == an_event()
+        assert mark_all_unlisted(an_event(), (), NOW) == an_event()
 
 
 class TestHasListedRuns:
@@ -172,19 +172,19 @@ class TestOver:
     )
     def test_a_run_that_leaves_from_its_end_on_is_not_withdrawn(self, now, ended):
         edition = an_edition(an_event(self.EIGHT))
-        assert over(edition, HOME, now) == ended
-        event = with_unlisted(an_event(), edition.event, over(edition, HOME, now), now)
+        assert find_ended(edition, HOME, now) == ended
+        event = mark_unlisted(an_event(), edition.event, find_ended(edition, HOME, now), now)
         assert listed_as(event) == {"r10k": (now, not ended)}
 
     def test_runs_of_one_event_are_over_one_by_one(self):
         sunday = a_run(id="sunday", date=date(2025, 6, 15))
         edition = an_edition(an_event(self.EIGHT, sunday))
-        assert over(edition, HOME, self.END + timedelta(hours=3)) == {"r10k"}
-        assert over(edition, HOME, self.END + timedelta(days=3)) == {"r10k", "sunday"}
+        assert find_ended(edition, HOME, self.END + timedelta(hours=3)) == {"r10k"}
+        assert find_ended(edition, HOME, self.END + timedelta(days=3)) == {"r10k", "sunday"}
 
     def test_an_event_without_runs_is_over_itself(self):
-        assert over(an_edition(an_event()), HOME, self.END + timedelta(days=1)) == {"harbor"}
-        assert over(an_edition(an_event()), HOME, self.END) == set()
+        assert find_ended(an_edition(an_event()), HOME, self.END + timedelta(days=1)) == {"harbor"}
+        assert find_ended(an_edition(an_event()), HOME, self.END) == set()
 
 
 class TestBelieved:
@@ -203,36 +203,42 @@ class TestBelieved:
     )
     @pytest.mark.parametrize("of", [GONE, EMPTIED])
     def test_a_second_answer_is_enough_a_minute_after_the_first(self, of, after, enough):
-        assert believed(Doubt(of, NOW), of, NOW + after) is enough
+        assert is_confirmed(PendingRemoval(of, NOW), of, NOW + after) is enough
 
     @pytest.mark.parametrize("of", [GONE, EMPTIED])
     def test_one_answer_is_never_enough(self, of):
-        assert not believed(None, of, NOW)
+        assert not is_confirmed(None, of, NOW)
 
     @pytest.mark.parametrize(("first", "second"), [(GONE, EMPTIED), (EMPTIED, GONE)])
     def test_an_answer_of_another_kind_confirms_nothing(self, first, second):
-        assert not believed(Doubt(first, NOW), second, NOW + timedelta(hours=1))
+        assert not is_confirmed(PendingRemoval(first, NOW), second, NOW + timedelta(hours=1))
 
 
 class TestDoubted:
     @pytest.mark.parametrize("of", [GONE, EMPTIED])
     def test_the_first_answer_leaves_a_doubt_as_of_now(self, of):
-        assert doubted(None, of, NOW) == Doubt(of, NOW)
+        assert update_pending(None, of, NOW) == PendingRemoval(of, NOW)
 
     @pytest.mark.parametrize(
         "after", [timedelta(0), SECOND, timedelta(seconds=59), timedelta(days=365)], ids=str
     )
     def test_another_answer_of_the_kind_leaves_it_as_old_as_it_is(self, after):
-        assert doubted(Doubt(GONE, NOW), GONE, NOW + after) == Doubt(GONE, NOW)
+        assert update_pending(PendingRemoval(GONE, NOW), GONE, NOW + after) == PendingRemoval(
+            GONE, NOW
+        )
 
     @pytest.mark.parametrize(("first", "second"), [(GONE, EMPTIED), (EMPTIED, GONE)])
     def test_an_answer_of_another_kind_starts_anew(self, first, second):
         later = NOW + timedelta(hours=1)
-        assert doubted(Doubt(first, NOW), second, later) == Doubt(second, later)
+        assert update_pending(PendingRemoval(first, NOW), second, later) == PendingRemoval(
+            second, later
+        )
 
     @pytest.mark.parametrize("ahead", [SECOND, timedelta(days=365)], ids=str)
     def test_a_doubt_from_the_future_starts_anew_as_after_a_clock_that_was_put_back(self, ahead):
-        assert doubted(Doubt(GONE, NOW + ahead), GONE, NOW) == Doubt(GONE, NOW)
+        assert update_pending(PendingRemoval(GONE, NOW + ahead), GONE, NOW) == PendingRemoval(
+            GONE, NOW
+        )
 
     @given(st.lists(st.integers(-100, 100), min_size=2, max_size=10))
     def test_what_is_believed_was_said_before_and_a_minute_ago_wherever_the_clock_goes(self, steps):
@@ -240,8 +246,8 @@ class TestDoubted:
         said: list[datetime] = []
         for step in steps:
             now += timedelta(seconds=step)
-            if believed(doubt, GONE, now):
+            if is_confirmed(doubt, GONE, now):
                 assert max(now - each for each in said) >= timedelta(seconds=60)
                 break
             said.append(now)
-            doubt = doubted(doubt, GONE, now)
+            doubt = update_pending(doubt, GONE, now)

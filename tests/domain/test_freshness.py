@@ -7,17 +7,17 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from feeds.domain.freshness import (
-    Bounds,
+    MaxAgeBounds,
+    Priority,
     Rate,
-    Share,
-    closed_until,
-    due,
-    fresh_until,
-    gone_until,
-    max_age,
-    next_phase,
-    share,
-    unknown_until,
+    choose_max_age,
+    choose_priority,
+    compute_expiry,
+    compute_gone_expiry,
+    compute_refresh_time,
+    compute_reopening,
+    compute_unknown_expiry,
+    find_next_phase,
 )
 
 START = datetime(2025, 6, 14, 13, tzinfo=UTC)
@@ -45,7 +45,7 @@ class TestMaxAge:
         ],
     )
     def test_is_5_minutes_when_the_event_starts_within_48_hours_or_is_on(self, now):
-        assert max_age(SPAN, now) == minutes(5)
+        assert choose_max_age(SPAN, now) == minutes(5)
 
     @pytest.mark.parametrize(
         "now",
@@ -56,7 +56,7 @@ class TestMaxAge:
         ],
     )
     def test_is_15_minutes_when_it_starts_within_14_days(self, now):
-        assert max_age(SPAN, now) == minutes(15)
+        assert choose_max_age(SPAN, now) == minutes(15)
 
     @pytest.mark.parametrize(
         "now",
@@ -66,7 +66,7 @@ class TestMaxAge:
         ],
     )
     def test_is_an_hour_when_it_starts_later(self, now):
-        assert max_age(SPAN, now) == minutes(60)
+        assert choose_max_age(SPAN, now) == minutes(60)
 
     @pytest.mark.parametrize(
         "now",
@@ -78,7 +78,7 @@ class TestMaxAge:
         ],
     )
     def test_is_an_hour_for_2_days_after_the_end(self, now):
-        assert max_age(SPAN, now) == minutes(60)
+        assert choose_max_age(SPAN, now) == minutes(60)
 
     @pytest.mark.parametrize(
         "now",
@@ -89,11 +89,11 @@ class TestMaxAge:
         ],
     )
     def test_is_a_day_when_it_ended_2_days_ago(self, now):
-        assert max_age(SPAN, now) == 24 * HOUR
+        assert choose_max_age(SPAN, now) == 24 * HOUR
 
     def test_is_5_minutes_all_the_time_that_a_long_event_is_on(self):
         month = (START, START + 30 * DAY)
-        assert {max_age(month, START + count * DAY) for count in range(30)} == {minutes(5)}
+        assert {choose_max_age(month, START + count * DAY) for count in range(30)} == {minutes(5)}
 
 
 class TestNextPhase:
@@ -112,12 +112,12 @@ class TestNextPhase:
         ],
     )
     def test_is_when_max_age_next_changes(self, now, phase):
-        assert next_phase(SPAN, now) == phase
-        assert max_age(SPAN, phase) != max_age(SPAN, now)
+        assert find_next_phase(SPAN, now) == phase
+        assert choose_max_age(SPAN, phase) != choose_max_age(SPAN, now)
 
     @pytest.mark.parametrize("late", [timedelta(0), SECOND, 365 * DAY], ids=str)
     def test_is_none_from_2_days_after_the_end(self, late):
-        assert next_phase(SPAN, END + 2 * DAY + late) is None
+        assert find_next_phase(SPAN, END + 2 * DAY + late) is None
 
 
 class TestFreshUntil:
@@ -133,7 +133,7 @@ class TestFreshUntil:
         ],
     )
     def test_is_max_age_after_the_fetch(self, fetched, lasts):
-        assert fresh_until(SPAN, fetched, Bounds()) == fetched + lasts
+        assert compute_expiry(SPAN, fetched, MaxAgeBounds()) == fetched + lasts
 
     @pytest.mark.parametrize(
         "phase",
@@ -146,7 +146,7 @@ class TestFreshUntil:
     )
     @pytest.mark.parametrize("cap", [None, timedelta(days=1)], ids=["no-cap", "cap"])
     def test_is_no_later_than_the_next_phase(self, phase, cap):
-        assert fresh_until(SPAN, phase - minutes(2), Bounds(cap)) == phase
+        assert compute_expiry(SPAN, phase - minutes(2), MaxAgeBounds(cap)) == phase
 
     @pytest.mark.parametrize(
         ("fetched", "cap", "lasts"),
@@ -160,7 +160,7 @@ class TestFreshUntil:
         ],
     )
     def test_is_no_later_than_the_cap_of_the_deployment(self, fetched, cap, lasts):
-        assert fresh_until(SPAN, fetched, Bounds(cap)) == fetched + lasts
+        assert compute_expiry(SPAN, fetched, MaxAgeBounds(cap)) == fetched + lasts
 
 
 class TestStretch:
@@ -181,60 +181,67 @@ class TestStretch:
         assert rate.stretch(polled) == least
 
     def test_lengthens_a_phase_that_is_too_short(self):
-        bounds = Bounds(stretch=minutes(29))
-        assert fresh_until(SPAN, START, bounds) == START + minutes(29)
-        assert fresh_until(SPAN, START - 100 * DAY, bounds) == START - 100 * DAY + minutes(60)
+        bounds = MaxAgeBounds(stretch=minutes(29))
+        assert compute_expiry(SPAN, START, bounds) == START + minutes(29)
+        assert compute_expiry(SPAN, START - 100 * DAY, bounds) == START - 100 * DAY + minutes(60)
 
     def test_is_more_than_the_longest_that_a_deployment_wants(self):
-        bounds = Bounds(cap=SECOND, stretch=minutes(29))
-        assert fresh_until(SPAN, START, bounds) == START + minutes(29)
+        bounds = MaxAgeBounds(cap=SECOND, stretch=minutes(29))
+        assert compute_expiry(SPAN, START, bounds) == START + minutes(29)
 
     def test_does_not_outlast_an_instant_at_which_bytes_change(self):
-        bounds = Bounds(stretch=10 * HOUR)
-        assert fresh_until(SPAN, END - HOUR, bounds) == END
-        assert fresh_until(SPAN, START, bounds, [START + SECOND]) == START + SECOND
+        bounds = MaxAgeBounds(stretch=10 * HOUR)
+        assert compute_expiry(SPAN, END - HOUR, bounds) == END
+        assert compute_expiry(SPAN, START, bounds, [START + SECOND]) == START + SECOND
 
     def test_holds_for_an_event_that_is_gone(self):
-        assert gone_until(START, Bounds(stretch=2 * HOUR), []) == START + 2 * HOUR
-        assert gone_until(START, Bounds(), []) == START + HOUR
+        assert compute_gone_expiry(START, MaxAgeBounds(stretch=2 * HOUR), []) == START + 2 * HOUR
+        assert compute_gone_expiry(START, MaxAgeBounds(), []) == START + HOUR
 
     def test_has_no_say_in_when_a_guessed_id_is_asked_for_again(self):
-        assert unknown_until(START, None) == START + minutes(10)
-        assert unknown_until(START, SECOND) == START + SECOND
+        assert compute_unknown_expiry(START, None) == START + minutes(10)
+        assert compute_unknown_expiry(START, SECOND) == START + SECOND
 
 
 class TestShares:
     @pytest.mark.parametrize(
         ("now", "expected"),
         [
-            pytest.param(START - 48 * HOUR - SECOND, Share.ORDINARY, id="48-hours-and-a-second"),
-            pytest.param(START - 48 * HOUR, Share.URGENT, id="48-hours"),
-            pytest.param(END - SECOND, Share.URGENT, id="on"),
-            pytest.param(END, Share.ORDINARY, id="over"),
+            pytest.param(START - 48 * HOUR - SECOND, Priority.ORDINARY, id="48-hours-and-a-second"),
+            pytest.param(START - 48 * HOUR, Priority.URGENT, id="48-hours"),
+            pytest.param(END - SECOND, Priority.URGENT, id="on"),
+            pytest.param(END, Priority.ORDINARY, id="over"),
         ],
     )
     def test_what_starts_within_48_hours_or_is_on_is_urgent(self, now, expected):
-        assert share(SPAN, now) is expected
+        assert choose_priority(SPAN, now) is expected
 
     def test_an_id_that_was_never_seen_has_a_share_of_its_own(self):
-        assert share(None, START) is Share.UNSEEN
+        assert choose_priority(None, START) is Priority.UNSEEN
 
     @pytest.mark.parametrize(
         ("which", "reserve"),
-        [(Share.URGENT, 0), (Share.ORDINARY, 5), (Share.UNSEEN, 5), (Share.REFRESHER, 10)],
+        [
+            (Priority.URGENT, 0),
+            (Priority.ORDINARY, 5),
+            (Priority.UNSEEN, 5),
+            (Priority.REFRESHER, 10),
+        ],
         ids=lambda value: getattr(value, "name", value),
     )
     def test_each_leaves_a_part_of_the_bucket_to_the_more_urgent(self, which, reserve):
-        assert Rate(100, minutes(1), 20).allowance(which).reserve == reserve
+        assert Rate(100, minutes(1), 20).quota_for(which).reserve == reserve
 
-    @given(st.integers(1, 2000), st.data(), st.sampled_from(Share))
+    @given(st.integers(1, 2000), st.data(), st.sampled_from(Priority))
     def test_no_share_is_left_without_any_call(self, limit, data, which):
-        allowance = Rate(limit, DAY, data.draw(st.integers(1, limit))).allowance(which)
+        allowance = Rate(limit, DAY, data.draw(st.integers(1, limit))).quota_for(which)
         assert allowance.reserve < allowance.bucket.capacity
 
     @given(st.integers(1, 2000), st.data())
     def test_a_full_bucket_and_what_flows_into_it_are_no_more_than_the_limit(self, limit, data):
-        bucket = Rate(limit, DAY, data.draw(st.integers(1, limit))).allowance(Share.URGENT).bucket
+        bucket = (
+            Rate(limit, DAY, data.draw(st.integers(1, limit))).quota_for(Priority.URGENT).bucket
+        )
         flows = -(-DAY // bucket.interval) - 1  # before the window is over
         assert bucket.capacity + flows <= limit
 
@@ -249,19 +256,19 @@ class TestTheRefresher:
         ],
     )
     def test_comes_shortly_before_a_poll_would_have_to_wait(self, lasts, before):
-        assert due(START, START + lasts) == START + lasts - before
+        assert compute_refresh_time(START, START + lasts) == START + lasts - before
 
 
 class TestAClosedUpstream:
     @pytest.mark.parametrize("asked_for", [None, START, START - SECOND], ids=str)
     def test_is_closed_for_a_minute_if_it_names_no_time_that_lies_ahead(self, asked_for):
-        assert closed_until(START, asked_for, HOUR) == START + minutes(1)
+        assert compute_reopening(START, asked_for, HOUR) == START + minutes(1)
 
     def test_is_closed_until_the_time_it_names(self):
-        assert closed_until(START, START + SECOND, HOUR) == START + SECOND
+        assert compute_reopening(START, START + SECOND, HOUR) == START + SECOND
 
     def test_is_closed_for_one_window_at_most(self):
-        assert closed_until(START, START + 365_000 * DAY, HOUR) == START + HOUR
+        assert compute_reopening(START, START + 365_000 * DAY, HOUR) == START + HOUR
 
 
 # Whole seconds or not, before, in and after all phases, and on their boundaries.
@@ -276,22 +283,22 @@ SPANS = (st.timedeltas(SECOND, 40 * DAY) | st.sampled_from([HOUR, 30 * DAY])).ma
 @given(SPANS, OFFSETS, st.floats(0, 1))
 def test_max_age_is_the_same_from_now_until_the_next_phase(span, offset, share):
     now = START + offset
-    phase = next_phase(span, now)
+    phase = find_next_phase(span, now)
     between = now + ((phase or now + 365 * DAY) - now) * share
     assume(phase is None or between < phase)
-    assert max_age(span, between) == max_age(span, now)
+    assert choose_max_age(span, between) == choose_max_age(span, now)
 
 
 @given(SPANS, OFFSETS)
 def test_max_age_is_another_one_from_the_next_phase_on(span, offset):
     now = START + offset
-    phase = next_phase(span, now)
-    assert phase is None or max_age(span, phase) != max_age(span, now)
+    phase = find_next_phase(span, now)
+    assert phase is None or choose_max_age(span, phase) != choose_max_age(span, now)
 
 
 @given(SPANS, OFFSETS, st.none() | st.timedeltas(timedelta(0), 2 * DAY))
 def test_an_edition_is_never_older_than_max_age_allows(span, offset, cap):
     fetched = START + offset
-    until = fresh_until(span, fetched, Bounds(cap))
-    assert fetched <= until <= fetched + max_age(span, fetched)
+    until = compute_expiry(span, fetched, MaxAgeBounds(cap))
+    assert fetched <= until <= fetched + choose_max_age(span, fetched)
     assert cap is None or until <= fetched + cap

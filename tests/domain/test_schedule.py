@@ -10,8 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from feeds.domain.model import Event, Run
-from feeds.domain.schedule import MOST, Entry, entries, entries_of, instant, limit, span
-from feeds.domain.timezones import NAMES
+from feeds.domain.schedule import (
+    MAX_RUNS,
+    Entry,
+    build_entries,
+    compute_span,
+    compute_time_limit,
+    select_entries,
+    to_instant,
+)
+from feeds.domain.timezones import ZONE_NAMES
 from tests.support.factories import HOME, a_feed, a_run, an_edition, an_event, the_entry
 
 FRI, SAT, SUN, MON = (date(2025, 6, day) for day in (13, 14, 15, 16))
@@ -48,12 +56,15 @@ def when(run: Run, **event: Any) -> str:
 
 def schedule(*runs: Run, **event: Any) -> dict[str, str]:
     """When each run of an event takes place, by id."""
-    return {each.run.id: told(each) for each in entries(an_edition(an_event(*runs, **event)), HOME)}
+    return {
+        each.run.id: told(each)
+        for each in build_entries(an_edition(an_event(*runs, **event)), HOME)
+    }
 
 
 def itself(**event: Any) -> str:
     """When an event without runs takes place."""
-    (entry,) = entries(an_edition(an_event(**event)), HOME)
+    (entry,) = build_entries(an_edition(an_event(**event)), HOME)
     assert entry.uid == "harbor@intervals.run"
     return told(entry)
 
@@ -67,7 +78,7 @@ def offsets(entry: Entry) -> str:
 
 
 def elapsed(entry: Entry) -> timedelta:
-    start, end = span([entry])
+    start, end = compute_span([entry])
     return end - start
 
 
@@ -153,7 +164,7 @@ class TestLimit:
         ],
     )
     def test_ten_minutes_per_km_in_half_hours_from_1_to_72_hours(self, km, hours):
-        assert limit(a_run(distance_meters=km * 1000)) == timedelta(hours=hours)
+        assert compute_time_limit(a_run(distance_meters=km * 1000)) == timedelta(hours=hours)
 
     @pytest.mark.parametrize(
         ("km", "hours"),
@@ -174,7 +185,9 @@ class TestLimit:
         ],
     )
     def test_fifteen_minutes_per_km_when_walking(self, km, hours):
-        assert limit(a_run(distance_meters=km * 1000, walking=True)) == timedelta(hours=hours)
+        assert compute_time_limit(a_run(distance_meters=km * 1000, walking=True)) == timedelta(
+            hours=hours
+        )
 
 
 class TestVirtual:
@@ -886,7 +899,7 @@ class TestEntriesOf:
             a_run(id="evening", start_time=at("18:00")), a_run(id="early", start_time=at("05:30"))
         )
         feed = a_feed(chicago, tokyo)
-        assert [entry.run.id for entry in entries_of(feed)] == ["tokyo", "early", "evening"]
+        assert [entry.run.id for entry in select_entries(feed)] == ["tokyo", "early", "evening"]
 
     def test_an_all_day_entry_stands_at_the_beginning_of_its_day(self):
         feed = a_feed(
@@ -896,13 +909,13 @@ class TestEntriesOf:
                 a_run(id="a-eve", date=FRI, start_time=at("23:59")),
             )
         )
-        runs = [entry.run.id for entry in entries_of(feed)]
+        runs = [entry.run.id for entry in select_entries(feed)]
         assert runs == ["a-eve", "c-all-day", "b-first-thing"]
 
     def test_of_the_same_start_are_in_the_order_of_their_uids(self):
         runs = [a_run(id=id_, start_time=at("08:00")) for id_ in ("c", "a", "b")]
         feed = a_feed(an_event(*runs))
-        assert [entry.uid for entry in entries_of(feed)] == [
+        assert [entry.uid for entry in select_entries(feed)] == [
             "a@intervals.run",
             "b@intervals.run",
             "c@intervals.run",
@@ -919,7 +932,7 @@ class TestEntriesOf:
     )
     def test_are_those_that_the_options_keep(self, options, kept):
         event = an_event(a_run(id="10K"), a_run(id="5K", distance_standard="5K"))
-        assert [entry.run.id for entry in entries_of(a_feed(event, **options))] == kept
+        assert [entry.run.id for entry in select_entries(a_feed(event, **options))] == kept
 
     def test_a_filter_does_not_change_when_a_run_ends(self):
         event = an_event(
@@ -927,34 +940,34 @@ class TestEntriesOf:
             a_run(id="half", start_time=at("08:00"), distance_meters=HALF),
             end_time=at("15:00"),
         )
-        (only,) = entries_of(a_feed(event, run=("10K",)))
+        (only,) = select_entries(a_feed(event, run=("10K",)))
         assert told(only) == "06-14T08:00 to 06-14T10:00, estimated"
 
     def test_the_earliest_beyond_a_thousand_are_left_out_and_logged(self, caplog):
-        days = [date(2025, 1, 1) + timedelta(days=count) for count in range(MOST + 1)]
+        days = [date(2025, 1, 1) + timedelta(days=count) for count in range(MAX_RUNS + 1)]
         runs = [a_run(id=f"r{day:%Y%m%d}", date=day) for day in reversed(days)]
         with caplog.at_level(logging.WARNING, logger="feeds.domain.schedule"):
-            shown = entries_of(a_feed(an_event(*runs)))
+            shown = select_entries(a_feed(an_event(*runs)))
         assert [entry.run.date for entry in shown] == days[1:]
         assert "1001 runs" in caplog.text
 
     def test_a_thousand_are_all_shown_without_a_word(self, caplog):
         runs = [a_run(id=f"r{count}") for count in range(1000)]
         with caplog.at_level(logging.WARNING, logger="feeds.domain.schedule"):
-            assert len(entries_of(a_feed(an_event(*runs)))) == 1000
+            assert len(select_entries(a_feed(an_event(*runs)))) == 1000
         assert not caplog.records
 
     def test_a_thousand_are_counted_after_the_filter(self, caplog):
         runs = [a_run(id=f"r{count}") for count in range(1500)]
         feed = a_feed(an_event(*runs), run=("r1499",))
         with caplog.at_level(logging.WARNING, logger="feeds.domain.schedule"):
-            assert [entry.run.id for entry in entries_of(feed)] == ["r1499"]
+            assert [entry.run.id for entry in select_entries(feed)] == ["r1499"]
         assert not caplog.records
 
 
 class TestSpan:
     def of(self, *runs, **event):
-        return span(entries(an_edition(an_event(*runs, **event)), HOME))
+        return compute_span(build_entries(an_edition(an_event(*runs, **event)), HOME))
 
     def test_is_from_the_earliest_start_to_the_latest_end_in_utc(self):
         assert self.of(
@@ -977,7 +990,7 @@ class TestSpan:
         assert end - start == timedelta(hours=23)
 
     def test_of_a_day_without_midnight_begins_with_its_first_instant(self):
-        start, end = span([the_entry(a_run(date=SPRING), home="America/Havana")])
+        start, end = compute_span([the_entry(a_run(date=SPRING), home="America/Havana")])
         assert start == datetime(2025, 3, 9, 5, tzinfo=UTC)
         assert end == datetime(2025, 3, 10, 4, tzinfo=UTC)
 
@@ -1005,7 +1018,7 @@ def changes_of_the_clock(name):
     return [
         day
         for day in days
-        if (instant(day + timedelta(days=1), zone) - instant(day, zone)) != timedelta(days=1)
+        if (to_instant(day + timedelta(days=1), zone) - to_instant(day, zone)) != timedelta(days=1)
     ]
 
 
@@ -1022,7 +1035,7 @@ UNEVEN = [
     for day in changes_of_the_clock(name)
 ]
 # Since 2012: a day that a zone left out (Samoa's 30 December 2011) has no instants at all.
-ANY = st.tuples(st.sampled_from(sorted(NAMES)), st.dates(date(2012, 1, 1), date(2199, 12, 1)))
+ANY = st.tuples(st.sampled_from(sorted(ZONE_NAMES)), st.dates(date(2012, 1, 1), date(2199, 12, 1)))
 DAYS = (st.just(0) | st.integers(-2, 3)).map(lambda days: timedelta(days=days))
 NIGHT = st.integers(0, 15).map(lambda quarters: time(quarters // 4, quarters % 4 * 15))
 CLOCKS = NIGHT | st.none() | st.times()
@@ -1065,16 +1078,16 @@ class TestAnySchedule:
     @given(scheduled())
     def test_an_entry_ends_after_its_start_on_the_wall_clock_and_as_an_instant(self, scheduled):
         home, event = scheduled
-        for entry in entries(an_edition(event), home):
+        for entry in build_entries(an_edition(event), home):
             start, end = entry.period.start, entry.period.end
             assert end > start  # of times in one zone Python compares the wall clock
-            assert instant(end, entry.zone) > instant(start, entry.zone)
+            assert to_instant(end, entry.zone) > to_instant(start, entry.zone)
 
     @UNHURRIED
     @given(scheduled())
     def test_start_and_end_are_both_days_or_both_times_in_the_entrys_zone(self, scheduled):
         home, event = scheduled
-        for entry in entries(an_edition(event), home):
+        for entry in build_entries(an_edition(event), home):
             start, end = entry.period.start, entry.period.end
             if entry.period.all_day:
                 assert (type(start), type(end)) == (date, date)
@@ -1087,7 +1100,7 @@ class TestAnySchedule:
     @given(scheduled())
     def test_every_time_exists_in_its_zone_and_is_a_first_pass(self, scheduled):
         home, event = scheduled
-        for entry in entries(an_edition(event), home):
+        for entry in build_entries(an_edition(event), home):
             for each in (entry.period.start, entry.period.end):
                 if isinstance(each, datetime):
                     again = each.astimezone(UTC).astimezone(entry.zone)
@@ -1110,7 +1123,7 @@ class TestAnySchedule:
             end_time=event.end_time,
         )
         periods, others = (
-            {entry.uid: entry.period for entry in entries(an_edition(each), home)}
+            {entry.uid: entry.period for entry in build_entries(an_edition(each), home)}
             for each in (event, other)
         )
         assert periods == others
@@ -1119,8 +1132,8 @@ class TestAnySchedule:
     @given(scheduled())
     def test_a_run_in_person_lasts_a_day_or_twice_its_limit_at_most(self, scheduled):
         home, event = scheduled
-        for entry in entries(an_edition(event), home):
+        for entry in build_entries(an_edition(event), home):
             if event.runs and not entry.run.virtual:
                 start, end = entry.period.start, entry.period.end
                 last = end - timedelta(days=1) if entry.period.all_day else end
-                assert last - start <= max(2 * limit(entry.run), timedelta(days=1))
+                assert last - start <= max(2 * compute_time_limit(entry.run), timedelta(days=1))

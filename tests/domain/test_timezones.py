@@ -36,7 +36,7 @@ def wall(text):
 
 def written(name, first=FIRST, last=LAST):
     """The content lines of a zone's VTIMEZONE."""
-    component = zones.vtimezone(name, first, last)
+    component = zones.build_vtimezone(name, first, last)
     assert component is not None
     return component.to_ical().decode().splitlines()
 
@@ -115,7 +115,7 @@ def disagreements(component, name, first, last):
 class TestNames:
     @pytest.mark.parametrize("name", ["America/Chicago", "UTC", "Etc/GMT-3", "Asia/Kolkata"])
     def test_a_zone_of_tzdata_is_a_name(self, name):
-        assert name in zones.NAMES
+        assert name in zones.ZONE_NAMES
 
     @pytest.mark.parametrize(
         "name",
@@ -138,10 +138,10 @@ class TestNames:
         ],
     )
     def test_anything_else_is_not(self, name):
-        assert name not in zones.NAMES
+        assert name not in zones.ZONE_NAMES
 
     def test_every_name_is_a_zone_with_a_whole_file(self):
-        for name in zones.NAMES:
+        for name in zones.ZONE_NAMES:
             assert ZoneInfo(name).key == name
             assert zones._tzif(name)[1]
 
@@ -165,7 +165,7 @@ class TestZoneAt:
         ],
     )
     def test_a_place_has_its_zone(self, point, name):
-        assert zones.zone_at(point, "Europe/Berlin").key == name
+        assert zones.find_zone(point, "Europe/Berlin").key == name
 
     @pytest.mark.parametrize(
         "point",
@@ -186,28 +186,28 @@ class TestZoneAt:
         ],
     )
     def test_what_is_no_place_is_home(self, point):
-        assert zones.zone_at(point, "Europe/Berlin").key == "Europe/Berlin"
+        assert zones.find_zone(point, "Europe/Berlin").key == "Europe/Berlin"
 
     @pytest.mark.parametrize("point", [(30.0, -45.0), (-40.0, -120.0), (20.0, 180.0), (1.0, 0.5)])
     def test_the_open_sea_is_home(self, point):
         assert tzfpy.get_tz(point[1], point[0]).startswith("Etc/")
-        assert zones.zone_at(point, "America/Chicago") is CHICAGO
+        assert zones.find_zone(point, "America/Chicago") is CHICAGO
 
     def test_a_zone_that_tzdata_does_not_know_is_home(self, monkeypatch):
         monkeypatch.setattr(tzfpy, "get_tz", lambda lng, lat: "Asia/Edo")
-        assert zones.zone_at((35.68, 139.69), "America/Chicago") is CHICAGO
+        assert zones.find_zone((35.68, 139.69), "America/Chicago") is CHICAGO
 
     def test_every_zone_on_the_map_is_a_name(self):
-        assert set(tzfpy.timezonenames()) <= zones.NAMES
+        assert set(tzfpy.timezonenames()) <= zones.ZONE_NAMES
 
     @given(st.tuples(st.floats(), st.floats()))
     def test_any_two_numbers_have_a_zone(self, point):
-        name = zones.zone_at(point, "Europe/Berlin").key
-        assert name in zones.NAMES
+        name = zones.find_zone(point, "Europe/Berlin").key
+        assert name in zones.ZONE_NAMES
         assert not name.startswith("Etc/")
 
     def test_home_may_be_utc(self):
-        assert zones.zone_at(None, "Etc/UTC").key == "Etc/UTC"
+        assert zones.find_zone(None, "Etc/UTC").key == "Etc/UTC"
 
 
 class TestLocalize:
@@ -258,7 +258,7 @@ class TestLocalize:
         st.sampled_from([wall("2025-03-09T02:00"), wall("2025-11-02T01:00")]),
         st.integers(-180, 180),
     )
-    places = st.sampled_from(sorted(zones.NAMES)).map(ZoneInfo)
+    places = st.sampled_from(sorted(zones.ZONE_NAMES)).map(ZoneInfo)
 
     @given(times, places)
     @example(wall("2025-03-09T02:30"), CHICAGO)
@@ -389,7 +389,7 @@ class TestVtimezone:
         ],
     )
     def test_rules_that_were_others_then_are_not_told(self, name, first, last):
-        assert zones.vtimezone(name, first, last) is None
+        assert zones.build_vtimezone(name, first, last) is None
 
     @pytest.mark.parametrize(
         ("name", "first", "last"),
@@ -404,7 +404,7 @@ class TestVtimezone:
         ],
     )
     def test_rules_that_held_since_are_told(self, name, first, last):
-        component = zones.vtimezone(name, first, last)
+        component = zones.build_vtimezone(name, first, last)
         assert component is not None
         assert disagreements(component, name, first, min(last, utc(2030, 1, 1))) == []
 
@@ -412,7 +412,7 @@ class TestVtimezone:
         "name", ["Asia/Jerusalem", "Asia/Gaza", "Africa/Cairo", "America/Santiago", "America/Nuuk"]
     )
     def test_a_change_outside_of_the_day_is_not_told(self, name):
-        assert zones.vtimezone(name, utc(2040, 1, 1), utc(2040, 1, 2)) is None
+        assert zones.build_vtimezone(name, utc(2040, 1, 1), utc(2040, 1, 2)) is None
 
     @pytest.mark.parametrize(
         "name", ["America/New_York", "Europe/Dublin", "Pacific/Auckland", "Asia/Tokyo"]
@@ -420,24 +420,24 @@ class TestVtimezone:
     @pytest.mark.parametrize("year", [2037, 2038, 2100, 2199])
     def test_the_rules_hold_in_far_years(self, name, year):
         first, last = utc(year, 1, 1), utc(year, 12, 31)
-        component = zones.vtimezone(name, first, last)
+        component = zones.build_vtimezone(name, first, last)
         assert component is not None
         assert disagreements(component, name, first, last) == []
 
     def test_the_ends_may_be_in_any_zone(self):
         # 2006 in Chicago, 2007 in UTC
         first = datetime(2006, 12, 31, 19, tzinfo=CHICAGO)
-        assert zones.vtimezone("America/Chicago", first, first) is not None
-        assert zones.vtimezone("America/Chicago", first - timedelta(hours=2), first) is None
+        assert zones.build_vtimezone("America/Chicago", first, first) is not None
+        assert zones.build_vtimezone("America/Chicago", first - timedelta(hours=2), first) is None
 
     @pytest.mark.parametrize("name", ["Mars/Phobos", "../x"])
     def test_an_unknown_name_is_an_error(self, name):
         with pytest.raises((ZoneInfoNotFoundError, ValueError)):
-            zones.vtimezone(name, FIRST, LAST)
+            zones.build_vtimezone(name, FIRST, LAST)
 
     def test_a_component_is_the_callers_own(self):
         before = written("Europe/London")
-        component = zones.vtimezone("Europe/London", FIRST, LAST)
+        component = zones.build_vtimezone("Europe/London", FIRST, LAST)
         assert component is not None
         component["TZID"] = "Europe/Lisbon"
         component.subcomponents[0]["TZNAME"] = "WET"
@@ -445,15 +445,16 @@ class TestVtimezone:
         assert written("Europe/London") == before
 
     def test_the_order_of_lines_is_ours_as_well_as_icalendars(self):
-        component = zones.vtimezone("Europe/London", FIRST, LAST)
+        component = zones.build_vtimezone("Europe/London", FIRST, LAST)
         assert component is not None
         assert component.to_ical(sorted=False) == component.to_ical()
 
     def test_other_processes_write_the_same_bytes(self):
         script = (
-            "from datetime import datetime, UTC; from feeds.domain.timezones import vtimezone;"
+            "from datetime import datetime, UTC;"
+            "from feeds.domain.timezones import build_vtimezone;"
             "at = datetime(2025, 6, 1, tzinfo=UTC);"
-            "print(vtimezone('Europe/London', at, at).to_ical().decode(), end='')"
+            "print(build_vtimezone('Europe/London', at, at).to_ical().decode(), end='')"
         )
         for seed in ("1", "2"):
             output = subprocess.run(
@@ -472,12 +473,16 @@ class TestEveryZone:
 
     @pytest.mark.parametrize("name", sorted(zoneinfo.available_timezones()))
     def test_a_vtimezone_agrees_with_zoneinfo_or_is_not_written(self, name):
-        component = zones.vtimezone(name, FIRST, LAST)
+        component = zones.build_vtimezone(name, FIRST, LAST)
         if component is not None:
             assert disagreements(component, name, FIRST, LAST) == []
 
     def test_few_are_not_written(self):
-        missing = [name for name in sorted(zones.NAMES) if not zones.vtimezone(name, FIRST, LAST)]
+        missing = [
+            name
+            for name in sorted(zones.ZONE_NAMES)
+            if not zones.build_vtimezone(name, FIRST, LAST)
+        ]
         assert len(missing) <= 30, missing
 
     @pytest.mark.parametrize(
@@ -494,7 +499,7 @@ class TestEveryZone:
         ],
     )
     def test_icalendar_reads_the_same_offsets(self, name):
-        component = zones.vtimezone(name, FIRST, LAST)
+        component = zones.build_vtimezone(name, FIRST, LAST)
         assert component is not None
         read = Timezone.from_ical(component.to_ical())
         assert isinstance(read, Timezone)

@@ -16,7 +16,7 @@ from ical.calendar_stream import IcsCalendarStream
 from icalendar import Calendar
 
 from feeds.domain.model import Feed
-from feeds.domain.schedule import MOST, entries_of
+from feeds.domain.schedule import MAX_RUNS, select_entries
 from feeds.formats import ical
 from feeds.upstream import fields as values
 from tests.formats.test_golden import EVERY, event_of
@@ -216,7 +216,7 @@ def by_schedule(feed):
     """The same as the schedule has it."""
     return {
         entry.run.id: (in_utc(entry.period.start), in_utc(entry.period.end))
-        for entry in entries_of(feed)
+        for entry in select_entries(feed)
         if not (entry.run.cancelled and feed.options.cancelled == "drop")
     }
 
@@ -391,9 +391,9 @@ class TestRFC5545Section36Components:
         assert list(vevents(late, early)) == ["early", "late"]
 
     def test_at_most_a_thousand_runs_are_shown_and_the_rest_is_logged(self, caplog):
-        runs = [a_run(id=f"r{n}", start_time=time(n // 60, n % 60)) for n in range(MOST + 1)]
+        runs = [a_run(id=f"r{n}", start_time=time(n // 60, n % 60)) for n in range(MAX_RUNS + 1)]
         data = rendered(an_event(*runs))
-        assert MOST == 1000
+        assert MAX_RUNS == 1000
         assert set(blocks(data)) == {run.id for run in runs[1:]}
         assert [record.getMessage() for record in caplog.records] == [
             f"{PAGE}.ics: 1001 runs, the last 1000 are shown"
@@ -656,13 +656,13 @@ class TestRFC5545Section387ChangeManagement:
     @whatever_is_asked_for
     def test_every_event_tells_when_it_was_made_and_changed(self, options):
         for feed, _, calendar in samples(options):
-            stamps = {entry.run.id: entry.stamp for entry in entries_of(feed)}
+            revisions = {entry.run.id: entry.revision for entry in select_entries(feed)}
             for event in calendar.all("VEVENT"):
-                stamp = stamps[re.split("[/@]", event.value("UID"))[0]]
-                changed = f"{stamp.last_modified:%Y%m%dT%H%M%SZ}"
+                revision = revisions[re.split("[/@]", event.value("UID"))[0]]
+                changed = f"{revision.last_modified:%Y%m%dT%H%M%SZ}"
                 assert event.value("DTSTAMP") == event.value("LAST-MODIFIED") == changed
-                assert event.value("CREATED") == f"{stamp.created:%Y%m%dT%H%M%SZ}"
-                assert event.value("SEQUENCE") == str(stamp.sequence)
+                assert event.value("CREATED") == f"{revision.created:%Y%m%dT%H%M%SZ}"
+                assert event.value("SEQUENCE") == str(revision.sequence)
 
     def test_created_is_when_it_was_seen_and_the_others_when_it_changed(self):
         edition = an_edition(
@@ -903,7 +903,11 @@ def clean(tidy):
 
 
 class TestAnyText:
-    @given(name=clean(values.line), label=clean(values.line), place=clean(values.line))
+    @given(
+        name=clean(values.clean_line),
+        label=clean(values.clean_line),
+        place=clean(values.clean_line),
+    )
     @example(name=HOSTILE, label=HOSTILE, place=HOSTILE)
     def test_names_and_places_arrive_as_they_were(self, name, label, place):
         runs = [a_run(distance_label=label), a_run(id="other", date=date(2025, 6, 15))]
@@ -920,7 +924,7 @@ class TestAnyText:
         title = grammar.all("VEVENT")[0].line("X-APPLE-STRUCTURED-LOCATION")
         assert title.parameters["X-TITLE"] == strict.events[0].location
 
-    @given(text=clean(values.prose))
+    @given(text=clean(values.clean_text))
     @example(text=f"{HOSTILE}\n\n{HOSTILE}")
     def test_a_description_arrives_as_it_was(self, text):
         data = rendered(an_event(a_run(), description=text))
@@ -929,9 +933,9 @@ class TestAnyText:
         assert str(loose["DESCRIPTION"]).endswith(f"{PAGE}\n\n{text}")
         assert strict.description == str(loose["DESCRIPTION"])
 
-    @given(text=clean(values.prose))
+    @given(text=clean(values.clean_text))
     def test_no_text_breaks_a_line(self, text):
-        name = values.line(text)
+        name = values.clean_line(text)
         data = rendered(an_event(a_run(), name=name, description=text, location=name))
         for line in data.split(b"\r\n"):
             assert not re.search(rb"[\r\n]", line)

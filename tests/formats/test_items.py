@@ -9,13 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds.domain.changes import SILENT, groups, recorded
-from feeds.domain.delisting import with_unlisted
+from feeds.domain.changes import KINDS_WITHOUT_ITEM, append_changes, group_changes
+from feeds.domain.delisting import mark_unlisted
 from feeds.domain.model import Change, Feed, Kind, Options, State
-from feeds.domain.options import keeps
-from feeds.domain.schedule import MOST, entries_of, last_modified, leavings, over
+from feeds.domain.options import selects
+from feeds.domain.schedule import (
+    MAX_RUNS,
+    compute_last_modified,
+    find_ended,
+    find_removal_times,
+    select_entries,
+)
 from feeds.formats import FORMATS
-from feeds.formats.items import MOST_CHANGES, items, marks
+from feeds.formats.items import MAX_CHANGE_ITEMS, build_items, find_turn_times
 from feeds.text import wording
 from tests.service.test_revisions import first, then
 from tests.support.factories import HOME, NOW, PAGE, a_feed, a_run, an_edition, an_event
@@ -59,7 +65,7 @@ def with_(run, **fields):
 
 def published(known, event, now=LATER):
     """The next edition, of a complete document with these runs."""
-    return then(known, with_unlisted(event, known.event, over(known, HOME, now), now), now)
+    return then(known, mark_unlisted(event, known.event, find_ended(known, HOME, now), now), now)
 
 
 def story(*events, every=HOUR):
@@ -74,7 +80,7 @@ def feed_of(edition, now=None, extension="rss", **options):
     """The feed of an edition as it is at a time: by the last mark that has passed."""
     chosen = Options(**options)
     feed = Feed(
-        title=wording.title(edition.event, chosen),
+        title=wording.build_feed_title(edition.event, chosen),
         page=PAGE,
         source=f"{PAGE}.{extension}",
         timezone=HOME,
@@ -86,7 +92,7 @@ def feed_of(edition, now=None, extension="rss", **options):
 
 
 def items_of(edition, now=None, **options):
-    return items(feed_of(edition, now, **options))
+    return build_items(feed_of(edition, now, **options))
 
 
 def told(edition, now=None, **options):
@@ -466,7 +472,7 @@ def a_history(ages):
     for number, age in enumerate(sorted(ages, reverse=True)):
         kind = (Kind.SOLD_OUT, Kind.PLACES_AGAIN)[number % 2]
         change = Change(run="ten", kind=kind, was=state, now=state, noticed=NOW - age)
-        known = recorded(known, [change])
+        known = append_changes(known, [change])
     return an_edition(race(TEN), seen=NOW - timedelta(days=300), changes=known)
 
 
@@ -494,7 +500,7 @@ class TestMost:
         assert items_of(edition, NOW) == items_of(edition, NOW + 300 * DAY)
 
     def test_there_are_fifty(self):
-        assert MOST_CHANGES == 50
+        assert MAX_CHANGE_ITEMS == 50
 
     def test_a_filtered_feed_counts_its_own(self):
         history = a_history([day * DAY for day in range(60)])
@@ -714,7 +720,7 @@ class TestOrder:
         feed = a_feed(race(TEN), other)
         late, early = an_edition(race(TEN), seen=LATER), an_edition(other)
         feed = structs.replace(feed, editions=(early, late))
-        assert [each.guid for each in items(feed)] == ["ten@intervals.run", "x@intervals.run"]
+        assert [each.guid for each in build_items(feed)] == ["ten@intervals.run", "x@intervals.run"]
 
 
 HOSTILE = """<script>alert('x')</script><img src=x onerror="alert(1)"> & </p> &lt;b&gt; ]]>"""
@@ -772,7 +778,11 @@ class TestHtml:
 def rendered(edition, now, extension="rss", **options):
     """The bytes of a feed and its Last-Modified, None if it has no entry."""
     feed = feed_of(edition, now, extension, **options)
-    return (FORMATS[extension].render(feed), last_modified(feed)) if entries_of(feed) else None
+    return (
+        (FORMATS[extension].render(feed), compute_last_modified(feed))
+        if select_entries(feed)
+        else None
+    )
 
 
 class TestMarks:
@@ -807,8 +817,8 @@ class TestMarks:
     )
     def test_they_are_those_of_the_runs_that_a_feed_has(self, options, expected, left):
         feed = feed_of(self.EDITION, NOW, **options)
-        assert set(marks(feed)) == expected
-        assert set(leavings(feed)) == left
+        assert set(find_turn_times(feed)) == expected
+        assert set(find_removal_times(feed)) == left
 
     def test_they_are_not_those_of_the_time_before_a_run_came_to_a_feed(self):
         edition = published(
@@ -816,8 +826,8 @@ class TestMarks:
             race(with_(TEN, distance_standard="5K", **WINDOW)),
             OPENS + HOUR,
         )
-        assert set(marks(feed_of(edition, distance=("5K",)))) == {CLOSES}
-        assert set(marks(feed_of(edition))) == {OPENS, CLOSES}
+        assert set(find_turn_times(feed_of(edition, distance=("5K",)))) == {CLOSES}
+        assert set(find_turn_times(feed_of(edition))) == {OPENS, CLOSES}
 
     def test_the_bytes_change_at_each_of_them_and_at_no_other_time(self):
         turns = sorted({OPENS, OPENS + HOUR, CLOSES, self.LEFT})
@@ -854,7 +864,9 @@ class TestMarks:
             left = with_(HALF, unlisted=LATER, withdrawn=not ended)
             edition = then(first(event), structs.replace(event, runs=(TEN, left)))
             before, after = (
-                next(each for each in entries_of(feed_of(edition, now, "ics")) if each.run == TEN)
+                next(
+                    each for each in select_entries(feed_of(edition, now, "ics")) if each.run == TEN
+                )
                 for now in (LATER, LATER + 31 * DAY)
             )
             assert before == after
@@ -970,7 +982,7 @@ class TestLastModified:
         assert self.moved(edition, edition, at - SECOND, at, "ics") == set()
         moved = self.moved(edition, edition, at - SECOND, at, "rss")
         assert moved == {self.ALL, self.TEN_ONLY, self.TENS, self.BOTH}
-        assert last_modified(feed_of(edition, at + HOUR)) == at
+        assert compute_last_modified(feed_of(edition, at + HOUR)) == at
 
     def test_a_run_that_leaves_moves_that_of_the_feeds_that_had_it(self):
         edition = published(first(self.event()), race(*self.RUNS[1:]), AFTER)
@@ -978,7 +990,7 @@ class TestLastModified:
         for extension in FORMATS:
             moved = self.moved(edition, edition, left - SECOND, left, extension)
             assert moved == {self.ALL, self.TENS, self.BOTH}
-            assert last_modified(feed_of(edition, left + DAY, extension)) == left
+            assert compute_last_modified(feed_of(edition, left + DAY, extension)) == left
 
 
 PARTS = {
@@ -1068,8 +1080,8 @@ class TestLives:
         for now, edition in lived(steps):
             for number, options in enumerate(CHANNELS):
                 feed = feed_of(edition, now, **options)
-                shown = {entry.run.id for entry in entries_of(feed)}
-                found = items(feed)
+                shown = {entry.run.id for entry in select_entries(feed)}
+                found = build_items(feed)
                 guids = {each.guid for each in found}
                 assert len(guids) == len(found)
                 assert [each.published for each in found] == sorted(
@@ -1080,9 +1092,9 @@ class TestLives:
                     assert each.published <= now
                     came = each.guid.partition("@")[0] in shown - last[number]
                     assert before is None or each.published > before or came
-                for group in groups(each for each in edition.changes if each.noticed == now):
+                for group in group_changes(each for each in edition.changes if each.noticed == now):
                     told = {each.run for each in group} & shown
-                    if told and group[0].kind not in SILENT:
+                    if told and group[0].kind not in KINDS_WITHOUT_ITEM:
                         assert [
                             each
                             for each in new
@@ -1098,30 +1110,30 @@ class TestLives:
         *_, (_, edition) = lived(steps)
         for options in CHANNELS:
             unread = structs.replace(feed_of(edition, **options), at=None)
-            turns = {*marks(unread), *leavings(unread)}
+            turns = {*find_turn_times(unread), *find_removal_times(unread)}
             for at in turns:
                 before, after = (
-                    items(feed_of(edition, each, **options)) for each in (at - SECOND, at)
+                    build_items(feed_of(edition, each, **options)) for each in (at - SECOND, at)
                 )
                 assert before != after
             windows = {OPENS, CLOSES, *(turn + DAY for turn in turns)}
             for at in sorted(windows | turns):
                 exactly = structs.replace(unread, at=at)
-                assert items(feed_of(edition, at, **options)) == items(exactly)
+                assert build_items(feed_of(edition, at, **options)) == build_items(exactly)
 
     @given(lives)
     @settings(max_examples=25, deadline=None)
     def test_an_item_of_a_feed_tells_only_of_its_runs(self, steps):
         *_, (now, edition) = lived(steps)
         for options in CHANNELS:
-            kept = {run.id for run in edition.event.runs if keeps(Options(**options), run)}
+            kept = {run.id for run in edition.event.runs if selects(Options(**options), run)}
             for each in items_of(edition, now, **options):
                 assert each.guid.partition("@")[0] in kept | {"harbor"}
 
 
 class TestMany:
     def test_runs_past_the_most_have_neither_items_of_their_own_nor_marks(self):
-        runs = [with_(TEN, id=f"r{number:04}", **WINDOW) for number in range(MOST + 1)]
+        runs = [with_(TEN, id=f"r{number:04}", **WINDOW) for number in range(MAX_RUNS + 1)]
         feed = structs.replace(a_feed(race(*runs)), at=None)
-        assert len(items(feed)) == MOST
-        assert len(list(marks(feed))) == 2 * MOST
+        assert len(build_items(feed)) == MAX_RUNS
+        assert len(list(find_turn_times(feed))) == 2 * MAX_RUNS

@@ -14,7 +14,7 @@ from msgspec import structs
 
 from feeds.domain.model import Change, Kind, State
 from feeds.formats import ical, jsonfeed
-from feeds.formats.items import items
+from feeds.formats.items import build_items
 from feeds.upstream import fields as values
 from tests.formats.test_golden import EVERY, feed_of
 from tests.support.factories import HOME, NOW, PAGE, a_feed, a_run, an_edition, an_event
@@ -65,7 +65,7 @@ class TestTheFeed:
 
     @pytest.mark.parametrize("id_", EVERY)
     def test_has_the_items_of_the_channel_in_its_order(self, id_):
-        told = [(each.guid, each.title, each.html) for each in items(feed_of(id_, "rss"))]
+        told = [(each.guid, each.title, each.html) for each in build_items(feed_of(id_, "rss"))]
 
         assert [
             (item["id"], item["title"], item["content_html"]) for item in sample(id_)["items"]
@@ -93,10 +93,14 @@ class TestTheFeed:
 
     @given(st.text(max_size=40), st.text(max_size=40))
     def test_any_text_comes_back_as_it_was(self, name, description):
-        name = values.line(name) or "Run"
-        feed = rendered(an_event(a_run(), name=name, location=values.line(description) or None))
+        name = values.clean_line(name) or "Run"
+        feed = rendered(
+            an_event(a_run(), name=name, location=values.clean_line(description) or None)
+        )
 
-        assert feed["items"][0]["_intervals"].get("location") == (values.line(description) or None)
+        assert feed["items"][0]["_intervals"].get("location") == (
+            values.clean_line(description) or None
+        )
         assert isinstance(feed["title"], str)
 
 

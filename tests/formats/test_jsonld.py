@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from feeds.domain.changes import changes, recorded
-from feeds.domain.schedule import SHOWN_UNLISTED, entries
+from feeds.domain.changes import append_changes, find_changes
+from feeds.domain.schedule import UNLISTED_SHOWN_FOR, build_entries
 from feeds.formats import jsonld
 from tests.formats.test_golden import EVERY, feed_of
 from tests.support.factories import HOME, NOW, PAGE, a_feed, a_run, an_edition, an_event
@@ -22,7 +22,7 @@ GEO = {"@type": "GeoCoordinates", "latitude": 41.9, "longitude": -87.6}
 
 
 def the_event(*runs, **fields):
-    return jsonld.document(a_feed(an_event(*runs, **fields)))
+    return jsonld.build_document(a_feed(an_event(*runs, **fields)))
 
 
 def the_run(event=(), **fields):
@@ -34,11 +34,11 @@ def history(*events):
     """The document of the last of these versions of an event, told one after the other."""
     editions = [an_edition(events[0])]
     for event in events[1:]:
-        before, after = entries(editions[-1], HOME), entries(an_edition(event), HOME)
+        before, after = build_entries(editions[-1], HOME), build_entries(an_edition(event), HOME)
         noticed = NOW + len(editions) * timedelta(hours=1)
-        known = recorded(editions[-1].changes, changes(before, after, noticed))
+        known = append_changes(editions[-1].changes, find_changes(before, after, noticed))
         editions.append(an_edition(event, changes=known))
-    return jsonld.document(structs.replace(a_feed(events[-1]), editions=(editions[-1],)))
+    return jsonld.build_document(structs.replace(a_feed(events[-1]), editions=(editions[-1],)))
 
 
 def moved(*versions):
@@ -92,11 +92,11 @@ class TestTheDocument:
         assert (told["@id"], told["name"], told["offers"]["url"]) == (PAGE, "Harbor Run", CLUB)
         assert told["startDate"] == "2025-06-14T08:00:00-05:00"
         assert not {"subEvent", "description", "endDate", "location", "organizer"} & told.keys()
-        left = structs.replace(a_feed(an_event(a_run(unlisted=NOW))), at=NOW + SHOWN_UNLISTED)
-        assert "subEvent" not in jsonld.document(left)
+        left = structs.replace(a_feed(an_event(a_run(unlisted=NOW))), at=NOW + UNLISTED_SHOWN_FOR)
+        assert "subEvent" not in jsonld.build_document(left)
 
     def test_has_all_runs_and_walks_in_the_order_of_time_whatever_the_options(self):
-        told = jsonld.document(a_feed(an_event(at(9), at(8, walking=True)), run=("at9",)))
+        told = jsonld.build_document(a_feed(an_event(at(9), at(8, walking=True)), run=("at9",)))
         assert [run["sport"] for run in told["subEvent"]] == ["Walking", "Running"]
         assert [run["@id"] for run in told["subEvent"]] == [f"{PAGE}?run=at8", f"{PAGE}?run=at9"]
 
@@ -236,7 +236,7 @@ class TestTheText:
     def test_does_not_end_its_script_nor_lose_a_character(self):
         lines = dict.fromkeys(("name", "location", "description"), HOSTILE)
         run = a_run(distance_label=HOSTILE, registration_url=f"{CLUB}?a&b='</script>")
-        text = jsonld.text(a_feed(an_event(run, **lines)))
+        text = jsonld.render_script(a_feed(an_event(run, **lines)))
 
         assert not set("<>&\u2028\u2029") & set(text)
         assert json.loads(text) == the_event(run, **lines)
@@ -244,6 +244,6 @@ class TestTheText:
 
     @pytest.mark.parametrize("id_", EVERY)
     def test_of_no_sample_tells_what_is_not_known(self, id_):
-        told = jsonld.text(feed_of(id_, "ics"))
-        assert json.loads(told) == jsonld.document(feed_of(id_, "ics"))
+        told = jsonld.render_script(feed_of(id_, "ics"))
+        assert json.loads(told) == jsonld.build_document(feed_of(id_, "ics"))
         assert '":null' not in told

@@ -13,9 +13,20 @@ from msgspec import structs
 
 from feeds.domain import schedule
 from feeds.domain.memo import BESIDES, Memo, memo
-from feeds.domain.model import Change, Doubt, Edition, Event, Feed, Kind, Options, Run, Stamp, State
+from feeds.domain.model import (
+    Change,
+    Edition,
+    Event,
+    Feed,
+    Kind,
+    Options,
+    PendingRemoval,
+    Revision,
+    Run,
+    State,
+)
 from feeds.formats import FORMATS, ical, jsonld
-from feeds.service.revisions import revised
+from feeds.service.revisions import revise
 from feeds.text import wording
 from tests.support.factories import HOME, NOW, PAGE, a_feed, a_run, an_edition, an_event
 
@@ -92,14 +103,14 @@ MOVE = Change(
 EDITIONS: dict[str, list[Any]] = {
     "event": [],  # its fields are above
     "fetched": [NOW + timedelta(hours=1)],
-    "stamps": [{}],
+    "revisions": [{}],
     "changes": [
         (MOVE,),
         (structs.replace(MOVE, was=structs.replace(MOVE.was, start="2025-06-13")),),
         (structs.replace(MOVE, kind=Kind.SOLD_OUT, nth=2),),
     ],
     "gone": [NOW],
-    "doubt": [Doubt("gone", NOW)],
+    "pending": [PendingRemoval("gone", NOW)],
     "deployment": ["next"],
     "etag": ['"2"'],
     "version": [2],
@@ -156,10 +167,11 @@ def with_edition(feed: Feed, **fields: Any) -> Feed:
     return structs.replace(feed, editions=(structs.replace(feed.editions[0], **fields),))
 
 
-def with_stamp(feed: Feed, **fields: Any) -> Feed:
-    stamps = feed.editions[0].stamps
+def with_revision(feed: Feed, **fields: Any) -> Feed:
+    revisions = feed.editions[0].revisions
     return with_edition(
-        feed, stamps={id_: structs.replace(stamp, **fields) for id_, stamp in stamps.items()}
+        feed,
+        revisions={id_: structs.replace(revision, **fields) for id_, revision in revisions.items()},
     )
 
 
@@ -170,7 +182,7 @@ def with_options(feed: Feed, **fields: Any) -> Feed:
 KINDS: tuple[tuple[type, dict[str, list[Any]], Callable[..., Feed]], ...] = (
     (Run, RUNS, with_run),
     (Event, EVENTS, with_event),
-    (Stamp, STAMPS, with_stamp),
+    (Revision, STAMPS, with_revision),
     (Options, OPTIONS, with_options),
     (Edition, EDITIONS, with_edition),
     (Feed, FEEDS, structs.replace),
@@ -190,27 +202,30 @@ def forget() -> None:
 
 def in_formats(feed: Feed) -> dict[str, object]:
     """What it is in all formats, and since when; a feed without entries is none."""
-    if not schedule.entries_of(feed):
+    if not schedule.select_entries(feed):
         return {}
     told = {extension: format_.render(feed) for extension, format_ in FORMATS.items()}
-    return told | {"page": jsonld.text(feed), "changed": schedule.last_modified(feed)}
+    return told | {
+        "page": jsonld.render_script(feed),
+        "changed": schedule.compute_last_modified(feed),
+    }
 
 
 def rendered(feed: Feed) -> tuple[object, ...]:
-    """The feed in all formats, when they change by themselves, and the stamps that it gets."""
+    """The feed in all formats, when they change by themselves, and the revisions that it gets."""
     edition, now = feed.editions[0], NOW + timedelta(days=1)
     known = structs.replace(edition, deployment="before")
     return (
         in_formats(feed),
         [list(format_.marks(feed)) for format_ in FORMATS.values()],
-        revised(None, edition, now, feed.timezone, feed.page),
-        revised(known, edition, now, feed.timezone, feed.page),
+        revise(None, edition, now, feed.timezone, feed.page),
+        revise(known, edition, now, feed.timezone, feed.page),
     )
 
 
 def publish(known: Edition | None, event: Event) -> Edition:
-    edition = Edition(event=event, fetched=NOW, stamps=known.stamps if known else {})
-    return revised(known, edition, NOW + timedelta(hours=bool(known)), HOME, PAGE)
+    edition = Edition(event=event, fetched=NOW, revisions=known.revisions if known else {})
+    return revise(known, edition, NOW + timedelta(hours=bool(known)), HOME, PAGE)
 
 
 def a_feed_of(edition: Edition, extension: str) -> Feed:
@@ -228,11 +243,11 @@ PASTS = {
 SILENT = {
     "Event.organization_id",
     "Event.slug",
-    "Stamp.content",
-    "Stamp.schedule",
+    "Revision.content",
+    "Revision.schedule",
     "Options.download",
     "Edition.fetched",
-    "Edition.doubt",
+    "Edition.pending",
     "Edition.deployment",
     "Edition.etag",
     "Edition.version",
@@ -316,13 +331,13 @@ class TestARefresh:
 
 def told_of(monkeypatch):
     """The ids of those that a text is made of from now on."""
-    told, facts = [], wording.facts
+    told, facts = [], wording.list_facts
 
     def noted(entry):
         told.append(entry.run.id)
         return facts(entry)
 
-    monkeypatch.setattr(wording, "facts", noted)
+    monkeypatch.setattr(wording, "list_facts", noted)
     return told
 
 

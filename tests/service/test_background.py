@@ -7,9 +7,9 @@ from threading import Event
 import pytest
 
 from feeds.app import assemble
-from feeds.domain.freshness import LOOK, Rate
-from feeds.service.background import Refresher
-from feeds.service.editions import Newsroom
+from feeds.domain.freshness import INVALIDATION_INTERVAL, Rate
+from feeds.service.background import BackgroundRefresher
+from feeds.service.editions import Editions
 from tests.support.processes import PATIENCE, settings_for, until
 
 DAY = timedelta(days=1)
@@ -23,8 +23,8 @@ class World:
         web, worker = assemble(settings, clock), assemble(settings, clock)
         worker.since()
         self.upstream, self.clock = upstream, clock
-        self.newsroom = Newsroom(web.editor, web.reporter, web.database, clock)
-        self.refresher = Refresher(worker.editor, worker.reporter, worker.database, clock)
+        self.newsroom = Editions(web.editor, web.reporter, web.database, clock)
+        self.refresher = BackgroundRefresher(worker.editor, worker.reporter, worker.database, clock)
         self.database = worker.database
 
     def publish(self, **days):
@@ -170,4 +170,4 @@ def test_it_waits_between_two_looks_after_a_refusal_that_is_over(world, clock, m
     refusal = clock() - timedelta(minutes=5)
     monkeypatch.setattr(world.refresher, "_closed", refusal)
     assert world.round() == []
-    assert world.refresher._pause() == LOOK.total_seconds()
+    assert world.refresher._pause() == INVALIDATION_INTERVAL.total_seconds()

@@ -7,7 +7,7 @@ from time import monotonic
 
 import pytest
 
-from feeds.service.bulkhead import GLANCE, MOST, STALLED_AFTER, Crowd
+from feeds.service.bulkhead import GLANCE, MOST, STALLED_AFTER, Bulkhead
 from tests.support.processes import PATIENCE
 
 A_MOMENT = 0.001
@@ -60,7 +60,7 @@ class Waiter:
 @pytest.fixture
 def crowded(seconds):
     """A crowd that waits for one refresh, with five more than may if that takes too long."""
-    crowd = Crowd()
+    crowd = Bulkhead()
     crowd.begun()
     waiters = [Waiter(crowd) for _ in range(MOST + 5)]
     yield crowd, waiters
@@ -76,7 +76,7 @@ def what_they_do(waiters):
 
 class TestWaiting:
     def test_ends_when_the_answer_comes(self):
-        done, crowd = Flag(), Crowd()
+        done, crowd = Flag(), Bulkhead()
         answers: Queue[bool] = Queue()
         crowd.begun()
         threads = [
@@ -89,8 +89,8 @@ class TestWaiting:
         assert [answers.get(timeout=PATIENCE / 2) for _ in threads] == [True] * 3
 
     def test_takes_an_answer_that_is_there_already(self, seconds):
-        assert Crowd().wait(lambda _: True, seconds.now + 1)
-        assert Crowd().wait(lambda _: True, seconds.now - 1), "even one who has no time left"
+        assert Bulkhead().wait(lambda _: True, seconds.now + 1)
+        assert Bulkhead().wait(lambda _: True, seconds.now - 1), "even one who has no time left"
 
     def test_ends_at_its_end_without_one(self, seconds):
         waited = []
@@ -100,7 +100,7 @@ class TestWaiting:
             seconds.now += left
             return False
 
-        assert not Crowd().wait(take, seconds.now + 2.5 * GLANCE)
+        assert not Bulkhead().wait(take, seconds.now + 2.5 * GLANCE)
         assert waited == pytest.approx([GLANCE, GLANCE, GLANCE / 2, 0])
 
     def test_takes_an_answer_that_comes_at_the_end(self, seconds):
@@ -108,7 +108,7 @@ class TestWaiting:
             seconds.now += left
             return left == 0
 
-        assert Crowd().wait(take, seconds.now + GLANCE)
+        assert Bulkhead().wait(take, seconds.now + GLANCE)
 
 
 class TestACrowd:

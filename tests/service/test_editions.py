@@ -22,19 +22,19 @@ from feeds.errors import (
     EventGone,
     EventNotFound,
     Forbidden,
-    Spent,
-    StorageAway,
-    TimedOut,
-    Unavailable,
+    QuotaExhausted,
+    StorageUnavailable,
     UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnavailable,
 )
 from feeds.sandbox import SANDBOX_KEY
-from feeds.service.editions import Newsroom
-from feeds.service.refresh import Reporter
-from feeds.service.update import Editor
+from feeds.service.editions import Editions
+from feeds.service.refresh import Refresh
+from feeds.service.update import Updater
 from feeds.store.database import Database
-from feeds.store.leases import Busy, Claim
-from feeds.upstream.client import Intervals
+from feeds.store.leases import Lease, Leased
+from feeds.upstream.client import IntervalsClient
 from tests.support.processes import PATIENCE, START, Clock, Upstream, until
 
 DAY = "2026-06-13"
@@ -89,8 +89,8 @@ def patience(monkeypatch):
     """Have requests wait for a refresh as long as tests do; or for so many seconds."""
 
     def for_seconds(seconds, cold=PATIENCE):
-        monkeypatch.setattr("feeds.domain.freshness.PATIENCE", seconds)
-        monkeypatch.setattr("feeds.domain.freshness.PATIENCE_COLD", cold)
+        monkeypatch.setattr("feeds.domain.freshness.MAX_WAIT", seconds)
+        monkeypatch.setattr("feeds.domain.freshness.MAX_WAIT_COLD", cold)
 
     for_seconds(PATIENCE)
     return for_seconds
@@ -132,14 +132,14 @@ def newsroom(upstream, tmp_path, clock):
             "public_url": "https://feeds.example.org",
             "rate": Rate(1000, timedelta(minutes=1), 500),
         }
-        editor = Editor(
-            Intervals(upstream.url, SANDBOX_KEY),
+        editor = Updater(
+            IntervalsClient(upstream.url, SANDBOX_KEY),
             database,
             clock,
             fingerprint=fingerprint,
             **settings | changes,
         )
-        return Newsroom(editor, Reporter(editor, database, clock), database, clock)
+        return Editions(editor, Refresh(editor, database, clock), database, clock)
 
     return make
 
@@ -279,7 +279,7 @@ class TestTwoProcesses:
             gate.let_pass(1 - first)
             after = result(asking[1 - first])
         assert told(before) == told(after) == told(stored(tmp_path))
-        assert before.stamps == after.stamps == stored(tmp_path).stamps
+        assert before.revisions == after.revisions == stored(tmp_path).revisions
         assert len(told(before)) == 1
         assert two.upstream.asked == ["harbor"] * 3
 
@@ -377,7 +377,7 @@ class TestWaiting:
         one = newsroom()
         with hold() as gate:
             began = time.monotonic()
-            with pytest.raises(TimedOut):
+            with pytest.raises(UpstreamTimeout):
                 one.current("harbor")
             assert time.monotonic() - began >= 1
             gate.has_one_more()
@@ -394,7 +394,7 @@ class TestWaiting:
         edit(upstream, soldOut=True)
         clock.advance(hours=2)
         with monkeypatch.context() as fault:
-            fault.setattr("feeds.service.update.revised", lambda *_: 1 / 0)
+            fault.setattr("feeds.service.update.revise", lambda *_: 1 / 0)
             assert one.current("harbor").failed
         assert "ZeroDivisionError" in caplog.text
         clock.advance(seconds=60)
@@ -499,7 +499,7 @@ class TestTheBudget:
             with pytest.raises(UpstreamError) as refusal:
                 one.current(f"guess{number}")
             guessed.append(type(refusal.value))
-        assert guessed == [EventNotFound] * 11 + [Spent] * 39
+        assert guessed == [EventNotFound] * 11 + [QuotaExhausted] * 39
         clock.advance(hours=2)
         assert not one.current("harbor").failed
 
@@ -508,7 +508,7 @@ class TestTheBudget:
         for number in range(12):
             with pytest.raises(EventNotFound):
                 one.current(f"guess{number}")
-        with pytest.raises(Spent) as refusal:
+        with pytest.raises(QuotaExhausted) as refusal:
             one.current("another")
         wait = refusal.value.retry_at - clock()
         assert timedelta(hours=1) < wait < timedelta(hours=2)
@@ -558,7 +558,7 @@ class TestLateAnswers:
             newer = result(quick)
             gate.let_pass(0)
             assert result(late) == newer
-        assert stored(tmp_path).doubt is None
+        assert stored(tmp_path).pending is None
 
     @pytest.mark.parametrize("changed", [False, True], ids=["not-modified", "modified"])
     def test_its_validator_is_not_taken_for_that_of_what_another_process_saved(
@@ -610,7 +610,7 @@ class TestDoubts:
         document = upstream.document("harbor")
         upstream.delete("harbor")
         edition = two.one.current("harbor").edition
-        assert (edition.doubt.since, edition.gone) == (clock(), None)
+        assert (edition.pending.since, edition.gone) == (clock(), None)
         return SimpleNamespace(document=document, until=clock() + 60 * SECOND)
 
     def test_the_other_one_does_not_ask_again_within_a_minute(self, two, doubted, upstream):
@@ -624,7 +624,7 @@ class TestDoubts:
     def test_the_other_ones_answer_a_minute_later_is_the_second(self, two, doubted, tmp_path):
         two.other_clock.now = doubted.until
         edition = two.other.current("harbor").edition
-        assert (edition.gone, edition.doubt) == (doubted.until, None)
+        assert (edition.gone, edition.pending) == (doubted.until, None)
         assert told(edition) == [(Kind.NO_LONGER_LISTED, doubted.until)]
         assert stored(tmp_path) == edition
 
@@ -638,18 +638,18 @@ class TestDoubts:
                 gate.let_pass(number)
                 assert result(each).gone is None
         assert stored(tmp_path).gone is None
-        assert stored(tmp_path).doubt.since in (two.clock(), two.other_clock())
+        assert stored(tmp_path).pending.since in (two.clock(), two.other_clock())
 
     def test_a_document_that_the_other_one_gets_in_between_clears_it(
         self, two, doubted, upstream, clock
     ):
         upstream.put("harbor", doubted.document)
         two.other_clock.now = doubted.until
-        assert two.other.current("harbor").edition.doubt is None
+        assert two.other.current("harbor").edition.pending is None
         upstream.delete("harbor")
         clock.now = two.other_clock() + timedelta(hours=2)
         edition = two.one.current("harbor").edition
-        assert (edition.gone, edition.doubt.since) == (None, clock())
+        assert (edition.gone, edition.pending.since) == (None, clock())
 
     def test_a_list_of_runs_that_was_emptied_is_not_the_same_doubt(
         self, two, doubted, upstream, clock
@@ -657,7 +657,7 @@ class TestDoubts:
         upstream.put("harbor", doubted.document | {"runs": []})
         two.other_clock.now = doubted.until
         edition = two.other.current("harbor").edition
-        assert (edition.doubt.of, edition.doubt.since) == ("emptied", doubted.until)
+        assert (edition.pending.reason, edition.pending.since) == ("emptied", doubted.until)
         assert [run.unlisted for run in edition.event.runs] == [None]
 
     def test_what_is_in_doubt_is_asked_for_without_a_validator(self, newsroom, upstream, clock):
@@ -666,7 +666,7 @@ class TestDoubts:
         document = upstream.document("harbor")
         upstream.put("harbor", document | {"runs": []})
         clock.advance(hours=2)
-        assert one.current("harbor").edition.doubt
+        assert one.current("harbor").edition.pending
         clock.advance(seconds=60)
         assert one.current("harbor").edition.event.runs[0].unlisted == clock()
         assert upstream.statuses == [200] * 3
@@ -707,7 +707,7 @@ class TestNotModified:
             after = one.current("harbor")
             assert after.edition.event is before.event, "nothing was decoded"
             assert (after.edition.fetched, after.max_age.at(clock.timestamp())) == (clock(), 3600)
-            assert (after.edition.stamps, after.edition.changes) == (before.stamps, ())
+            assert (after.edition.revisions, after.edition.changes) == (before.revisions, ())
         assert upstream.statuses == [200, 304, 304, 304]
         assert stored(tmp_path).fetched == clock()
 
@@ -800,7 +800,7 @@ class TestFailures:
         one = newsroom()
         upstream.answer(500, "text/plain", "")
         for _ in range(3):
-            with pytest.raises(Unavailable):
+            with pytest.raises(UpstreamUnavailable):
                 one.current("harbor")
         assert upstream.asked == ["harbor"]
         upstream.instead = None
@@ -1021,7 +1021,7 @@ class TestWhatCannotBeSaved:
 
     def test_an_event_that_is_new_is_not_asked_for(self, newsroom, upstream, tmp_path):
         one = newsroom()
-        with locked(tmp_path), pytest.raises(StorageAway):
+        with locked(tmp_path), pytest.raises(StorageUnavailable):
             one.current("harbor")
         assert upstream.calls == []
         assert one.current("harbor").edition.event.name == "Harbor"
@@ -1035,14 +1035,14 @@ class TestWhatCannotBeSaved:
         edit(upstream, eventStatus="cancelled")
         before = one.current("harbor").edition
         with closing(sqlite3.connect(tmp_path / "feeds.sqlite3")) as connection, connection:
-            for table in ("events", "stamps", "changes"):
+            for table in ("events", "revisions", "changes"):
                 connection.execute(f"DELETE FROM {table}")
         clock.advance(hours=2)
         after = one.current("harbor")
         assert not after.failed
         assert upstream.statuses[-1] == 304
         kept = stored(tmp_path)
-        assert (kept.changes, kept.stamps) == (before.changes, before.stamps)
+        assert (kept.changes, kept.revisions) == (before.changes, before.revisions)
         assert after.edition == kept
 
     def test_a_document_that_was_damaged_while_it_was_kept_is_an_error_of_the_database(
@@ -1061,7 +1061,7 @@ class TestWhatCannotBeSaved:
     ):
         one = newsroom()
         with away(tmp_path):
-            with pytest.raises(StorageAway):
+            with pytest.raises(StorageUnavailable):
                 one.current("harbor")
             assert one.nearest() == []
         assert upstream.calls == []
@@ -1073,8 +1073,8 @@ class TestADeploy:
         before = newsroom().current("harbor").edition
         clock.advance(minutes=1)
         after = newsroom(fingerprint="next").current("harbor").edition
-        assert (after.stamps, after.changes, after.fetched) == (
-            before.stamps,
+        assert (after.revisions, after.changes, after.fetched) == (
+            before.revisions,
             before.changes,
             before.fetched,
         )
@@ -1088,9 +1088,9 @@ class TestADeploy:
         clock.advance(minutes=1)
         changes = {"fingerprint": "next", "home": "Europe/Paris"}
         after = newsroom(**changes).current("harbor").edition
-        assert after.stamps["harbor-1"].last_modified == clock()
-        assert {stamp.created for stamp in after.stamps.values()} == {START}
-        assert before.stamps.keys() == after.stamps.keys()
+        assert after.revisions["harbor-1"].last_modified == clock()
+        assert {revision.created for revision in after.revisions.values()} == {START}
+        assert before.revisions.keys() == after.revisions.keys()
         clock.advance(minutes=1)
         assert newsroom(**changes).current("harbor").edition == after
         assert upstream.asked == ["harbor"]
@@ -1150,7 +1150,9 @@ class TestWhatIsRemembered:
     ):
         one, other = newsroom(), newsroom()
         with monkeypatch.context() as patched:
-            patched.setattr(one._database, "news", Database("sqlite:////nowhere/x").news)
+            patched.setattr(
+                one._database, "read_saves", Database("sqlite:////nowhere/x").read_saves
+            )
             one.current("harbor")
         other.current("harbor")
         edit(upstream, eventStatus="cancelled")
@@ -1173,7 +1175,7 @@ class TestWhatIsRemembered:
         self, newsroom, upstream, clock, monkeypatch
     ):
         one = newsroom()
-        real = one._database.claim
+        real = one._database.acquire
 
         def late(*arguments):
             claimed = real(*arguments)
@@ -1181,6 +1183,6 @@ class TestWhatIsRemembered:
             return claimed
 
         with monkeypatch.context() as patched:
-            patched.setattr(one._database, "claim", late)
-            assert isinstance(one._reporter.claim("harbor", None), Busy)
-        assert isinstance(one._reporter.claim("harbor", None), Claim)
+            patched.setattr(one._database, "acquire", late)
+            assert isinstance(one._reporter.claim("harbor", None), Leased)
+        assert isinstance(one._reporter.claim("harbor", None), Lease)

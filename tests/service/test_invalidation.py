@@ -10,10 +10,10 @@ import pytest
 import sqlalchemy as sa
 from msgspec import structs
 
-from feeds.domain.freshness import LOOK, MICROSECOND, NOTED_EVERY
-from feeds.service.invalidation import Polls
+from feeds.domain.freshness import INVALIDATION_INTERVAL, MICROSECOND, NOTED_EVERY
+from feeds.service.invalidation import Invalidation
 from feeds.store import engines
-from feeds.store.database import News
+from feeds.store.database import Saves
 from feeds.store.tables import events
 from tests.support.databases import another
 from tests.support.factories import NOW, an_edition, an_event
@@ -31,8 +31,8 @@ def clock():
 @pytest.fixture
 def polls(database, clock):
     """Those of one process, which has looked once."""
-    polls = Polls(database, clock)
-    assert polls.look() == News(0, None, 0)
+    polls = Invalidation(database, clock)
+    assert polls.look() == Saves(0, None, 0)
     return polls
 
 
@@ -101,7 +101,7 @@ class TestNotes:
         polled(polls, clock, "harbor")
         with database._engine.write() as connection:
             connection.execute(sa.update(events).values(polled=None))
-        polled(polls, clock, after=LOOK)
+        polled(polls, clock, after=INVALIDATION_INTERVAL)
         assert noted(database) == {"harbor": None}
 
     def test_are_taken_again_after_a_clock_was_put_back(self, database, polls, clock):
@@ -126,7 +126,7 @@ class TestTheTimeToLook:
     def test_comes_once_in_a_while(self, polls, clock):
         assert polls.time_to_look(clock.timestamp())
         polls.look()
-        clock.now += LOOK - MICROSECOND
+        clock.now += INVALIDATION_INTERVAL - MICROSECOND
         assert not polls.time_to_look(clock.timestamp())
         clock.now += MICROSECOND
         assert polls.time_to_look(clock.timestamp())
@@ -136,7 +136,7 @@ class TestTheTimeToLook:
         clock.now = Shared.fromtimestamp(NOW.timestamp(), UTC)
         assert polls.time_to_look(clock.timestamp())
         polls.look()
-        clock.now += LOOK
+        clock.now += INVALIDATION_INTERVAL
         with ThreadPoolExecutor(2) as threads:
             asked = [threads.submit(polls.time_to_look, clock.timestamp()) for _ in range(2)]
         assert sorted(each.result() for each in asked) == [False, True]
@@ -162,12 +162,12 @@ class TestALook:
     ):
         save(database, "harbor")
         monkeypatch.setattr(engines, "PATIENCE", 1)  # seconds that it waits for a lock
-        polls = Polls(another(url), clock)
+        polls = Invalidation(another(url), clock)
         assert polls.look() is not None
         save(database, "harbor")
         polls.note("harbor", clock())
         with database._engine.write() as connection:
-            connection.execute(sa.update(events).values(doubt=None))
+            connection.execute(sa.update(events).values(pending=None))
             assert polls.look() is None
             connection.rollback()
         assert noted(database) == {"harbor": None}
@@ -186,7 +186,7 @@ class TestALook:
             for _ in range(2):
                 assert polls.time_to_look(clock.timestamp())
                 assert polls.look() is None
-                clock.now += LOOK
+                clock.now += INVALIDATION_INTERVAL
         assert polls.time_to_look(clock.timestamp())
         assert heard(polls) == {"harbor"}
-        assert noted(database) == {"harbor": None, "lakefront": 2 * LOOK}
+        assert noted(database) == {"harbor": None, "lakefront": 2 * INVALIDATION_INTERVAL}

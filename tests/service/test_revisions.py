@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds.domain.delisting import with_unlisted, without_any
+from feeds.domain.delisting import mark_all_unlisted, mark_unlisted
 from feeds.domain.model import Edition, Event, Feed, Options, Run
-from feeds.domain.schedule import entries
+from feeds.domain.schedule import build_entries
 from feeds.formats import ical
-from feeds.service.revisions import SEQUENCE_EPOCH, revised
+from feeds.service.revisions import SEQUENCE_EPOCH, revise
 from tests.support.factories import HOME, NOW, PAGE, a_run, an_event
 
 SAT, SUN = date(2025, 6, 14), date(2025, 6, 15)
@@ -29,14 +29,14 @@ FIVE = structs.replace(
 
 def first(event, now=NOW, home=HOME, page=PAGE, **fields):
     """The first edition of an event."""
-    edition = Edition(event=event, fetched=now, stamps={}, **fields)
-    return revised(None, edition, now, home, page)
+    edition = Edition(event=event, fetched=now, revisions={}, **fields)
+    return revise(None, edition, now, home, page)
 
 
 def then(known, event, now=LATER, home=HOME, page=PAGE, **fields):
     """The next edition, as the service makes it of the one before."""
     edition = structs.replace(known, event=event, fetched=now, **fields)
-    return revised(known, edition, now, home, page)
+    return revise(known, edition, now, home, page)
 
 
 def seconds(now):
@@ -46,13 +46,13 @@ def seconds(now):
 class TestFirst:
     def test_everything_is_stamped_with_when_it_was_first_seen(self):
         edition = first(an_event(TEN, FIVE))
-        assert edition.stamps.keys() == {"harbor", "r10k", "r5k"}
-        for stamp in edition.stamps.values():
-            assert (stamp.created, stamp.last_modified) == (NOW, NOW)
-            assert stamp.sequence == seconds(NOW)
+        assert edition.revisions.keys() == {"harbor", "r10k", "r5k"}
+        for revision in edition.revisions.values():
+            assert (revision.created, revision.last_modified) == (NOW, NOW)
+            assert revision.sequence == seconds(NOW)
 
     def test_an_event_without_runs_has_a_stamp_of_its_own(self):
-        assert first(an_event()).stamps.keys() == {"harbor"}
+        assert first(an_event()).revisions.keys() == {"harbor"}
 
     def test_it_tells_no_changes(self):
         assert first(an_event(TEN, FIVE)).changes == ()
@@ -62,16 +62,16 @@ class TestFirst:
         assert edition == Edition(
             event=an_event(TEN),
             fetched=NOW,
-            stamps=edition.stamps,
+            revisions=edition.revisions,
             deployment="one",
             version=3,
         )
 
     def test_digests_are_the_same_on_any_day_and_of_any_history(self):
         one, two = first(an_event(TEN)), first(an_event(TEN), LATER)
-        for id_, stamp in one.stamps.items():
-            assert stamp.content == two.stamps[id_].content
-            assert stamp.schedule == two.stamps[id_].schedule
+        for id_, revision in one.revisions.items():
+            assert revision.content == two.revisions[id_].content
+            assert revision.schedule == two.revisions[id_].schedule
 
 
 class TestNothingChanged:
@@ -79,14 +79,14 @@ class TestNothingChanged:
         known = edition = first(an_event(TEN, FIVE))
         for hour in range(1, 1001):
             edition = then(edition, an_event(TEN, FIVE), NOW + timedelta(hours=hour))
-        assert edition.stamps == known.stamps
+        assert edition.revisions == known.revisions
         assert edition.changes == ()
         assert edition.fetched == NOW + timedelta(hours=1000)
 
     def test_runs_in_another_order_move_nothing(self):
         known = first(an_event(TEN, FIVE))
         edition = then(known, an_event(FIVE, TEN))
-        assert (edition.stamps, edition.changes) == (known.stamps, ())
+        assert (edition.revisions, edition.changes) == (known.revisions, ())
 
     @pytest.mark.parametrize(
         "fields",
@@ -96,17 +96,17 @@ class TestNothingChanged:
     def test_what_shows_in_no_feed_moves_nothing(self, fields):
         known = first(an_event(TEN, type="other"))
         edition = then(known, an_event(TEN, **{"type": "other"} | fields))
-        assert (edition.stamps, edition.changes) == (known.stamps, ())
+        assert (edition.revisions, edition.changes) == (known.revisions, ())
 
     def test_a_doubt_moves_nothing(self):
         known = first(an_event(TEN))
-        edition = then(known, known.event, doubt=None)
-        assert edition.stamps == known.stamps
+        edition = then(known, known.event, pending=None)
+        assert edition.revisions == known.revisions
 
     def test_a_past_run_that_is_tidied_away_moves_nothing(self):
         known = first(an_event(TEN, FIVE))
-        edition = then(known, with_unlisted(an_event(TEN), known.event, {"r5k"}, LATER))
-        assert (edition.stamps, edition.changes) == (known.stamps, ())
+        edition = then(known, mark_unlisted(an_event(TEN), known.event, {"r5k"}, LATER))
+        assert (edition.revisions, edition.changes) == (known.revisions, ())
 
 
 # What is told of a run, but neither start, end, place nor status. Each is (event, run) fields.
@@ -150,7 +150,7 @@ class TestChanged:
     def test_content_moves_last_modified_alone(self, event, run):
         known = first(an_event(TEN))
         edition = then(known, an_event(structs.replace(TEN, **run), **event))
-        was, now = known.stamps["r10k"], edition.stamps["r10k"]
+        was, now = known.revisions["r10k"], edition.revisions["r10k"]
         assert now.last_modified == LATER
         assert now.content != was.content
         assert (now.created, now.sequence, now.schedule) == (NOW, seconds(NOW), was.schedule)
@@ -159,7 +159,7 @@ class TestChanged:
     def test_start_end_place_and_status_move_sequence_too(self, event, run):
         known = first(an_event(TEN))
         edition = then(known, an_event(structs.replace(TEN, **run), **event))
-        was, now = known.stamps["r10k"], edition.stamps["r10k"]
+        was, now = known.revisions["r10k"], edition.revisions["r10k"]
         assert now.last_modified == LATER
         assert now.content != was.content
         assert now.schedule != was.schedule
@@ -174,62 +174,62 @@ class TestChanged:
         edition = then(
             known, an_event(structs.replace(TEN, start_time=start), point=point, **whole)
         )
-        was, now = (entries(each, HOME)[0].period.end for each in (known, edition))
+        was, now = (build_entries(each, HOME)[0].period.end for each in (known, edition))
         assert was.isoformat() == now.isoformat()
-        assert edition.stamps["r10k"].sequence == seconds(LATER)
+        assert edition.revisions["r10k"].sequence == seconds(LATER)
 
     @pytest.mark.parametrize("run", [run for event, run in CONTENT + SCHEDULE if run], ids=str)
     def test_what_happens_to_a_run_does_not_touch_another(self, run):
         known = first(an_event(TEN, FIVE))
         edition = then(known, an_event(TEN, structs.replace(FIVE, **run)))
-        assert edition.stamps["r10k"] == known.stamps["r10k"]
-        assert edition.stamps["harbor"] == known.stamps["harbor"]
-        assert edition.stamps["r5k"] != known.stamps["r5k"]
+        assert edition.revisions["r10k"] == known.revisions["r10k"]
+        assert edition.revisions["harbor"] == known.revisions["harbor"]
+        assert edition.revisions["r5k"] != known.revisions["r5k"]
 
     def test_a_new_run_is_stamped_now_and_touches_no_other(self):
         known = first(an_event(TEN, FIVE))
         new = a_run(id="new", distance_label="15K")
         edition = then(known, an_event(TEN, FIVE, new))
-        assert edition.stamps["new"].created == edition.stamps["new"].last_modified == LATER
-        assert {id_: edition.stamps[id_] for id_ in known.stamps} == known.stamps
+        assert edition.revisions["new"].created == edition.revisions["new"].last_modified == LATER
+        assert {id_: edition.revisions[id_] for id_ in known.revisions} == known.revisions
         assert edition.changes == ()
 
     def test_a_run_whose_name_another_run_changes_is_changed(self):
         known = first(an_event(TEN, name="Harbor 10K"))  # whose summary needs no label
         edition = then(known, an_event(TEN, FIVE, name="Harbor 10K"))
-        assert edition.stamps["r10k"].last_modified == LATER
-        assert edition.stamps["r10k"].sequence == seconds(NOW)
+        assert edition.revisions["r10k"].last_modified == LATER
+        assert edition.revisions["r10k"].sequence == seconds(NOW)
 
     def test_the_end_of_an_event_goes_over_to_another_run_when_the_main_one_is_withdrawn(self):
         known = first(an_event(TEN, FIVE, start_time=EIGHT, end_time=time(15)))
-        edition = then(known, with_unlisted(known.event, known.event, (), LATER))
-        assert edition.stamps == known.stamps
+        edition = then(known, mark_unlisted(known.event, known.event, (), LATER))
+        assert edition.revisions == known.revisions
         gone = structs.replace(known.event, runs=(FIVE,))
-        edition = then(known, with_unlisted(gone, known.event, (), LATER))
-        assert edition.stamps["r5k"].sequence == seconds(LATER)
+        edition = then(known, mark_unlisted(gone, known.event, (), LATER))
+        assert edition.revisions["r5k"].sequence == seconds(LATER)
         assert edition.changes[0].run == "r10k"
         assert len(edition.changes) == 1, "an end that moves is no news"
 
     def test_an_event_whose_zone_changes_while_only_the_day_is_known_keeps_its_sequence(self):
         day = structs.replace(TEN, start_time=None)
         known = first(an_event(day))
-        moved = then(known, known.event, home="America/New_York", deployment="2").stamps["r10k"]
-        assert moved.last_modified > known.stamps["r10k"].last_modified, "the calendar names it"
-        assert moved.sequence == known.stamps["r10k"].sequence
+        moved = then(known, known.event, home="America/New_York", deployment="2").revisions["r10k"]
+        assert moved.last_modified > known.revisions["r10k"].last_modified, "the calendar names it"
+        assert moved.sequence == known.revisions["r10k"].sequence
         told = then(
             known,
             structs.replace(known.event, description="News"),
             home="America/New_York",
             deployment="2",
         )
-        assert told.stamps["r10k"].sequence == seconds(NOW)
+        assert told.revisions["r10k"].sequence == seconds(NOW)
 
     def test_a_label_that_no_summary_tells_is_content_as_well(self):
         known = first(an_event(TEN, name="Harbor 10K"))
         lower = structs.replace(TEN, distance_label="10k")
         assert vevents(known) == vevents(then(known, an_event(lower, name="Harbor 10K")))
         edition = then(known, an_event(lower, name="Harbor 10K"))
-        assert edition.stamps["r10k"].last_modified == LATER
+        assert edition.revisions["r10k"].last_modified == LATER
 
     def test_registration_that_moves_by_the_repeated_hour_is_content_as_well(self):
         hour = datetime(2025, 11, 2, 6, 30, tzinfo=UTC)
@@ -239,7 +239,7 @@ class TestChanged:
         ]
         known = first(an_event(runs[0]))
         edition = then(known, an_event(runs[1]))
-        assert edition.stamps["r10k"].last_modified == LATER
+        assert edition.revisions["r10k"].last_modified == LATER
 
     def test_the_time_of_a_change_is_when_it_was_noticed(self):
         edition = then(first(an_event(TEN)), an_event(structs.replace(TEN, start_time=NINE)))
@@ -250,8 +250,8 @@ class TestChanged:
         moved = then(known, an_event(structs.replace(TEN, start_time=NINE)))
         back = then(moved, an_event(TEN), LATER + timedelta(hours=1))
         assert "Moved from" in vevents(back)["r10k@intervals.run"]
-        assert back.stamps["r10k"].content != known.stamps["r10k"].content
-        assert back.stamps["r10k"].schedule == known.stamps["r10k"].schedule
+        assert back.revisions["r10k"].content != known.revisions["r10k"].content
+        assert back.revisions["r10k"].schedule == known.revisions["r10k"].schedule
 
     def test_changes_noticed_in_one_second_are_told_one_after_the_other(self):
         edition = first(an_event(TEN))
@@ -266,13 +266,13 @@ class TestChanged:
 
 
 class TestTheEventItself:
-    """The stamp of what stands for an event while it has no runs."""
+    """The revision of what stands for an event while it has no runs."""
 
     def test_it_is_kept_for_when_all_runs_have_left(self):
         known = first(an_event())
         with_runs = then(known, an_event(TEN))
-        assert with_runs.stamps["harbor"] == known.stamps["harbor"]
-        assert then(with_runs, an_event(), LATER).stamps == known.stamps
+        assert with_runs.revisions["harbor"] == known.revisions["harbor"]
+        assert then(with_runs, an_event(), LATER).revisions == known.revisions
 
     @pytest.mark.parametrize("runs", [(), (TEN,), (TEN, FIVE)], ids=len)
     @pytest.mark.parametrize(
@@ -286,18 +286,22 @@ class TestTheEventItself:
     )
     def test_it_moves_with_what_the_event_says(self, runs, fields, sequence):
         edition = then(first(an_event(*runs)), an_event(*runs, **fields))
-        stamp = edition.stamps["harbor"]
-        assert (stamp.created, stamp.last_modified, stamp.sequence) == (NOW, LATER, sequence)
+        revision = edition.revisions["harbor"]
+        assert (revision.created, revision.last_modified, revision.sequence) == (
+            NOW,
+            LATER,
+            sequence,
+        )
 
     def test_it_moves_when_the_event_is_gone_and_when_it_is_back(self):
         known = first(an_event())
-        gone = then(known, without_any(known.event, (), LATER), gone=LATER)
-        assert gone.stamps["harbor"].sequence == seconds(LATER)
+        gone = then(known, mark_all_unlisted(known.event, (), LATER), gone=LATER)
+        assert gone.revisions["harbor"].sequence == seconds(LATER)
         assert [each.kind for each in gone.changes] == ["no-longer-listed"]
         back = then(gone, known.event, LATER + timedelta(days=1), gone=None)
         assert [each.kind for each in back.changes] == ["no-longer-listed", "reinstated"]
-        assert back.stamps["harbor"].sequence == seconds(LATER + timedelta(days=1))
-        assert back.stamps["harbor"].content == known.stamps["harbor"].content
+        assert back.revisions["harbor"].sequence == seconds(LATER + timedelta(days=1))
+        assert back.revisions["harbor"].content == known.revisions["harbor"].content
 
 
 class TestDeployment:
@@ -306,32 +310,32 @@ class TestDeployment:
     def test_a_deploy_that_changes_no_output_moves_nothing(self):
         known = first(an_event(TEN), deployment="one")
         edition = then(known, known.event, deployment="two")
-        assert (edition.stamps, edition.changes) == (known.stamps, ())
+        assert (edition.revisions, edition.changes) == (known.revisions, ())
         assert edition.deployment == "two"
 
     def test_without_a_deploy_nothing_is_compared_again(self):
         known = first(an_event(TEN), deployment="one")
-        assert then(known, known.event, page="https://else.example").stamps == known.stamps
+        assert then(known, known.event, page="https://else.example").revisions == known.revisions
 
     def test_another_address_of_the_page_moves_last_modified_alone(self):
         known = first(an_event(TEN), deployment="one")
         edition = then(known, known.event, deployment="two", page="https://else.example")
-        for id_, stamp in edition.stamps.items():
-            assert stamp.last_modified == LATER
-            assert stamp.sequence == known.stamps[id_].sequence
+        for id_, revision in edition.revisions.items():
+            assert revision.last_modified == LATER
+            assert revision.sequence == known.revisions[id_].sequence
         assert edition.changes == ()
 
     def test_another_home_zone_moves_start_and_end_without_any_news(self):
         known = first(an_event(TEN), deployment="one")
         edition = then(known, known.event, deployment="two", home="America/New_York")
-        stamp = edition.stamps["r10k"]
-        assert (stamp.last_modified, stamp.sequence) == (LATER, seconds(LATER))
+        revision = edition.revisions["r10k"]
+        assert (revision.last_modified, revision.sequence) == (LATER, seconds(LATER))
         assert edition.changes == ()
 
     def test_another_home_zone_is_nothing_to_an_event_whose_place_is_known(self):
         known = first(an_event(TEN, point=CHICAGO), deployment="one")
         edition = then(known, known.event, deployment="two", home="America/New_York")
-        assert (edition.stamps, edition.changes) == (known.stamps, ())
+        assert (edition.revisions, edition.changes) == (known.revisions, ())
 
     def test_what_changes_together_with_a_home_zone_is_told_without_it(self):
         known = first(an_event(TEN), deployment="one")
@@ -347,9 +351,9 @@ class TestStampsNeverFall:
     def test_a_clock_that_stands_still_or_was_put_back_lets_both_rise_by_one(self, now):
         known = first(an_event(TEN))
         edition = then(known, an_event(structs.replace(TEN, start_time=NINE)), now)
-        stamp = edition.stamps["r10k"]
-        assert (stamp.last_modified, stamp.sequence) == (NOW + SECOND, seconds(NOW) + 1)
-        assert stamp.created == NOW
+        revision = edition.revisions["r10k"]
+        assert (revision.last_modified, revision.sequence) == (NOW + SECOND, seconds(NOW) + 1)
+        assert revision.created == NOW
 
     def test_a_sequence_is_the_seconds_since_2020_unless_it_has_to_be_more(self):
         assert datetime(2020, 1, 1, tzinfo=UTC) == SEQUENCE_EPOCH
@@ -358,7 +362,7 @@ class TestStampsNeverFall:
         for step, start in enumerate((NINE, EIGHT, NINE, EIGHT)):
             now = NOW + timedelta(seconds=(0, 0, 1, 9)[step])
             edition = then(edition, an_event(structs.replace(TEN, start_time=start)), now)
-            found.append(edition.stamps["r10k"].sequence - seconds(NOW))
+            found.append(edition.revisions["r10k"].sequence - seconds(NOW))
         assert found == [1, 2, 3, 9]
 
     @given(
@@ -374,14 +378,14 @@ class TestStampsNeverFall:
         for step, start, sold_out in steps:
             now += timedelta(seconds=step)
             run = structs.replace(TEN, start_time=start, sold_out=sold_out)
-            was = edition.stamps["r10k"]
+            was = edition.revisions["r10k"]
             edition = then(edition, an_event(run), now)
-            stamp = edition.stamps["r10k"]
-            assert stamp.created == NOW
-            assert (stamp.last_modified > was.last_modified) == (stamp.content != was.content)
-            assert (stamp.sequence > was.sequence) == (stamp.schedule != was.schedule)
-            assert stamp.last_modified >= was.last_modified
-            assert stamp.sequence >= was.sequence
+            revision = edition.revisions["r10k"]
+            assert revision.created == NOW
+            assert (revision.last_modified > was.last_modified) == (revision.content != was.content)
+            assert (revision.sequence > was.sequence) == (revision.schedule != was.schedule)
+            assert revision.last_modified >= was.last_modified
+            assert revision.sequence >= was.sequence
 
     def test_a_lost_database_gives_none_that_is_lower(self):
         edition = first(an_event(TEN, FIVE))
@@ -389,32 +393,32 @@ class TestStampsNeverFall:
             runs = structs.replace(TEN, start_time=start), FIVE
             edition = then(edition, an_event(*runs), NOW + timedelta(hours=hour))
         lost = first(edition.event, NOW + timedelta(hours=3, seconds=1))
-        for id_, stamp in edition.stamps.items():
-            assert lost.stamps[id_].last_modified > stamp.last_modified
-            assert lost.stamps[id_].sequence > stamp.sequence
+        for id_, revision in edition.revisions.items():
+            assert lost.revisions[id_].last_modified > revision.last_modified
+            assert lost.revisions[id_].sequence > revision.sequence
 
-    def test_what_left_and_comes_back_goes_on_with_its_stamp(self):
+    def test_what_left_and_comes_back_goes_on_with_its_revision(self):
         known = first(an_event(TEN, FIVE))
-        left = then(known, with_unlisted(an_event(TEN), known.event, (), LATER))
-        assert left.stamps["r5k"].sequence == seconds(LATER)
+        left = then(known, mark_unlisted(an_event(TEN), known.event, (), LATER))
+        assert left.revisions["r5k"].sequence == seconds(LATER)
         back = LATER + timedelta(days=90)
-        edition = then(left, with_unlisted(an_event(TEN, FIVE), left.event, (), back), back)
-        stamp = edition.stamps["r5k"]
-        assert (stamp.created, stamp.last_modified) == (NOW, back)
-        assert stamp.sequence == seconds(back)
-        assert stamp.content == known.stamps["r5k"].content
+        edition = then(left, mark_unlisted(an_event(TEN, FIVE), left.event, (), back), back)
+        revision = edition.revisions["r5k"]
+        assert (revision.created, revision.last_modified) == (NOW, back)
+        assert revision.sequence == seconds(back)
+        assert revision.content == known.revisions["r5k"].content
 
     @pytest.mark.parametrize(
         ("days", "again"), [(29, False), (30, True), (31, True)], ids=["29", "30", "31"]
     )
     def test_a_past_run_that_comes_back_to_the_feeds_has_changed_by_that(self, days, again):
         known = first(an_event(TEN, FIVE))
-        left = then(known, with_unlisted(an_event(TEN), known.event, {"r5k"}, LATER))
+        left = then(known, mark_unlisted(an_event(TEN), known.event, {"r5k"}, LATER))
         back = LATER + timedelta(days=days)
-        edition = then(left, with_unlisted(an_event(TEN, FIVE), left.event, (), back), back)
-        was, stamp = known.stamps["r5k"], edition.stamps["r5k"]
-        assert stamp == (structs.replace(was, last_modified=back) if again else was)
-        assert edition.stamps["r10k"] == known.stamps["r10k"]
+        edition = then(left, mark_unlisted(an_event(TEN, FIVE), left.event, (), back), back)
+        was, revision = known.revisions["r5k"], edition.revisions["r5k"]
+        assert revision == (structs.replace(was, last_modified=back) if again else was)
+        assert edition.revisions["r10k"] == known.revisions["r10k"]
         assert edition.changes == ()
 
 
@@ -427,7 +431,7 @@ RENDERINGS = [
 
 
 def vevents(edition, options=RENDERINGS[0]):
-    """The VEVENTs of an edition without their stamps, by UID."""
+    """The VEVENTs of an edition without their revisions, by UID."""
     feed = Feed(
         title=edition.event.name,
         page=PAGE,
@@ -442,7 +446,9 @@ def vevents(edition, options=RENDERINGS[0]):
 
 
 def digests(edition):
-    return {id_: (stamp.content, stamp.schedule) for id_, stamp in edition.stamps.items()}
+    return {
+        id_: (revision.content, revision.schedule) for id_, revision in edition.revisions.items()
+    }
 
 
 texts = st.sampled_from([None, "Navy Pier", 'The "Pier"', "The ”Pier”", "a;b,c\\", "Ünï\ncode"])
@@ -522,9 +528,9 @@ class TestDigests:
         known = first(before)
         edition = then(known, after)
         was, now = vevents(known), vevents(edition)
-        for id_ in known.stamps.keys() - {"harbor"}:
+        for id_ in known.revisions.keys() - {"harbor"}:
             uid = f"{id_}@intervals.run"
-            moved = edition.stamps[id_].last_modified == LATER
+            moved = edition.revisions[id_].last_modified == LATER
             besides = next(
                 run_before.distance_label != run_after.distance_label
                 or run_before.distance_meters != run_after.distance_meters
@@ -538,4 +544,4 @@ class TestDigests:
     def test_a_change_that_is_told_moves_the_stamp_of_its_run(self, pair):
         edition = then(first(pair[0]), pair[1])
         for change in edition.changes:
-            assert edition.stamps[change.run].last_modified == LATER
+            assert edition.revisions[change.run].last_modified == LATER

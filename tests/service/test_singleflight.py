@@ -27,7 +27,7 @@ def test_it_is_done_before_one_goes_on():
 
 
 def test_what_hangs_is_neither_begun_nor_waited_for_again(released, monkeypatch):
-    monkeypatch.setattr(freshness, "PATIENCE", 0.2)
+    monkeypatch.setattr(freshness, "MAX_WAIT", 0.2)
     done = []
 
     def hang():
@@ -44,7 +44,7 @@ def test_what_hangs_is_neither_begun_nor_waited_for_again(released, monkeypatch)
 
 
 def test_after_that_nobody_waits_until_one_has_come_to_its_end_in_time(released, monkeypatch):
-    monkeypatch.setattr(freshness, "PATIENCE", 0.2)
+    monkeypatch.setattr(freshness, "MAX_WAIT", 0.2)
     begun: Queue[int] = Queue()
     ended: Queue[int] = Queue()
 
@@ -65,7 +65,7 @@ def test_after_that_nobody_waits_until_one_has_come_to_its_end_in_time(released,
     released.clear()
     until(lambda: done(2), "the second")
     assert ended.empty(), "it is not waited for"
-    monkeypatch.setattr(freshness, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(freshness, "MAX_WAIT", PATIENCE)
     released.set()
     until(lambda: not aside._hangs, "the end of the second, which was in time")
     until(lambda: done(3), "the third")

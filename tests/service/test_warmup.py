@@ -8,7 +8,7 @@ from click import ClickException
 from click.exceptions import Exit
 
 from feeds.app import assemble
-from feeds.domain.freshness import Rate, Share
+from feeds.domain.freshness import Priority, Rate
 from feeds.errors import RateLimited
 from feeds.sandbox import ORGANIZATION_ID, SANDBOX_KEY, Key
 from feeds.service import warmup as warm
@@ -171,7 +171,7 @@ def test_a_refusal_of_the_list_is_one_for_everybody(world, upstream, clock):
         warm.run(world.warmer, [])
     parts = assemble(world.settings, clock)
     parts.since()
-    refusal = parts.database.spend(GENEROUS.allowance(Share.URGENT), clock())
+    refusal = parts.database.spend_call(GENEROUS.quota_for(Priority.URGENT), clock())
     assert isinstance(refusal, RateLimited)
     assert refusal.retry_at == over
 

@@ -12,21 +12,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds.domain.freshness import LEASE, MICROSECOND, Rate, Share
+from feeds.domain.freshness import LEASE, MICROSECOND, Priority, Rate
 from feeds.domain.model import Edition
 from feeds.errors import (
     EventNotFound,
     Forbidden,
-    Nonsense,
+    InvalidResponse,
+    QuotaExhausted,
     RateLimited,
-    Spent,
-    TimedOut,
     Unauthorized,
-    Unavailable,
     UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnavailable,
 )
 from feeds.store.database import Database
-from feeds.store.leases import Busy, Claim
+from feeds.store.leases import Lease, Leased
 from feeds.store.tables import refreshes, service
 from tests.support.databases import another, opened
 from tests.support.factories import NOW, an_edition, an_event
@@ -36,15 +36,15 @@ SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 SPAN = (NOW, NOW + timedelta(hours=1))
-PLENTY = Rate(1_000_000, MINUTE, 500_000).allowance(Share.URGENT)
+PLENTY = Rate(1_000_000, MINUTE, 500_000).quota_for(Priority.URGENT)
 
 processes = get_context("forkserver")
 processes.set_forkserver_preload([__name__])
 
 
 def claimed(database, event_id="harbor", known=None, *, now=NOW, allowance=PLENTY):
-    claim = database.claim(event_id, known, allowance, now)
-    assert isinstance(claim, Claim), claim
+    claim = database.acquire(event_id, known, allowance, now)
+    assert isinstance(claim, Lease), claim
     return claim
 
 
@@ -61,13 +61,13 @@ def rows(database, table):
 class TestALease:
     def test_is_one_for_an_event(self, database):
         claimed(database)
-        assert database.claim("harbor", None, PLENTY, NOW + SECOND) == Busy(NOW)
+        assert database.acquire("harbor", None, PLENTY, NOW + SECOND) == Leased(NOW)
         claimed(database, "another")
 
     def test_ends_by_itself_after_ten_seconds(self, url, database):
         claimed(database)
         late = another(url)
-        assert late.claim("harbor", None, PLENTY, NOW + LEASE - MICROSECOND) == Busy(NOW)
+        assert late.acquire("harbor", None, PLENTY, NOW + LEASE - MICROSECOND) == Leased(NOW)
         claimed(late, now=NOW + LEASE)
 
     def test_ends_with_a_save(self, database):
@@ -86,11 +86,11 @@ class TestALease:
         late = claimed(database)
         claimed(database, now=NOW + LEASE)
         database.release(late)
-        database.fail(late, Unavailable(), NOW + MINUTE)
+        database.fail(late, UpstreamUnavailable(), NOW + MINUTE)
         saved(database, claim=late)
         known = database.read("harbor")
         now = NOW + LEASE + SECOND
-        assert database.claim("harbor", known, PLENTY, now) == Busy(NOW + LEASE)
+        assert database.acquire("harbor", known, PLENTY, now) == Leased(NOW + LEASE)
 
     def test_that_was_held_too_long_does_not_overwrite_what_is_newer(self, database):
         late = claimed(database)
@@ -119,7 +119,7 @@ class TestALease:
         process.start()
         process.join(PATIENCE)
         assert process.exitcode == -SIGKILL
-        assert database.claim("harbor", None, PLENTY, NOW + SECOND) == Busy(NOW)
+        assert database.acquire("harbor", None, PLENTY, NOW + SECOND) == Leased(NOW)
         claimed(database, now=NOW + LEASE)
 
 
@@ -127,7 +127,7 @@ def claim_each(url, ids, barrier, won):
     mine = Database(url)
     ids = random.Random(os.getpid()).sample(ids, len(ids))
     barrier.wait(PATIENCE)
-    won.put([id_ for id_ in ids if isinstance(mine.claim(id_, None, PLENTY, NOW), Claim)])
+    won.put([id_ for id_ in ids if isinstance(mine.acquire(id_, None, PLENTY, NOW), Lease)])
     mine.close()
 
 
@@ -152,23 +152,23 @@ class TestAClaim:
     def test_looks_once_more_when_nobody_can_come_in_between(self, url, database):
         newer = saved(database)
         early = TooEarly(url)
-        assert early.claim("harbor", None, PLENTY, NOW) == newer
+        assert early.acquire("harbor", None, PLENTY, NOW) == newer
         early.close()
         claimed(database, known=newer)
 
     def test_does_not_repeat_what_has_just_failed(self, url, database):
-        database.fail(claimed(database), Unavailable(), NOW + MINUTE)
+        database.fail(claimed(database), UpstreamUnavailable(), NOW + MINUTE)
         early = TooEarly(url)
-        assert isinstance(early.claim("harbor", None, PLENTY, NOW), Unavailable)
+        assert isinstance(early.acquire("harbor", None, PLENTY, NOW), UpstreamUnavailable)
         early.close()
 
     def test_looks_again_and_answers_with_what_was_saved_meanwhile(self, database):
         newer = saved(database)
-        assert database.claim("harbor", None, PLENTY, NOW) == newer
+        assert database.acquire("harbor", None, PLENTY, NOW) == newer
         newest = saved(database, newer, now=NOW + SECOND)
-        assert database.claim("harbor", newer, PLENTY, NOW) == newest
+        assert database.acquire("harbor", newer, PLENTY, NOW) == newest
         claimed(database, known=newest)
-        assert not isinstance(database.claim("harbor", newest, PLENTY, NOW), Edition)
+        assert not isinstance(database.acquire("harbor", newest, PLENTY, NOW), Edition)
 
     def test_is_had_with_what_is_in_memory_of_a_database_that_has_lost_it(self, database):
         known = saved(database, saved(database))
@@ -179,23 +179,33 @@ class TestAClaim:
         assert saved(database, claim=claim).version == 1
 
     @pytest.mark.parametrize(
-        "error", [EventNotFound, Unavailable, TimedOut, Nonsense, Forbidden, Spent]
+        "error",
+        [
+            EventNotFound,
+            UpstreamUnavailable,
+            UpstreamTimeout,
+            InvalidResponse,
+            Forbidden,
+            QuotaExhausted,
+        ],
     )
     def test_answers_with_the_error_of_the_last_one_while_that_is_remembered(
         self, url, database, error
     ):
         database.fail(claimed(database), error(), NOW + MINUTE)
-        again = another(url).claim("harbor", None, PLENTY, NOW + MINUTE - MICROSECOND)
+        again = another(url).acquire("harbor", None, PLENTY, NOW + MINUTE - MICROSECOND)
         assert type(again) is error
         assert isinstance(again, UpstreamError)
         assert again.retry_at == NOW + MINUTE
         claimed(database, now=NOW + MINUTE)
 
     def test_that_is_refused_leaves_nothing_behind(self, database):
-        nothing = Rate(1, DAY, 1).allowance(Share.URGENT)
+        nothing = Rate(1, DAY, 1).quota_for(Priority.URGENT)
         claimed(database, "first", allowance=nothing)
         for number in range(5):
-            assert isinstance(database.claim(f"guess{number}", None, nothing, NOW), Spent)
+            assert isinstance(
+                database.acquire(f"guess{number}", None, nothing, NOW), QuotaExhausted
+            )
         assert [row.event_id for row in rows(database, refreshes)] == ["first"]
 
     def test_of_ids_that_are_none_leaves_nothing_behind_for_long(self, database):
@@ -210,13 +220,13 @@ class TestAClaim:
         assert [row.event_id for row in rows(database, refreshes)] == ["last"]
 
     def test_a_memory_left_by_a_clock_that_was_put_back_does_not_count(self, database):
-        database.fail(claimed(database, now=NOW + DAY), Unavailable(), NOW + DAY + MINUTE)
+        database.fail(claimed(database, now=NOW + DAY), UpstreamUnavailable(), NOW + DAY + MINUTE)
         claimed(database)
 
 
 def granted(database, rate, share, times, now=NOW):
-    allowance = rate.allowance(share)
-    return sum(database.spend(allowance, now) is None for _ in range(times))
+    allowance = rate.quota_for(share)
+    return sum(database.spend_call(allowance, now) is None for _ in range(times))
 
 
 def spend_all(url, rate, share, barrier, counts):
@@ -232,10 +242,10 @@ class TestTheBudget:
     @pytest.mark.parametrize(
         ("share", "calls"),
         [
-            (Share.URGENT, 20),
-            (Share.ORDINARY, 15),
-            (Share.REFRESHER, 10),
-            (Share.UNSEEN, 12),
+            (Priority.URGENT, 20),
+            (Priority.ORDINARY, 15),
+            (Priority.REFRESHER, 10),
+            (Priority.UNSEEN, 12),
         ],
         ids=lambda value: getattr(value, "name", value),
     )
@@ -254,65 +264,65 @@ class TestTheBudget:
         assert granted(another(url), self.RATE, share, 5) == 0, "nor after a restart"
 
     def test_of_ids_never_seen_leaves_the_rest_to_those_that_are_known(self, database):
-        assert granted(database, self.RATE, Share.UNSEEN, 50) == 12
-        assert granted(database, self.RATE, Share.ORDINARY, 50) == 3
-        assert granted(database, self.RATE, Share.URGENT, 50) == 5
+        assert granted(database, self.RATE, Priority.UNSEEN, 50) == 12
+        assert granted(database, self.RATE, Priority.ORDINARY, 50) == 3
+        assert granted(database, self.RATE, Priority.URGENT, 50) == 5
 
-    @pytest.mark.parametrize("share", Share, ids=lambda share: share.name)
+    @pytest.mark.parametrize("share", Priority, ids=lambda share: share.name)
     def test_tells_to_the_microsecond_when_there_is_one_more(self, database, share):
-        allowance = self.RATE.allowance(share)
+        allowance = self.RATE.quota_for(share)
         granted(database, self.RATE, share, 20)
-        refusal = database.spend(allowance, NOW)
-        assert isinstance(refusal, Spent)
+        refusal = database.spend_call(allowance, NOW)
+        assert isinstance(refusal, QuotaExhausted)
         assert refusal.retry_at is not None
-        early = database.spend(allowance, refusal.retry_at - MICROSECOND)
+        early = database.spend_call(allowance, refusal.retry_at - MICROSECOND)
         assert early is not None
         assert early.retry_at == refusal.retry_at
-        assert database.spend(allowance, refusal.retry_at) is None
+        assert database.spend_call(allowance, refusal.retry_at) is None
 
     @pytest.mark.parametrize("back", [timedelta(hours=1), DAY, 365 * DAY], ids=str)
-    @pytest.mark.parametrize("share", Share, ids=lambda share: share.name)
+    @pytest.mark.parametrize("share", Priority, ids=lambda share: share.name)
     def test_is_neither_closed_nor_open_wide_after_a_clock_was_put_back(
         self, database, share, back
     ):
-        granted(database, self.RATE, Share.URGENT, 20, now=NOW + back)
-        granted(database, self.RATE, Share.UNSEEN, 20, now=NOW + back)
+        granted(database, self.RATE, Priority.URGENT, 20, now=NOW + back)
+        granted(database, self.RATE, Priority.UNSEEN, 20, now=NOW + back)
         assert 1 <= granted(database, self.RATE, share, 50) <= 20
         assert granted(database, self.RATE, share, 50, now=NOW + MINUTE) >= 10
 
     def test_counts_a_call_that_is_made_in_any_case(self, database):
         for _ in range(30):
-            database.count(self.RATE.allowance(Share.URGENT), NOW)
-        assert granted(database, self.RATE, Share.URGENT, 5) == 0
+            database.count_call(self.RATE.quota_for(Priority.URGENT), NOW)
+        assert granted(database, self.RATE, Priority.URGENT, 5) == 0
 
     @pytest.mark.parametrize("cause", [RateLimited, Unauthorized, Forbidden])
-    @pytest.mark.parametrize("share", Share, ids=lambda share: share.name)
+    @pytest.mark.parametrize("share", Priority, ids=lambda share: share.name)
     def test_is_closed_for_all_after_a_refusal(self, url, database, cause, share):
         closed(database, NOW + 30 * SECOND, cause())
         closed(database, NOW + 10 * SECOND, Unauthorized())
-        allowance = self.RATE.allowance(share)
-        refusal = another(url).spend(allowance, NOW + 30 * SECOND - MICROSECOND)
+        allowance = self.RATE.quota_for(share)
+        refusal = another(url).spend_call(allowance, NOW + 30 * SECOND - MICROSECOND)
         assert type(refusal) is cause
         assert refusal is not None
         assert refusal.retry_at == NOW + 30 * SECOND
-        assert database.spend(allowance, NOW + 30 * SECOND) is None
+        assert database.spend_call(allowance, NOW + 30 * SECOND) is None
 
     @pytest.mark.parametrize("back", [timedelta(minutes=5), DAY, 365 * DAY], ids=str)
     def test_closed_by_a_clock_that_was_put_back_is_open_and_can_be_closed(self, database, back):
         closed(database, NOW + back + 30 * SECOND, Unauthorized(), now=NOW + back)
-        allowance = self.RATE.allowance(Share.URGENT)
-        assert database.spend(allowance, NOW) is None
+        allowance = self.RATE.quota_for(Priority.URGENT)
+        assert database.spend_call(allowance, NOW) is None
         closed(database, NOW + SECOND, RateLimited())
-        assert isinstance(database.spend(allowance, NOW), RateLimited)
+        assert isinstance(database.spend_call(allowance, NOW), RateLimited)
 
     def test_tells_of_the_bucket_that_is_empty_not_of_one_left_by_a_clock_put_back(self, database):
-        granted(database, self.RATE, Share.UNSEEN, 12, now=NOW + DAY)
-        granted(database, self.RATE, Share.URGENT, 50)
-        refusal = database.spend(self.RATE.allowance(Share.UNSEEN), NOW)
-        assert isinstance(refusal, Spent)
+        granted(database, self.RATE, Priority.UNSEEN, 12, now=NOW + DAY)
+        granted(database, self.RATE, Priority.URGENT, 50)
+        refusal = database.spend_call(self.RATE.quota_for(Priority.UNSEEN), NOW)
+        assert isinstance(refusal, QuotaExhausted)
         assert refusal.retry_at is not None
         assert refusal.retry_at < NOW + MINUTE
-        assert database.spend(self.RATE.allowance(Share.UNSEEN), refusal.retry_at) is None
+        assert database.spend_call(self.RATE.quota_for(Priority.UNSEEN), refusal.retry_at) is None
 
 
 def closed(database, until, cause, now=NOW):
@@ -320,7 +330,7 @@ def closed(database, until, cause, now=NOW):
 
 
 STEPS = st.lists(
-    st.tuples(st.integers(0, 40_000_000), st.sampled_from(Share)), min_size=1, max_size=150
+    st.tuples(st.integers(0, 40_000_000), st.sampled_from(Priority)), min_size=1, max_size=150
 )
 
 
@@ -335,10 +345,10 @@ def test_no_window_passes_the_limit_whatever_is_asked_when(tmp_path_factory, ste
     for step, share in steps:
         now += step * MICROSECOND
         # As fast as it may, and once more.
-        granted_now = (database.spend(rate.allowance(share), now) is None for _ in range(3))
+        granted_now = (database.spend_call(rate.quota_for(share), now) is None for _ in range(3))
         calls += [(now, share) for grant in granted_now if grant]
     for number, (start, _) in enumerate(calls):
         window = [share for at, share in calls[number:] if at < start + MINUTE]
         assert len(window) <= limit
-        assert window.count(Share.UNSEEN) <= max(1, limit // 4)
+        assert window.count(Priority.UNSEEN) <= max(1, limit // 4)
         assert sum(at == start for at, _ in calls) <= rate.burst

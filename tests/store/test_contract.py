@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds.domain.model import Change, Doubt, Edition, Event, Kind, Run, Stamp, State
+from feeds.domain.model import Change, Edition, Event, Kind, PendingRemoval, Revision, Run, State
 from feeds.errors import SettingsError
 from feeds.store.tables import metadata
 from tests.support.databases import API, another, opened
@@ -61,12 +61,12 @@ def numbered(number, version=None):
     return Edition(
         event=event,
         fetched=then,
-        stamps={
-            id_: Stamp(NOW, then, number, str(number), str(number))
+        revisions={
+            id_: Revision(NOW, then, number, str(number), str(number))
             for id_ in [event.id, *(run.id for run in runs)]
         },
         changes=tuple(changes),
-        doubt=Doubt(str(number), then),
+        pending=PendingRemoval(str(number), then),
         deployment=str(number),
         version=number if version is None else version,
     )
@@ -124,7 +124,7 @@ EVENT = st.builds(
     runs=st.lists(RUN, max_size=3).map(tuple),
 )
 STAMP = st.builds(
-    Stamp, created=INSTANT, last_modified=INSTANT, sequence=NUMBER, content=WORD, schedule=WORD
+    Revision, created=INSTANT, last_modified=INSTANT, sequence=NUMBER, content=WORD, schedule=WORD
 )
 STATE = st.builds(
     State,
@@ -150,10 +150,10 @@ EDITION = st.builds(
     Edition,
     event=EVENT,
     fetched=INSTANT,
-    stamps=st.dictionaries(WORD, STAMP, max_size=4),
+    revisions=st.dictionaries(WORD, STAMP, max_size=4),
     changes=st.lists(CHANGE, max_size=4).map(tuple),
     gone=maybe(INSTANT),
-    doubt=maybe(st.builds(Doubt, of=WORD, since=INSTANT)),
+    pending=maybe(st.builds(PendingRemoval, reason=WORD, since=INSTANT)),
     deployment=TEXT,
 )
 
@@ -212,11 +212,11 @@ class TestSavingAndReading:
             website_url="https://club.example",
             registration_url="https://club.example/all",
         )
-        edition = an_edition(event, gone=at, doubt=Doubt("gone", at), deployment="here")
+        edition = an_edition(event, gone=at, pending=PendingRemoval("gone", at), deployment="here")
         database.save(None, edition, SPAN, NOW)
         read = database.read("harbor")
         assert read is not None
-        assert (read.event, read.gone, read.doubt) == (event, at, Doubt("gone", at))
+        assert (read.event, read.gone, read.pending) == (event, at, PendingRemoval("gone", at))
 
     def test_changes_come_back_in_the_order_in_which_they_were_saved(self, database):
         changes = tuple(
@@ -228,7 +228,7 @@ class TestSavingAndReading:
 
     def test_what_an_edition_no_longer_has_is_forgotten(self, database):
         known = database.save(None, numbered(7), SPAN, NOW)
-        bare = structs.replace(numbered(8), stamps={}, changes=(), doubt=None)
+        bare = structs.replace(numbered(8), revisions={}, changes=(), pending=None)
         database.save(known, bare, SPAN, NOW)
         assert database.read("harbor") == structs.replace(bare, version=2)
 
@@ -242,7 +242,7 @@ class TestSavingAndReading:
             read = database.read(id_)
             assert read.event.name == f"Harbor Run {number}"
             assert read.changes == numbered(number).changes
-            assert read.stamps == numbered(number).stamps
+            assert read.revisions == numbered(number).revisions
 
     def test_what_was_never_saved_is_not_there(self, database):
         database.save(None, numbered(1), SPAN, NOW)
@@ -253,9 +253,9 @@ class TestSavingAndReading:
         assert another(url).read("harbor") == saved
 
     def test_whether_any_event_was_ever_read_is_known(self, database):
-        assert not database.knows_any()
+        assert not database.has_events()
         database.save(None, structs.replace(numbered(1), gone=NOW), SPAN, NOW)
-        assert database.knows_any()
+        assert database.has_events()
 
 
 class TestCompareAndSwap:
@@ -302,11 +302,11 @@ def add_changes(url, writer, times, start):
         while saved is None:
             known = the_last(database)
             change = structs.replace(numbered(1).changes[0], run=writer, nth=number)
-            stamp = Stamp(NOW, NOW, number, writer, "")
+            revision = Revision(NOW, NOW, number, writer, "")
             edition = structs.replace(
                 known,
                 changes=(*known.changes, change),
-                stamps={**known.stamps, f"{writer}-{number}": stamp},
+                revisions={**known.revisions, f"{writer}-{number}": revision},
             )
             saved = database.save(known, edition, SPAN, NOW)
 
@@ -371,7 +371,7 @@ def run_all(*started):
 class TestManyProcesses:
     def test_two_that_save_at_once_lose_nothing_and_double_nothing(self, url, database):
         times = 60
-        database.save(None, structs.replace(numbered(1), changes=(), stamps={}), SPAN, NOW)
+        database.save(None, structs.replace(numbered(1), changes=(), revisions={}), SPAN, NOW)
         start = processes.Barrier(2)
         run_all(
             *(
@@ -384,7 +384,7 @@ class TestManyProcesses:
         for writer in ("a", "b"):
             made = [change.nth for change in read.changes if change.run == writer]
             assert made == list(range(1, times + 1))
-        assert len(read.changes) == len(read.stamps) == 2 * times
+        assert len(read.changes) == len(read.revisions) == 2 * times
 
     def test_of_two_that_save_a_first_edition_at_once_one_does(self, url, database):
         ids = [f"event-{number}" for number in range(40)]
@@ -396,7 +396,7 @@ class TestManyProcesses:
         assert won.empty()
         for id_ in ids:
             read = database.read(id_)
-            assert (read.version, read.stamps) == (1, numbered(0).stamps)
+            assert (read.version, read.revisions) == (1, numbered(0).revisions)
 
     def test_a_reader_never_sees_parts_of_two_versions(self, url, database):
         last = 400
@@ -481,21 +481,23 @@ class TestOpening:
         opened(url)
 
     def test_it_is_bound_to_the_first_organization(self, url, database):
-        database.belongs_to("club", NOW)
-        database.belongs_to("club", NOW + SECOND)
+        database.bind_organization("club", NOW)
+        database.bind_organization("club", NOW + SECOND)
         with pytest.raises(SettingsError, match=r"of the organization club, INTERVALS_\w+ belongs"):
-            another(url).belongs_to("another", NOW)
-        another(url).belongs_to("club", NOW)
+            another(url).bind_organization("another", NOW)
+        another(url).bind_organization("club", NOW)
 
     @pytest.mark.parametrize(
         "start",
         [
             pytest.param(lambda url: opened(url, api="http://127.0.0.1:8001"), id="upstream"),
-            pytest.param(lambda url: opened(url).belongs_to("another", NOW), id="organization"),
+            pytest.param(
+                lambda url: opened(url).bind_organization("another", NOW), id="organization"
+            ),
         ],
     )
     def test_a_refusal_is_one_line(self, url, database, start):
-        database.belongs_to("club", NOW)
+        database.bind_organization("club", NOW)
         with pytest.raises(SettingsError) as refusal:
             start(url)
         (line,) = refusal.value.faults
@@ -556,7 +558,7 @@ class TestNearest:
             assert database.save(None, edition, (starts, starts + timedelta(days=length)), NOW)
 
     def listed(self, database, most):
-        return [event.id for event in database.nearest(NOW, most)]
+        return [event.id for event in database.list_events(NOW, most)]
 
     def test_what_comes_next_is_first_and_what_was_last_comes_after_all_that_comes(self, database):
         self.saved(
@@ -603,7 +605,7 @@ class TestNearest:
     def test_events_come_as_they_were_last_saved(self, database):
         known = database.save(None, numbered(1), SPAN, NOW)
         database.save(known, numbered(2), SPAN, NOW)
-        assert database.nearest(NOW, 10) == [numbered(2).event]
+        assert database.list_events(NOW, 10) == [numbered(2).event]
 
 
 class TestAFile:

@@ -8,12 +8,26 @@ import pytest
 import sqlalchemy as sa
 from msgspec import structs
 
-from feeds.domain.freshness import FAILED_FOR, LEASE, MICROSECOND, SKEW, UNKNOWN_FOR, Rate, Share
-from feeds.errors import EventNotFound, Nonsense, Spent, TimedOut, Unavailable
+from feeds.domain.freshness import (
+    FAILURE_CACHED_FOR,
+    LEASE,
+    MAX_CLOCK_SKEW,
+    MICROSECOND,
+    UNKNOWN_CACHED_FOR,
+    Priority,
+    Rate,
+)
+from feeds.errors import (
+    EventNotFound,
+    InvalidResponse,
+    QuotaExhausted,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from feeds.store import leases
 from feeds.store.engines import Postgres, Sqlite
-from feeds.store.leases import Busy, Claim
-from feeds.store.ratelimit import instant
+from feeds.store.leases import Lease, Leased
+from feeds.store.ratelimit import from_micros
 from feeds.store.tables import refreshes, service
 from tests.support.databases import another
 from tests.support.factories import NOW, an_edition, an_event
@@ -23,17 +37,17 @@ SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-PLENTY = Rate(100_000, MINUTE, 50_000).allowance(Share.URGENT)
-NONE_LEFT = Rate(1, DAY, 1).allowance(Share.URGENT)
+PLENTY = Rate(100_000, MINUTE, 50_000).quota_for(Priority.URGENT)
+NONE_LEFT = Rate(1, DAY, 1).quota_for(Priority.URGENT)
 
 
 def ask(database, now=NOW, *, event_id="harbor", known=None, allowance=PLENTY):
-    return database.claim(event_id, known, allowance, now)
+    return database.acquire(event_id, known, allowance, now)
 
 
 def claimed(database, now=NOW, **how):
     claim = ask(database, now, **how)
-    assert isinstance(claim, Claim), claim
+    assert isinstance(claim, Lease), claim
     return claim
 
 
@@ -52,23 +66,23 @@ def calls(database):
     """How many calls have been counted, since all of them were made at NOW."""
     with database._engine.read() as connection:
         full = connection.execute(sa.select(service.c.full)).scalar_one()
-    return (instant(full) - NOW) / PLENTY.bucket.interval if full else 0
+    return (from_micros(full) - NOW) / PLENTY.bucket.interval if full else 0
 
 
 class TestALease:
     def test_keeps_others_out_of_its_event_and_of_no_other(self, url, database):
         claimed(database)
         for each in (database, another(url)):
-            assert ask(each) == Busy(NOW)
-            assert ask(each, NOW + SECOND) == Busy(NOW)
+            assert ask(each) == Leased(NOW)
+            assert ask(each, NOW + SECOND) == Leased(NOW)
         claimed(another(url), event_id="lakefront")
         assert calls(database) == 2
 
     def test_is_over_at_its_end_and_not_a_microsecond_earlier(self, url, database):
         claimed(database)
-        assert ask(another(url), NOW + LEASE - MICROSECOND) == Busy(NOW)
+        assert ask(another(url), NOW + LEASE - MICROSECOND) == Leased(NOW)
         claimed(another(url), NOW + LEASE)
-        assert ask(database, NOW + LEASE) == Busy(NOW + LEASE)
+        assert ask(database, NOW + LEASE) == Leased(NOW + LEASE)
 
     @pytest.mark.parametrize("end", ["save", "fail", "release"])
     def test_ends_at_once_with_what_came_of_it(self, database, end):
@@ -76,7 +90,7 @@ class TestALease:
         if end == "save":
             known = saved(database, claim)
         elif end == "fail":
-            database.fail(claim, Unavailable(), NOW)
+            database.fail(claim, UpstreamUnavailable(), NOW)
         else:
             database.release(claim)
         claimed(database, known=known)
@@ -84,14 +98,14 @@ class TestALease:
     def test_of_a_clock_a_little_ahead_holds_and_of_one_put_back_does_not(self, database):
         claimed(database, NOW + LEASE, event_id="harbor")
         claimed(database, NOW + LEASE - MICROSECOND, event_id="lakefront")
-        assert ask(database, event_id="lakefront") == Busy(NOW + LEASE - MICROSECOND)
+        assert ask(database, event_id="lakefront") == Leased(NOW + LEASE - MICROSECOND)
         claimed(database, event_id="harbor")
 
     def test_that_is_taken_over_after_a_clock_was_put_back_holds(self, database):
         early = claimed(database, NOW + DAY)
         claimed(database)
         database.release(early)
-        assert ask(database, NOW + SECOND) == Busy(NOW)
+        assert ask(database, NOW + SECOND) == Leased(NOW)
 
 
 class TestALateHolder:
@@ -115,28 +129,28 @@ class TestALateHolder:
         if end == "save":
             assert saved(database, late), "nobody has saved anything else"
         elif end == "fail":
-            database.fail(late, Unavailable(), NOW + HOUR)
+            database.fail(late, UpstreamUnavailable(), NOW + HOUR)
         else:
             database.release(late)
         known = database.read("harbor")
         last = NOW + 2 * LEASE - MICROSECOND
-        assert ask(other, last, known=known) == Busy(NOW + LEASE)
+        assert ask(other, last, known=known) == Leased(NOW + LEASE)
         claimed(other, NOW + 2 * LEASE, known=known)
 
     def test_cannot_make_others_forget_that_ones_failure_nor_remember_its_own(self, database):
         late = claimed(database)
-        database.fail(claimed(database, NOW + LEASE), Nonsense(), NOW + LEASE + MINUTE)
+        database.fail(claimed(database, NOW + LEASE), InvalidResponse(), NOW + LEASE + MINUTE)
         database.release(late)
-        database.fail(late, TimedOut(), NOW + HOUR)
+        database.fail(late, UpstreamTimeout(), NOW + HOUR)
         met = ask(database, NOW + LEASE + MINUTE - MICROSECOND)
-        assert (type(met), met.retry_at) == (Nonsense, NOW + LEASE + MINUTE)
+        assert (type(met), met.retry_at) == (InvalidResponse, NOW + LEASE + MINUTE)
         claimed(database, NOW + LEASE + MINUTE)
 
 
 class TestARememberedFailure:
-    @pytest.mark.parametrize("error", [EventNotFound, Unavailable, Nonsense])
+    @pytest.mark.parametrize("error", [EventNotFound, UpstreamUnavailable, InvalidResponse])
     def test_stands_in_the_way_of_everybody_until_its_retry(self, url, database, error):
-        retry = NOW + FAILED_FOR
+        retry = NOW + FAILURE_CACHED_FOR
         database.fail(claimed(database), error(), retry)
         for now in (NOW, NOW + LEASE, retry - MICROSECOND):
             met = ask(another(url), now)
@@ -145,12 +159,12 @@ class TestARememberedFailure:
         claimed(another(url), retry)
 
     def test_is_over_with_a_lease_that_somebody_takes(self, database):
-        database.fail(claimed(database), Unavailable(), NOW + MINUTE)
+        database.fail(claimed(database), UpstreamUnavailable(), NOW + MINUTE)
         database.release(claimed(database, NOW + MINUTE))
         claimed(database, NOW + SECOND)
 
     def test_left_by_a_clock_that_was_put_back_does_not_count(self, database):
-        longest = NOW + UNKNOWN_FOR + SKEW
+        longest = NOW + UNKNOWN_CACHED_FOR + MAX_CLOCK_SKEW
         database.fail(claimed(database), EventNotFound(), longest)
         assert isinstance(ask(database), EventNotFound), "a clock may be a little ahead"
         claimed(database, NOW - MICROSECOND)
@@ -158,14 +172,14 @@ class TestARememberedFailure:
     def test_of_an_event_leaves_the_leases_of_others_alone(self, database):
         claimed(database, event_id="lakefront")
         later = NOW + LEASE - MICROSECOND
-        database.fail(claimed(database, later), Unavailable(), later + MINUTE)
-        assert ask(database, later, event_id="lakefront") == Busy(NOW)
+        database.fail(claimed(database, later), UpstreamUnavailable(), later + MINUTE)
+        assert ask(database, later, event_id="lakefront") == Leased(NOW)
 
     def test_after_a_clock_was_put_back_leaves_the_leases_of_others_alone(self, database):
         early = claimed(database, NOW + DAY)
         claimed(database, event_id="lakefront")
-        database.fail(early, Unavailable(), NOW + MINUTE)
-        assert ask(database, NOW + SECOND, event_id="lakefront") == Busy(NOW)
+        database.fail(early, UpstreamUnavailable(), NOW + MINUTE)
+        assert ask(database, NOW + SECOND, event_id="lakefront") == Leased(NOW)
 
 
 class TestIdsThatAreNone:
@@ -173,19 +187,19 @@ class TestIdsThatAreNone:
         claimed(database, allowance=NONE_LEFT)
         for number in range(5):
             refusal = ask(database, event_id=f"guess{number}", allowance=NONE_LEFT)
-            assert isinstance(refusal, Spent)
+            assert isinstance(refusal, QuotaExhausted)
         assert kept(database) == {"harbor"}
 
     def test_are_forgotten_with_the_first_failure_after_their_time(self, database):
         for number in range(3):
             guess = claimed(database, event_id=f"guess{number}")
-            database.fail(guess, EventNotFound(), NOW + UNKNOWN_FOR)
+            database.fail(guess, EventNotFound(), NOW + UNKNOWN_CACHED_FOR)
         guesses = {"guess0", "guess1", "guess2"}
-        claim = claimed(database, NOW + UNKNOWN_FOR - MICROSECOND)
-        database.fail(claim, Unavailable(), NOW + HOUR)
+        claim = claimed(database, NOW + UNKNOWN_CACHED_FOR - MICROSECOND)
+        database.fail(claim, UpstreamUnavailable(), NOW + HOUR)
         assert kept(database) == {*guesses, "harbor"}, "they are known as none until then"
-        claim = claimed(database, NOW + UNKNOWN_FOR, event_id="lakefront")
-        database.fail(claim, Unavailable(), NOW + HOUR)
+        claim = claimed(database, NOW + UNKNOWN_CACHED_FOR, event_id="lakefront")
+        database.fail(claim, UpstreamUnavailable(), NOW + HOUR)
         assert kept(database) == {"harbor", "lakefront"}
 
 
@@ -203,8 +217,8 @@ class TestARace:
             first, second = threads.map(lambda racer: dict(race(racer)), racers)
         for id_ in ids:
             got = first[id_], second[id_]
-            assert sum(isinstance(each, Claim) for each in got) == 1
-            assert Busy(NOW) in got
+            assert sum(isinstance(each, Lease) for each in got) == 1
+            assert Leased(NOW) in got
         assert calls(database) == len(ids)
 
     def test_is_lost_by_one_that_saw_the_event_free_before_the_other_had_it(self, url, database):
@@ -218,9 +232,9 @@ class TestARace:
 
         with ThreadPoolExecutor(1) as threads:
             with database._engine.write() as connection:
-                claim = Claim("harbor", NOW)
-                assert leases.take(connection, claim, database._engine.upsert(refreshes))
+                claim = Lease("harbor", NOW)
+                assert leases.acquire(connection, claim, database._engine.upsert(refreshes))
                 lost = threads.submit(ask, late)
                 assert writes.wait(PATIENCE), "it has looked, and wants to write"
-            assert lost.result(PATIENCE) == Busy(NOW)
+            assert lost.result(PATIENCE) == Leased(NOW)
         assert calls(database) == 0

@@ -7,10 +7,10 @@ import pytest
 import sqlalchemy as sa
 from msgspec import structs
 
-from feeds.domain.freshness import Rate, Share
-from feeds.errors import StorageAway, Unavailable
-from feeds.service.invalidation import Polls
-from feeds.store.database import Database, News
+from feeds.domain.freshness import Priority, Rate
+from feeds.errors import StorageUnavailable, UpstreamUnavailable
+from feeds.service.invalidation import Invalidation
+from feeds.store.database import Database, Saves
 from feeds.store.engines import Postgres
 from tests.support.databases import another
 from tests.support.factories import NOW, an_edition, an_event
@@ -19,7 +19,7 @@ from tests.support.processes import PATIENCE, Clock
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-PLENTY = Rate(1000, timedelta(minutes=1), 500).allowance(Share.URGENT)
+PLENTY = Rate(1000, timedelta(minutes=1), 500).quota_for(Priority.URGENT)
 
 processes = get_context("forkserver")
 processes.set_forkserver_preload([__name__])
@@ -34,30 +34,30 @@ def save(database, *ids, starts=NOW + DAY, due=NOW, polled=NOW, **fields):
 
 class TestNews:
     def test_of_a_database_that_is_new_there_is_nothing(self, database):
-        assert database.news(0, NOW) == News(0, frozenset(), 0)
+        assert database.read_saves(0, NOW) == Saves(0, frozenset(), 0)
 
     def test_on_the_first_look_is_whatever_was_read_before(self, database):
         save(database, "a", "b")
-        assert database.news(None, NOW).saved is None
+        assert database.read_saves(None, NOW).saved is None
 
     def test_is_what_any_process_saved_since(self, url, database):
         save(database, "a", "b")
-        revision = database.news(None, NOW).revision
+        save_number = database.read_saves(None, NOW).save_number
         save(another(url), "b", "c")
-        news = database.news(revision, NOW)
-        assert (news.revision, news.saved) == (revision + 2, frozenset("bc"))
-        assert database.news(news.revision, NOW).saved == frozenset()
+        news = database.read_saves(save_number, NOW)
+        assert (news.save_number, news.saved) == (save_number + 2, frozenset("bc"))
+        assert database.read_saves(news.save_number, NOW).saved == frozenset()
 
     def test_of_a_database_that_was_put_back_is_everything(self, database):
         save(database, "a")
-        assert database.news(99, NOW).saved is None
+        assert database.read_saves(99, NOW).saved is None
 
     def test_counts_what_was_polled_within_a_week(self, database):
         save(database, "now")
         save(database, "just", polled=NOW - 7 * DAY)
         save(database, "long-ago", polled=NOW - 7 * DAY - SECOND)
         save(database, "never", polled=None)
-        assert database.news(None, NOW).polled == 2
+        assert database.read_saves(None, NOW).polled == 2
 
     def test_revisions_rise_in_the_order_of_saves_whoever_makes_them(self, url, database):
         barrier = processes.Barrier(3)
@@ -65,20 +65,20 @@ class TestNews:
             processes.Process(target=save_many, args=(url, f"event{number}", barrier))
             for number in range(3)
         ]
-        revision, seen = 0, []
+        save_number, seen = 0, []
         for each in started:
             each.start()
         while any(each.is_alive() for each in started):
-            news = database.news(revision, NOW)
+            news = database.read_saves(save_number, NOW)
             seen += sorted(news.saved)
-            revision = news.revision
-        seen += sorted(database.news(revision, NOW).saved)
+            save_number = news.save_number
+        seen += sorted(database.read_saves(save_number, NOW).saved)
         for each in started:
             each.join(PATIENCE)
             assert each.exitcode == 0
         # Nobody's last save is missed, which one with a lower number that comes later would be.
         assert set(seen) == {"event0", "event1", "event2"}
-        assert database.news(0, NOW).revision == 3 * 40
+        assert database.read_saves(0, NOW).save_number == 3 * 40
 
 
 def save_many(url, id_, barrier):
@@ -92,13 +92,13 @@ def save_many(url, id_, barrier):
 class TestPolled:
     def test_is_noted_of_those_that_are_known(self, database):
         save(database, "a", "b", polled=None)
-        database.note_polled({"a", "nothing"}, NOW)
-        assert database.news(None, NOW).polled == 1
+        database.mark_polled({"a", "nothing"}, NOW)
+        assert database.read_saves(None, NOW).polled == 1
 
     def test_is_noted_once_an_hour_by_a_process(self, database):
         save(database, "a", polled=None)
         clock = Clock(NOW)
-        polls = Polls(database, clock)
+        polls = Invalidation(database, clock)
         polls.note("a", clock())
         polls.look()
         clock.advance(hours=1, seconds=-1)
@@ -111,20 +111,20 @@ class TestPolled:
     def test_is_noted_at_the_next_look_if_the_database_was_away(self, url, tmp_path):
         if "postgresql" in url:
             return
-        with pytest.raises(StorageAway):
-            Database(url).note_polled({"a"}, NOW)
+        with pytest.raises(StorageUnavailable):
+            Database(url).mark_polled({"a"}, NOW)
         mine = Database(url)
-        polls = Polls(mine, Clock(NOW))
+        polls = Invalidation(mine, Clock(NOW))
         polls.note("a", NOW)
         assert polls.look() is None
         mine.open("https://api.example.org", "", NOW)
         save(mine, "a", polled=None)
         assert polls.look() is not None
-        assert mine.news(None, NOW).polled == 1
+        assert mine.read_saves(None, NOW).polled == 1
 
     def test_one_looks_at_a_time_and_not_too_often(self, database):
         clock = Clock(NOW)
-        polls = Polls(database, clock)
+        polls = Invalidation(database, clock)
         assert polls.time_to_look(clock.timestamp())
         clock.advance(seconds=1)
         assert not polls.time_to_look(clock.timestamp())
@@ -141,18 +141,18 @@ class TestDue:
         save(database, "fresh", due=NOW + SECOND)
         save(database, "unpolled", polled=NOW - 8 * DAY)
         save(database, "gone", gone=NOW)
-        assert database.due(NOW, 10) == ["soon", "later", "over"]
-        assert database.due(NOW, 2) == ["soon", "later"]
-        assert database.due(NOW + SECOND, 10)[:2] == ["fresh", "soon"]
+        assert database.list_due(NOW, 10) == ["soon", "later", "over"]
+        assert database.list_due(NOW, 2) == ["soon", "later"]
+        assert database.list_due(NOW + SECOND, 10)[:2] == ["fresh", "soon"]
 
     def test_is_not_what_has_failed_or_is_refreshed_just_now(self, database):
         save(database, "failing", "busy", "free")
-        failing = database.claim("failing", database.read("failing"), PLENTY, NOW)
-        database.fail(failing, Unavailable(), NOW + 60 * SECOND)
-        database.claim("busy", database.read("busy"), PLENTY, NOW)
-        assert database.due(NOW + SECOND, 10) == ["free"]
-        assert database.due(NOW + 10 * SECOND, 10) == ["busy", "free"]
-        assert database.due(NOW + 60 * SECOND, 10) == ["busy", "failing", "free"]
+        failing = database.acquire("failing", database.read("failing"), PLENTY, NOW)
+        database.fail(failing, UpstreamUnavailable(), NOW + 60 * SECOND)
+        database.acquire("busy", database.read("busy"), PLENTY, NOW)
+        assert database.list_due(NOW + SECOND, 10) == ["free"]
+        assert database.list_due(NOW + 10 * SECOND, 10) == ["busy", "free"]
+        assert database.list_due(NOW + 60 * SECOND, 10) == ["busy", "failing", "free"]
 
 
 def test_each_of_several_hosts_in_an_address_is_tried():

@@ -251,7 +251,7 @@ class TestADamagedFile:
                 process.join(PATIENCE)
                 assert process.exitcode == 0
             assert (path.parent / ASIDE).read_bytes() == harmed, "not put aside twice"
-            assert not Database(f"sqlite:///{path}").knows_any()
+            assert not Database(f"sqlite:///{path}").has_events()
 
 
 def open_together(path, api_url, together):
@@ -263,7 +263,7 @@ class TestAFileThatIsWell:
     def test_a_file_that_is_none_of_ours_is_left_alone(self, tmp_path):
         letter = tmp_path / "letter.txt"
         letter.write_text("Dear runner, " * 500)
-        damage.put_aside(letter, START)
+        damage.quarantine(letter, START)
         assert letter.read_text() == "Dear runner, " * 500
         assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
@@ -279,7 +279,7 @@ class TestAFileThatIsWell:
         assert bool(database.read("last")) == (end == "killed")
 
     def test_one_that_is_not_there_is_not_made(self, path):
-        damage.put_aside(path, START)
+        damage.quarantine(path, START)
         assert list(path.parent.iterdir()) == []
 
     def test_an_empty_file_becomes_a_database(self, path, start, caplog):

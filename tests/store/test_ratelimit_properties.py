@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeds.domain.freshness import MICROSECOND, Rate, Share
-from feeds.errors import Spent, Unauthorized
+from feeds.domain.freshness import MICROSECOND, Priority, Rate
+from feeds.errors import QuotaExhausted, Unauthorized
 from feeds.store import ratelimit as budget
 from feeds.store import schema as migrations
 from feeds.store.tables import service
@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 def in_memory():
     engine = sa.create_engine("sqlite://")
     with engine.connect() as connection:
-        migrations.migrate(connection)
+        migrations.create_schema(connection)
         yield connection
     engine.dispose()
 
@@ -31,7 +31,7 @@ def in_memory():
 def on_trial(connection, allowance, now):
     """What a call would be answered, without its being made."""
     before = connection.execute(sa.select(service)).one()._asdict()
-    refusal = budget.spend(connection, allowance, now)
+    refusal = budget.spend_call(connection, allowance, now)
     connection.execute(sa.update(service).values(before))
     return refusal
 
@@ -40,7 +40,7 @@ windows = st.sampled_from([SECOND, MINUTE, DAY])
 rates = st.integers(1, 60).flatmap(
     lambda limit: st.builds(Rate, st.just(limit), windows, st.integers(1, limit))
 )
-acts = st.sampled_from([*Share, "count", "close"])
+acts = st.sampled_from([*Priority, "count", "close"])
 
 
 def steps(least):
@@ -54,19 +54,19 @@ def played(connection, rate, steps):
     for part, act in steps:
         now += rate.window * part
         if act == "count":
-            budget.count(connection, rate.allowance(Share.URGENT), now)
+            budget.count_call(connection, rate.quota_for(Priority.URGENT), now)
         elif act == "close":
             until = now + min(rate.window, MINUTE) / 7
-            budget.close(connection, until, "Unauthorized", now, rate.window)
+            budget.close_upstream(connection, until, "Unauthorized", now, rate.window)
         else:
             for _ in range(3):
-                yield now, act, budget.spend(connection, rate.allowance(act), now)
+                yield now, act, budget.spend_call(connection, rate.quota_for(act), now)
 
 
 @given(limit=st.integers(1, 100_000), window=windows, data=st.data())
 def test_what_flows_in_within_a_window_is_what_the_burst_leaves_of_the_limit(limit, window, data):
     rate = Rate(limit, window, data.draw(st.integers(1, limit)))
-    bucket = rate.allowance(Share.URGENT).bucket
+    bucket = rate.quota_for(Priority.URGENT).bucket
     assert bucket.capacity == rate.burst
     assert (
         window <= bucket.interval * max(1, limit - rate.burst) <= window + 2 * limit * MICROSECOND
@@ -81,7 +81,7 @@ def test_no_window_holds_more_than_its_limit(rate, steps):
     for start, _ in calls:
         window = [share for at, share in calls if start <= at < start + rate.window]
         assert len(window) <= rate.limit
-        assert window.count(Share.UNSEEN) <= max(1, rate.limit // 4)
+        assert window.count(Priority.UNSEEN) <= max(1, rate.limit // 4)
 
 
 @settings(deadline=None, max_examples=50)
@@ -90,11 +90,11 @@ def test_a_refusal_tells_the_first_instant_of_a_call(rate, steps):
     with in_memory() as connection:
         for now, share, refusal in played(connection, rate, steps):
             if refusal:
-                allowance = rate.allowance(share)
+                allowance = rate.quota_for(share)
                 assert refusal.retry_at > now
                 assert on_trial(connection, allowance, refusal.retry_at - MICROSECOND)
                 again = on_trial(connection, allowance, refusal.retry_at)
                 # An upstream that is open again may have no calls left; it is not closed.
                 assert again is None or (
-                    isinstance(refusal, Unauthorized) and isinstance(again, Spent)
+                    isinstance(refusal, Unauthorized) and isinstance(again, QuotaExhausted)
                 )

@@ -3,8 +3,8 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from feeds.domain.model import Edition, Event, Feed, Options, Run, Stamp
-from feeds.domain.schedule import Entry, entries
+from feeds.domain.model import Edition, Event, Feed, Options, Revision, Run
+from feeds.domain.schedule import Entry, build_entries
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 HOME = "America/Chicago"
@@ -41,9 +41,9 @@ def an_edition(
     event: Event, *, seen: datetime = NOW, changed: datetime | None = None, **fields: Any
 ) -> Edition:
     """An edition of an event, all of it first seen and last changed at these times."""
-    stamp = Stamp(seen, changed or seen, 170_000_000, "", "")
-    stamps = dict.fromkeys([event.id, *(run.id for run in event.runs)], stamp)
-    return Edition(event=event, fetched=NOW, stamps=stamps, **fields)
+    revision = Revision(seen, changed or seen, 170_000_000, "", "")
+    revisions = dict.fromkeys([event.id, *(run.id for run in event.runs)], revision)
+    return Edition(event=event, fetched=NOW, revisions=revisions, **fields)
 
 
 def a_feed(*events: Event, extension: str = "ics", home: str = HOME, **options: Any) -> Feed:
@@ -60,4 +60,4 @@ def a_feed(*events: Event, extension: str = "ics", home: str = HOME, **options: 
 
 def the_entry(run: Run, *, home: str = HOME, **event: Any) -> Entry:
     """The entry of a run that is the only one of its event."""
-    return entries(an_edition(an_event(run, **event)), home)[0]
+    return build_entries(an_edition(an_event(run, **event)), home)[0]

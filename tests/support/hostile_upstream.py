@@ -486,14 +486,14 @@ class Records:
                 fetched=events.c.fetched - seconds,
                 due=events.c.due - seconds,
                 version=events.c.version + 1,
-                revision=events.c.revision - back,
+                save_number=events.c.save_number - back,
             ),
             sa.update(refreshes).values(
                 since=sa.case((refreshes.c.since == 0, 0), else_=refreshes.c.since - micros),
                 retry=refreshes.c.retry - micros,
             ),
             sa.update(service).values(
-                revision=service.c.revision - back,
+                save_number=service.c.save_number - back,
                 full=service.c.full - micros,
                 unseen_full=service.c.unseen_full - micros,
                 closed=service.c.closed - micros,

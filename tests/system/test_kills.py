@@ -18,7 +18,7 @@ from typing import Any
 import feedparser
 import pytest
 
-from feeds.store.tables import events, stamps
+from feeds.store.tables import events, revisions
 from tests.support import hostile_upstream as hostile
 from tests.support import processes as running
 from tests.support.hostile_upstream import BOOTED, FAR, Gate, House, Poll, Records, environment
@@ -241,7 +241,7 @@ class Soak:
         """What is stored of a run never falls."""
         last: dict[str, tuple[int, int]] = {}
         while not self.over.wait(0.1):
-            for id_, row in self.records.rows(stamps).items():
+            for id_, row in self.records.rows(revisions).items():
                 now = row["sequence"], row["last_modified"]
                 assert now >= last.get(id_, now)
                 assert now[1] >= last.get(id_, now)[1]

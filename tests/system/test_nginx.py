@@ -27,7 +27,7 @@ from hypothesis import strategies as st
 
 from feeds import gunicorn_conf
 from feeds.domain import freshness
-from feeds.web.conditional import MAX_STALE
+from feeds.web.conditional import STALE_IF_ERROR
 from tests.support.processes import (
     EXAMPLE,
     HOST,
@@ -50,7 +50,7 @@ NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:{UNP
 FEED = f"/events/{EXAMPLE}.ics"
 BROKEN = "orchard-loop-5k"
 PLAIN = "text/plain; charset=utf-8"
-A_MINUTE = int(freshness.FAILED_FOR.total_seconds())
+A_MINUTE = int(freshness.FAILURE_CACHED_FOR.total_seconds())
 OWN = {"date", "server", "connection", "keep-alive", "transfer-encoding"}
 """Fields of a connection, or of who answers."""
 
@@ -559,7 +559,9 @@ def test_in_trouble_the_last_answer_is_given_and_lasts_a_minute(origin, aged, tr
     assert (unchanged.status, unchanged.body) == (304, b"")
     for each in (told, unchanged):
         assert each.fields["etag"] == '"old"'
-        assert each.fields["cache-control"] == f"max-age={A_MINUTE}, stale-if-error={MAX_STALE}"
+        assert (
+            each.fields["cache-control"] == f"max-age={A_MINUTE}, stale-if-error={STALE_IF_ERROR}"
+        )
     assert origin.asked(aged) >= 3
     origin.behaviours[aged] = NEW
     assert origin.ask(aged).body == b"new"
@@ -637,5 +639,5 @@ def test_times_fit_those_of_the_service():
         return int(found)
 
     assert seconds("keepalive_timeout") < gunicorn_conf.keepalive
-    assert seconds("proxy_read_timeout") > freshness.PATIENCE_COLD
-    assert seconds("proxy_cache_lock_timeout") == freshness.PATIENCE
+    assert seconds("proxy_read_timeout") > freshness.MAX_WAIT_COLD
+    assert seconds("proxy_cache_lock_timeout") == freshness.MAX_WAIT

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from feeds.domain.schedule import entries
+from feeds.domain.schedule import build_entries
 from feeds.text import pages as standing
 from tests.support.factories import HOME, a_run, an_edition, an_event, the_entry
 
@@ -17,11 +17,11 @@ SUN = date(2025, 6, 15)
 
 
 def of(*runs, **event):
-    return entries(an_edition(an_event(*runs, **event)), HOME)
+    return build_entries(an_edition(an_event(*runs, **event)), HOME)
 
 
 def noticed(*runs, **event):
-    return [(each.of, each.text) for each in standing.notices(of(*runs, **event))]
+    return [(each.of, each.text) for each in standing.list_notices(of(*runs, **event))]
 
 
 class TestNotices:
@@ -63,55 +63,57 @@ class TestNotices:
 
     def test_what_is_so_as_a_whole_is_in_the_title(self):
         off = a_run(id="a", status="cancelled")
-        assert standing.title(of(off), "Harbor Run") == "Cancelled: Harbor Run"
-        assert standing.title(of(off, a_run(id="b")), "Harbor Run") == "Harbor Run"
-        assert standing.title(of(), "Harbor Run") == "Harbor Run"
+        assert standing.build_headline(of(off), "Harbor Run") == "Cancelled: Harbor Run"
+        assert standing.build_headline(of(off, a_run(id="b")), "Harbor Run") == "Harbor Run"
+        assert standing.build_headline(of(), "Harbor Run") == "Harbor Run"
 
     def test_a_word_that_nobody_knows_is_the_organizers_and_no_alarm(self):
         entry = the_entry(a_run(status="under review"))
-        assert standing.word(entry) == "under review"
+        assert standing.get_status_word(entry) == "under review"
         assert noticed(entry.run) == []
 
 
 class TestDates:
     def test_are_one_day_or_the_first_and_the_last(self):
-        assert standing.dates(of(a_run())) == "Sat 14 Jun 2025"
+        assert standing.format_dates(of(a_run())) == "Sat 14 Jun 2025"
         two = of(a_run(id="a"), a_run(id="b", date=SUN))
-        assert standing.dates(two) == "Sat 14 Jun 2025 to Sun 15 Jun 2025"
+        assert standing.format_dates(two) == "Sat 14 Jun 2025 to Sun 15 Jun 2025"
 
     def test_are_those_of_what_takes_place(self):
         runs = [a_run(id="a", status="cancelled"), a_run(id="b", date=SUN)]
-        assert standing.dates(of(*runs)) == "Sun 15 Jun 2025"
-        assert standing.dates(of(runs[0])) == "Sat 14 Jun 2025"
+        assert standing.format_dates(of(*runs)) == "Sun 15 Jun 2025"
+        assert standing.format_dates(of(runs[0])) == "Sat 14 Jun 2025"
 
     def test_end_on_the_last_day_not_on_the_one_after(self):
         virtual = of(a_run(virtual=True), end_date=SUN)
-        assert standing.dates(virtual) == "Sat 14 Jun 2025 to Sun 15 Jun 2025"
+        assert standing.format_dates(virtual) == "Sat 14 Jun 2025 to Sun 15 Jun 2025"
 
     def test_of_an_event_without_runs_are_its_own(self):
-        dates = standing.dates(of(start_time=time(8), end_date=SUN))
+        dates = standing.format_dates(of(start_time=time(8), end_date=SUN))
         assert dates == "Sat 14 Jun 2025 to Sun 15 Jun 2025"
 
     def test_are_not_stretched_by_a_finish_after_midnight(self):
         ultra = of(a_run(distance_meters=161_000, start_time=time(6)))
-        assert standing.dates(ultra) == "Sat 14 Jun 2025"
+        assert standing.format_dates(ultra) == "Sat 14 Jun 2025"
 
 
 class TestStart:
     def test_is_a_time_or_the_first_of_several(self):
         early, late = a_run(id="a", start_time=time(7)), a_run(id="b", start_time=time(8, 30))
-        assert standing.start(of(late)) == "Sat 14 Jun 2025, 08:30"
-        assert standing.start(of(early, late)) == "Sat 14 Jun 2025, from 07:00"
-        assert standing.start(of(late, a_run(id="c"))) == "Sat 14 Jun 2025, from 08:30"
+        assert standing.format_first_start(of(late)) == "Sat 14 Jun 2025, 08:30"
+        assert standing.format_first_start(of(early, late)) == "Sat 14 Jun 2025, from 07:00"
+        assert standing.format_first_start(of(late, a_run(id="c"))) == "Sat 14 Jun 2025, from 08:30"
 
     def test_is_the_days_where_no_time_is_known_or_there_are_several(self):
-        assert standing.start(of(a_run())) == "Sat 14 Jun 2025"
+        assert standing.format_first_start(of(a_run())) == "Sat 14 Jun 2025"
         days = of(a_run(id="a", start_time=time(7)), a_run(id="b", start_time=time(7), date=SUN))
-        assert standing.start(days) == "Sat 14 Jun 2025 to Sun 15 Jun 2025"
+        assert standing.format_first_start(days) == "Sat 14 Jun 2025 to Sun 15 Jun 2025"
 
     def test_is_never_that_of_what_is_cancelled(self):
         early = a_run(id="a", start_time=time(7), status="cancelled")
-        assert standing.start(of(early, a_run(id="b", start_time=time(9)))).endswith(", 09:00")
+        assert standing.format_first_start(of(early, a_run(id="b", start_time=time(9)))).endswith(
+            ", 09:00"
+        )
 
 
 class TestRegistration:
@@ -128,7 +130,7 @@ class TestRegistration:
         ],
     )
     def test_opens_and_closes_with_the_clock(self, at, words):
-        assert standing.registration(the_entry(self.RUN), at) == words
+        assert standing.describe_registration(the_entry(self.RUN), at) == words
 
     @pytest.mark.parametrize(
         ("fields", "at", "words"),
@@ -143,18 +145,18 @@ class TestRegistration:
         ],
     )
     def test_is_what_the_organizer_made_of_it(self, fields, at, words):
-        assert standing.registration(the_entry(a_run(**fields)), at) == words
+        assert standing.describe_registration(the_entry(a_run(**fields)), at) == words
 
     def test_changes_at_its_turns_and_nowhere_else(self):
-        assert list(standing.turns([the_entry(self.RUN)])) == [OPENS, CLOSES, ENDS]
-        assert list(standing.turns([the_entry(a_run())])) == [ENDS]
+        assert list(standing.find_turns([the_entry(self.RUN)])) == [OPENS, CLOSES, ENDS]
+        assert list(standing.find_turns([the_entry(a_run())])) == [ENDS]
 
     @pytest.mark.parametrize("fields", [{}, {"registration_closes": None}, {"sold_out": True}])
     def test_is_nothing_to_speak_of_once_the_run_is_over(self, fields):
         entry = the_entry(a_run(registration_opens=OPENS, **fields))
-        assert standing.over(entry, ENDS)
-        assert not standing.over(entry, ENDS - SECOND)
-        assert standing.registration(entry, ENDS) == ""
+        assert standing.has_ended(entry, ENDS)
+        assert not standing.has_ended(entry, ENDS - SECOND)
+        assert standing.describe_registration(entry, ENDS) == ""
 
 
 @pytest.mark.parametrize(
@@ -172,9 +174,9 @@ class TestRegistration:
     ],
 )
 def test_an_age_is_rounded_up(seconds, words):
-    assert standing.lasting(timedelta(seconds=seconds)) == words
+    assert standing.format_duration(timedelta(seconds=seconds)) == words
 
 
 def test_an_instant_is_told_on_the_clock_of_the_place():
-    told = standing.moment(datetime(2025, 6, 1, 12, 0, 59, tzinfo=UTC), of(a_run()))
+    told = standing.format_instant(datetime(2025, 6, 1, 12, 0, 59, tzinfo=UTC), of(a_run()))
     assert told == "Sun 1 Jun 2025, 07:00 (America/Chicago)"

@@ -28,16 +28,16 @@ from feeds import __version__
 from feeds.errors import (
     EventNotFound,
     Forbidden,
-    Nonsense,
+    InvalidResponse,
     RateLimited,
     Rejected,
-    TimedOut,
     Unauthorized,
-    Unavailable,
     UpstreamError,
+    UpstreamTimeout,
+    UpstreamUnavailable,
 )
 from feeds.upstream import http as exchange
-from feeds.upstream.client import Answer, Intervals
+from feeds.upstream.client import FetchResult, IntervalsClient
 from feeds.upstream.http import MAX_BODY
 
 KEY = "sk_live_51H8aVeryPrivate"
@@ -226,7 +226,7 @@ def _nobody_logs_the_key(caplog):
 
 @pytest.fixture
 def api(httpserver):
-    return Intervals(httpserver.url_for("/"), KEY)
+    return IntervalsClient(httpserver.url_for("/"), KEY)
 
 
 def failure(api, kind, event_id="e1", etag=None):
@@ -248,14 +248,16 @@ class TestRequest:
     def test_an_event_is_one_get(self, api, httpserver):
         httpserver.expect_request("/events/e1", method="GET").respond_with_data(DOCUMENT)
 
-        assert api.fetch("e1") == Answer(body=DOCUMENT, etag=None)
+        assert api.fetch("e1") == FetchResult(body=DOCUMENT, etag=None)
         assert len(httpserver.log) == 1
 
     @pytest.mark.parametrize("end", ["", "/", "//"])
     def test_the_address_of_the_api_may_end_in_a_slash_and_hold_a_path(self, httpserver, end):
         httpserver.expect_request("/partner/events/e1").respond_with_data(DOCUMENT)
 
-        assert Intervals(httpserver.url_for("/partner") + end, KEY).fetch("e1").body == DOCUMENT
+        assert (
+            IntervalsClient(httpserver.url_for("/partner") + end, KEY).fetch("e1").body == DOCUMENT
+        )
 
     def test_it_carries_the_key_and_the_name_and_version_of_the_product(self, api, httpserver):
         httpserver.expect_request("/events/e1").respond_with_data(DOCUMENT)
@@ -306,7 +308,7 @@ class TestRequest:
 
     @pytest.mark.parametrize("key", [f"{KEY}\n", f"{KEY}\r\nX: y", f"{KEY}\N{SNOWMAN}"], ids=ascii)
     def test_a_key_that_no_header_can_carry_is_kept_back_too(self, httpserver, key):
-        failure(Intervals(httpserver.url_for("/"), key), Nonsense)
+        failure(IntervalsClient(httpserver.url_for("/"), key), InvalidResponse)
 
         assert httpserver.log == []
 
@@ -321,16 +323,16 @@ class TestAnswer:
     def test_a_compressed_body_comes_decompressed(self):
         data = gzip.compress(DOCUMENT)
         with serving(always(wire("200 OK", data, "Content-Encoding: gzip"))) as server:
-            assert Intervals(server.url, KEY).fetch("e1").body == DOCUMENT
+            assert IntervalsClient(server.url, KEY).fetch("e1").body == DOCUMENT
 
     def test_a_body_in_chunks_comes_in_one(self):
         data = b"1\r\n{\r\n" + chunked(b"}")
         with serving(always(wire("200 OK", data, "Transfer-Encoding: chunked"))) as server:
-            assert Intervals(server.url, KEY).fetch("e1").body == b"{}"
+            assert IntervalsClient(server.url, KEY).fetch("e1").body == b"{}"
 
     def test_a_body_that_the_end_of_the_connection_ends_is_taken(self):
         with serving(once(b"HTTP/1.0 200 OK\r\n\r\n" + DOCUMENT)) as server:
-            assert Intervals(server.url, KEY).fetch("e1").body == DOCUMENT
+            assert IntervalsClient(server.url, KEY).fetch("e1").body == DOCUMENT
 
     @pytest.mark.parametrize("etag", ['"v1"', 'W/"v1"', "v1", '""', '"a b, c"'])
     def test_its_etag_is_what_to_ask_with_next_time(self, api, httpserver, etag):
@@ -345,21 +347,21 @@ class TestAnswer:
     )
     def test_an_etag_that_cannot_be_sent_back_is_none(self, field):
         with serving(always(wire("200 OK", DOCUMENT, field))) as server:
-            api = Intervals(server.url, KEY)
+            api = IntervalsClient(server.url, KEY)
             first = api.fetch("e1")
 
-            assert first == Answer(body=DOCUMENT, etag=None)
+            assert first == FetchResult(body=DOCUMENT, etag=None)
             assert api.fetch("e1", first.etag) == first
 
     @pytest.mark.parametrize("fields", [(), ('ETag: "v2"',)], ids=["no etag", "another etag"])
     def test_304_to_a_conditional_request_has_no_body_and_keeps_the_etag(self, fields):
         data = wire("304 Not Modified", b"", *fields)
         with serving(always(data)) as server:
-            assert Intervals(server.url, KEY).fetch("e1", '"v1"') == Answer(None, '"v1"')
+            assert IntervalsClient(server.url, KEY).fetch("e1", '"v1"') == FetchResult(None, '"v1"')
 
     def test_304_that_nobody_asked_for_is_nonsense(self):
         with serving(always(wire("304 Not Modified", b""))) as server:
-            failure(Intervals(server.url, KEY), Nonsense)
+            failure(IntervalsClient(server.url, KEY), InvalidResponse)
 
 
 def error_body(code, **fields):
@@ -371,44 +373,46 @@ class TestRefusal:
         ("status", "body", "kind"),
         [
             pytest.param(400, error_body("BAD_REQUEST"), Rejected, id="400"),
-            pytest.param(400, HTML, Nonsense, id="400-html"),
+            pytest.param(400, HTML, InvalidResponse, id="400-html"),
             pytest.param(401, error_body("UNAUTHORIZED"), Unauthorized, id="401"),
-            pytest.param(401, HTML, Nonsense, id="401-html"),
-            pytest.param(401, b"", Nonsense, id="401-empty"),
+            pytest.param(401, HTML, InvalidResponse, id="401-html"),
+            pytest.param(401, b"", InvalidResponse, id="401-empty"),
             pytest.param(403, error_body("FORBIDDEN"), Forbidden, id="403"),
-            pytest.param(403, HTML, Nonsense, id="403-html"),
-            pytest.param(403, b"{}", Nonsense, id="403-without-an-error"),
+            pytest.param(403, HTML, InvalidResponse, id="403-html"),
+            pytest.param(403, b"{}", InvalidResponse, id="403-without-an-error"),
             pytest.param(404, error_body("NOT_FOUND"), EventNotFound, id="404-NOT_FOUND"),
-            pytest.param(404, error_body("ROUTE_NOT_FOUND"), Nonsense, id="404-another-code"),
-            pytest.param(404, error_body("not_found"), Nonsense, id="404-almost-the-code"),
-            pytest.param(404, error_body(["NOT_FOUND"]), Nonsense, id="404-code-in-a-list"),
-            pytest.param(404, error_body(None), Nonsense, id="404-code-null"),
-            pytest.param(404, HTML, Nonsense, id="404-html"),
-            pytest.param(404, b"", Nonsense, id="404-empty"),
-            pytest.param(404, b'{"code": "NOT_FOUND"}', Nonsense, id="404-code-at-the-top"),
-            pytest.param(404, b'{"error": "NOT_FOUND"}', Nonsense, id="404-error-a-string"),
-            pytest.param(404, b'["NOT_FOUND"]', Nonsense, id="404-list"),
-            pytest.param(404, b'"NOT_FOUND"', Nonsense, id="404-string"),
-            pytest.param(404, b"\xff\xfe", Nonsense, id="404-not-utf-8"),
-            pytest.param(404, b"[" * 100_000, Nonsense, id="404-deep"),
+            pytest.param(
+                404, error_body("ROUTE_NOT_FOUND"), InvalidResponse, id="404-another-code"
+            ),
+            pytest.param(404, error_body("not_found"), InvalidResponse, id="404-almost-the-code"),
+            pytest.param(404, error_body(["NOT_FOUND"]), InvalidResponse, id="404-code-in-a-list"),
+            pytest.param(404, error_body(None), InvalidResponse, id="404-code-null"),
+            pytest.param(404, HTML, InvalidResponse, id="404-html"),
+            pytest.param(404, b"", InvalidResponse, id="404-empty"),
+            pytest.param(404, b'{"code": "NOT_FOUND"}', InvalidResponse, id="404-code-at-the-top"),
+            pytest.param(404, b'{"error": "NOT_FOUND"}', InvalidResponse, id="404-error-a-string"),
+            pytest.param(404, b'["NOT_FOUND"]', InvalidResponse, id="404-list"),
+            pytest.param(404, b'"NOT_FOUND"', InvalidResponse, id="404-string"),
+            pytest.param(404, b"\xff\xfe", InvalidResponse, id="404-not-utf-8"),
+            pytest.param(404, b"[" * 100_000, InvalidResponse, id="404-deep"),
             pytest.param(409, error_body("CONFLICT"), Rejected, id="409"),
             pytest.param(422, error_body("VALIDATION_ERROR"), Rejected, id="422"),
             pytest.param(429, error_body("RATE_LIMITED"), RateLimited, id="429"),
             pytest.param(429, HTML, RateLimited, id="429-html"),
-            pytest.param(500, error_body("INTERNAL"), Unavailable, id="500"),
-            pytest.param(500, HTML, Unavailable, id="500-html"),
-            pytest.param(500, error_body("NOT_FOUND"), Unavailable, id="500-NOT_FOUND"),
-            pytest.param(502, HTML, Unavailable, id="502-html"),
-            pytest.param(503, HTML, Unavailable, id="503-html"),
-            pytest.param(503, b"", Unavailable, id="503-empty"),
-            pytest.param(504, HTML, Unavailable, id="504-html"),
-            pytest.param(599, HTML, Unavailable, id="599"),
-            pytest.param(201, DOCUMENT, Nonsense, id="201"),
-            pytest.param(204, b"", Nonsense, id="204"),
-            pytest.param(206, DOCUMENT, Nonsense, id="206"),
-            pytest.param(300, DOCUMENT, Nonsense, id="300"),
-            pytest.param(410, error_body("NOT_FOUND"), Nonsense, id="410"),
-            pytest.param(418, HTML, Nonsense, id="418"),
+            pytest.param(500, error_body("INTERNAL"), UpstreamUnavailable, id="500"),
+            pytest.param(500, HTML, UpstreamUnavailable, id="500-html"),
+            pytest.param(500, error_body("NOT_FOUND"), UpstreamUnavailable, id="500-NOT_FOUND"),
+            pytest.param(502, HTML, UpstreamUnavailable, id="502-html"),
+            pytest.param(503, HTML, UpstreamUnavailable, id="503-html"),
+            pytest.param(503, b"", UpstreamUnavailable, id="503-empty"),
+            pytest.param(504, HTML, UpstreamUnavailable, id="504-html"),
+            pytest.param(599, HTML, UpstreamUnavailable, id="599"),
+            pytest.param(201, DOCUMENT, InvalidResponse, id="201"),
+            pytest.param(204, b"", InvalidResponse, id="204"),
+            pytest.param(206, DOCUMENT, InvalidResponse, id="206"),
+            pytest.param(300, DOCUMENT, InvalidResponse, id="300"),
+            pytest.param(410, error_body("NOT_FOUND"), InvalidResponse, id="410"),
+            pytest.param(418, HTML, InvalidResponse, id="418"),
         ],
     )
     def test_each_status_is_an_error_of_its_kind_at_the_price_of_one_call(
@@ -475,13 +479,13 @@ class TestRefusal:
         )
         httpserver.expect_request("/elsewhere").respond_with_data(DOCUMENT)
 
-        failure(api, Nonsense)
+        failure(api, InvalidResponse)
         assert [request.path for request, _ in httpserver.log] == ["/events/e1"]
 
     @pytest.mark.parametrize("target", ["http://[", "\xff\xfe", "//", "http://127.0.0.1:x/", ""])
     def test_a_redirect_to_nowhere_is_nonsense(self, target):
         with serving(always(wire("302 Found", HTML, f"Location: {target}"))) as server:
-            failure(Intervals(server.url, KEY), Nonsense)
+            failure(IntervalsClient(server.url, KEY), InvalidResponse)
             assert server.paths == ["/events/e1"]
 
 
@@ -491,10 +495,10 @@ class TestNetwork:
             nobody.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{nobody.getsockname()[1]}"
 
-            failure(Intervals(url, KEY), Unavailable)
+            failure(IntervalsClient(url, KEY), UpstreamUnavailable)
 
     def test_a_host_that_does_not_exist_is_unavailable(self):
-        failure(Intervals("http://intervals.invalid", KEY), Unavailable)
+        failure(IntervalsClient("http://intervals.invalid", KEY), UpstreamUnavailable)
 
     @pytest.mark.parametrize(
         "behave",
@@ -530,28 +534,28 @@ class TestNetwork:
     )
     def test_a_connection_that_breaks_is_unavailable(self, behave):
         with serving(behave) as server:
-            failure(Intervals(server.url, KEY), Unavailable)
+            failure(IntervalsClient(server.url, KEY), UpstreamUnavailable)
             assert len(server.paths) <= 1
 
     def test_a_certificate_that_nobody_trusts_is_unavailable(self, tls):
         with serving(always(wire()), tls=tls) as server:
-            failure(Intervals(server.url, KEY), Unavailable)
+            failure(IntervalsClient(server.url, KEY), UpstreamUnavailable)
             assert server.paths == []
 
     def test_a_certificate_of_another_host_is_unavailable(self, tls, certificate, monkeypatch):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         with serving(always(wire()), tls=tls) as server:
-            failure(Intervals(f"https://localhost:{server.port}", KEY), Unavailable)
+            failure(IntervalsClient(f"https://localhost:{server.port}", KEY), UpstreamUnavailable)
             assert server.paths == []
 
     def test_a_certificate_that_is_trusted_is_no_obstacle(self, tls, certificate, monkeypatch):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         with serving(always(wire()), tls=tls) as server:
-            assert Intervals(server.url, KEY).fetch("e1").body == DOCUMENT
+            assert IntervalsClient(server.url, KEY).fetch("e1").body == DOCUMENT
 
     def test_a_server_without_tls_is_unavailable_over_https(self):
         with serving(lambda exchange: exchange.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server:
-            failure(Intervals(f"https://127.0.0.1:{server.port}", KEY), Unavailable)
+            failure(IntervalsClient(f"https://127.0.0.1:{server.port}", KEY), UpstreamUnavailable)
 
     @pytest.mark.parametrize(
         "data",
@@ -571,13 +575,13 @@ class TestNetwork:
     )
     def test_a_body_that_cannot_be_unpacked_is_nonsense(self, data):
         with serving(once(data)) as server:
-            failure(Intervals(server.url, KEY), Nonsense)
+            failure(IntervalsClient(server.url, KEY), InvalidResponse)
 
     def test_an_answer_through_a_proxy_is_an_answer(self, monkeypatch):
         with serving(always(wire())) as proxy:
             monkeypatch.setenv("http_proxy", proxy.url)
 
-            assert Intervals("http://intervals.invalid", KEY).fetch("e1").body == DOCUMENT
+            assert IntervalsClient("http://intervals.invalid", KEY).fetch("e1").body == DOCUMENT
             assert proxy.paths == ["http://intervals.invalid/events/e1"]
 
 
@@ -600,9 +604,9 @@ class TestSize:
     def test_a_body_may_be_as_large_as_agreed_and_no_larger(self, written):
         body = b"x" * MAX_BODY
         with serving(once(written(body))) as server:
-            assert Intervals(server.url, KEY).fetch("e1").body == body
+            assert IntervalsClient(server.url, KEY).fetch("e1").body == body
         with serving(once(written(body + b"x"))) as server:
-            failure(Intervals(server.url, KEY), Nonsense)
+            failure(IntervalsClient(server.url, KEY), InvalidResponse)
 
     @pytest.mark.parametrize(
         "fields",
@@ -621,10 +625,10 @@ class TestSize:
         body = gzip.compress(bomb) if "gzip, gzip" in fields[0] else bomb
         body = chunked(body) if "Transfer-Encoding: chunked" in fields else body
         with serving(once(wire(status, body, *fields))) as server:
-            api = Intervals(server.url, KEY)
+            api = IntervalsClient(server.url, KEY)
             tracemalloc.start()
             try:
-                failure(api, Nonsense)
+                failure(api, InvalidResponse)
                 _, peak = tracemalloc.get_traced_memory()
             finally:
                 tracemalloc.stop()
@@ -690,13 +694,13 @@ def nobody_accepts():
 class TestDeadline:
     def test_ends_a_silent_exchange(self):
         with serving(silent) as server, soon():
-            failure(Intervals(server.url, KEY, deadline=0.25), TimedOut)
+            failure(IntervalsClient(server.url, KEY, deadline=0.25), UpstreamTimeout)
             assert server.paths == ["/events/e1"]
 
     @pytest.mark.parametrize(("start", "drop"), DRIPS.values(), ids=DRIPS)
     def test_ends_an_exchange_that_drips(self, start, drop):
         with serving(dripping(start, drop)) as server, soon():
-            failure(Intervals(server.url, KEY, deadline=0.25), TimedOut)
+            failure(IntervalsClient(server.url, KEY, deadline=0.25), UpstreamTimeout)
 
     @pytest.mark.parametrize(("start", "drop"), DRIPS.values(), ids=DRIPS)
     def test_ends_an_exchange_that_drips_under_tls(
@@ -704,33 +708,35 @@ class TestDeadline:
     ):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         with serving(dripping(start, drop), tls=tls) as server, soon():
-            failure(Intervals(server.url, KEY, deadline=0.25), TimedOut)
+            failure(IntervalsClient(server.url, KEY, deadline=0.25), UpstreamTimeout)
             assert server.paths == ["/events/e1"]
 
     def test_ends_an_exchange_that_drips_through_a_proxy(self, monkeypatch):
         with serving(dripping(HEAD + b"X-Slow: ", b"x")) as proxy, soon():
             monkeypatch.setenv("http_proxy", proxy.url)
-            failure(Intervals("http://intervals.invalid", KEY, deadline=0.25), TimedOut)
+            failure(
+                IntervalsClient("http://intervals.invalid", KEY, deadline=0.25), UpstreamTimeout
+            )
             assert proxy.paths == ["http://intervals.invalid/events/e1"]
 
     def test_ends_an_exchange_whose_connection_outlasted_it(self, tls, certificate, monkeypatch):
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         drip = dripping(HEAD + b"X-Slow: ", b"x")
         with serving(drip, tls=tls, late=0.6) as server, soon():
-            failure(Intervals(server.url, KEY, deadline=0.2), TimedOut)
+            failure(IntervalsClient(server.url, KEY, deadline=0.2), UpstreamTimeout)
 
     def test_leaves_no_second_attempt_to_connect(self):
         with nobody_accepts() as url, soon():
-            failure(Intervals(url, KEY, deadline=0.2), TimedOut)
+            failure(IntervalsClient(url, KEY, deadline=0.2), UpstreamTimeout)
 
     def test_leaves_no_time_for_one_more_address_of_the_host(self, monkeypatch):
         with nobody_accepts() as url, soon():
             port = resolving(monkeypatch, url, ["127.0.0.1"] * 50)
-            failure(Intervals(f"http://many.test:{port}", KEY, deadline=0.3), TimedOut)
+            failure(IntervalsClient(f"http://many.test:{port}", KEY, deadline=0.3), UpstreamTimeout)
 
     def test_does_not_touch_a_connection_that_has_gone_back_to_the_pool(self):
         with serving(always(wire())) as server:
-            api = Intervals(server.url, KEY)
+            api = IntervalsClient(server.url, KEY)
             api.fetch("e1")
             exchange._exchange.watch._expire()
 
@@ -744,8 +750,8 @@ class TestDeadline:
             exchange.send(wire())
 
         with serving(behave) as server:
-            api = Intervals(server.url, KEY, deadline=0.3)
-            failure(api, TimedOut, "slow")
+            api = IntervalsClient(server.url, KEY, deadline=0.3)
+            failure(api, UpstreamTimeout, "slow")
 
             assert api.fetch("e1").body == DOCUMENT
 
@@ -767,14 +773,14 @@ class TestAddresses:
     def test_the_next_one_is_tried_when_one_refuses(self, monkeypatch):
         with serving(always(wire())) as server:
             port = resolving(monkeypatch, server.url, ["127.0.0.2", "127.0.0.1"])
-            assert Intervals(f"http://many.test:{port}", KEY).fetch("e1").body == DOCUMENT
+            assert IntervalsClient(f"http://many.test:{port}", KEY).fetch("e1").body == DOCUMENT
 
 
 class TestTimeouts:
     def test_a_server_that_does_not_answer_has_timed_out(self, monkeypatch):
         monkeypatch.setattr(exchange, "READ_TIMEOUT", 0.2)
         with serving(silent) as server:
-            failure(Intervals(server.url, KEY), TimedOut)
+            failure(IntervalsClient(server.url, KEY), UpstreamTimeout)
             assert server.paths == ["/events/e1"]
 
     @pytest.mark.parametrize(
@@ -794,17 +800,17 @@ class TestTimeouts:
 
         monkeypatch.setattr(exchange, "READ_TIMEOUT", 0.2)
         with serving(behave) as server:
-            failure(Intervals(server.url, KEY), TimedOut)
+            failure(IntervalsClient(server.url, KEY), UpstreamTimeout)
 
     def test_a_connection_that_does_not_come_about_has_timed_out(self, monkeypatch):
         monkeypatch.setattr(exchange, "CONNECT_TIMEOUT", 0.2)
         with nobody_accepts() as url:
-            failure(Intervals(url, KEY), TimedOut)
+            failure(IntervalsClient(url, KEY), UpstreamTimeout)
 
     def test_a_handshake_that_does_not_come_about_has_timed_out(self, monkeypatch):
         monkeypatch.setattr(exchange, "CONNECT_TIMEOUT", 0.2)
         with serving(lambda exchange: exchange.stay_silent()) as server:
-            failure(Intervals(f"https://127.0.0.1:{server.port}", KEY), TimedOut)
+            failure(IntervalsClient(f"https://127.0.0.1:{server.port}", KEY), UpstreamTimeout)
 
 
 def echo(exchange):
@@ -819,14 +825,14 @@ def echo(exchange):
 def outcome(api, id_):
     try:
         return api.fetch(id_).body
-    except TimedOut:
+    except UpstreamTimeout:
         return None
 
 
 class TestPool:
     def test_one_connection_serves_call_after_call(self):
         with serving(always(wire("404 Not Found", error_body("NOT_FOUND")))) as server:
-            api = Intervals(server.url, KEY)
+            api = IntervalsClient(server.url, KEY)
             for _ in range(3):
                 failure(api, EventNotFound)
 
@@ -839,7 +845,7 @@ class TestPool:
             exchange.close()
 
         with serving(behave) as server:
-            api = Intervals(server.url, KEY)
+            api = IntervalsClient(server.url, KEY)
             api.fetch("e1")
             assert server.closed.wait(5)
 
@@ -852,15 +858,15 @@ class TestPool:
                 exchange.send(wire("200 OK", b"x" * (MAX_BODY * 2 if path.endswith("1") else 1)))
 
         with serving(behave) as server:
-            api = Intervals(server.url, KEY)
-            failure(api, Nonsense, "e1")
+            api = IntervalsClient(server.url, KEY)
+            failure(api, InvalidResponse, "e1")
 
             assert api.fetch("e2").body == b"x"
 
     def test_threads_that_share_a_client_get_their_own_answers(self):
         ids = [f"e{number}" for number in range(200)]
         with serving(echo) as server, ThreadPoolExecutor(8) as threads:
-            api = Intervals(server.url, KEY)
+            api = IntervalsClient(server.url, KEY)
             bodies = [answer.body for answer in threads.map(api.fetch, ids)]
 
             assert bodies == [f"/events/{each}".encode() for each in ids]
@@ -870,7 +876,7 @@ class TestPool:
         ids = [f"slow{number}" if number % 10 == 0 else f"e{number}" for number in range(60)]
         with serving(echo) as server, ThreadPoolExecutor(8) as threads, soon():
             bodies = list(
-                threads.map(partial(outcome, Intervals(server.url, KEY, deadline=0.25)), ids)
+                threads.map(partial(outcome, IntervalsClient(server.url, KEY, deadline=0.25)), ids)
             )
 
         assert bodies == [None if "slow" in each else f"/events/{each}".encode() for each in ids]
@@ -881,13 +887,13 @@ class TestPool:
             socket.create_server(("127.0.0.1", 0)) as listener,
             socket.socket() as nobody,
         ):
-            Intervals(server.url, KEY).fetch("e1")
+            IntervalsClient(server.url, KEY).fetch("e1")
             before = set(threading.enumerate())
             nobody.bind(("127.0.0.1", 0))
             for silent_or_absent in (listener, nobody):
                 host, port = silent_or_absent.getsockname()
                 with pytest.raises(UpstreamError):
-                    Intervals(f"http://{host}:{port}", KEY, deadline=0.2).fetch("e1")
+                    IntervalsClient(f"http://{host}:{port}", KEY, deadline=0.2).fetch("e1")
 
             assert set(threading.enumerate()) <= before
             assert not [each for each in before if isinstance(each, threading.Timer)]
@@ -931,4 +937,4 @@ class TestWhateverIsSent:
     def test_is_an_answer_or_an_error_of_the_upstream(self, server, fragments, start):
         server.data = start + b"".join(fragments)
         with suppress(UpstreamError):
-            assert isinstance(Intervals(server.url, KEY, deadline=2).fetch("e1").body, bytes)
+            assert isinstance(IntervalsClient(server.url, KEY, deadline=2).fetch("e1").body, bytes)

@@ -28,7 +28,7 @@ class TestUrl:
         ],
     )
     def test_an_absolute_web_address_stays_as_it_is(self, text):
-        assert values.url(text) == text
+        assert values.parse_url(text) == text
 
     @pytest.mark.parametrize(
         ("text", "uri"),
@@ -58,7 +58,7 @@ class TestUrl:
         ],
     )
     def test_an_iri_becomes_a_uri(self, text, uri):
-        assert values.url(text) == uri
+        assert values.parse_url(text) == uri
 
     @pytest.mark.parametrize(
         "text",
@@ -83,7 +83,7 @@ class TestUrl:
     )
     def test_what_is_no_absolute_web_address_is_refused(self, text):
         with pytest.raises(ValueError):
-            values.url(text)
+            values.parse_url(text)
 
     @pytest.mark.parametrize(
         "text",
@@ -98,7 +98,7 @@ class TestUrl:
     )
     def test_an_address_that_names_a_user_is_refused(self, text):
         with pytest.raises(ValueError):
-            values.url(text)
+            values.parse_url(text)
 
     @pytest.mark.parametrize(
         "text",
@@ -134,25 +134,25 @@ class TestUrl:
     )
     def test_an_address_that_no_browser_should_follow_is_refused(self, text):
         with pytest.raises(ValueError):
-            values.url(text)
+            values.parse_url(text)
 
     def test_an_address_may_be_as_long_as_agreed_and_no_longer(self):
         longest = "https://club.example/".ljust(values.MAX_URL, "x")
 
-        assert values.url(longest) == longest
+        assert values.parse_url(longest) == longest
         with pytest.raises(ValueError):
-            values.url(longest + "x")
+            values.parse_url(longest + "x")
 
     def test_the_length_is_that_of_the_uri(self):
         with pytest.raises(ValueError):
-            values.url("https://club.example/" + "ä" * (values.MAX_URL // 6))
+            values.parse_url("https://club.example/" + "ä" * (values.MAX_URL // 6))
 
     @UNHURRIED
     @given(st.builds(str.__add__, st.sampled_from(["https://a.example/", "http://", ""]), ANY_TEXT))
     @example("https://a.example/%")
     def test_whatever_the_text_is_the_uri_is_plain_and_stays_itself(self, text):
         try:
-            uri = values.url(text)
+            uri = values.parse_url(text)
         except ValueError:
             return
 
@@ -162,7 +162,7 @@ class TestUrl:
         assert parts.username is None
         assert uri.isascii()
         assert not set(uri) & set('<>"\\^`{|} \t\r\n\x00')
-        assert values.url(uri) == uri
+        assert values.parse_url(uri) == uri
 
 
 class TestLocation:
@@ -191,7 +191,7 @@ class TestLocation:
         keys[place] = key
         address = {each: f"the {each}" for each in reversed(keys)}
 
-        assert values.location(address) == ", ".join(f"the {each}" for each in keys)
+        assert values.read_location(address) == ", ".join(f"the {each}" for each in keys)
 
     @pytest.mark.parametrize(
         ("keys", "first"),
@@ -207,38 +207,40 @@ class TestLocation:
         ],
     )
     def test_of_keys_that_mean_the_same_one_is_told(self, keys, first):
-        assert values.location({key: f"the {key}" for key in keys}) == f"the {first}"
+        assert values.read_location({key: f"the {key}" for key in keys}) == f"the {first}"
 
     def test_an_empty_part_gives_way_to_the_next_key_that_means_the_same(self):
-        assert values.location({"street": " ", "line1": None, "address1": "1 Shore"}) == "1 Shore"
+        assert (
+            values.read_location({"street": " ", "line1": None, "address1": "1 Shore"}) == "1 Shore"
+        )
 
     def test_known_keys_win_over_formatted_and_the_rest(self):
         address = {"formatted": "all of it", "city": "Evanston", "placeId": "ChIJ"}
 
-        assert values.location(address) == "Evanston"
+        assert values.read_location(address) == "Evanston"
 
     def test_formatted_is_taken_where_no_key_is_known(self):
         address = {"placeId": "ChIJ", "formatted": "Lighthouse Beach,\nEvanston"}
 
-        assert values.location(address) == "Lighthouse Beach, Evanston"
+        assert values.read_location(address) == "Lighthouse Beach, Evanston"
 
     def test_an_object_of_other_keys_gives_its_texts_in_order(self):
         address = {"town": "Evanston", "n": 5, "where": "Lighthouse Beach", "open": True, "x": []}
 
-        assert values.location(address) == "Evanston, Lighthouse Beach"
+        assert values.read_location(address) == "Evanston, Lighthouse Beach"
 
     def test_repeated_parts_are_told_once(self):
         address = {"venue": "Evanston", "city": "Evanston ", "state": "IL", "country": "IL"}
 
-        assert values.location(address) == "Evanston, IL"
+        assert values.read_location(address) == "Evanston, IL"
 
     def test_repeated_texts_of_other_keys_are_told_once(self):
-        assert values.location({"a": "Evanston", "b": "Beach", "c": "Evanston"}) == (
+        assert values.read_location({"a": "Evanston", "b": "Beach", "c": "Evanston"}) == (
             "Evanston, Beach"
         )
 
     def test_a_postal_code_may_be_a_number(self):
-        assert values.location({"city": "Evanston", "zip": 60201}) == "Evanston, 60201"
+        assert values.read_location({"city": "Evanston", "zip": 60201}) == "Evanston, 60201"
 
     @pytest.mark.parametrize(
         "part",
@@ -246,16 +248,16 @@ class TestLocation:
         ids=repr,
     )
     def test_a_part_that_is_no_text_is_left_out(self, part):
-        assert values.location({"venue": part, "city": "Evanston"}) == "Evanston"
-        assert values.location({"city": part}) is None
+        assert values.read_location({"venue": part, "city": "Evanston"}) == "Evanston"
+        assert values.read_location({"city": part}) is None
 
     def test_a_text_is_taken_as_one_line(self):
-        assert values.location("  Lighthouse\r\nBeach,\t Evanston\x00 ") == (
+        assert values.read_location("  Lighthouse\r\nBeach,\t Evanston\x00 ") == (
             "Lighthouse Beach, Evanston"
         )
 
     def test_every_part_is_one_line(self):
-        assert values.location({"venue": "Light\u2028house", "city": "Evan\x07ston\n"}) == (
+        assert values.read_location({"venue": "Light\u2028house", "city": "Evan\x07ston\n"}) == (
             "Light house, Evanston"
         )
 
@@ -263,7 +265,7 @@ class TestLocation:
         "address", [None, "", " \n", "\x00", {}, {"city": ""}, {"": " "}, {"formatted": "\x00"}]
     )
     def test_an_address_that_says_nothing_is_none(self, address):
-        assert values.location(address) is None
+        assert values.read_location(address) is None
 
 
 class TestPoint:
@@ -272,11 +274,11 @@ class TestPoint:
         [(42.05, -87.67), (90, 180), (-90, -180), (0, 10.5), (51.5, 0), (-0.0, 1e-9)],
     )
     def test_a_place_on_earth_is_a_point(self, lat, lng):
-        assert values.point(lat, lng) == (lat, lng)
+        assert values.parse_point(lat, lng) == (lat, lng)
 
     def test_the_equator_has_no_sign_since_equal_places_are_written_alike(self):
-        assert str(values.point(-0.0, 9.5)) == "(0.0, 9.5)"
-        assert str(values.point(51.5, -0.0)) == "(51.5, 0.0)"
+        assert str(values.parse_point(-0.0, 9.5)) == "(0.0, 9.5)"
+        assert str(values.parse_point(51.5, -0.0)) == "(51.5, 0.0)"
 
     @pytest.mark.parametrize(
         ("lat", "lng"),
@@ -297,7 +299,7 @@ class TestPoint:
         ],
     )
     def test_anything_else_is_none(self, lat, lng):
-        assert values.point(lat, lng) is None
+        assert values.parse_point(lat, lng) is None
 
 
 class TestText:
@@ -307,54 +309,54 @@ class TestText:
         ids=ascii,
     )
     def test_what_any_client_takes_for_a_line_end_becomes_one(self, end):
-        assert values.prose(f"one{end}two") == "one\ntwo"
-        assert values.line(f"one{end}two") == "one two"
+        assert values.clean_text(f"one{end}two") == "one\ntwo"
+        assert values.clean_line(f"one{end}two") == "one two"
 
     def test_prose_keeps_paragraphs_tabs_and_spaces_within(self):
-        assert values.prose("one\r\n\r\n\ttwo  three") == "one\n\n\ttwo  three"
+        assert values.clean_text("one\r\n\r\n\ttwo  three") == "one\n\n\ttwo  three"
 
     def test_prose_loses_what_surrounds_it(self):
-        assert values.prose("\x00\n  one \u2028\t\x1f") == "one"
+        assert values.clean_text("\x00\n  one \u2028\t\x1f") == "one"
 
     def test_a_line_has_single_spaces(self):
-        assert values.line("\t one\n\n two\u00a0 \u3000three ") == "one two three"
+        assert values.clean_line("\t one\n\n two\u00a0 \u3000three ") == "one two three"
 
     @pytest.mark.parametrize("text", ["", " ", "\r\n", "\x00\x1b\x7f", "\ud800", "\ufffe\uffff"])
     def test_a_text_of_nothing_is_empty(self, text):
-        assert values.prose(text) == ""
-        assert values.line(text) == ""
+        assert values.clean_text(text) == ""
+        assert values.clean_line(text) == ""
 
     @pytest.mark.parametrize(
         "text", ["Zoë's 5 km: ½ price — “go”", "🏃🏽‍♀️", "e\u0301", "مرحبا \u200fa", "\U0010ffff"]
     )
     def test_all_other_characters_stay_as_they_are(self, text):
-        assert values.prose(text) == text
-        assert values.line(text) == text
+        assert values.clean_text(text) == text
+        assert values.clean_line(text) == text
 
     @UNHURRIED
     @given(ANY_TEXT)
     def test_prose_has_no_control_characters_and_one_kind_of_line_end(self, text):
-        prose = values.prose(text)
+        prose = values.clean_text(text)
 
         odd = {each for each in prose if unicodedata.category(each) in ("Cc", "Cs")}
         assert odd <= {"\t", "\n"}
         assert prose.splitlines() == (prose.split("\n") if prose else [])
-        assert values.prose(prose) == prose
+        assert values.clean_text(prose) == prose
 
     @UNHURRIED
     @given(ANY_TEXT)
     def test_a_line_is_one_line_and_stays_itself(self, text):
-        line = values.line(text)
+        line = values.clean_line(text)
 
         assert len(line.splitlines()) == bool(line)
-        assert values.line(line) == line
+        assert values.clean_line(line) == line
 
     @UNHURRIED
     @given(ANY_TEXT)
     @example("\ufffe\uffff\x00\x1f")
     def test_prose_goes_through_xml_unharmed(self, text):
         element = ET.Element("description")
-        element.text = values.prose(text)
+        element.text = values.clean_text(text)
 
         read = ET.fromstring(ET.tostring(element, encoding="utf-8"))
 

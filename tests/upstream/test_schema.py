@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from feeds.domain.model import DISTANCES, Event, Run
-from feeds.errors import Nonsense
+from feeds.errors import InvalidResponse
 from feeds.upstream import fields as values
 from feeds.upstream import schema as documents
 from feeds.upstream.schema import Document, decode
@@ -312,13 +312,13 @@ class TestWhole:
         ],
     )
     def test_what_is_no_document_is_nonsense(self, body, known):
-        with pytest.raises(Nonsense):
+        with pytest.raises(InvalidResponse):
             decode(body, "e1", known)
 
     def test_another_event_is_nonsense(self):
-        with pytest.raises(Nonsense):
+        with pytest.raises(InvalidResponse):
             decode(encoded(), "e2")
-        with pytest.raises(Nonsense):
+        with pytest.raises(InvalidResponse):
             decode(encoded(EVENT | {"_id": "E1"}), "e1", KNOWN)
 
     def test_a_byte_order_mark_is_no_fault(self):
@@ -326,7 +326,7 @@ class TestWhole:
 
     def test_the_error_says_nothing_of_the_document(self, caplog):
         caplog.set_level(logging.INFO)
-        with pytest.raises(Nonsense) as caught:
+        with pytest.raises(InvalidResponse) as caught:
             decode(encoded(EVENT | {"date": "a private word"}), "e1")
 
         assert "private" not in str(caught.value)
@@ -339,12 +339,12 @@ class TestWhole:
 class TestRequiredFields:
     @pytest.mark.parametrize("key", EVENT_REQUIRED)
     def test_an_event_that_lacks_one_is_nonsense(self, key):
-        with pytest.raises(Nonsense):
+        with pytest.raises(InvalidResponse):
             decode(encoded(without(EVENT, key)), "e1", KNOWN)
 
     @pytest.mark.parametrize(("key", "value"), wrong(EVENT_REQUIRED))
     def test_an_event_with_a_wrong_one_is_nonsense(self, key, value):
-        with pytest.raises(Nonsense):
+        with pytest.raises(InvalidResponse):
             decode(encoded(EVENT | {key: value}), "e1", KNOWN)
 
     @pytest.mark.parametrize("key", RUN_REQUIRED)
@@ -520,7 +520,7 @@ class TestDatesAndTimes:
     )
     def test_what_is_no_day_of_races_is_none(self, text):
         assert event_with(endDate=text.replace("\n", "x")).end_date is None
-        with pytest.raises(Nonsense):
+        with pytest.raises(InvalidResponse):
             decode(encoded(EVENT | {"date": text}), "e1")
         document = decode(encoded(runs=[RUN | {"date": text}]), "e1", KNOWN)
         assert document == Document(event=KNOWN, complete=False)
@@ -875,7 +875,7 @@ def assert_sound(body, known=None):
     """A document, with nothing in it that a format could choke on; or ``Nonsense``, no other."""
     try:
         document = decode(body, "e1", known)
-    except Nonsense:
+    except InvalidResponse:
         return
     event = document.event
     assert event.id == "e1"
@@ -964,7 +964,7 @@ def test_a_number_of_thousands_of_digits_costs_nothing_but_itself():
 
 def test_a_list_of_runs_that_nobody_made_is_no_document():
     assert decode(encoded(runs=[RUN] * documents.MOST_RUNS), "e1").event.runs
-    with pytest.raises(Nonsense):
+    with pytest.raises(InvalidResponse):
         decode(encoded(runs=[RUN] * (documents.MOST_RUNS + 1)), "e1")
 
 
@@ -985,7 +985,7 @@ def note(frame, event, _):
 
 sys.setprofile(note)
 event = documents.decode(sys.stdin.buffer.read(), "e72tuv901wxy234").event
-rows.event(msgspec.json.encode(event))
+rows.read_event(msgspec.json.encode(event))
 rows.json.decode(b'{"start": "2026-06-14", "zone": "UTC"}', type=rows.State)
 sys.setprofile(None)
 print(asked)

@@ -14,7 +14,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from feeds.domain.freshness import MaxAge
 from feeds.errors import EventNotFound
 from feeds.formats import FORMATS
-from feeds.service.refresh import Report
+from feeds.service.refresh import CacheEntry
 from feeds.web import cache as module
 from tests.support.processes import EXAMPLE, Clock
 
@@ -281,7 +281,7 @@ def test_what_is_not_there_any_more_is_not_at_hand(app, client, clock):
     for _ in range(3):
         assert client.get(FEED).status_code == 200
     later = clock() + timedelta(minutes=1)
-    newsroom._memory.put(EXAMPLE, Report(clock(), later, None, EventNotFound()))
+    newsroom._memory.put(EXAMPLE, CacheEntry(clock(), later, None, EventNotFound()))
     for _ in range(2):
         assert client.get(FEED).status_code == 404
 

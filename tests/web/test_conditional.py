@@ -13,13 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.web.conditional import Answer, Representation, accepts_gzip, answer, represent
+from feeds.web.conditional import (
+    Representation,
+    WsgiResponse,
+    accepts_gzip,
+    build_representation,
+    make_response,
+)
 
 NOW = datetime(2025, 6, 14, 12, 0, tzinfo=UTC)
 CHANGED = datetime(2025, 6, 1, 8, 30, 15, tzinfo=UTC)
 BODY = b"BEGIN:VCALENDAR\r\n" + b"X-FILLER:abc\r\n" * 50 + b"END:VCALENDAR\r\n"
 DIGEST = hashlib.sha256(BODY).hexdigest()
-CALENDAR = represent(
+CALENDAR = build_representation(
     BODY,
     media_type="text/calendar; charset=utf-8",
     last_modified=CHANGED,
@@ -35,7 +41,7 @@ class Got(NamedTuple):
     body: bytes
 
 
-def got(answer: Answer) -> Got:
+def got(answer: WsgiResponse) -> Got:
     assert answer.status in ("200 OK", "304 NOT MODIFIED")
     headers = dict(answer.headers)
     assert len(headers) == len(answer.headers)
@@ -54,11 +60,15 @@ def get(
         f"HTTP_{name.upper().replace('-', '_')}": value for name, value in (fields or {}).items()
     }
     request["REQUEST_METHOD"] = method
-    return got(answer(CALENDAR, request, now=now.timestamp(), max_age=max_age, download=download))
+    return got(
+        make_response(CALENDAR, request, now=now.timestamp(), max_age=max_age, download=download)
+    )
 
 
 def etag_of(representation: Representation) -> str:
-    return got(answer(representation, {"REQUEST_METHOD": "GET"}, now=0, max_age=1)).headers["ETag"]
+    return got(make_response(representation, {"REQUEST_METHOD": "GET"}, now=0, max_age=1)).headers[
+        "ETag"
+    ]
 
 
 FIELD = st.text(st.characters(max_codepoint=255, blacklist_characters="\r\n\0"))
@@ -148,13 +158,15 @@ class TestEtag:
 
     def test_another_body_has_another_one(self):
         def etag(body: bytes) -> str:
-            other = represent(body, media_type="text/plain", last_modified=CHANGED, filename="x")
+            other = build_representation(
+                body, media_type="text/plain", last_modified=CHANGED, filename="x"
+            )
             return etag_of(other)
 
         assert etag(b"one") != etag(b"two")
 
     def test_another_day_another_type_and_another_name_have_the_same(self):
-        other = represent(
+        other = build_representation(
             BODY, media_type="text/plain", last_modified=NOW - timedelta(1), filename="x"
         )
 
@@ -163,8 +175,9 @@ class TestEtag:
     def test_it_and_the_gzipped_bytes_are_the_same_in_any_process(self):
         script = f"""
 import datetime
-from feeds.web.conditional import represent
-r = represent({BODY!r}, media_type="x", last_modified=datetime.datetime.now(), filename="x")
+from feeds.web.conditional import build_representation
+now = datetime.datetime.now()
+r = build_representation({BODY!r}, media_type="x", last_modified=now, filename="x")
 print(r.gzip.etag, r.gzip.body.hex())
 """
         told = {

@@ -6,7 +6,7 @@ from feeds.web import subscribe as subscribing
 from tests.support.factories import PAGE
 
 TITLE = "Lauf & Fest: 10K/5K"
-WAYS = {way.key: way for way in subscribing.ways(PAGE, TITLE)}
+WAYS = {way.key: way for way in subscribing.build_subscribe_links(PAGE, TITLE)}
 
 
 def link(key):
@@ -55,6 +55,6 @@ def test_every_way_says_how_soon_it_sees_a_change_and_is_either_link_or_address(
 
 
 def test_a_run_has_a_calendar_of_its_own():
-    assert subscribing.of_run(PAGE, "r10k") == (
+    assert subscribing.build_run_link(PAGE, "r10k") == (
         "webcal://feeds.example.org/events/harbor.ics?run=r10k"
     )
