@@ -1,8 +1,9 @@
-# make demo   a local Intervals API and the service, with sample events
-# make test   every check that a change has to pass
-# make bench  what it costs: calls, latencies, delays, beside other ways (three quarters of an hour; needs wrk)
-# make setup  .venv with all that is needed to work on the project
-# make lock   requirements.txt, with PostgreSQL and for development, anew from pyproject.toml
+## make demo   start a local Intervals API and the service, with sample races (PORT=8123: other ports)
+## make test   run every check that a change must pass
+## make bench  run the benchmarks (about 45 minutes; needs wrk)
+## make setup  make .venv with everything for development
+## make lock   compile requirements*.txt from pyproject.toml
+## make clean  remove .venv, the database in var/ and all caches
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -13,8 +14,9 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test chromium nginx bench lock clean
 
+# The lines of this file that begin with two number signs.
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n 's/^## //p' Makefile
 
 setup: .venv/dev
 
@@ -28,16 +30,17 @@ test: .venv/dev chromium nginx
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
-# The browser of the tests, where it can be had from Debian; without one they are skipped.
+# Chromium for the browser tests, from Debian. Without Chromium these tests are skipped.
 chromium:
 	@command -v chromium > /dev/null || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 		echo 'Adding Chromium for the tests ...'; \
 		{ apt-get -qq update && apt-get -qq -y install --no-install-recommends chromium fonts-dejavu-core; } > /dev/null 2>&1 || \
-			echo 'Chromium cannot be installed: tests in a browser are skipped.'; \
-	else echo 'There is no Chromium: tests in a browser are skipped.'; fi
+			echo 'Chromium cannot be installed: browser tests are skipped.'; \
+	else echo 'Chromium is missing: browser tests are skipped.'; fi
 
-# The nginx of the tests, where it can be had from Debian: unpacked, not installed, which would start it.
+# nginx for its tests, from Debian. The package is unpacked, not installed: installing would start nginx.
+# Without nginx these tests are skipped.
 nginx: .venv/dev
 	@PATH="$$PATH:/usr/sbin:.venv/nginx/usr/sbin"; \
 	command -v nginx > /dev/null || \
@@ -45,8 +48,8 @@ nginx: .venv/dev
 		echo 'Unpacking nginx for the tests ...'; \
 		{ [ "$$(id -u)" != 0 ] || apt-get -qq update; mkdir -p .venv/nginx && cd .venv/nginx && \
 			apt-get -qq download nginx && dpkg -x nginx_*.deb . && usr/sbin/nginx -v; } > /dev/null 2>&1 || \
-			{ rm -rf .venv/nginx; echo 'nginx cannot be had: tests with it are skipped.'; }; \
-	else echo 'There is no nginx: tests with it are skipped.'; fi
+			{ rm -rf .venv/nginx; echo 'nginx cannot be unpacked: nginx tests are skipped.'; }; \
+	else echo 'nginx is missing: nginx tests are skipped.'; fi
 
 bench: .venv/dev
 	@exec $(BIN)/python -m bench
@@ -59,7 +62,7 @@ lock: .venv/dev
 clean:
 	rm -rf .venv var dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
-# What runs the service, and on top of it what works on it; each is made anew when its lock changes.
+# .venv/run has what the service needs, .venv/dev what development needs. Each is updated when its lock changes.
 .venv/run: requirements.txt
 	@echo 'Setting up .venv ...'
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; PYTHON=python3.12 make ... names another." if sys.version_info < (3, 11) else 0)'
@@ -68,7 +71,7 @@ clean:
 	@touch $@
 
 .venv/dev: .venv/run requirements-dev.txt pyproject.toml
-	@echo 'Adding what development needs ...'
+	@echo 'Adding the development dependencies ...'
 	@$(PIP) install --require-hashes --requirement requirements-dev.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
