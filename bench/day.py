@@ -31,13 +31,17 @@ from bench.organizer import DAY, HOME, Line, Organizer
 from bench.population import WEIGHTS, Client, Delays, subscribers
 from bench.tables import percentile, show
 from feeds.domain import freshness
-from feeds.domain.freshness import Rate
-from feeds.domain.model import Edition, Feed
+from feeds.domain.entries import build_timetable
+from feeds.domain.feed import Feed
+from feeds.domain.model import Edition
+from feeds.domain.quota import Rate
 from feeds.errors import FeedsError
 from feeds.formats import FORMATS
 from feeds.service.background import BackgroundRefresher
 from feeds.service.editions import Editions
-from feeds.service.refresh import CacheEntry, Refresh
+from feeds.service.entry import CacheEntry
+from feeds.service.invalidation import Invalidation
+from feeds.service.refresh import Refresh
 from feeds.service.update import Updater
 from feeds.store.database import Database
 from feeds.store.leases import Lease
@@ -46,7 +50,7 @@ from feeds.web.conditional import Representation, build_representation, make_res
 SEED = 1
 START = datetime(2026, 11, 2, tzinfo=UTC)
 PUBLIC_URL = "https://feeds.example.org"
-NEWSROOMS = 4
+WEB_PROCESSES = 4
 
 Act = Callable[[datetime], datetime | None]
 """What is done at an instant, and when it is to be done again."""
@@ -134,23 +138,25 @@ class Process:
     def __init__(self, url: str, organizer: Organizer, clock: Clock, rate: Rate, who: str) -> None:
         self.database = Database(url)
         self.database.open("https://api.intervals.run", "bench", clock())
-        self.editor = Updater(
+        self.invalidation = Invalidation(self.database, clock)
+        updater = Updater(
             Line(organizer, clock, who),
             self.database,
             clock,
-            home=HOME,
+            timezone=HOME,
             public_url=PUBLIC_URL,
             rate=rate,
+            count_polled=self.invalidation.count_polled,
             fingerprint="bench",
         )
-        self.reporter = Refresh(self.editor, self.database, clock)
+        self.refresh = Refresh(updater, self.database, clock, rate)
         self._clock = clock
 
-    def newsroom(self) -> Editions:
-        return Editions(self.editor, self.reporter, self.database, self._clock)
+    def editions(self) -> Editions:
+        return Editions(self.refresh, self.database, self.invalidation, self._clock)
 
     def refresher(self) -> BackgroundRefresher:
-        return BackgroundRefresher(self.editor, self.reporter, self.database, self._clock)
+        return BackgroundRefresher(self.refresh, self.database, self.invalidation, self._clock)
 
 
 class Press:
@@ -180,8 +186,8 @@ def _rendered(edition: Edition, extension: str, now: datetime) -> Representation
         page=page,
         source=f"{page}.{extension}",
         timezone=HOME,
-        editions=(edition,),
-        upto=now,
+        timetables=(build_timetable(edition, HOME),),
+        now=now,
     )
     return build_representation(
         FORMATS[extension].render(feed),
@@ -202,7 +208,7 @@ class Day:
         self.organizer = Organizer(START, scenario.events, scenario.counts, random)
         self.url = f"sqlite:///{folder}/feeds.sqlite3"
         _warm(self.process("filling"), self.organizer.ids, self.clock)
-        self.web = [self.process("polls").newsroom() for _ in range(NEWSROOMS)]
+        self.web = [self.process("polls").editions() for _ in range(WEB_PROCESSES)]
         self.clients = subscribers(self.organizer, scenario.subscribers, random)
         self.noticed = START + DAY + 2 * max(scenario.stretch, timedelta(hours=1))
         self.press = Press()
@@ -239,20 +245,21 @@ class Day:
     def _round(
         self, refresher: BackgroundRefresher, thread: ThreadPoolExecutor, now: datetime
     ) -> datetime | None:
-        refresher.round(thread, Flag())  # what ``run`` does, without waiting
+        refresher.run_round(thread, Flag())  # what ``run`` does, without waiting
         return now + self.scenario.rounds if now < self.noticed else None
 
     def _poll(self, client: Client, now: datetime) -> datetime | None:
         result, changes = self.result, self.organizer.changes[client.event_id]
         result.polls += 1
         try:
-            current = self.random.choice(self.web).current(client.event_id)
+            entry = self.random.choice(self.web).get(client.event_id)
         except FeedsError as error:
             result.refused[type(error).__name__] += 1
         else:
-            edition, max_age = current.edition, current.max_age.at(now.timestamp())
-            result.failed += current.failed
-            result.within += not current.failed and now <= edition.fetched + self._promise(edition)
+            edition = entry.get_edition()
+            max_age = freshness.compute_max_age(entry.expires, now.timestamp())
+            result.failed += entry.failed
+            result.within += not entry.failed and now <= edition.fetched + self._promise(edition)
             printed = self.press.print(edition, client.extension, now)
             answered = make_response(printed, client.request, now=now.timestamp(), max_age=max_age)
             client.take(answered, self.organizer.ever)
@@ -287,10 +294,11 @@ def _once(act: Callable[[], None]) -> Act:
 def _warm(process: Process, ids: list[str], clock: Clock) -> None:
     """Fetch each event once, as fast as ids that were never seen may be asked for."""
     for id_ in ids:
-        while not isinstance(claim := process.reporter.claim(id_, None), Lease):
-            assert isinstance(claim, CacheEntry)
-            clock.now = claim.until
-        process.reporter.report(claim, None, polled=False)
+        known = process.refresh.read(id_)
+        while not isinstance(lease := process.refresh.acquire(id_, known), Lease):
+            assert isinstance(lease, CacheEntry)
+            clock.now = lease.until
+        process.refresh.fetch(lease, known, polled=False)
     if clock.now >= START:
         raise SystemExit("The day begins before all events are there.")
     process.database.mark_polled(ids, START)

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from flask import Flask, Response, request
 
 from feeds import config
-from feeds.domain.model import Edition, Feed
+from feeds.domain.entries import build_timetable
+from feeds.domain.feed import Feed
+from feeds.domain.model import Edition
 from feeds.formats import FORMATS
 from feeds.upstream.client import IntervalsClient
 
@@ -24,13 +26,14 @@ def create_app() -> Flask:
         answer = source.fetch(event_id)
         assert answer.body is not None
         event = source.decode(answer.body, event_id).event
+        edition = Edition(event=event, fetched=datetime.now(UTC), revisions={})
         page = f"{settings.public_url}/events/{event_id}"
         feed = Feed(
             title=event.name,
             page=page,
             source=f"{page}.ics",
             timezone=settings.timezone,
-            editions=(Edition(event=event, fetched=datetime.now(UTC), revisions={}),),
+            timetables=(build_timetable(edition, settings.timezone),),
         )
         response = Response(FORMATS["ics"].render(feed), mimetype="text/calendar")
         response.add_etag()

@@ -11,9 +11,9 @@ from random import Random
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from feeds.domain import freshness
-from feeds.domain.freshness import Priority
+from feeds.domain import quota
 from feeds.domain.model import Event
+from feeds.domain.quota import Priority
 from feeds.errors import EventNotFound
 from feeds.upstream import schema as documents
 from feeds.upstream.client import FetchResult
@@ -216,7 +216,7 @@ class Line:
         self._who = who
 
     def fetch(self, event_id: str, etag: str | None) -> FetchResult:
-        share = freshness.choose_priority(self._organizer.span(event_id), self._clock())
+        share = quota.choose_priority(self._organizer.span(event_id), self._clock())
         near = self._who == "polls" and share is Priority.URGENT
         self._called("polls of near events" if near else self._who)
         return self._organizer.fetch(event_id, etag)
@@ -225,7 +225,7 @@ class Line:
         return documents.decode(body, event_id, known)
 
     def fetch_organization(self) -> str:
-        self._called("whose the key is")
+        self._called("the organization")
         return ORGANIZATION
 
     def _called(self, who: str) -> None:

@@ -16,20 +16,19 @@ from werkzeug.routing import BaseConverter
 
 from feeds import config
 from feeds.config import Settings
-from feeds.domain import timezones as zones
-from feeds.domain.freshness import Priority
+from feeds.domain import timezones
+from feeds.domain.quota import Priority
 from feeds.errors import DatabaseUnavailable, RateLimited, Unauthorized
-from feeds.service import fingerprint as deployment
+from feeds.service import fingerprint
 from feeds.service.editions import Editions
+from feeds.service.invalidation import Invalidation
 from feeds.service.refresh import Refresh
 from feeds.service.update import Updater
 from feeds.store.database import Database
 from feeds.upstream.client import IntervalsClient
-from feeds.web import embed as kit
-from feeds.web import errors as problems
-from feeds.web import feeds, pages
-from feeds.web.cache import Delivery
-from feeds.web.front import front
+from feeds.web import embed, errors, feeds, pages
+from feeds.web.cache import RepresentationCache
+from feeds.web.site import Site
 
 log = logging.getLogger(__name__)
 
@@ -46,123 +45,137 @@ def utc_now(timestamp: Callable[[], float] = time) -> datetime:
     return datetime.fromtimestamp(timestamp(), UTC)
 
 
-class _Identifier(BaseConverter):
+class _EventId(BaseConverter):
     """Ids of events; anything else is 404 before the upstream is asked."""
 
     regex = "[A-Za-z0-9_-]{1,64}"
 
 
 class Parts(NamedTuple):
-    """What the service is made of, below what answers requests.
+    """The parts below HTTP, which web processes, the refresher and the warm-up have in common.
 
-    ``since`` answers when it began to write bytes as it does now, and has made sure by then that
-    the database can be used.
+    ``read_deployed_at`` opens the database and answers since when the service writes bytes as it
+    does now; it raises ``SettingsError`` if the database cannot be used.
     """
 
     source: IntervalsClient
     database: Database
-    editor: Updater
-    reporter: Refresh
-    since: Callable[[], datetime]
+    invalidation: Invalidation
+    refresh: Refresh
+    read_deployed_at: Callable[[], datetime]
 
 
 def assemble(
-    settings: Settings, clock: Callable[[], datetime] = utc_now, *, made: bool = False
+    settings: Settings, clock: Callable[[], datetime] = utc_now, *, must_exist: bool = False
 ) -> Parts:
-    """The parts that the web processes and the refresher have in common.
+    """Connect the parts; nothing is opened yet.
 
-    A database that was ``made`` by a command is not made anew while it is away.
+    A database that ``must_exist`` is not created where it is missing.
     """
-    fingerprint = _fingerprint(settings)
+    digest = _compute_fingerprint(settings)
     source = IntervalsClient(settings.api_url, settings.api_key)
     database = Database(settings.database_url)
-    since = cache(lambda: database.open(settings.api_url, fingerprint, clock(), made=made))
-    editor = Updater(
+    invalidation = Invalidation(database, clock)
+    updater = Updater(
         source,
         database,
         clock,
-        home=settings.timezone,
+        timezone=settings.timezone,
         public_url=settings.public_url,
         rate=settings.rate,
-        fingerprint=fingerprint,
+        count_polled=invalidation.count_polled,
+        fingerprint=digest,
         cap=settings.max_age,
     )
-    return Parts(source, database, editor, Refresh(editor, database, clock), since)
+    return Parts(
+        source,
+        database,
+        invalidation,
+        Refresh(updater, database, clock, settings.rate),
+        cache(lambda: database.open(settings.api_url, digest, clock(), must_exist=must_exist)),
+    )
 
 
 def create_app(
     settings: Settings | None = None,
     timestamp: Callable[[], float] = time,
     *,
-    made: bool = False,
+    must_exist: bool = False,
 ) -> Flask:
     """The service as a WSGI application; without settings, those of the environment.
 
-    ``timestamp`` is its only clock, in POSIX time. It can be forked: what processes may share is
-    loaded, and no connection is open.
+    ``timestamp`` is the application's only clock, in POSIX time. The application can be forked:
+    everything that processes can share is loaded, and no connection is open.
 
-    Raises ``SettingsError`` when they cannot be used. A database that is away does not count: a
-    process that takes the place of another one meanwhile must not end them all, nor, if it was
-    ``made`` when the service started, put an empty one in its place.
+    Raises ``SettingsError`` if the settings cannot be used. An unavailable database is logged
+    instead: a worker that replaces another one meanwhile must not end the whole service. If the
+    database ``must_exist``, since it did when the service started, none is created in its place.
     """
     settings = settings or config.read(os.environ)
     clock = partial(utc_now, timestamp)
-    parts = assemble(settings, clock, made=made)
+    parts = assemble(settings, clock, must_exist=must_exist)
     try:
-        parts.since()
+        parts.read_deployed_at()
     except DatabaseUnavailable as error:
         log.warning("%s", error)
     parts.database.close()
-    zones.load_boundaries()
-    newsroom = Editions(parts.editor, parts.reporter, parts.database, clock)
+    timezones.load_boundaries()
 
     app = Flask("feeds", template_folder=str(TEMPLATES), static_folder=None)
-    app.url_map.converters["id"] = _Identifier
-    # Else a doubled slash is redirected to an address made from the Host header.
+    app.url_map.converters["id"] = _EventId
+    # With merging, a doubled slash is redirected to an address made from the Host header.
     app.url_map.merge_slashes = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    delivery = Delivery(newsroom, timestamp, settings.timezone, parts.since)
-    app.extensions["delivery"] = delivery
-    # As Flask's manual has it; the checker sees a method.
-    app.wsgi_app = front(_plain(app.wsgi_app), delivery)  # type: ignore[method-assign,assignment]
-    for module in (feeds, pages, kit, problems):
+    editions = Editions(parts.refresh, parts.database, parts.invalidation, clock)
+    representations = RepresentationCache(editions, timestamp)
+    app.extensions["site"] = Site(
+        editions,
+        representations,
+        timestamp,
+        settings.public_url,
+        settings.timezone,
+        parts.read_deployed_at,
+    )
+    # Flask's documentation replaces wsgi_app like this; mypy sees a method.
+    app.wsgi_app = representations.middleware(_normalize(app.wsgi_app))  # type: ignore[method-assign,assignment]
+    for module in (feeds, pages, embed, errors):
         app.register_blueprint(module.blueprint)
     return app
 
 
-def _plain(application: WSGIApplication) -> WSGIApplication:
-    """The application without what werkzeug's router makes of some requests.
+def _normalize(application: WSGIApplication) -> WSGIApplication:
+    """The application, with requests changed that werkzeug's router would answer wrongly.
 
-    No path is the root (RFC 9110 4.2.3), not a redirect to an address made from Host; and a wish
-    for another protocol is ignored (7.8), not refused.
+    An empty path is the root (RFC 9110 4.2.3), not a redirect to an address made from Host. A
+    request for another protocol is ignored (RFC 9110 7.8), not refused.
     """
 
-    def plain(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def normalize(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["PATH_INFO"] = environ.get("PATH_INFO") or "/"
         environ.pop("HTTP_UPGRADE", None)
         return application(environ, start_response)
 
-    return plain
+    return normalize
 
 
 def check(settings: Settings) -> None:
-    """What has to be right before the first worker starts; it costs one call of the upstream.
+    """Check the database and the key before the first worker starts, with one upstream call.
 
     Raises ``SettingsError`` if the database cannot be used, or holds events of another upstream or
     organization, and the ``UpstreamError`` that keeps the organization from being known.
     """
     parts = assemble(settings)
     with closing(parts.database):  # the process that checks is the one that forks
-        parts.since()
+        parts.read_deployed_at()
         now = utc_now()
         parts.database.count_call(settings.rate.quota_for(Priority.URGENT), now)
         try:
             organization = parts.source.fetch_organization()
         except (RateLimited, Unauthorized) as error:
-            parts.reporter.close(error, now)
+            parts.refresh.close_upstream(error, now)
             raise
         parts.database.bind_organization(organization, now)
 
 
-def _fingerprint(settings: Settings) -> str:
-    return deployment.fingerprint(TEMPLATES, settings.timezone, settings.public_url)
+def _compute_fingerprint(settings: Settings) -> str:
+    return fingerprint.compute_fingerprint(TEMPLATES, settings.timezone, settings.public_url)

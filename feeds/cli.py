@@ -15,12 +15,12 @@ from werkzeug.serving import make_server
 from feeds import __version__, config
 from feeds.app import assemble, check, utc_now
 from feeds.config import Settings
-from feeds.errors import Forbidden, SettingsError, UpstreamError
+from feeds.errors import FeedsError, Forbidden, SettingsError, UpstreamError
 from feeds.sandbox import ORGANIZATION_ID, SAMPLES, SANDBOX_KEY, Key, create_sandbox, demo
 from feeds.sandbox.keys import Plan
-from feeds.service import warmup as warm
 from feeds.service.background import BackgroundRefresher
 from feeds.service.refresh import ADVICE
+from feeds.service.warmup import Warmup
 
 MAX_PORT = 65535
 
@@ -58,7 +58,7 @@ def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
     options: list[object] = ["-c", "python:feeds.gunicorn_conf", "--bind", bind]
     options += ["--workers", workers] if workers else []
     options += ["--threads", threads] if threads else []
-    _gunicorn([*options, "feeds.app:create_app(made=True)"])
+    _gunicorn([*options, "feeds.app:create_app(must_exist=True)"])
 
 
 @main.command()
@@ -68,9 +68,9 @@ def refresh() -> None:
     Runs beside the web processes, with their settings, so that a change is noticed between polls
     and most polls never wait. One of it is enough.
     """
-    parts, ends = assemble(_settings(), made=True), _ends()
+    parts, ends = assemble(_settings(), must_exist=True), _ends()
     click.echo("Keeping fresh what is polled; Ctrl-C ends.")
-    BackgroundRefresher(parts.editor, parts.reporter, parts.database, utc_now).run(ends)
+    BackgroundRefresher(parts.refresh, parts.database, parts.invalidation, utc_now).run(ends)
 
 
 @main.command(name="warm")
@@ -83,11 +83,32 @@ def run_warm(ids: tuple[str, ...], *, everything: bool) -> None:
     """
     if bool(ids) == everything:
         raise click.UsageError("Name the ids of events, or say --all.")
-    parts = assemble(_settings(), made=True)
-    warmer = warm.Warmer(
-        parts.source, parts.editor, parts.reporter, parts.database, clock=utc_now, ends=_ends()
+    settings = _settings()
+    parts = assemble(settings, must_exist=True)
+    warmup = Warmup(
+        parts.source,
+        parts.refresh,
+        parts.database,
+        settings.rate,
+        clock=utc_now,
+        ends=_ends(),
     )
-    warm.run(warmer, ids)
+    failure = None
+    try:
+        _fetch_all(warmup, ids or warmup.list_ids())
+    except FeedsError as error:
+        failure = error
+    tally = warmup.tally
+    click.echo(
+        f"{len(tally.fetched)} fetched with {tally.calls} calls, {len(tally.stored)} were there."
+    )
+    for outcome, these in (("unknown", tally.unknown), ("unreadable", tally.unreadable)):
+        if these:
+            click.echo(f"{len(these)} {outcome}: {', '.join(these)}")
+    if failure:
+        raise click.ClickException(f"{failure} The same command continues where this one stopped.")
+    if tally.unknown or tally.unreadable:
+        raise click.exceptions.Exit(1)
 
 
 @main.command()
@@ -132,6 +153,20 @@ def run_demo(port: int) -> None:
     The API listens on the port after that of the service.
     """
     demo.run(port)
+
+
+def _fetch_all(warmup: Warmup, ids: Sequence[str]) -> None:
+    """Fetch events with a progress bar."""
+    with click.progressbar(
+        length=len(ids),
+        label="Fetching events",
+        show_pos=True,
+        item_show_func=lambda text: text,
+    ) as bar:
+        warmup.on_wait = lambda until: bar.update(0, f"no call before {until:%H:%M:%S} UTC")
+        for event_id in ids:
+            warmup.fetch(event_id)
+            bar.update(1, event_id)
 
 
 def _settings() -> Settings:

@@ -1,7 +1,7 @@
 """How gunicorn runs the service; bench/README.md has the measurements behind it.
 
 ``feeds serve`` checks the settings, then becomes
-``gunicorn -c python:feeds.gunicorn_conf 'feeds.app:create_app(made=True)'``.
+``gunicorn -c python:feeds.gunicorn_conf 'feeds.app:create_app(must_exist=True)'``.
 """
 
 import ctypes
@@ -12,7 +12,9 @@ from pathlib import Path
 
 worker_class = "feeds.gunicorn_worker.Worker"
 workers = 2
-threads = 64  # cheap; of no more than crowd.MOST all can be held by who waits for the upstream
+threads = (
+    64  # cheap; of no more than bulkhead.MAX_WAITING all can be held by who waits for the upstream
+)
 preload_app = True  # processes share the memory of what is loaded before they part
 timeout = 30
 graceful_timeout = 20

@@ -1,4 +1,4 @@
-"""A log that tells of a cause once in a minute, however often it is met."""
+"""Log each cause at most once a minute, with the number of suppressed messages."""
 
 from collections.abc import Callable
 from logging import Logger
@@ -7,22 +7,27 @@ from threading import Lock
 MINUTE = 60.0
 
 
-class Sparing:
-    """``seconds`` tells the time; threads may share it."""
+class Throttle:
+    """A logger's warnings by cause; ``seconds`` is the clock. Threads may share it.
+
+    Causes are few: names of classes, never texts of the upstream.
+    """
 
     def __init__(self, log: Logger, seconds: Callable[[], float]) -> None:
         self._log = log
         self._seconds = seconds
-        self._told: dict[str, tuple[float, int]] = {}
+        self._logged: dict[str, tuple[float, int]] = {}
         self._lock = Lock()
 
-    def tell(self, cause: str, message: str, *args: object) -> None:
-        """Tell of it, and how often it was met since it was told last; or count it."""
+    def warning(self, cause: str, message: str, *args: object) -> None:
+        """Log the message, unless one of the same cause was logged less than a minute ago."""
         with self._lock:
             now = self._seconds()
-            since, more = self._told.get(cause, (None, 0))
+            since, suppressed = self._logged.get(cause, (None, 0))
             if since is not None and since <= now < since + MINUTE:
-                self._told[cause] = since, more + 1
+                self._logged[cause] = since, suppressed + 1
                 return
-            self._told[cause] = now, 0
-        self._log.warning(message + (f" ({more} more like this before)" if more else ""), *args)
+            self._logged[cause] = now, 0
+        if suppressed:
+            message += f" ({suppressed} more like this before)"
+        self._log.warning(message, *args)

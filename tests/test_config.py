@@ -8,7 +8,7 @@ import pytest
 
 from feeds import config
 from feeds.config import KEY, KEY_FILE, NAMED, Settings
-from feeds.domain.freshness import Rate
+from feeds.domain.quota import Rate
 from feeds.errors import SettingsError
 
 ROOT = Path(__file__).parents[1]

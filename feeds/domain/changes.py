@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from msgspec import structs
 
+from feeds.domain.entries import Entry
 from feeds.domain.model import Change, Kind, Run, State
-from feeds.domain.schedule import Entry
 
 KINDS_WITHOUT_ITEM = (Kind.OTHER_DISTANCE, Kind.UNTOLD)
 """Kinds that make no item."""

@@ -221,24 +221,3 @@ class Options(Struct, frozen=True):
     busy: bool = False
     registration: bool = False
     download: bool = False
-
-
-class Feed(Struct, frozen=True, kw_only=True):
-    """What a representation is rendered from.
-
-    ``page`` is where people read about it, ``source`` where this feed comes from, both absolute;
-    ``timezone`` is the name of the home zone, for events without a known place. ``at`` is the last
-    instant that has passed of those at which bytes change by themselves, see ``marks``, ``since``
-    when the service began to write bytes as it does now; ``upto`` is the present, which no item is
-    ahead of, not even after a clock that jumped back.
-    """
-
-    title: str
-    page: str
-    source: str
-    timezone: str
-    editions: tuple[Edition, ...]
-    options: Options = Options()
-    at: dt.datetime | None = None
-    since: dt.datetime | None = None
-    upto: dt.datetime | None = None

@@ -5,21 +5,20 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from feeds.domain.model import Feed
-from feeds.domain.schedule import find_removal_times
+from feeds.domain.feed import Feed, find_removal_times
 from feeds.formats import ical, items, jsonfeed, rss
 
 
 class Format(Struct, frozen=True):
     """A representation of a feed: its media type, its bytes, the options it takes.
 
-    ``marks`` are the instants at which its bytes change by themselves.
+    ``find_changing_times`` finds the instants at which the clock changes its bytes.
     """
 
     media_type: str
     render: Callable[[Feed], bytes]
     options: frozenset[str]
-    marks: Callable[[Feed], Iterable[datetime]]
+    find_changing_times: Callable[[Feed], Iterable[datetime]]
 
 
 FORMATS = {

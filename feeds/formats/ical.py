@@ -3,7 +3,9 @@
 import datetime as dt
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from threading import Lock
 
+from cachetools import LRUCache, cached
 from icalendar import (
     Calendar,
     Event,
@@ -18,9 +20,9 @@ from icalendar import (
 )
 from msgspec import structs
 
-from feeds.domain.memo import memo
-from feeds.domain.model import Feed, Options
-from feeds.domain.schedule import Entry, build_entries, compute_span, select_entries
+from feeds.domain.entries import Entry, compute_span
+from feeds.domain.feed import Feed, select_entries
+from feeds.domain.model import Options
 from feeds.domain.timezones import build_vtimezone
 from feeds.text import wording
 
@@ -29,6 +31,16 @@ PRODID = "-//intervals-feeds//intervals-feeds//EN"
 REFRESH = dt.timedelta(hours=1)
 """How often clients are asked to poll; how near a race is shows in Cache-Control instead, so that
 bytes do not change with the clock."""
+
+MAX_CACHE_BYTES = 8 * 1024 * 1024
+"""Bytes of VEVENTs, and of the entries they were rendered from, that a process keeps."""
+
+ENTRY_SIZE = 1_500
+"""Bytes of an entry besides its texts, which are as long as those of its VEVENT."""
+
+vevent_cache: LRUCache[object, bytes] = LRUCache(
+    MAX_CACHE_BYTES, getsizeof=lambda part: 2 * len(part) + ENTRY_SIZE
+)
 
 Zones = Mapping[str, Timezone]
 """The zones in which times can be written, by name; others are written in UTC."""
@@ -66,8 +78,8 @@ def render(feed: Feed) -> bytes:
 def render_contents(feed: Feed) -> Iterator[tuple[Entry, bytes]]:
     """Each entry with the content of its VEVENT: all but its revision."""
     zones = _zones(feed)
-    for each in feed.editions:
-        shown = build_entries(each, feed.timezone, feed.at)
+    for timetable in feed.timetables:
+        shown = timetable.entries
         for entry, part in zip(shown, _parts(shown, feed, zones), strict=True):
             yield entry, _STAMP.sub(b"", part)
 
@@ -81,7 +93,7 @@ def _parts(shown: Iterable[Entry], feed: Feed, zones: Zones) -> list[bytes]:
     ]
 
 
-@memo.remembers(weigh=len)
+@cached(vevent_cache, lock=Lock())
 def _part(entry: Entry, page: str, options: Options, clock: dt.tzinfo) -> bytes:
     """The VEVENTs of an entry: itself, and its registration where that is asked for.
 
@@ -103,7 +115,7 @@ def _zones(feed: Feed) -> dict[str, Timezone]:
     They are those of all runs, so that a filter does not change how a run's times are written, and
     cover registration, which may open in an earlier year with other rules.
     """
-    everything = [entry for each in feed.editions for entry in build_entries(each, feed.timezone)]
+    everything = [entry for timetable in feed.timetables for entry in timetable.entries]
     instants = [*compute_span(everything)]
     for entry in everything:
         instants += [

@@ -9,15 +9,14 @@ import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from sys import getsizeof
 
 from msgspec import Struct, structs
 
 from feeds.domain import changes
-from feeds.domain.memo import memo
-from feeds.domain.model import Change, Edition, Event, Feed, Options, State
+from feeds.domain.entries import Entry, Timetable
+from feeds.domain.feed import Feed, select_entries
+from feeds.domain.model import Change, Edition, Event, Options, State
 from feeds.domain.options import selects
-from feeds.domain.schedule import Entry, build_entries, select_entries
 from feeds.text import changes as announcements
 from feeds.text import wording
 
@@ -43,16 +42,16 @@ class Item(Struct, frozen=True, kw_only=True):
 def build_items(feed: Feed) -> tuple[Item, ...]:
     """The items of a feed, newest first."""
     found = [_run_item(entry, feed.page) for entry in select_entries(feed)]
-    for edition in feed.editions:
+    for timetable in feed.timetables:
         shown = {
             entry.run.id: entry
-            for entry in build_entries(edition, feed.timezone, feed.at)
+            for entry in timetable.list_current(feed.as_of)
             if selects(feed.options, entry.run)
         }
-        found += _change_items(edition, shown, feed)
-        found += _registration_items(edition, shown, feed)
-    if upto := feed.upto:
-        found = [item for item in found if item.published <= upto]
+        found += _change_items(timetable.edition, shown, feed)
+        found += _registration_items(timetable, shown, feed)
+    if now := feed.now:
+        found = [item for item in found if item.published <= now]
     # By guid first, so that what was published at the same time has an order.
     found.sort(key=lambda item: item.guid)
     return tuple(sorted(found, key=lambda item: item.published, reverse=True))
@@ -72,7 +71,6 @@ def find_publication_times(edition: Edition) -> Iterator[dt.datetime]:
     yield from (change.noticed for change in edition.changes)
 
 
-@memo.remembers(weigh=lambda item: getsizeof(item.html))
 def _run_item(entry: Entry, page: str) -> Item:
     """A run as it is now, which is also its announcement."""
     title = f"{wording.build_summary(entry)}, {wording.format_when(entry.period)}"
@@ -139,27 +137,30 @@ class _Turn(Struct, frozen=True):
     then: State
 
 
-def _registration_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed) -> Iterator[Item]:
+def _registration_items(
+    timetable: Timetable, shown: Mapping[str, Entry], feed: Feed
+) -> Iterator[Item]:
     """Registration that has opened or closed as the organizer had announced.
 
     What was known when it turned is one item; what was first seen later is another, so that a run
     that is added does not change a guid.
     """
+    event = timetable.edition.event
     groups: dict[tuple[str, dt.datetime, dt.datetime], dict[str, State]] = {}
-    for entry in build_entries(edition, feed.timezone):
+    for entry in timetable.entries:
         for turn in _turns(entry):
-            if feed.at and turn.at <= feed.at:
+            if feed.as_of and turn.at <= feed.as_of:
                 key = (turn.kind, turn.at, max(turn.at, entry.revision.created))
                 groups.setdefault(key, {})[entry.run.id] = turn.then
     several: Counter[tuple[str, dt.datetime]] = Counter()
     for (kind, at, _), whole in sorted(groups.items(), key=lambda each: each[0]):
         several[kind, at] += len(whole) > 1
-        group = [id_ for id_, then in whole.items() if _had(feed.options, edition.event, id_, then)]
+        group = [id_ for id_, then in whole.items() if _had(feed.options, event, id_, then)]
         runs = [shown[id_] for id_ in group if id_ in shown]
         if runs:
             nth = several[kind, at] if len(group) > 1 else 1
             yield _item(
-                _guid(edition.event, group, kind, at.strftime("%Y%m%dT%H%M%SZ"), nth),
+                _guid(event, group, kind, at.strftime("%Y%m%dT%H%M%SZ"), nth),
                 announcements.build_registration_title(kind, runs),
                 _html(
                     announcements.list_shared_facts(runs), wording.list_links(runs[0], feed.page)

@@ -15,11 +15,10 @@ sold_out, virtual, relay, walking, location, point (latitude, longitude)
 import datetime as dt
 from typing import Any
 
-from msgspec import Raw, json
+from msgspec import json
 
-from feeds.domain.memo import memo
-from feeds.domain.model import Feed
-from feeds.domain.schedule import Entry, select_entries
+from feeds.domain.entries import Entry
+from feeds.domain.feed import Feed, select_entries
 from feeds.formats.items import Item, build_items
 from feeds.text import wording
 
@@ -37,13 +36,12 @@ def render(feed: Feed) -> bytes:
         "feed_url": feed.source,
         "description": wording.describe_feed(title),
         "language": "en",
-        "items": [Raw(_part(each, runs.get(each.guid), feed.page)) for each in build_items(feed)],
+        "items": [_build_item(each, runs.get(each.guid), feed.page) for each in build_items(feed)],
     }
     return json.format(json.encode(document), indent=1)
 
 
-@memo.remembers(weigh=len)
-def _part(item: Item, entry: Entry | None, page: str) -> bytes:
+def _build_item(item: Item, entry: Entry | None, page: str) -> dict[str, Any]:
     """An item, and the run that it is of."""
     told: dict[str, Any] = {
         "id": item.guid,
@@ -55,7 +53,7 @@ def _part(item: Item, entry: Entry | None, page: str) -> bytes:
     }
     if entry:
         told |= {"date_modified": _instant(entry.revision.last_modified), "_intervals": _run(entry)}
-    return json.encode(told)
+    return told
 
 
 def _run(entry: Entry) -> dict[str, Any]:

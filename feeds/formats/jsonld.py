@@ -11,8 +11,10 @@ from zoneinfo import ZoneInfo
 
 from msgspec import json, structs
 
-from feeds.domain.model import Feed, Options
-from feeds.domain.schedule import DAY, Entry, select_entries, to_instant
+from feeds.domain.entries import Entry
+from feeds.domain.feed import Feed, select_entries
+from feeds.domain.model import Options
+from feeds.domain.schedule import DAY, to_instant
 from feeds.domain.timezones import localize
 from feeds.text import wording
 
@@ -32,7 +34,7 @@ def render_script(feed: Feed) -> str:
 
 def build_document(feed: Feed) -> dict[str, Any]:
     """The event of a feed of one edition with all its runs, whatever the options of the feed."""
-    (event,) = (edition.event for edition in feed.editions)
+    (event,) = (timetable.edition.event for timetable in feed.timetables)
     entries = select_entries(structs.replace(feed, options=Options()))
     # A run that is off moves neither the days nor the place of those that are left.
     on = [entry for entry in entries if not entry.off] or entries

@@ -2,9 +2,7 @@
 
 from feedgen.feed import FeedGenerator  # before feedgen.ext, which does not import without it
 
-from feeds.domain.memo import memo
-from feeds.domain.model import Feed
-from feeds.domain.schedule import compute_last_modified
+from feeds.domain.feed import Feed, compute_last_modified
 from feeds.formats.items import Item, build_items
 from feeds.text import wording
 
@@ -12,38 +10,26 @@ TTL = 60
 """Minutes that readers may keep the channel."""
 
 
-_ITEM, _END = b"    <item>", b"  </channel>"
-"""Where items begin and end: of all that is written, only tags have an angle bracket."""
-
-
 def render(feed: Feed) -> bytes:
     """The bytes of ``application/rss+xml``."""
     title = wording.strip_markup(feed.title)
-    channel = _channel(title, wording.describe_feed(title))
+    channel = FeedGenerator()
+    channel.load_extension("geo", atom=False, rss=True)
+    channel.title(title)
+    channel.description(wording.describe_feed(title))
     channel.link(href=feed.source, rel="self", type="application/rss+xml")
     channel.link(href=feed.page, rel="alternate")  # last: feedgen's <link> is the last one added
     channel.language("en")
     channel.ttl(TTL)
     channel.generator("intervals-feeds")
     channel.lastBuildDate(compute_last_modified(feed))
-    head, end, rest = bytes(channel.rss_str(pretty=True)).rpartition(_END)
-    return b"".join((head, *(_part(each, feed.page) for each in build_items(feed)), end, rest))
+    for item in build_items(feed):
+        _add_item(channel, item, feed.page)
+    return bytes(channel.rss_str(pretty=True))
 
 
-def _channel(title: str, description: str) -> FeedGenerator:
-    channel = FeedGenerator()
-    channel.load_extension("geo", atom=False, rss=True)
-    channel.title(title)
-    channel.description(description)
-    return channel
-
-
-@memo.remembers(weigh=len)
-def _part(item: Item, page: str) -> bytes:
-    """An item as it stands in any channel: cut out of one of its own, which declares its names."""
-    channel = _channel("-", "-")
-    channel.link(href=page)
-    entry = channel.add_entry()
+def _add_item(channel: FeedGenerator, item: Item, page: str) -> None:
+    entry = channel.add_entry(order="append")
     entry.guid(item.guid, permalink=False)
     entry.title(item.title)
     entry.link(href=page)
@@ -53,5 +39,3 @@ def _part(item: Item, page: str) -> bytes:
     if item.point:
         latitude, longitude = item.point
         entry.geo.point(f"{latitude:z.6f} {longitude:z.6f}")
-    written = bytes(channel.rss_str(pretty=True))
-    return written[written.index(_ITEM) : written.rindex(_END)]

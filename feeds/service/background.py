@@ -1,7 +1,7 @@
-"""Keeps those events fresh that are polled, so that most polls never wait.
+"""Refresh recently polled events before they expire, so that most polls do not wait.
 
-A change is noticed between polls as well. The nearest come first; what it may spend leaves polls
-the half of the budget.
+Changes are noticed between polls as well. The nearest events come first; the refresher leaves half
+of the rate limit to polls.
 """
 
 import logging
@@ -10,73 +10,74 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from threading import Event as Flag
 
-from feeds.domain.freshness import INVALIDATION_INTERVAL, MAX_CONCURRENT_REFRESHES
+from feeds.domain.freshness import INVALIDATION_INTERVAL
 from feeds.errors import QuotaExhausted, RateLimited, StorageUnavailable, Unauthorized
-from feeds.service.refresh import Refresh
-from feeds.service.update import Updater
+from feeds.service.entry import CacheEntry
+from feeds.service.invalidation import Invalidation
+from feeds.service.refresh import MAX_CONCURRENT_REFRESHES, Refresh
 from feeds.store.database import Database
 from feeds.store.leases import Lease
 
 log = logging.getLogger(__name__)
 
-LISTED = 50
-"""Events of one round; the next round sees which are the nearest by then."""
+MAX_DUE = 50
+"""Events of one round; the next round finds out again which are the nearest."""
 
 
 class BackgroundRefresher:
-    """One process of it is enough; more share the work."""
+    """One process of it is enough; several share the work."""
 
     def __init__(
         self,
-        editor: Updater,
-        reporter: Refresh,
+        refresh: Refresh,
         database: Database,
+        invalidation: Invalidation,
         clock: Callable[[], datetime],
     ) -> None:
-        self._editor = editor
-        self._reporter = reporter
+        self._refresh = refresh
         self._database = database
+        self._invalidation = invalidation
         self._clock = clock
         self._closed: datetime | None = None
 
     def run(self, ends: Flag) -> None:
-        """One round after the other until the flag is set; what is in flight is awaited."""
+        """Run round after round until the flag is set, then wait for the calls under way."""
         with ThreadPoolExecutor(MAX_CONCURRENT_REFRESHES) as threads:
             while not ends.is_set():
-                self.round(threads, ends)
-                ends.wait(self._pause())
+                self.run_round(threads, ends)
+                ends.wait(self._compute_pause())
 
-    def round(self, threads: ThreadPoolExecutor, ends: Flag) -> None:
-        """Refresh what is due now, until the flag is set or no call can be made."""
-        now = self._clock()
+    def run_round(self, threads: ThreadPoolExecutor, ends: Flag) -> None:
+        """Refresh the events that are due now, until the flag is set or calls are refused."""
+        self._invalidation.read()  # how many events are polled decides when they expire
         try:
-            self._editor.polled = self._database.read_saves(None, now).polled
-            due = self._database.list_due(now, LISTED)
+            due = self._database.list_due(self._clock(), MAX_DUE)
         except StorageUnavailable:
             return
-        list(threads.map(lambda id_: None if ends.is_set() else self.refresh(id_), due))
+        list(threads.map(lambda id_: None if ends.is_set() else self.refresh_event(id_), due))
 
-    def _pause(self) -> float:
-        """Seconds until there may be something to do."""
-        now = self._clock()
-        wait = self._closed - now if self._closed and self._closed > now else INVALIDATION_INTERVAL
-        return min(wait, INVALIDATION_INTERVAL).total_seconds()
-
-    def refresh(self, event_id: str) -> None:
-        """Refresh an event, unless somebody else does or no call can be made."""
+    def refresh_event(self, event_id: str) -> None:
+        """Refresh an event, unless another process does or no call can be made."""
         if self._closed and self._clock() < self._closed:
             return
         self._closed = None
         try:
-            known = self._reporter.stored(event_id).edition
-            claimed = self._reporter.claim(event_id, known, polled=False)
-            if isinstance(claimed, Lease):
-                claimed = self._reporter.report(claimed, known, polled=False)
+            entry = self._refresh.read(event_id)
+            acquired = self._refresh.acquire(event_id, entry, polled=False)
+            if isinstance(acquired, Lease):
+                acquired = self._refresh.fetch(acquired, entry, polled=False)
         except StorageUnavailable:
             return
-        except Exception:  # a fault of ours with one event must not keep the others waiting
+        except Exception:  # a bug with one event must not keep the others waiting
             log.exception("event %s cannot be refreshed", event_id)
             return
-        error = getattr(claimed, "error", None)
+        error = acquired.error if isinstance(acquired, CacheEntry) else None
         if isinstance(error, QuotaExhausted | RateLimited | Unauthorized):
             self._closed = error.retry_at
+
+    def _compute_pause(self) -> float:
+        """Seconds until the next round."""
+        now, pause = self._clock(), INVALIDATION_INTERVAL
+        if self._closed and self._closed > now:
+            pause = min(pause, self._closed - now)
+        return pause.total_seconds()

@@ -1,66 +1,65 @@
-"""Threads that wait for a refresh, and how many may when none comes to its end.
+"""Bulkhead: when refreshes have stalled for 3 s, at most 48 threads may wait for one.
 
-A thread that waits serves no hits. While answers come in, everybody may wait for one; when none has
-come for as long as anybody waits who could be served something else, only so many may that there
-are threads left.
+A thread that waits serves no cached answers. While refreshes end, every request may wait; when none
+has ended for ``STALLED_AFTER`` seconds, some threads of the worker stay free.
 """
 
 from collections.abc import Callable
 from threading import Lock
 from time import monotonic
 
-MOST = 48
-"""Threads that wait when refreshes have stalled, of the 64 that a worker has."""
+MAX_WAITING = 48
+"""Threads that may wait while refreshes are stalled, of the 64 that a worker has."""
 
 STALLED_AFTER = 3.0
-"""Seconds without an answer, while somebody has asked."""
+"""Seconds without the end of a refresh, while one is running."""
 
-GLANCE = 0.1
-"""Seconds between two looks at the crowd."""
+CHECK_INTERVAL = 0.1
+"""Seconds between two checks whether too many threads wait."""
 
 
 class Bulkhead:
-    """All that wait in a process."""
+    """All threads of a process that wait for a refresh."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._waiting = 0
-        self._under_way = 0
+        self._running = 0
         self._well = True
         self._since = 0.0
 
-    def wait(self, take: Callable[[float], bool], end: float) -> bool:
-        """Wait until ``take``, which is given seconds to wait, answers true; ``end`` is monotonic.
+    def wait(self, wait: Callable[[float], bool], end: float) -> bool:
+        """Call ``wait`` with seconds to wait until it answers True; ``end`` is monotonic time.
 
-        False at the end, or as soon as too many wait in vain.
+        False at the end, or as soon as the bulkhead is full.
         """
         with self._lock:
             self._waiting += 1
         try:
-            while (left := end - monotonic()) > 0 and not self.too_large():
-                if take(min(left, GLANCE)):
+            while (left := end - monotonic()) > 0 and not self.is_full():
+                if wait(min(left, CHECK_INTERVAL)):
                     return True
-            return take(0)
+            return wait(0)
         finally:
             with self._lock:
                 self._waiting -= 1
 
-    def too_large(self) -> bool:
-        """Whether more wait than may."""
-        stalled = self._under_way > 0 and monotonic() - self._since > STALLED_AFTER
-        return stalled and self._waiting > MOST
+    def is_full(self) -> bool:
+        """Whether refreshes have stalled and too many threads wait."""
+        stalled = self._running > 0 and monotonic() - self._since > STALLED_AFTER
+        return stalled and self._waiting > MAX_WAITING
 
-    def begun(self) -> None:
-        """A refresh has begun."""
+    def begin(self) -> None:
+        """Count a refresh that begins."""
         with self._lock:
-            if self._well and not self._under_way:
+            if self._well and not self._running:
                 self._since = monotonic()
-            self._under_way += 1
+            self._running += 1
 
-    def ended(self, *, well: bool) -> None:
-        """It has ended; if not ``well``, because the upstream gave no answer, or none in time."""
+    def end(self, *, well: bool) -> None:
+        """Count a refresh that ends; not ``well`` if the upstream did not answer, or too late."""
         with self._lock:
-            self._under_way -= 1
+            self._running -= 1
             self._well = well
             if well:
                 self._since = monotonic()

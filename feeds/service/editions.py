@@ -1,81 +1,52 @@
-"""The current edition of an event: from memory, from the database, or freshly reported.
-
-Requests that want the same edition wait for one refresh, as long as ``freshness`` says; it goes on
-in a thread of its own when they have left.
-"""
+"""The current edition of an event: from memory, from the database, or after a refresh."""
 
 import logging
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from threading import Event as Flag
-from threading import Lock, Semaphore, Thread
+from threading import Lock, Semaphore
 from time import monotonic, sleep
 
-from msgspec import Struct, structs
+from cachetools import LRUCache
+from msgspec import structs
 
-from feeds.domain import freshness
-from feeds.domain.freshness import MAX_CLOCK_SKEW, MaxAge
-from feeds.domain.model import Edition, Event
-from feeds.domain.schedule import UNLISTED_SHOWN_FOR
+from feeds.domain.entries import UNLISTED_SHOWN_FOR
+from feeds.domain.freshness import INVALIDATION_INTERVAL
+from feeds.domain.model import Event
 from feeds.errors import (
     EventGone,
-    EventNotFound,
     Overloaded,
     StorageUnavailable,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
 from feeds.service.bulkhead import Bulkhead
+from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
-from feeds.service.recent import Recent
-from feeds.service.refresh import CacheEntry, Refresh
-from feeds.service.singleflight import Aside
-from feeds.service.update import Updater
+from feeds.service.refresh import MAX_CONCURRENT_REFRESHES, Refresh
+from feeds.service.singleflight import Flight, PatientTask, Singleflight
 from feeds.store.database import Database
 from feeds.store.leases import Lease
 
 log = logging.getLogger(__name__)
 
-REMEMBERED = 10_000
-"""Events, and ids that are none, that a process keeps in memory."""
+MAX_WAIT = 3.0
+"""Seconds that a request waits for a refresh where there is a stale edition to serve."""
 
-MOST_REFRESHES = 64
-"""Refreshes of a process that are under way, or wait for their turn."""
+MAX_WAIT_COLD = 10.0
+"""Seconds that a request waits where there is no edition."""
 
-LISTED = 100
-"""Events of the list of those that are known."""
+MAX_MEMORY = 64 * 1024 * 1024
+"""Bytes of editions that a process keeps in memory, as ``_estimate_size`` counts them."""
 
-GLANCE = 0.05
+MAX_REFRESHES = 64
+"""Refreshes of a process that are running or waiting for their turn."""
+
+MAX_LISTED = 100
+"""Events in the list of known events."""
+
+POLL_INTERVAL = 0.05
 """Seconds between two looks at a refresh that another process makes."""
-
-
-class Current(Struct, frozen=True):
-    """An edition to serve, the report that says so, and its max-age."""
-
-    edition: Edition
-    report: CacheEntry
-    max_age: MaxAge
-
-    @property
-    def failed(self) -> bool:
-        """Whether the last attempt at a newer one failed."""
-        return self.report.error is not None
-
-
-class _Refresh:
-    """A refresh that requests wait for.
-
-    ``known`` is the edition that there was before, ``report`` what there is once it is ``done``;
-    ``overtaken`` tells that another process has saved an edition meanwhile.
-    """
-
-    def __init__(self, known: Edition | None) -> None:
-        self.began = monotonic()
-        self.known = known
-        self.done = Flag()
-        self.report: CacheEntry | None = None
-        self.overtaken = False
 
 
 class Editions:
@@ -83,174 +54,183 @@ class Editions:
 
     def __init__(
         self,
-        editor: Updater,
-        reporter: Refresh,
+        refresh: Refresh,
         database: Database,
+        invalidation: Invalidation,
         clock: Callable[[], datetime],
     ) -> None:
-        self._editor = editor
-        self._reporter = reporter
+        self._refresh = refresh
         self._database = database
+        self._invalidation = invalidation
         self._clock = clock
-        self._memory: Recent[str, CacheEntry] = Recent(REMEMBERED)
-        self._refreshes: dict[str, _Refresh] = {}
-        self._lock = Lock()
-        self._places = Semaphore(freshness.MAX_CONCURRENT_REFRESHES)
-        self._crowd = Bulkhead()
-        self._polls = Invalidation(database, clock)
-        self._looking = Aside(self._look)
-        self._nearest: list[Event] = []
-        self._listing = Aside(self._list)
+        self._entries: LRUCache[str, CacheEntry] = LRUCache(MAX_MEMORY, getsizeof=_estimate_size)
+        self._lock = Lock()  # of the entries
+        self._flights: Singleflight[CacheEntry] = Singleflight(MAX_REFRESHES)
+        self._overtaken: set[str] = set()
+        self._places = Semaphore(MAX_CONCURRENT_REFRESHES)
+        self._bulkhead = Bulkhead()
+        self._catching_up = PatientTask(self._catch_up, MAX_WAIT)
+        self._listed: list[Event] = []
+        self._listing = PatientTask(self._list, MAX_WAIT)
 
-    @property
-    def public_url(self) -> str:
-        """Where the service is found from outside."""
-        return self._editor.public_url
+    def get(self, event_id: str) -> CacheEntry:
+        """Find the edition to serve now.
 
-    def max_age(self, edition: Edition) -> timedelta:
-        """How old an edition may get."""
-        return self._editor.max_age(edition)
+        1. Every two seconds, read which events other processes have saved, and invalidate them.
+        2. Serve the edition in memory while it is fresh.
+        3. Else join the refresh of the event, or start it in a background thread: ``_run_refresh``.
+        4. Wait for it: 3 s where there is a stale edition, 10 s where there is none.
+        5. Serve the new edition, else the stale one, else raise the error.
 
-    def page(self, event_id: str) -> str:
-        """The address of an event's page; with an extension added, of its feeds."""
-        return self._editor.page(event_id)
-
-    def current(self, event_id: str) -> Current:
-        """The edition to serve now.
-
-        Raises ``EventNotFound`` for an id that is none, ``EventGone`` for an event that has not
-        been listed for long, and the error that keeps one from being known at all.
+        Raises ``EventNotFound`` for an unknown id, ``EventGone`` for an event that has been gone
+        for 30 days, and the error that leaves the service without any edition.
         """
-        self._catch_up()
-        report = self._remembered(event_id) or self._renewed(event_id)
-        if report.edition is None:
-            error = report.error or EventNotFound()
-            raise error.copy()  # it is everybody's who asks meanwhile
+        if self._invalidation.start_if_due():
+            self._catching_up.run()
+        entry = self._get_fresh(event_id) or self._wait_for_refresh(event_id)
+        edition = entry.get_edition()
         now = self._clock()
-        self._polls.note(event_id, now)
-        if report.edition.gone and report.edition.gone + UNLISTED_SHOWN_FOR <= now:
+        self._invalidation.note_poll(event_id, now)
+        if edition.gone and edition.gone + UNLISTED_SHOWN_FOR <= now:
             raise EventGone
-        ends = None if report.error else report.until.timestamp()
-        return Current(report.edition, report, MaxAge(ends))
+        return entry
 
-    def holds(self, event_id: str, report: CacheEntry | None, now: float) -> bool:
-        """Whether this is still the last word on an event; ``now`` is POSIX time.
+    def holds(self, event_id: str, entry: CacheEntry | None, now: float) -> bool:
+        """Whether ``get`` would answer with this entry at ``now`` (POSIX time).
 
-        Not when it is time to look what others have saved: somebody has to ask for ``current``.
+        False, too, when it is time to ask what other processes have saved.
         """
-        held = self._memory.peek(event_id)
-        return held is not None and held is report and self._polls.looked(now)
+        if entry is None or not self._invalidation.is_current(now):
+            return False
+        with self._lock:
+            return self._entries.get(event_id) is entry
 
-    def nearest(self) -> list[Event]:
-        """The events that are known, the next one first; as before while the database is away."""
-        self._listing.do()
-        return self._nearest
+    def list_events(self) -> list[Event]:
+        """The known events, the next one first; an older list while the database is away."""
+        self._listing.run()
+        return self._listed
 
     def _list(self) -> None:
         with suppress(StorageUnavailable):
-            self._nearest = self._database.list_events(self._clock(), LISTED)
+            self._listed = self._database.list_events(self._clock(), MAX_LISTED)
 
     def _catch_up(self) -> None:
-        """Every few seconds, look what other processes have saved."""
-        if self._polls.time_to_look(self._clock().timestamp()):
-            self._looking.do()
-
-    def _look(self) -> None:
-        """Have what others have saved read when it is asked for next."""
-        if news := self._polls.look():
-            self._editor.polled = news.polled
-            with self._lock:
-                for id_, refresh in self._refreshes.items():
-                    refresh.overtaken |= news.saved is None or id_ in news.saved
-            self._memory.change(
-                news.saved, lambda report: structs.replace(report, until=report.since)
-            )
-
-    def _remembered(self, event_id: str) -> CacheEntry | None:
-        """What is in memory, if it still holds; a clock that was put back proves nothing."""
-        report = self._memory.get(event_id)
-        return report if report and report.since <= self._clock() < report.until else None
-
-    def _renewed(self, event_id: str) -> CacheEntry:
-        """What there is after a refresh, or when it was waited for long enough."""
-        came = monotonic()
+        """Invalidate the events that other processes have saved."""
+        saves = self._invalidation.read()
+        if saves is None:
+            return
+        running = self._flights.keys()
         with self._lock:
-            if report := self._remembered(event_id):  # it came meanwhile
-                return report
-            refresh = self._refreshes.get(event_id)
-            if refresh is None:
-                last = self._memory.get(event_id)
-                refresh = _Refresh(last.edition if last else None)
-                if len(self._refreshes) >= MOST_REFRESHES:
-                    return self._overdue(refresh.known)
-                Thread(target=self._refresh, args=(event_id, refresh)).start()
-                self._refreshes[event_id] = refresh
-        # Those who come first do not know whether there is something to serve instead.
-        patient = refresh.began + freshness.MAX_WAIT
-        if not self._crowd.wait(refresh.done.wait, patient) and refresh.known is None:
-            self._crowd.wait(refresh.done.wait, came + freshness.MAX_WAIT_COLD)
-        return refresh.report or self._overdue(refresh.known)
+            saved = self._entries.keys() if saves.saved is None else saves.saved
+            for event_id in saved & self._entries.keys():
+                self._entries[event_id] = self._entries[event_id].invalidate()
+            self._overtaken |= running if saves.saved is None else running & saves.saved
 
-    def _refresh(self, event_id: str, refresh: _Refresh) -> None:
-        """Carry out a refresh, in its own thread: whatever is slow holds no request for long."""
-        self._crowd.begun()
+    def _get(self, event_id: str) -> CacheEntry | None:
+        with self._lock:
+            return self._entries.get(event_id)
+
+    def _get_fresh(self, event_id: str) -> CacheEntry | None:
+        """The entry in memory while it is valid; not after the clock was set back."""
+        entry = self._get(event_id)
+        return entry if entry and entry.since <= self._clock() < entry.until else None
+
+    def _wait_for_refresh(self, event_id: str) -> CacheEntry:
+        """The entry after a refresh, or after waiting for it long enough."""
+        came = monotonic()
+        last = self._get(event_id)
+        flight = self._flights.join(
+            event_id, lambda flight: self._run_refresh(event_id, flight), last
+        )
+        if flight is None:
+            return self._give_up(last)
+        # The first callers of a flight do not know yet whether something is stored.
+        if not self._bulkhead.wait(flight.wait, flight.began + MAX_WAIT) and not _has_edition(
+            flight.fallback
+        ):
+            self._bulkhead.wait(flight.wait, came + MAX_WAIT_COLD)
+        return flight.result or self._give_up(flight.fallback)
+
+    def _run_refresh(self, event_id: str, flight: Flight[CacheEntry]) -> CacheEntry:
+        """Refresh an event, in a background thread, and keep the result in memory.
+
+        1. Read the database: another process may have saved a fresh edition.
+        2. Take one of ``MAX_CONCURRENT_REFRESHES`` places of this process.
+        3. Take the event's lease and one call of the rate limit, for all processes.
+        4. Fetch and decode the document, compare it with the history, save the next edition.
+        5. After a failure keep the last good edition, and store the failure for all processes.
+        """
+        with self._lock:
+            self._overtaken.discard(event_id)
+        self._bulkhead.begin()
         try:
-            report = self._reported(event_id, refresh)
+            entry = self._read_or_refresh(event_id, flight)
         except StorageUnavailable as error:
             now = self._clock()
-            report = CacheEntry(now, now + freshness.INVALIDATION_INTERVAL, refresh.known, error)
-        except Exception:  # a fault of ours must not leave anybody waiting
+            last = flight.fallback or CacheEntry(now, now)
+            entry = CacheEntry(now, now + INVALIDATION_INTERVAL, last.edition, last.lifetime, error)
+        except Exception:  # a bug must not leave requests waiting
             log.exception("event %s cannot be refreshed", event_id)
-            report = self._overdue(refresh.known)
-        self._crowd.ended(well=not isinstance(report.error, UpstreamTimeout | UpstreamUnavailable))
-        self._end(event_id, refresh, report)
+            entry = self._give_up(flight.fallback)
+        failed = isinstance(entry.error, UpstreamTimeout | UpstreamUnavailable)
+        self._bulkhead.end(well=not failed)
+        if entry.error:  # a traceback would keep the answer and the requests in memory
+            entry = structs.replace(entry, error=entry.error.copy())
+        self._keep(event_id, entry)
+        return entry
 
-    def _reported(self, event_id: str, refresh: _Refresh) -> CacheEntry:
-        """What others have saved, if that is fresh; else what the upstream has now."""
-        report = self._reporter.stored(event_id, refresh.known)
-        refresh.known = report.edition
-        if _is_fresh(report):
-            return report
-        seconds = freshness.MAX_WAIT if refresh.known else freshness.MAX_WAIT_COLD
-        patience, end = timedelta(seconds=seconds), refresh.began + freshness.MAX_WAIT_COLD
+    def _read_or_refresh(self, event_id: str, flight: Flight[CacheEntry]) -> CacheEntry:
+        """The edition that another process has saved, if it is fresh; else the upstream's."""
+        entry = flight.fallback = self._refresh.read(event_id, flight.fallback)
+        if entry.is_fresh:
+            return entry
+        max_wait = timedelta(seconds=MAX_WAIT if entry.edition else MAX_WAIT_COLD)
+        end = flight.began + MAX_WAIT_COLD
         while self._places.acquire(timeout=max(0.0, end - monotonic())):
             try:
-                claimed = self._reporter.claim(event_id, refresh.known)
-                if isinstance(claimed, Lease):
-                    return self._reporter.report(claimed, refresh.known)
+                acquired = self._refresh.acquire(event_id, entry)
+                if isinstance(acquired, Lease):
+                    return self._refresh.fetch(acquired, entry)
             finally:
                 self._places.release()
-            if isinstance(claimed, CacheEntry):
-                refresh.known = claimed.edition
-                if claimed.error or _is_fresh(claimed):
-                    return claimed
-            elif self._clock() - claimed.since >= patience or monotonic() >= end:
+            if isinstance(acquired, CacheEntry):
+                entry = flight.fallback = acquired
+                if entry.failed or entry.is_fresh:
+                    return entry
+            elif self._clock() - acquired.since >= max_wait or monotonic() >= end:
                 break
-            sleep(GLANCE)
-        return self._overdue(refresh.known)
+            sleep(POLL_INTERVAL)
+        return self._give_up(entry)
 
-    def _end(self, event_id: str, refresh: _Refresh, report: CacheEntry) -> None:
-        if report.error:
-            report = structs.replace(report, error=report.error.copy())
-        refresh.report = report
+    def _keep(self, event_id: str, entry: CacheEntry) -> None:
+        """Keep an entry in memory; one that another process has overtaken is read again."""
+        if entry.edition is None and isinstance(entry.error, StorageUnavailable):
+            return
         with self._lock:
-            if report.edition or not isinstance(report.error, StorageUnavailable):
-                if refresh.overtaken:  # it may be older than what that one has saved
-                    report = structs.replace(report, until=report.since)
-                self._memory.put(event_id, report)
-            del self._refreshes[event_id]
-        refresh.done.set()
+            overtaken = event_id in self._overtaken
+            self._overtaken.discard(event_id)
+            with suppress(ValueError):  # larger than the whole cache
+                self._entries[event_id] = entry.invalidate() if overtaken else entry
 
-    def _overdue(self, known: Edition | None) -> CacheEntry:
-        """What is told for want of an answer; shortly after one looks again."""
+    def _give_up(self, last: CacheEntry | None) -> CacheEntry:
+        """The stale edition, or the error that there is none; to be tried again soon."""
         now = self._clock()
-        retry = now + freshness.INVALIDATION_INTERVAL
-        crowded = self._crowd.too_large()
-        error = Overloaded(retry_at=retry) if crowded else UpstreamTimeout(retry_at=retry)
-        return CacheEntry(now, retry, known, error)
+        retry = now + INVALIDATION_INTERVAL
+        overloaded = self._bulkhead.is_full()
+        error = Overloaded(retry_at=retry) if overloaded else UpstreamTimeout(retry_at=retry)
+        last = last or CacheEntry(now, now)
+        return CacheEntry(now, retry, last.edition, last.lifetime, error)
 
 
-def _is_fresh(report: CacheEntry) -> bool:
-    """Whether it holds an edition that has not ended, and is not from the future either."""
-    edition = report.edition
-    return edition is not None and edition.fetched - MAX_CLOCK_SKEW <= report.since < report.until
+def _has_edition(entry: CacheEntry | None) -> bool:
+    return entry is not None and entry.edition is not None
+
+
+def _estimate_size(entry: CacheEntry) -> int:
+    """About how many bytes of memory an entry takes: measured with 1 to 100 runs."""
+    edition = entry.edition
+    if edition is None:
+        return 1_000
+    event = edition.event
+    texts = len(event.description or "") + len(event.name)
+    return 4_000 + 2_000 * len(event.runs) + 1_500 * len(edition.changes) + 2 * texts

@@ -7,7 +7,7 @@ from pathlib import Path
 _LIBRARIES = ("feedgen", "icalendar", "jinja2", "lxml", "segno", "tzdata", "tzfpy")
 
 
-def fingerprint(templates: Path, *settings: str) -> str:
+def compute_fingerprint(templates: Path, *settings: str) -> str:
     """A digest of the code, of the libraries that write bytes, and of settings that reach them.
 
     The code itself, not its version: a deploy of a mended fault has to reach those who have seen

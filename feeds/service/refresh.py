@@ -1,17 +1,12 @@
-"""One event at a time: claims it, asks the upstream, and remembers what came of that for all.
-
-Whatever the upstream does, the last good edition stays until there is a better one.
-"""
+"""Refresh one event: take its lease and a call, fetch, store the result or the failure."""
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
-
-from msgspec import Struct
+from datetime import datetime, timedelta
 
 from feeds.domain import freshness
-from feeds.domain.freshness import Priority
-from feeds.domain.model import Edition
+from feeds.domain.freshness import FAILURE_CACHED_FOR, INVALIDATION_INTERVAL
+from feeds.domain.quota import Priority, Rate, choose_priority
 from feeds.errors import (
     EventNotFound,
     FeedsError,
@@ -23,121 +18,127 @@ from feeds.errors import (
     Unauthorized,
     UpstreamError,
 )
-from feeds.logs import Sparing
+from feeds.logs import Throttle
+from feeds.service.entry import CacheEntry
 from feeds.service.update import Updater
 from feeds.store.database import Database
 from feeds.store.leases import Lease, Leased
 
 log = logging.getLogger(__name__)
 
+MAX_CONCURRENT_REFRESHES = 4
+"""Refreshes of a process at a time, so that a hanging upstream holds no more threads."""
+
+MAX_ACQUIRE_TIME = timedelta(seconds=1)
+"""A lease that took longer to acquire is released: too little of its time is left."""
+
 ADVICE = {
     Unauthorized: " Check INTERVALS_PARTNER_API_KEY.",
     Forbidden: " It needs the scope read:events.",
 }
-"""What an operator can do about it."""
-
-
-class CacheEntry(Struct, frozen=True, weakref=True):
-    """What is known of an id from ``since`` to ``until``.
-
-    An edition, the last good one; ``error`` is why there is none, or no newer one.
-    """
-
-    since: datetime
-    until: datetime
-    edition: Edition | None = None
-    error: FeedsError | None = None
+"""What an operator can do about an error, to be appended to its message."""
 
 
 class Refresh:
-    """Refreshes the events of one upstream; threads may share it."""
+    """Refreshes the events of one upstream; threads may share it.
 
-    def __init__(self, editor: Updater, database: Database, clock: Callable[[], datetime]) -> None:
-        self._editor = editor
+    Whatever the upstream does, the last good edition stays until there is a newer one.
+    """
+
+    def __init__(
+        self, updater: Updater, database: Database, clock: Callable[[], datetime], rate: Rate
+    ) -> None:
+        self._updater = updater
         self._database = database
         self._clock = clock
-        self._sparing = Sparing(log, lambda: clock().timestamp())
+        self._rate = rate
+        self._throttle = Throttle(log, lambda: clock().timestamp())
 
-    def stored(self, event_id: str, last: Edition | None = None) -> CacheEntry:
-        """The edition that was saved last; ``last`` itself if that is it, or is newer."""
-        edition = self._editor.stored(event_id, last)
+    def read(self, event_id: str, last: CacheEntry | None = None) -> CacheEntry:
+        """The edition saved last; that of ``last`` if the database has none, or an older one.
+
+        Raises ``StorageUnavailable``.
+        """
+        found = self._updater.read(event_id, last.edition if last else None)
         now = self._clock()
-        until = self._editor.fresh_until(edition) if edition else now
-        return CacheEntry(now, until, edition)
+        if found is None:
+            return CacheEntry(now, now)
+        edition, lifetime = found
+        return CacheEntry(now, lifetime.expires, edition, lifetime)
 
-    def claim(
-        self, event_id: str, known: Edition | None, *, polled: bool = True
+    def acquire(
+        self, event_id: str, known: CacheEntry, *, polled: bool = True
     ) -> Lease | CacheEntry | Leased:
-        """Claim an event, for a poll or for the refresher.
+        """Take the event's lease and a call, for a poll or for the background refresher.
 
-        A report says what there is instead: an edition that somebody else has saved, however old,
-        or why no call can be made.
+        Else the answer is what stands in the way: an edition that another process has saved,
+        however old; an entry with the error for which no call can be made; or ``Leased``.
+        Raises ``StorageUnavailable``.
         """
         now = self._clock()
-        share = freshness.choose_priority(self._editor.span(known) if known else None, now)
-        allowance = self._editor.rate.quota_for(share if polled else Priority.REFRESHER)
-        claimed = self._database.acquire(event_id, known, allowance, now)
-        if isinstance(claimed, Edition):
-            return self.stored(event_id, known)
-        if isinstance(claimed, Lease) and self._clock() - now > freshness.MAX_ACQUIRE_TIME:
-            self._database.release(claimed)
-            return Leased(self._clock())
-        if polled and isinstance(claimed, QuotaExhausted):
-            self._tell(event_id, claimed)
-        if isinstance(claimed, UpstreamError):
-            return self._without(known, claimed, now)
-        return claimed
+        span = known.lifetime.span if known.lifetime else None
+        priority = choose_priority(span, now) if polled else Priority.REFRESHER
+        quota = self._rate.quota_for(priority)
+        acquired = self._database.acquire(event_id, known.edition, quota, now)
+        match acquired:
+            case Lease() if self._clock() - now > MAX_ACQUIRE_TIME:
+                self._database.release(acquired)
+                return Leased(self._clock())
+            case Lease() | Leased():
+                return acquired
+            case UpstreamError():
+                if polled and isinstance(acquired, QuotaExhausted):
+                    self._log(event_id, acquired)
+                return self._without_update(known, acquired, now)
+        return self.read(event_id, known)
 
-    def report(self, claim: Lease, known: Edition | None, *, polled: bool = True) -> CacheEntry:
-        """Carry out a claim; ``known`` is the edition that it was made with."""
+    def fetch(self, lease: Lease, known: CacheEntry, *, polled: bool = True) -> CacheEntry:
+        """Make the call of a lease; ``known`` is the entry with which it was acquired."""
         try:
-            edition = self._editor.renewed(claim, known, polled=polled)
+            edition, lifetime = self._updater.fetch_and_save(lease, known.edition, polled=polled)
         except UpstreamError as error:
-            return self._failed(claim, error, known)
+            return self._store_failure(lease, error, known)
         except StorageUnavailable as error:
-            return self._without(known, error, self._clock())
-        except Exception:  # a fault of ours must not leave the event claimed, nor those who wait
-            log.exception("event %s cannot be refreshed", claim.event_id)
-            return self._failed(claim, InvalidResponse(), known)
-        return CacheEntry(self._clock(), self._editor.fresh_until(edition), edition)
+            return self._without_update(known, error, self._clock())
+        except Exception:  # a bug must not keep the event leased, nor requests waiting
+            log.exception("event %s cannot be refreshed", lease.event_id)
+            return self._store_failure(lease, InvalidResponse(), known)
+        return CacheEntry(self._clock(), lifetime.expires, edition, lifetime)
 
-    def close(self, error: UpstreamError, now: datetime) -> datetime:
-        """Have no call made by anybody for as long as this refusal asks for; until when."""
-        window = self._editor.rate.window
-        closed = freshness.compute_reopening(now, error.retry_at, window)
-        self._database.close_upstream(closed, error, now, window)
+    def close_upstream(self, error: UpstreamError, now: datetime) -> datetime:
+        """Stop all calls of all processes for as long as a refusal asks for; until when."""
+        closed = freshness.compute_reopening(now, error.retry_at, self._rate.window)
+        self._database.close_upstream(closed, error, now, self._rate.window)
         return closed
 
-    def _failed(self, claim: Lease, error: UpstreamError, known: Edition | None) -> CacheEntry:
-        """What there was, or why there is nothing, for as long as a failure is remembered."""
+    def _store_failure(self, lease: Lease, error: UpstreamError, known: CacheEntry) -> CacheEntry:
+        """Store why a call failed; all processes wait with the next one for a minute, or longer."""
         now = self._clock()
-        retry = now + freshness.FAILURE_CACHED_FOR
+        retry = now + FAILURE_CACHED_FOR
         try:
-            if not known and isinstance(error, Forbidden) and self._database.has_events():
-                error = EventNotFound()  # the key reads events: this one is not there for it
-            self._tell(claim.event_id, error)
-            if isinstance(error, EventNotFound) and not known:
-                retry = freshness.compute_unknown_expiry(now, self._editor.cap)
+            if not known.edition and isinstance(error, Forbidden) and self._database.has_events():
+                error = EventNotFound()  # the key reads other events: this one does not exist
+            self._log(lease.event_id, error)
+            if isinstance(error, EventNotFound) and not known.edition:
+                retry = self._updater.compute_unknown_expiry(now)
             elif isinstance(error, RateLimited | Unauthorized) or (
-                known and isinstance(error, Forbidden)
-            ):  # which would meet the next event as well
-                error.retry_at = self.close(error, now)
+                known.edition and isinstance(error, Forbidden)
+            ):  # the next call for another event would fail as well
+                error.retry_at = self.close_upstream(error, now)
                 retry = min(retry, error.retry_at)
             error.retry_at = error.retry_at or retry
-            self._database.fail(claim, error, retry)
-        except StorageUnavailable as away:
-            return self._without(known, away, now)
-        return CacheEntry(now, retry, known, error)
+            self._database.fail(lease, error, retry)
+        except StorageUnavailable as unavailable:
+            return self._without_update(known, unavailable, now)
+        return CacheEntry(now, retry, known.edition, known.lifetime, error)
 
-    def _without(self, known: Edition | None, error: FeedsError, now: datetime) -> CacheEntry:
-        """What is told for want of a newer edition, until there may be one."""
-        retry = now + (
-            freshness.INVALIDATION_INTERVAL
-            if isinstance(error, StorageUnavailable)
-            else freshness.FAILURE_CACHED_FOR
-        )
-        return CacheEntry(now, min(retry, error.retry_at or retry), known, error)
+    def _without_update(self, known: CacheEntry, error: FeedsError, now: datetime) -> CacheEntry:
+        """The known edition with the error for which it is not updated."""
+        unavailable = isinstance(error, StorageUnavailable)
+        retry = now + (INVALIDATION_INTERVAL if unavailable else FAILURE_CACHED_FOR)
+        until = min(retry, error.retry_at or retry)
+        return CacheEntry(now, until, known.edition, known.lifetime, error)
 
-    def _tell(self, event_id: str, error: UpstreamError) -> None:
+    def _log(self, event_id: str, error: UpstreamError) -> None:
         advice = ADVICE.get(type(error), "")
-        self._sparing.tell(type(error).__name__, "event %s: %s%s", event_id, error, advice)
+        self._throttle.warning(type(error).__name__, "event %s: %s%s", event_id, error, advice)

@@ -1,39 +1,94 @@
-"""Work that may hang, such as a query of a database that answers no more, away from requests."""
+"""Singleflight: at most one run of a task per key, each in a background thread.
+
+A task that hangs, such as a query of a database that does not answer, holds its own thread and no
+request for longer than the request chooses to wait.
+"""
 
 from collections.abc import Callable
+from threading import Event as Flag
 from threading import Lock, Thread
 from time import monotonic
+from typing import Generic, TypeVar
 
-from feeds.domain import freshness
+T = TypeVar("T")
 
 
-class Aside:
-    """Work in a thread of its own, once at a time; it is waited for as long as a refresh is.
+class Flight(Generic[T]):
+    """One run of a task.
 
-    When it has not come to its end by then, nobody waits for it any more, nor for the next, until
-    one has.
+    ``result`` is set once the run has ended, and stays None if it raised. ``fallback`` is what the
+    task has found so far, for callers that stop waiting. ``began`` is monotonic time.
     """
 
-    def __init__(self, work: Callable[[], object]) -> None:
-        self._work = work
+    def __init__(self, fallback: T | None) -> None:
+        self.began = monotonic()
+        self.fallback = fallback
+        self.result: T | None = None
+        self._ended = Flag()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the end of the run; False if it has not ended after so many seconds."""
+        return self._ended.wait(seconds)
+
+    def run(self, task: Callable[["Flight[T]"], T], when_ended: Callable[[], None]) -> None:
+        """Run the task in this thread."""
+        try:
+            self.result = task(self)
+        finally:
+            when_ended()
+            self._ended.set()
+
+
+class Singleflight(Generic[T]):
+    """Tasks by key; threads may share it. At most ``limit`` run at a time."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._flights: dict[str, Flight[T]] = {}
         self._lock = Lock()
-        self._thread: Thread | None = None
-        self._began = 0.0
+
+    def join(
+        self, key: str, task: Callable[[Flight[T]], T], fallback: T | None = None
+    ) -> Flight[T] | None:
+        """The running flight of a key, else a new one; None if ``limit`` flights are running."""
+        with self._lock:
+            flight = self._flights.get(key)
+            if flight is None and len(self._flights) < self._limit:
+                flight = Flight(fallback)
+                Thread(target=flight.run, args=(task, lambda: self._end(key))).start()
+                self._flights[key] = flight
+            return flight
+
+    def keys(self) -> frozenset[str]:
+        """The keys whose tasks are running."""
+        with self._lock:
+            return frozenset(self._flights)
+
+    def _end(self, key: str) -> None:
+        with self._lock:
+            del self._flights[key]
+
+
+class PatientTask:
+    """A task that callers wait for while it works, and do not wait for while it hangs.
+
+    After a run that took longer than ``max_wait`` seconds, callers start the next one but do not
+    wait for it, until a run ends in time again.
+    """
+
+    def __init__(self, task: Callable[[], None], max_wait: float) -> None:
+        self._task = task
+        self._max_wait = max_wait
+        self._flights: Singleflight[None] = Singleflight(limit=1)
         self._hangs = False
 
-    def do(self) -> None:
-        """Have it done, unless it is being done, and wait for it."""
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                thread = Thread(target=self._run)
-                thread.start()
-                self._thread, self._began = thread, monotonic()
-            thread, end = self._thread, self._began + freshness.MAX_WAIT
-        if not self._hangs:
-            thread.join(max(0.0, end - monotonic()))
-            self._hangs = thread.is_alive()
+    def run(self) -> None:
+        """Run the task, or join the run under way, and wait for ``max_wait`` seconds at most."""
+        flight = self._flights.join("", self._run)
+        if flight is not None and not self._hangs:
+            end = flight.began + self._max_wait
+            self._hangs = not flight.wait(max(0.0, end - monotonic()))
 
-    def _run(self) -> None:
-        began = monotonic()
-        self._work()
-        self._hangs = monotonic() - began > freshness.MAX_WAIT
+    def _run(self, flight: Flight[None]) -> None:
+        self._task()
+        self._hangs = monotonic() - flight.began > self._max_wait

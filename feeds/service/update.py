@@ -1,6 +1,6 @@
-"""From the upstream's answer to the next edition: what it proves, with its history, saved.
+"""From the upstream's answer to the next edition: its runs, its history, saved.
 
-What cannot be saved is not told: two processes never tell two stories.
+An edition is served only after it was saved, so all processes serve the same one.
 """
 
 import logging
@@ -11,24 +11,20 @@ from typing import Protocol
 
 from msgspec import structs
 
-from feeds.domain import delisting as listing
-from feeds.domain import freshness
-from feeds.domain.freshness import MaxAgeBounds, Priority, Rate
-from feeds.domain.model import Edition, Event, Feed
-from feeds.domain.schedule import (
+from feeds.domain import delisting, freshness
+from feeds.domain.entries import (
     UNLISTED_SHOWN_FOR,
-    build_entries,
+    Timetable,
+    build_timetable,
     compute_span,
     find_ended,
-    find_removal_times,
 )
-from feeds.errors import (
-    EventNotFound,
-    InvalidResponse,
-    StorageCorrupt,
-    StorageUnavailable,
-)
-from feeds.formats import items
+from feeds.domain.feed import Feed, build_page_url, find_removal_times
+from feeds.domain.freshness import Lifetime, MaxAgeBounds
+from feeds.domain.model import Edition, Event
+from feeds.domain.quota import Priority, Rate
+from feeds.errors import EventNotFound, InvalidResponse, StorageCorrupt, StorageUnavailable
+from feeds.formats.items import find_turn_times
 from feeds.service.revisions import revise
 from feeds.store.database import Database
 from feeds.store.leases import Lease
@@ -38,29 +34,29 @@ from feeds.upstream.schema import Document
 
 log = logging.getLogger(__name__)
 
-SAVES = 5
+MAX_SAVES = 5
 """Attempts to save an edition while other processes save theirs."""
 
 
 class Source(Protocol):
-    """Where events come from."""
+    """Where events come from: the partner API, or a stand-in for it in benchmarks."""
 
     def fetch(self, event_id: str, etag: str | None) -> FetchResult:
         """The document of an event as sent; raises a leaf of ``UpstreamError``."""
 
     def decode(self, body: bytes, event_id: str, known: Event | None) -> Document:
-        """What a document says; raises ``Nonsense`` if that is nothing."""
+        """The event of a document; raises ``InvalidResponse``."""
 
     def fetch_organization(self) -> str:
         """The id of the organization whose events these are; raises as ``fetch`` does."""
 
 
 class Updater:
-    """The editions of one upstream; threads may share it.
+    """Makes and saves the editions of one upstream; threads may share it.
 
-    ``home`` is the zone of events without a known place, ``public_url`` where the service is found,
-    ``fingerprint`` what tells this deployment from others, ``cap`` the longest max-age, ``rate``
-    what the upstream grants. ``polled`` is how many events are, which stretches max-age.
+    ``timezone`` is the zone of events without a known place, ``public_url`` the service's own
+    address, ``fingerprint`` that of the deployment, ``cap`` the longest max-age, ``rate`` what the
+    upstream grants. ``count_polled`` counts the events that are polled, which stretches max-age.
     """
 
     def __init__(
@@ -69,162 +65,165 @@ class Updater:
         database: Database,
         clock: Callable[[], datetime],
         *,
-        home: str,
+        timezone: str,
         public_url: str,
         rate: Rate,
+        count_polled: Callable[[], int],
         fingerprint: str = "",
         cap: timedelta | None = None,
     ) -> None:
         self._source = source
         self._database = database
         self._clock = clock
-        self._home = home
-        self.public_url = public_url
+        self._timezone = timezone
+        self._public_url = public_url
+        self._rate = rate
+        self._count_polled = count_polled
         self._fingerprint = fingerprint
+        self._cap = cap
         self._owner = KeyOwner(
             source.fetch_organization,
             lambda now: database.spend_call(rate.quota_for(Priority.URGENT), now),
             clock,
         )
-        self.rate = rate
-        self.cap = cap
-        self.polled = 0
 
-    def page(self, event_id: str) -> str:
-        """The address of an event's page; with an extension added, of its feeds."""
-        return f"{self.public_url}/events/{event_id}"
+    def read(self, event_id: str, last: Edition | None = None) -> tuple[Edition, Lifetime] | None:
+        """The edition saved last, with its lifetime; ``last`` if that one is as new, or newer.
 
-    def stored(self, event_id: str, last: Edition | None = None) -> Edition | None:
-        """The edition that was saved last; ``last`` itself if that is it, or is newer.
-
-        The first time after a deploy it is compared once more: its bytes may be others now. Not
-        again when it was saved by a process of another deployment: they would never come to an end.
+        The first read after a deploy compares the edition again: its bytes may have changed. An
+        edition that a process of another deployment has saved since is taken as it is, or two
+        deployments on one database would save against each other for ever.
+        Raises ``StorageUnavailable``.
         """
         try:
             stored = self._database.read(event_id)
         except StorageCorrupt:
             if last is None:
                 raise
-            return last  # which is saved in its place
+            stored = None  # the next save replaces the damaged edition
         if stored is None or (last and last.version >= stored.version):
-            return last
+            return (last, self._compute_lifetime(self._build_timetable(last))) if last else None
         if stored.deployment == self._fingerprint or last:
-            return stored
+            return stored, self._compute_lifetime(self._build_timetable(stored))
 
-        def redeployed(known: Edition | None) -> Edition:
-            return self._ours(known or stored)
+        def redeploy(known: Timetable | None) -> Edition:
+            return self._adopt(known.edition if known else stored)
 
-        return self._published(stored, self._clock().replace(microsecond=0), redeployed)
+        return self._publish(stored, self._clock().replace(microsecond=0), redeploy)
 
-    def renewed(self, claim: Lease, known: Edition | None, *, polled: bool) -> Edition:
-        """The edition that one call of the upstream makes; ``known`` is the one before it.
+    def fetch_and_save(
+        self, lease: Lease, known: Edition | None, *, polled: bool
+    ) -> tuple[Edition, Lifetime]:
+        """The edition after one call of the upstream, with its lifetime.
 
-        Raises the ``UpstreamError`` that leaves it as it is, and ``StorageAway``.
+        ``known`` is the edition before it, ``polled`` whether somebody asked for the event.
+        Raises the ``UpstreamError`` that leaves ``known`` as it is, and ``StorageUnavailable``.
         """
-        now = claim.at.replace(microsecond=0)
-        publish = partial(self._published, known, now, claim=claim, polled=polled)
+        now = lease.at.replace(microsecond=0)
+        publish = partial(self._publish, known, now, lease=lease, polled=polled)
         try:
-            answer = self._source.fetch(claim.event_id, self._ours(known).etag if known else None)
-            return publish(partial(self._edited, claim.event_id, answer, known, now))
+            etag = self._adopt(known).etag if known else None
+            result = self._source.fetch(lease.event_id, etag)
+            return publish(partial(self._apply_result, lease.event_id, result, known, now))
         except EventNotFound as error:
-            return publish(partial(self._missing, error, now))
+            return publish(partial(self._apply_not_found, error, now))
 
-    def fresh_until(self, edition: Edition) -> datetime:
-        """When an edition ends."""
-        feed = Feed(title="", page="", source="", timezone=self._home, editions=(edition,))
-        bounds = self._bounds
-        marks = [*find_removal_times(feed), *items.find_turn_times(feed)]
+    def compute_unknown_expiry(self, now: datetime) -> datetime:
+        """When an id that is unknown at ``now`` is asked for again."""
+        return freshness.compute_unknown_expiry(now, self._cap)
+
+    def _build_timetable(self, edition: Edition) -> Timetable:
+        return build_timetable(edition, self._timezone)
+
+    def _compute_lifetime(self, timetable: Timetable) -> Lifetime:
+        edition, span = timetable.edition, compute_span(timetable.entries)
+        feed = Feed(title="", page="", source="", timezone=self._timezone, timetables=(timetable,))
+        bounds = MaxAgeBounds(self._cap, self._rate.stretch(self._count_polled()))
+        instants = [*find_removal_times(feed), *find_turn_times(feed)]
         if edition.pending:
-            marks.append(edition.pending.since + listing.CONFIRMED_AFTER)
+            instants.append(edition.pending.since + delisting.CONFIRMED_AFTER)
         if edition.gone:
-            marks.append(edition.gone + UNLISTED_SHOWN_FOR)
-            return freshness.compute_gone_expiry(edition.fetched, bounds, marks)
-        return freshness.compute_expiry(self.span(edition), edition.fetched, bounds, marks)
+            instants.append(edition.gone + UNLISTED_SHOWN_FOR)
+            return freshness.compute_gone_lifetime(span, edition.fetched, bounds, instants)
+        return freshness.compute_lifetime(span, edition.fetched, bounds, instants)
 
-    def max_age(self, edition: Edition) -> timedelta:
-        """How old an edition may get, whatever ends it sooner."""
-        if edition.gone:
-            return freshness.clamp_max_age(freshness.GONE_MAX_AGE, self._bounds)
-        longest = freshness.choose_max_age(self.span(edition), edition.fetched)
-        return freshness.clamp_max_age(longest, self._bounds)
-
-    @property
-    def _bounds(self) -> MaxAgeBounds:
-        return MaxAgeBounds(self.cap, self.rate.stretch(self.polled))
-
-    def span(self, edition: Edition) -> tuple[datetime, datetime]:
-        """When its runs take place."""
-        return compute_span(build_entries(edition, self._home))
-
-    def _edited(
+    def _apply_result(
         self,
         event_id: str,
-        answer: FetchResult,
+        result: FetchResult,
         asked: Edition | None,
         now: datetime,
-        known: Edition | None,
+        known: Timetable | None,
     ) -> Edition:
-        """The edition that an answer makes; its history is still that of ``known``.
+        """The edition that an answer makes, still with the history of ``known``.
 
-        "Not modified" tells of the edition that was asked with, and nothing of another one.
+        304 Not Modified concerns the edition whose etag was sent, and no other one.
         """
-        if answer.body is None and known:
-            return structs.replace(known, fetched=now) if known is asked else known
-        if answer.body is None:
-            raise InvalidResponse
-        document = self._source.decode(answer.body, event_id, known.event if known else None)
+        if result.body is None:
+            if known is None:
+                raise InvalidResponse
+            edition = known.edition
+            return structs.replace(edition, fetched=now) if edition is asked else edition
+        last = known.edition.event if known else None
+        document = self._source.decode(result.body, event_id, last)
         if known is None:
             edition = Edition(
                 event=document.event, fetched=now, revisions={}, deployment=self._fingerprint
             )
         else:
-            gone_by = find_ended(known, self._home, now)
-            edition = listing.apply_document(
-                known, document.event, gone_by, now, complete=document.complete
+            ended = find_ended(known.entries, now)
+            edition = delisting.apply_document(
+                known.edition, document.event, ended, now, complete=document.complete
             )
-        # What is in doubt is asked for as a whole.
-        etag = None if edition.pending else answer.etag
-        return structs.replace(self._ours(edition), etag=etag)
+        # A pending removal is confirmed by whole documents: do not ask for changes alone.
+        etag = None if edition.pending else result.etag
+        return structs.replace(self._adopt(edition), etag=etag)
 
-    def _ours(self, edition: Edition) -> Edition:
+    def _adopt(self, edition: Edition) -> Edition:
         """An edition as one of this deployment.
 
-        Of another one the whole document is asked for: "not modified" would keep what an older
-        decoder could not read.
+        The next request for an edition of another deployment is for the whole document: a 304
+        would keep what an older decoder could not read.
         """
         if edition.deployment == self._fingerprint:
             return edition
         return structs.replace(edition, deployment=self._fingerprint, etag=None)
 
-    def _missing(self, error: EventNotFound, now: datetime, known: Edition | None) -> Edition:
-        """What is left of an event that the upstream does not know."""
+    def _apply_not_found(
+        self, error: EventNotFound, now: datetime, known: Timetable | None
+    ) -> Edition:
+        """The edition after a 404; raises that error for an event that was never known."""
         if known is None:
             raise error
-        if known.gone is None:
-            self._owner.check(known.event)
-        edition = listing.apply_not_found(known, find_ended(known, self._home, now), now)
-        return structs.replace(edition, etag=None)
+        if known.edition.gone is None:
+            self._owner.check(known.edition.event)
+        ended = find_ended(known.entries, now)
+        return structs.replace(delisting.apply_not_found(known.edition, ended, now), etag=None)
 
-    def _published(
+    def _publish(
         self,
         known: Edition | None,
         now: datetime,
-        edit: Callable[[Edition | None], Edition],
+        edit: Callable[[Timetable | None], Edition],
         *,
-        claim: Lease | None = None,
+        lease: Lease | None = None,
         polled: bool = False,
-    ) -> Edition:
-        """What ``edit`` makes of the last edition, with its history, saved over it.
+    ) -> tuple[Edition, Lifetime]:
+        """Save what ``edit`` makes of the last edition, with its history.
 
-        If another process was faster, it is made of what that one saved: no change is lost, and
-        none is noticed twice.
+        If another process was faster, ``edit`` is applied to the edition which that one saved: no
+        change is lost, and none is noticed twice.
         """
         base = known
-        for _ in range(SAVES):
-            edited = edit(known)
-            if edited is known:
-                return self._end(claim, edited)
-            edition = revise(known, edited, now, self._home, self.page(edited.event.id))
+        for _ in range(MAX_SAVES):
+            before = self._build_timetable(known) if known else None
+            edited = edit(before)
+            if before and edited is known:
+                return self._release(lease, before)
+            page = build_page_url(self._public_url, edited.event.id)
+            timetable = revise(before, edited, now, self._timezone, page)
+            lifetime = self._compute_lifetime(timetable)
+            edition = timetable.edition
             if edition.pending:
                 log.warning(
                     "event %s may be %s; asking again", edition.event.id, edition.pending.reason
@@ -232,22 +231,22 @@ class Updater:
             saved = self._database.save(
                 base,
                 edition,
-                self.span(edition),
-                freshness.compute_refresh_time(edition.fetched, self.fresh_until(edition)),
-                claim=claim,
+                lifetime.span,
+                freshness.compute_refresh_time(edition.fetched, lifetime.expires),
+                lease=lease,
                 polled=now if polled else None,
             )
             if saved:
-                return saved
+                return saved, lifetime
             base = self._database.read(edition.event.id)
-            if base and base.fetched >= now and claim:  # asked for later than what this one has
-                return self._end(claim, base)
+            if base and base.fetched >= now and lease:  # fetched after this answer
+                return self._release(lease, self._build_timetable(base))
             if base and not (known and base.version <= known.version):
                 known = base
-            # Of a database that has lost something, what is in memory is the last.
+            # If the database has lost editions, the one in memory is the last.
         raise StorageUnavailable
 
-    def _end(self, claim: Lease | None, edition: Edition) -> Edition:
-        if claim:
-            self._database.release(claim)
-        return edition
+    def _release(self, lease: Lease | None, timetable: Timetable) -> tuple[Edition, Lifetime]:
+        if lease:
+            self._database.release(lease)
+        return timetable.edition, self._compute_lifetime(timetable)

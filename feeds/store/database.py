@@ -14,8 +14,9 @@ from time import monotonic
 import sqlalchemy as sa
 from msgspec import Struct, structs
 
-from feeds.domain.freshness import POLLED_WITHIN, Quota
+from feeds.domain.freshness import POLLED_WITHIN
 from feeds.domain.model import Edition, Event
+from feeds.domain.quota import Quota
 from feeds.errors import (
     DatabaseUnavailable,
     SettingsError,
@@ -23,7 +24,7 @@ from feeds.errors import (
     StorageUnavailable,
     UpstreamError,
 )
-from feeds.logs import Sparing
+from feeds.logs import Throttle
 from feeds.store import leases, rows
 from feeds.store import ratelimit as budget
 from feeds.store import schema as migrations
@@ -32,16 +33,16 @@ from feeds.store.identity import bind, bind_latest
 from feeds.store.leases import Lease, Leased
 from feeds.store.tables import changes, events, refreshes, revisions, service
 
-sparing = Sparing(logging.getLogger(__name__), monotonic)
+sparing = Throttle(logging.getLogger(__name__), monotonic)
 
 
 class Saves(Struct, frozen=True):
-    """What was saved since another save_number, and how many events are polled at present.
+    """What was saved since a save of that number, and how many events are polled at present.
 
     ``saved`` are the ids of the events; None stands for all, after a database was put back.
     """
 
-    save_number: int
+    number: int
     saved: frozenset[str] | None
     polled: int
 
@@ -53,15 +54,15 @@ class Database:
         self._engine = create_engine(url)
 
     def open(
-        self, api_url: str, fingerprint: str, now: datetime, *, made: bool = False
+        self, api_url: str, fingerprint: str, now: datetime, *, must_exist: bool = False
     ) -> datetime:
         """Create the tables if there are none, and bind the database to one upstream.
 
-        One that was ``made`` before, but is not there, is away and not made anew. The answer is
+        A database that ``must_exist`` is not created where it is missing. The answer is
         since when the deployment has had this fingerprint. Raises ``SettingsError`` if the database
         cannot be used, has tables of another version, or holds another upstream's events.
         """
-        opening = self._engine.write() if made else self._engine.making(now)
+        opening = self._engine.write() if must_exist else self._engine.making(now)
         with _usable(), opening as connection:
             migrations.create_schema(connection)
             bound = bind(connection, "api_url", api_url, now)
@@ -149,7 +150,7 @@ class Database:
         span: tuple[datetime, datetime],
         due: datetime,
         *,
-        claim: Lease | None = None,
+        lease: Lease | None = None,
         polled: datetime | None = None,
     ) -> Edition | None:
         """Save an edition over ``known``; None if that is no longer the last one.
@@ -173,8 +174,8 @@ class Database:
                         _replace(connection, revisions, id_, rows.build_revision_rows(edition))
                     if known is None or known.changes != edition.changes:
                         _replace(connection, changes, id_, rows.build_change_rows(edition))
-                    if claim:
-                        leases.release(connection, claim)
+                    if lease:
+                        leases.release(connection, lease)
                     _number(connection, id_)
             except sa.exc.IntegrityError:  # the first edition, which another one has saved first
                 return None
@@ -272,10 +273,10 @@ def _at_hand() -> Iterator[None]:
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
-        sparing.tell("away", "the database is not to be had: %s", type(error).__name__)
+        sparing.warning("away", "the database is not to be had: %s", type(error).__name__)
         raise StorageUnavailable from None
     except (ValueError, OverflowError) as error:
-        sparing.tell("damaged", "the database is damaged: %s", type(error).__name__)
+        sparing.warning("damaged", "the database is damaged: %s", type(error).__name__)
         raise StorageCorrupt from None
 
 

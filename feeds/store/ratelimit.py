@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from feeds.domain.freshness import FAILURE_CACHED_FOR, MAX_CLOCK_SKEW, MICROSECOND, Bucket, Quota
+from feeds.domain.freshness import FAILURE_CACHED_FOR, MAX_CLOCK_SKEW
+from feeds.domain.quota import MICROSECOND, Bucket, Quota
 from feeds.errors import UPSTREAM_ERRORS, QuotaExhausted, UpstreamError
 from feeds.store.tables import service
 

@@ -5,8 +5,8 @@ Beside ``wording``, which has the words for what is so now.
 
 from collections.abc import Iterator, Sequence
 
+from feeds.domain.entries import Entry
 from feeds.domain.model import Change, Kind
-from feeds.domain.schedule import Entry
 from feeds.text.wording import announces_start_time, build_name, format_start, list_facts
 
 _KINDS = {

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from feeds.domain.schedule import DAY, Entry, to_instant
+from feeds.domain.entries import Entry
+from feeds.domain.schedule import DAY, to_instant
 from feeds.text import wording
 
 _WORDS = {

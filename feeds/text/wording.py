@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from feeds.domain.entries import Entry
 from feeds.domain.model import Change, Event, Options, Run
 from feeds.domain.options import selects
-from feeds.domain.schedule import DAY, Entry, Period
+from feeds.domain.schedule import DAY, Period
 
 # By hand: strftime speaks the language of the process.
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

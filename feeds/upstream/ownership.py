@@ -1,11 +1,13 @@
 """Whose the key is: a 404 says nothing to a key that has become another organization's."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from feeds.domain.freshness import OWNER_CACHED_FOR
 from feeds.domain.model import Event
 from feeds.errors import Forbidden, Unauthorized, UpstreamError
+
+OWNER_CACHED_FOR = timedelta(minutes=10)
+"""How long the organization of the key is remembered."""
 
 
 class KeyOwner:

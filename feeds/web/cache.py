@@ -1,129 +1,96 @@
-"""From a request for an event to its answer: the way that all feeds and pages of events take."""
+"""The representation cache: editions rendered once each, and answers before routing.
+
+Every feed and page of an event goes this way: the edition comes from ``Editions``, its
+representation from this cache or the renderer, the answer from ``make_response``. A request for a
+feed that was answered before, while nothing about the feed has changed, is answered by
+``middleware`` before Flask routes it: the same answer, in less time.
+"""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from threading import Lock
 from typing import NamedTuple
 from weakref import ref
-from wsgiref.types import WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from flask import Response, current_app, request
+from cachetools import LRUCache
+from flask import Response, request
 from msgspec import Struct
 
-from feeds.domain.freshness import NOTED_EVERY, MaxAge
+from feeds.domain.freshness import compute_max_age
 from feeds.domain.model import Edition
-from feeds.errors import SettingsError, StorageUnavailable
 from feeds.formats import FORMATS
-from feeds.service.editions import Current, Editions
-from feeds.service.recent import Recent
-from feeds.service.refresh import CacheEntry
+from feeds.service.editions import Editions
+from feeds.service.entry import CacheEntry
+from feeds.service.invalidation import NOTED_EVERY
 from feeds.web.conditional import Representation, WsgiResponse, make_response
 
-KEPT = 12_000
-"""Representations that a process keeps, and requests of which it remembers what they led to."""
+MAX_BYTES = 96 * 1024 * 1024
+"""Bytes of cached representations, in both codings."""
 
-HEAVIEST = 96 * 1024 * 1024
-"""Bytes of those representations, in both codings."""
+MAX_URL_BYTES = 8 * 1024 * 1024
+"""Bytes of the URLs of which the cache knows the representation."""
 
-SAID = 1_000
-SAID_HEAVIEST = 8 * 1024 * 1024
-"""Answers that a process gives again, and bytes of their bodies."""
+OVERHEAD = 2_000
+"""Bytes that an entry of a cache takes besides its body or its URL."""
 
-LONGEST = 512
-"""Characters of a path and its query, or of a request, that are remembered."""
+MAX_URL_LENGTH = 512
+"""Characters of a path and its query; longer ones are routed each time."""
+
+Key = tuple[str, str, str]
+"""An event's id, a kind of representation, a canonical query."""
+
+Url = tuple[str, str]
+"""A path and a query, as sent."""
 
 
 class Rendering(Struct, frozen=True):
-    """A representation of an edition, and when the clock alone changes it."""
+    """A representation of an edition, and when the clock alone changes it, if it does."""
 
     representation: Representation
     until: datetime | None
 
-    def over(self, now: datetime) -> bool:
+    def has_ended(self, now: datetime) -> bool:
         """Whether the clock has changed it."""
         return self.until is not None and now >= self.until
 
-    @property
-    def weight(self) -> int:
-        """Bytes."""
-        return len(self.representation.identity.body) + len(self.representation.gzip.body)
 
+class CachedRendering(NamedTuple):
+    """A rendering, and from when until when it is the answer, as long as ``entry`` is current.
 
-Key = tuple[str, str, str]
-"""An event, a kind of rendering, a canonical query."""
-
-
-class Kept(NamedTuple):
-    """A rendering, of which edition, and when it is served without asking for what is current.
-
-    Editions are remembered by others: here are references that keep none alive. In POSIX time: to
-    compare and subtract datetimes would take most of what a hit takes.
+    The references are weak, so that this cache keeps no edition in memory. Times are POSIX time:
+    comparing datetimes would take most of the time of a hit.
     """
 
     rendering: Rendering
     edition: ref[Edition]
-    report: ref[CacheEntry]
-    max_age: MaxAge
+    entry: ref[CacheEntry]
+    expires: float | None
     since: float
     until: float
 
 
-class Said(NamedTuple):
-    """An answer, and when it is the answer to the same request: at most until max-age is another.
+class KnownUrl(NamedTuple):
+    """What a URL leads to: its own length, a key of the cache, and whether it is a download."""
 
-    The event, and the report that it rests on.
-    """
-
-    answer: WsgiResponse
-    event_id: str
-    report: ref[CacheEntry]
-    since: float
-    until: float
-
-    @property
-    def weight(self) -> int:
-        """Bytes."""
-        return len(self.answer.body)
+    length: int
+    key: Key
+    download: bool
 
 
-Request = tuple[str | None, ...]
-"""All of a request that an answer depends on: its method, address, and what ``answer`` reads."""
+class RepresentationCache:
+    """Representations of ``editions``; threads may share it. ``timestamp`` is in POSIX time."""
 
-
-class Delivery:
-    """Editions from the newsroom, rendered once each and kept until there is a newer one.
-
-    ``timestamp`` tells the POSIX time, ``timezone`` is the home zone, ``since`` tells when the
-    service began to write bytes as it does now.
-    """
-
-    def __init__(
-        self,
-        newsroom: Editions,
-        timestamp: Callable[[], float],
-        timezone: str,
-        since: Callable[[], datetime],
-    ) -> None:
-        self.newsroom = newsroom
+    def __init__(self, editions: Editions, timestamp: Callable[[], float]) -> None:
+        self._editions = editions
         self._timestamp = timestamp
-        self.timezone = timezone
-        self._since = since
-        self._kept: Recent[Key, Kept] = Recent(KEPT, HEAVIEST, lambda kept: kept.rendering.weight)
-        self._asked: Recent[tuple[str, str], tuple[Key, bool]] = Recent(KEPT)
-        self._said: Recent[Request, Said] = Recent(SAID, SAID_HEAVIEST, lambda said: said.weight)
+        self._renderings: LRUCache[Key, CachedRendering] = LRUCache(MAX_BYTES, getsizeof=_weigh)
+        self._urls: LRUCache[Url, KnownUrl] = LRUCache(
+            MAX_URL_BYTES, getsizeof=lambda known: known.length + OVERHEAD
+        )
+        self._lock = Lock()  # of both
 
-    def clock(self) -> datetime:
-        """The time that it is."""
-        return datetime.fromtimestamp(self._timestamp(), UTC)
-
-    @property
-    def since(self) -> datetime:
-        """When the service began to write bytes as it does now; raises ``StorageAway``."""
-        try:
-            return self._since()
-        except SettingsError:
-            raise StorageUnavailable from None
-
-    def deliver(
+    def respond(
         self,
         event_id: str,
         kind: str,
@@ -131,120 +98,123 @@ class Delivery:
         render: Callable[[Edition, datetime], Rendering],
         *,
         download: bool = False,
-        current: Current | None = None,
+        entry: CacheEntry | None = None,
     ) -> Response:
         """The answer to this request; ``kind`` and canonical ``query`` tell renderings apart.
 
-        ``current`` is the edition to serve, for those who know it already.
+        ``entry`` is the edition to serve, for callers that have asked for it.
         """
-        current = current or self.newsroom.current(event_id)
+        entry = entry or self._editions.get(event_id)
         key = (event_id, kind, query)
-        rendering = self._rendered(key, current, self.clock(), render)
+        rendering = self._get_or_render(key, entry, render)
         if kind in FORMATS:
-            asked = _asked(request.environ)
-            if len(asked[0]) + len(asked[1]) <= LONGEST:
-                self._asked.put(asked, (key, download))
-        now = self._timestamp()  # it may have taken its time
-        answered = make_response(
-            rendering.representation,
-            request.environ,
-            now=now,
-            max_age=current.max_age.at(now),
-            download=download,
+            self._remember_url(request.environ, key, download=download)
+        now = self._timestamp()  # rendering takes time
+        return to_flask(
+            make_response(
+                rendering.representation,
+                request.environ,
+                now=now,
+                max_age=compute_max_age(entry.expires, now),
+                download=download,
+            )
         )
-        return to_flask(answered)
 
-    def at_hand(self, environ: WSGIEnvironment) -> WsgiResponse | None:
+    def middleware(self, application: WSGIApplication) -> WSGIApplication:
+        """The application, with answers from the cache before it."""
+
+        def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            found = self.lookup(environ)
+            if found is None:
+                return application(environ, start_response)
+            start_response(found.status, found.headers)
+            return (found.body,)
+
+        return answer
+
+    def lookup(self, environ: WSGIEnvironment) -> WsgiResponse | None:
         """The answer to a request that was made before, while nothing about it has changed."""
-        get = environ.get
-        request = (
-            environ["REQUEST_METHOD"],
-            get("PATH_INFO"),
-            get("QUERY_STRING"),
-            get("HTTP_ACCEPT_ENCODING"),
-            get("HTTP_IF_NONE_MATCH"),
-            get("HTTP_IF_MODIFIED_SINCE"),
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return None
+        with self._lock:
+            url = self._urls.get(_get_url(environ))
+            cached = url and self._renderings.get(url.key)
+        if not (url and cached):
+            return None
+        now = self._timestamp()
+        if not cached.since <= now < cached.until:
+            return None
+        if not self._editions.holds(url.key[0], cached.entry(), now):
+            return None
+        return make_response(
+            cached.rendering.representation,
+            environ,
+            now=now,
+            max_age=compute_max_age(cached.expires, now),
+            download=url.download,
         )
-        said, now = self._said.peek(request), self._timestamp()
-        if (
-            said
-            and said.since <= now < said.until
-            and self.newsroom.holds(said.event_id, said.report(), now)
-        ):
-            return said.answer
-        return self._say(environ, request, now)
 
-    def _say(self, environ: WSGIEnvironment, request: Request, now: float) -> WsgiResponse | None:
-        """The answer that what is kept makes, to be given again within the second."""
-        asked = self._asked.peek(_asked(environ))
-        if asked is None or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            return None
-        key, download = asked
-        event_id, kept = key[0], self._kept.get(key)
-        if kept is None or not kept.since <= now < kept.until:
-            return None
-        if not self.newsroom.holds(event_id, kept.report(), now):
-            return None
-        representation, max_age = kept.rendering.representation, kept.max_age.at(now)
-        found = make_response(representation, environ, now=now, max_age=max_age, download=download)
-        until = min(kept.until, kept.max_age.another(now), representation.another(now))
-        if sum(len(each or "") for each in request) <= LONGEST:
-            self._said.put(request, Said(found, event_id, kept.report, now, until))
-        return found
+    def _remember_url(self, environ: WSGIEnvironment, key: Key, *, download: bool) -> None:
+        url = _get_url(environ)
+        length = len(url[0]) + len(url[1])
+        if length <= MAX_URL_LENGTH:
+            with self._lock:
+                self._urls[url] = KnownUrl(length, key, download)
 
-    def _rendered(
-        self,
-        key: Key,
-        current: Current,
-        now: datetime,
-        render: Callable[[Edition, datetime], Rendering],
+    def _get_or_render(
+        self, key: Key, entry: CacheEntry, render: Callable[[Edition, datetime], Rendering]
     ) -> Rendering:
-        kept, since = self._kept.get(key), now.timestamp()
+        edition, since = entry.get_edition(), self._timestamp()
+        now = datetime.fromtimestamp(since, UTC)
+        with self._lock:
+            cached = self._renderings.get(key)
         if (
-            kept
-            and kept.edition() is current.edition
-            and kept.since <= since
-            and not kept.rendering.over(now)
+            cached
+            and cached.edition() is edition
+            and cached.since <= since
+            and not cached.rendering.has_ended(now)
         ):
-            rendering = kept.rendering
+            rendering = cached.rendering
         else:
-            rendering = render(current.edition, now)
-        ends = [current.report.until, now + NOTED_EVERY]  # that it is polled has to be noted again
+            rendering = render(edition, now)
+        ends = [entry.until, now + NOTED_EVERY]  # polls are noted by Editions, once an hour
         if rendering.until:
             ends.append(rendering.until)
-        if current.edition.gone:
-            ends.append(now)  # it may be one to refuse
-        edition, report = ref(current.edition), ref(current.report)
+        if edition.gone:
+            ends.append(now)  # Editions decides whether it is to be refused
         until = min(ends).timestamp()
-        self._kept.put(key, Kept(rendering, edition, report, current.max_age, since, until))
+        cached = CachedRendering(rendering, ref(edition), ref(entry), entry.expires, since, until)
+        with self._lock:
+            if _weigh(cached) <= MAX_BYTES:
+                self._renderings[key] = cached
         return rendering
 
 
-def _asked(environ: WSGIEnvironment) -> tuple[str, str]:
+def _weigh(cached: CachedRendering) -> int:
+    """Bytes of a cached rendering."""
+    representation = cached.rendering.representation
+    return len(representation.identity.body) + len(representation.gzip.body) + OVERHEAD
+
+
+def _get_url(environ: WSGIEnvironment) -> Url:
     """The path and the query of a request; both may be absent (PEP 3333)."""
     return environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
 
 
-def passed(marks: Iterable[datetime], now: datetime) -> tuple[datetime | None, datetime | None]:
-    """The last of some instants that has passed, and the next one that has not."""
-    known = list(marks)
+def split_at(
+    instants: Iterable[datetime], now: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """The last instant that has passed, and the next one that has not."""
+    known = list(instants)
     return (
-        max((mark for mark in known if mark <= now), default=None),
-        min((mark for mark in known if mark > now), default=None),
+        max((instant for instant in known if instant <= now), default=None),
+        min((instant for instant in known if instant > now), default=None),
     )
 
 
-def to_flask(answered: WsgiResponse) -> Response:
-    """An answer for Flask, which would tell the length of the body itself: of none, for HEAD."""
-    made = Response(answered.body, answered.status)
+def to_flask(response: WsgiResponse) -> Response:
+    """A response for Flask, which would set the length of an empty body for HEAD."""
+    made = Response(response.body, response.status)
     made.headers.clear()
-    made.headers.extend(answered.headers)
+    made.headers.extend(response.headers)
     return made
-
-
-def delivery() -> Delivery:
-    """The delivery of the application that handles this request."""
-    found = current_app.extensions["delivery"]
-    if not isinstance(found, Delivery):
-        raise TypeError("create_app() makes the delivery")
-    return found

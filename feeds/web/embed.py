@@ -9,16 +9,18 @@ from urllib.parse import urlencode, urlsplit
 from flask import Blueprint, Response, abort, render_template, request
 from msgspec import json
 
+from feeds.domain.feed import compute_last_modified, select_entries
+from feeds.domain.freshness import compute_max_age
 from feeds.domain.model import Edition
-from feeds.domain.schedule import compute_last_modified, select_entries
 from feeds.errors import BadOption, EventNotFound
 from feeds.formats import FORMATS
 from feeds.text import pages as standing
 from feeds.text import wording
 from feeds.web import subscribe as subscribing
 from feeds.web import templates as html
-from feeds.web.cache import Rendering, delivery
-from feeds.web.pages import shown
+from feeds.web.cache import Rendering
+from feeds.web.pages import build_page_feed
+from feeds.web.site import get_site
 
 blueprint = Blueprint("kit", __name__)
 
@@ -79,7 +81,7 @@ def embed(event_id: str) -> Response:
     chosen = parse_widget_style(request.args)
 
     def render(edition: Edition, now: datetime) -> Rendering:
-        feed, until = shown(edition, now)
+        feed, until = build_page_feed(edition, now)
         title = wording.strip_markup(edition.event.name)
         representation = html.render_page(
             "embed.html",
@@ -97,7 +99,7 @@ def embed(event_id: str) -> Response:
         )
         return Rendering(representation, until)
 
-    return delivery().deliver(event_id, "embed", chosen.query, render)
+    return get_site().cache.respond(event_id, "embed", chosen.query, render)
 
 
 @blueprint.get("/events/<id:event_id>/embed-kit", provide_automatic_options=False)
@@ -106,7 +108,7 @@ def embed_kit(event_id: str) -> Response:
     chosen = parse_widget_style(request.args)
 
     def render(edition: Edition, now: datetime) -> Rendering:
-        feed, until = shown(edition, now)
+        feed, until = build_page_feed(edition, now)
         page, title = feed.page, wording.strip_markup(edition.event.name)
         query = f"?{chosen.query}" if chosen.query else ""
         representation = html.render_page(
@@ -126,7 +128,7 @@ def embed_kit(event_id: str) -> Response:
         )
         return Rendering(representation, until)
 
-    return delivery().deliver(event_id, "embed-kit", chosen.query, render)
+    return get_site().cache.respond(event_id, "embed-kit", chosen.query, render)
 
 
 @blueprint.get("/oembed", provide_automatic_options=False)
@@ -136,18 +138,18 @@ def oembed() -> Response:
         abort(501)
     wide, high = (_pixels(name) for name in ("maxwidth", "maxheight"))
     event_id = _event_of(request.args.get("url", ""))
-    current = delivery().newsroom.current(event_id)
-    now = delivery().clock()
-    feed, _ = shown(current.edition, now)
-    title = wording.strip_markup(current.edition.event.name)
+    entry, now = get_site().editions.get(event_id), get_site().clock()
+    max_age = compute_max_age(entry.expires, now.timestamp())
+    feed, _ = build_page_feed(entry.get_edition(), now)
+    title = wording.strip_markup(feed.title)
     width, height = min(wide, WIDTH), min(high, _height(len(select_entries(feed))))
     document = {
         "version": "1.0",
         "type": "rich",
         "title": title,
         "provider_name": "Intervals feeds",
-        "provider_url": f"{delivery().newsroom.public_url}/",
-        "cache_age": current.max_age.at(now.timestamp()),
+        "provider_url": f"{get_site().public_url}/",
+        "cache_age": max_age,
         "width": width,
         "height": height,
         "html": html.render(
@@ -155,7 +157,7 @@ def oembed() -> Response:
         ).strip(),
     }
     response = Response(json.encode(document), mimetype="application/json")
-    response.headers["Cache-Control"] = f"max-age={current.max_age.at(now.timestamp())}"
+    response.headers["Cache-Control"] = f"max-age={max_age}"
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
@@ -172,7 +174,7 @@ def _pixels(name: str) -> int:
 
 def _event_of(url: str) -> str:
     """The id of the event whose page has this address; raises ``EventNotFound``."""
-    own = urlsplit(delivery().newsroom.public_url)
+    own = urlsplit(get_site().public_url)
     service = "(?i:https?://" + re.escape(own.netloc) + ")" + re.escape(own.path)
     found = re.fullmatch(service + "/events/([A-Za-z0-9_-]{1,64})(?:[?#].*)?", url)
     if not found:

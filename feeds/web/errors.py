@@ -19,7 +19,7 @@ from feeds.errors import (
     UpstreamTimeout,
 )
 from feeds.web import templates as html
-from feeds.web.cache import delivery
+from feeds.web.site import get_site
 
 blueprint = Blueprint("problems", __name__)
 
@@ -73,7 +73,7 @@ def _told(status: HTTPStatus, words: str, retry_at: datetime | None = None) -> R
         response.headers["Cache-Control"] = "max-age=60"
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         response.headers["Cache-Control"] = "no-store"
-        wait = retry_at - delivery().clock() if retry_at else FAILURE_CACHED_FOR
+        wait = retry_at - get_site().clock() if retry_at else FAILURE_CACHED_FOR
         response.headers["Retry-After"] = str(max(1, ceil(wait.total_seconds())))
     else:
         response.headers["Cache-Control"] = f"max-age={3600 if status == HTTPStatus.GONE else 60}"

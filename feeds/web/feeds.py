@@ -7,13 +7,14 @@ from flask import Blueprint, Response, request
 from msgspec import structs
 
 from feeds.domain import options
-from feeds.domain.model import Edition, Feed, Options
-from feeds.domain.schedule import compute_last_modified, select_entries
+from feeds.domain.feed import compute_last_modified, select_entries
+from feeds.domain.model import Edition, Options
 from feeds.errors import NoSuchRun
 from feeds.formats import FORMATS, items
 from feeds.text import wording
-from feeds.web.cache import Rendering, delivery, passed
+from feeds.web.cache import Rendering, split_at
 from feeds.web.conditional import build_representation
+from feeds.web.site import get_site
 
 blueprint = Blueprint("feeds", __name__)
 
@@ -24,30 +25,23 @@ def feed(event_id: str, extension: str) -> Response:
     query = options.to_query(chosen)
 
     def render(edition: Edition, now: datetime) -> Rendering:
-        return _rendering(edition, now, extension, chosen, query)
+        return _render(edition, now, extension, chosen, query)
 
-    return delivery().deliver(event_id, extension, query, render, download=chosen.download)
+    return get_site().cache.respond(event_id, extension, query, render, download=chosen.download)
 
 
-def _rendering(
+def _render(
     edition: Edition, now: datetime, extension: str, chosen: Options, query: str
 ) -> Rendering:
     event, format_ = edition.event, FORMATS[extension]
-    page = delivery().newsroom.page(event.id)
-    everything = Feed(
-        title=wording.build_feed_title(event, chosen),
-        page=page,
-        source=f"{page}.{extension}{'?' if query else ''}{query}",
-        timezone=delivery().timezone,
-        editions=(edition,),
-        since=delivery().since,
-        options=chosen,
-    )
-    at, until = passed(format_.marks(everything), now)
-    _, ahead = passed(items.find_publication_times(edition), now)
-    feed = structs.replace(everything, at=at, upto=now)
+    site = get_site()
+    source = f"{site.page_url(event.id)}.{extension}{'?' if query else ''}{query}"
+    feed = site.build_feed(edition, wording.build_feed_title(event, chosen), source, chosen)
+    as_of, until = split_at(format_.find_changing_times(feed), now)
+    _, ahead = split_at(items.find_publication_times(edition), now)
+    feed = structs.replace(feed, as_of=as_of, now=now)
     if not select_entries(feed):
-        # Not an empty feed: that would empty a calendar.
+        # An empty feed would empty a subscriber's calendar.
         raise NoSuchRun("There is no such run of this event.")
     representation = build_representation(
         format_.render(feed),

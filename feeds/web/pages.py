@@ -10,21 +10,18 @@ from msgspec import structs
 from werkzeug.exceptions import NotFound
 
 from feeds.domain import options
-from feeds.domain.model import Edition, Event, Feed
-from feeds.domain.schedule import (
-    build_entries,
-    compute_last_modified,
-    find_removal_times,
-    select_entries,
-)
+from feeds.domain.entries import build_timetable
+from feeds.domain.feed import Feed, compute_last_modified, find_removal_times, select_entries
+from feeds.domain.model import Edition, Event
 from feeds.errors import BadOption
 from feeds.formats import FORMATS, jsonld
 from feeds.text import pages as standing
 from feeds.text import wording
 from feeds.web import subscribe as subscribing
 from feeds.web import templates as html
-from feeds.web.cache import Rendering, delivery, passed, to_flask
+from feeds.web.cache import Rendering, split_at, to_flask
 from feeds.web.conditional import build_representation, make_response
+from feeds.web.site import get_site
 
 blueprint = Blueprint("pages", __name__)
 
@@ -45,7 +42,7 @@ def home() -> Response:
             problem = str(error)
         else:
             return Response(status=303, headers={"Location": found, "Cache-Control": "max-age=60"})
-    events = [_known(event) for event in delivery().newsroom.nearest()]
+    events = [_known(event) for event in get_site().editions.list_events()]
     response = html.respond_with_page(
         "home.html",
         400 if problem else 200,
@@ -59,12 +56,14 @@ def home() -> Response:
 
 
 def _known(event: Event) -> dict[str, object]:
-    now = delivery().clock()
-    known = build_entries(Edition(event=event, fetched=now, revisions={}), delivery().timezone, now)
+    site = get_site()
+    now = site.clock()
+    edition = Edition(event=event, fetched=now, revisions={})
+    known = build_timetable(edition, site.timezone).list_current(now)
     return {
         "id": event.id,
         "name": event.name,
-        "page": delivery().newsroom.page(event.id),
+        "page": site.page_url(event.id),
         "dates": standing.format_dates(known),
         "place": event.location,
         "notices": list(standing.list_notices(known)),
@@ -74,13 +73,11 @@ def _known(event: Event) -> dict[str, object]:
 @blueprint.get("/events/<id:event_id>", provide_automatic_options=False)
 def event(event_id: str) -> Response:
     """The page of an event."""
-    newsroom = delivery().newsroom
-    current = newsroom.current(event_id)
-    # Told on the page, so that another one is another page.
-    age = standing.format_duration(newsroom.max_age(current.edition))
+    entry = get_site().editions.get(event_id)
+    age = standing.format_duration(entry.max_age)
 
     def render(edition: Edition, now: datetime) -> Rendering:
-        feed, until = shown(edition, now)
+        feed, until = build_page_feed(edition, now)
         page, title = feed.page, wording.strip_markup(edition.event.name)
         alternates = {
             f"{page}.{extension}": format_.media_type.partition(";")[0]
@@ -102,18 +99,19 @@ def event(event_id: str) -> Response:
             alternates=alternates,
             jsonld=jsonld.render_script(feed),
             ways=subscribing.build_subscribe_links(page, title),
-            at=feed.at,
+            at=feed.as_of,
             edition=edition,
             age=age,
-            failed=current.failed,
+            failed=entry.failed,
             standing=standing,
             subscribing=subscribing,
             wording=wording,
         )
         return Rendering(representation, until)
 
-    key = f"{age}{current.failed}"
-    return delivery().deliver(event_id, "html", key, render, current=current)
+    # The page says both: another age, or a failure, makes another representation.
+    key = f"{age}{entry.failed}"
+    return get_site().cache.respond(event_id, "html", key, render, entry=entry)
 
 
 @blueprint.get("/events/<id:event_id>/qr.svg", provide_automatic_options=False)
@@ -122,20 +120,20 @@ def qr(event_id: str) -> Response:
 
     def render(edition: Edition, _: datetime) -> Rendering:
         image = BytesIO()
-        page = delivery().newsroom.page(edition.event.id)
+        page = get_site().page_url(edition.event.id)
         segno.make(page, error="m", micro=False).save(
             image, kind="svg", scale=8, border=4, light="#fff", title=page, omitsize=True
         )
         representation = build_representation(
             image.getvalue(),
             media_type="image/svg+xml",
-            last_modified=delivery().since,
+            last_modified=get_site().deployed_at,
             filename=f"{edition.event.id}.svg",
             more={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
         )
         return Rendering(representation, None)
 
-    return delivery().deliver(event_id, "svg", "", render)
+    return get_site().cache.respond(event_id, "svg", "", render)
 
 
 @blueprint.get("/assets/<name>", provide_automatic_options=False)
@@ -146,7 +144,7 @@ def asset(name: str) -> Response:
     told = make_response(
         html.load_asset(name),
         request.environ,
-        now=delivery().clock().timestamp(),
+        now=get_site().timestamp(),
         # Under another name it is that of another deployment, which is about to end or begins.
         max_age=FOR_EVER
         if request.query_string.decode("latin-1") == html.get_asset_version(name)
@@ -165,20 +163,13 @@ def robots() -> Response:
 
 def oembed(page: str) -> str:
     """Where other sites ask how to embed a page (oEmbed 1.0, section 4)."""
-    return f"{delivery().newsroom.public_url}/oembed?url={quote(page, safe='')}&format=json"
+    return f"{get_site().public_url}/oembed?url={quote(page, safe='')}&format=json"
 
 
-def shown(edition: Edition, now: datetime) -> tuple[Feed, datetime | None]:
-    """An edition as pages show it, and until when, unless it changes."""
-    event = edition.event
-    page = delivery().newsroom.page(event.id)
-    feed = Feed(
-        title=event.name,
-        page=page,
-        source=page,
-        timezone=delivery().timezone,
-        editions=(edition,),
-        since=delivery().since,
-    )
-    at, until = passed([*find_removal_times(feed), *standing.find_turns(select_entries(feed))], now)
-    return structs.replace(feed, at=at), until
+def build_page_feed(edition: Edition, now: datetime) -> tuple[Feed, datetime | None]:
+    """The feed of an event as pages show it, and when the clock changes the page next."""
+    site, event = get_site(), edition.event
+    feed = site.build_feed(edition, event.name, site.page_url(event.id))
+    turns = standing.find_turns(select_entries(feed))
+    as_of, until = split_at([*find_removal_times(feed), *turns], now)
+    return structs.replace(feed, as_of=as_of), until

@@ -19,9 +19,8 @@ from feeds.domain.changes import (
     group_changes,
 )
 from feeds.domain.model import Change, Kind, State
-from feeds.domain.schedule import build_entries
 from feeds.upstream.schema import decode
-from tests.support.factories import HOME, NOW, a_run, an_edition, an_event
+from tests.support.factories import HOME, NOW, a_run, an_edition, an_event, entries_of
 
 SAT, SUN = date(2025, 6, 14), date(2025, 6, 15)
 EIGHT, HALF_PAST = time(8), time(8, 30)
@@ -40,7 +39,7 @@ def harbor(**fields):
 
 
 def entries_in(event, home=HOME, **fields):
-    return build_entries(an_edition(event, **fields), home)
+    return entries_of(an_edition(event, **fields), home)
 
 
 def told(before, after):

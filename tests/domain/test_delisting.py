@@ -19,10 +19,10 @@ from feeds.domain.delisting import (
     mark_unlisted,
     update_pending,
 )
+from feeds.domain.entries import find_ended
 from feeds.domain.model import PendingRemoval
-from feeds.domain.schedule import find_ended
 from feeds.upstream.schema import decode
-from tests.support.factories import HOME, NOW, a_run, an_edition, an_event
+from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of
 
 EARLIER = NOW - timedelta(days=3)
 SECOND = timedelta(seconds=1)
@@ -172,19 +172,21 @@ class TestOver:
     )
     def test_a_run_that_leaves_from_its_end_on_is_not_withdrawn(self, now, ended):
         edition = an_edition(an_event(self.EIGHT))
-        assert find_ended(edition, HOME, now) == ended
-        event = mark_unlisted(an_event(), edition.event, find_ended(edition, HOME, now), now)
+        assert find_ended(entries_of(edition), now) == ended
+        event = mark_unlisted(an_event(), edition.event, find_ended(entries_of(edition), now), now)
         assert listed_as(event) == {"r10k": (now, not ended)}
 
     def test_runs_of_one_event_are_over_one_by_one(self):
         sunday = a_run(id="sunday", date=date(2025, 6, 15))
         edition = an_edition(an_event(self.EIGHT, sunday))
-        assert find_ended(edition, HOME, self.END + timedelta(hours=3)) == {"r10k"}
-        assert find_ended(edition, HOME, self.END + timedelta(days=3)) == {"r10k", "sunday"}
+        assert find_ended(entries_of(edition), self.END + timedelta(hours=3)) == {"r10k"}
+        assert find_ended(entries_of(edition), self.END + timedelta(days=3)) == {"r10k", "sunday"}
 
     def test_an_event_without_runs_is_over_itself(self):
-        assert find_ended(an_edition(an_event()), HOME, self.END + timedelta(days=1)) == {"harbor"}
-        assert find_ended(an_edition(an_event()), HOME, self.END) == set()
+        assert find_ended(entries_of(an_edition(an_event())), self.END + timedelta(days=1)) == {
+            "harbor"
+        }
+        assert find_ended(entries_of(an_edition(an_event())), self.END) == set()
 
 
 class TestBelieved:

@@ -8,17 +8,15 @@ from hypothesis import strategies as st
 
 from feeds.domain.freshness import (
     MaxAgeBounds,
-    Priority,
-    Rate,
     choose_max_age,
-    choose_priority,
-    compute_expiry,
-    compute_gone_expiry,
+    compute_gone_lifetime,
+    compute_lifetime,
     compute_refresh_time,
     compute_reopening,
     compute_unknown_expiry,
     find_next_phase,
 )
+from feeds.domain.quota import Priority, Rate, choose_priority
 
 START = datetime(2025, 6, 14, 13, tzinfo=UTC)
 END = START + timedelta(hours=5)
@@ -133,7 +131,7 @@ class TestFreshUntil:
         ],
     )
     def test_is_max_age_after_the_fetch(self, fetched, lasts):
-        assert compute_expiry(SPAN, fetched, MaxAgeBounds()) == fetched + lasts
+        assert compute_lifetime(SPAN, fetched, MaxAgeBounds()).expires == fetched + lasts
 
     @pytest.mark.parametrize(
         "phase",
@@ -146,7 +144,7 @@ class TestFreshUntil:
     )
     @pytest.mark.parametrize("cap", [None, timedelta(days=1)], ids=["no-cap", "cap"])
     def test_is_no_later_than_the_next_phase(self, phase, cap):
-        assert compute_expiry(SPAN, phase - minutes(2), MaxAgeBounds(cap)) == phase
+        assert compute_lifetime(SPAN, phase - minutes(2), MaxAgeBounds(cap)).expires == phase
 
     @pytest.mark.parametrize(
         ("fetched", "cap", "lasts"),
@@ -160,7 +158,7 @@ class TestFreshUntil:
         ],
     )
     def test_is_no_later_than_the_cap_of_the_deployment(self, fetched, cap, lasts):
-        assert compute_expiry(SPAN, fetched, MaxAgeBounds(cap)) == fetched + lasts
+        assert compute_lifetime(SPAN, fetched, MaxAgeBounds(cap)).expires == fetched + lasts
 
 
 class TestStretch:
@@ -182,21 +180,26 @@ class TestStretch:
 
     def test_lengthens_a_phase_that_is_too_short(self):
         bounds = MaxAgeBounds(stretch=minutes(29))
-        assert compute_expiry(SPAN, START, bounds) == START + minutes(29)
-        assert compute_expiry(SPAN, START - 100 * DAY, bounds) == START - 100 * DAY + minutes(60)
+        assert compute_lifetime(SPAN, START, bounds).expires == START + minutes(29)
+        assert compute_lifetime(
+            SPAN, START - 100 * DAY, bounds
+        ).expires == START - 100 * DAY + minutes(60)
 
     def test_is_more_than_the_longest_that_a_deployment_wants(self):
         bounds = MaxAgeBounds(cap=SECOND, stretch=minutes(29))
-        assert compute_expiry(SPAN, START, bounds) == START + minutes(29)
+        assert compute_lifetime(SPAN, START, bounds).expires == START + minutes(29)
 
     def test_does_not_outlast_an_instant_at_which_bytes_change(self):
         bounds = MaxAgeBounds(stretch=10 * HOUR)
-        assert compute_expiry(SPAN, END - HOUR, bounds) == END
-        assert compute_expiry(SPAN, START, bounds, [START + SECOND]) == START + SECOND
+        assert compute_lifetime(SPAN, END - HOUR, bounds).expires == END
+        assert compute_lifetime(SPAN, START, bounds, [START + SECOND]).expires == START + SECOND
 
     def test_holds_for_an_event_that_is_gone(self):
-        assert compute_gone_expiry(START, MaxAgeBounds(stretch=2 * HOUR), []) == START + 2 * HOUR
-        assert compute_gone_expiry(START, MaxAgeBounds(), []) == START + HOUR
+        assert (
+            compute_gone_lifetime(SPAN, START, MaxAgeBounds(stretch=2 * HOUR), []).expires
+            == START + 2 * HOUR
+        )
+        assert compute_gone_lifetime(SPAN, START, MaxAgeBounds(), []).expires == START + HOUR
 
     def test_has_no_say_in_when_a_guessed_id_is_asked_for_again(self):
         assert compute_unknown_expiry(START, None) == START + minutes(10)
@@ -299,6 +302,6 @@ def test_max_age_is_another_one_from_the_next_phase_on(span, offset):
 @given(SPANS, OFFSETS, st.none() | st.timedeltas(timedelta(0), 2 * DAY))
 def test_an_edition_is_never_older_than_max_age_allows(span, offset, cap):
     fetched = START + offset
-    until = compute_expiry(span, fetched, MaxAgeBounds(cap))
+    until = compute_lifetime(span, fetched, MaxAgeBounds(cap)).expires
     assert fetched <= until <= fetched + choose_max_age(span, fetched)
     assert cap is None or until <= fetched + cap

@@ -9,18 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from feeds.domain.entries import Entry, compute_span
+from feeds.domain.feed import MAX_RUNS, select_entries
 from feeds.domain.model import Event, Run
-from feeds.domain.schedule import (
-    MAX_RUNS,
-    Entry,
-    build_entries,
-    compute_span,
-    compute_time_limit,
-    select_entries,
-    to_instant,
-)
+from feeds.domain.schedule import compute_time_limit, to_instant
 from feeds.domain.timezones import ZONE_NAMES
-from tests.support.factories import HOME, a_feed, a_run, an_edition, an_event, the_entry
+from tests.support.factories import HOME, a_feed, a_run, an_edition, an_event, entries_of, the_entry
 
 FRI, SAT, SUN, MON = (date(2025, 6, day) for day in (13, 14, 15, 16))
 SPRING = date(2025, 3, 9)
@@ -57,14 +51,13 @@ def when(run: Run, **event: Any) -> str:
 def schedule(*runs: Run, **event: Any) -> dict[str, str]:
     """When each run of an event takes place, by id."""
     return {
-        each.run.id: told(each)
-        for each in build_entries(an_edition(an_event(*runs, **event)), HOME)
+        each.run.id: told(each) for each in entries_of(an_edition(an_event(*runs, **event)), HOME)
     }
 
 
 def itself(**event: Any) -> str:
     """When an event without runs takes place."""
-    (entry,) = build_entries(an_edition(an_event(**event)), HOME)
+    (entry,) = entries_of(an_edition(an_event(**event)), HOME)
     assert entry.uid == "harbor@intervals.run"
     return told(entry)
 
@@ -967,7 +960,7 @@ class TestEntriesOf:
 
 class TestSpan:
     def of(self, *runs, **event):
-        return compute_span(build_entries(an_edition(an_event(*runs, **event)), HOME))
+        return compute_span(entries_of(an_edition(an_event(*runs, **event)), HOME))
 
     def test_is_from_the_earliest_start_to_the_latest_end_in_utc(self):
         assert self.of(
@@ -1078,7 +1071,7 @@ class TestAnySchedule:
     @given(scheduled())
     def test_an_entry_ends_after_its_start_on_the_wall_clock_and_as_an_instant(self, scheduled):
         home, event = scheduled
-        for entry in build_entries(an_edition(event), home):
+        for entry in entries_of(an_edition(event), home):
             start, end = entry.period.start, entry.period.end
             assert end > start  # of times in one zone Python compares the wall clock
             assert to_instant(end, entry.zone) > to_instant(start, entry.zone)
@@ -1087,7 +1080,7 @@ class TestAnySchedule:
     @given(scheduled())
     def test_start_and_end_are_both_days_or_both_times_in_the_entrys_zone(self, scheduled):
         home, event = scheduled
-        for entry in build_entries(an_edition(event), home):
+        for entry in entries_of(an_edition(event), home):
             start, end = entry.period.start, entry.period.end
             if entry.period.all_day:
                 assert (type(start), type(end)) == (date, date)
@@ -1100,7 +1093,7 @@ class TestAnySchedule:
     @given(scheduled())
     def test_every_time_exists_in_its_zone_and_is_a_first_pass(self, scheduled):
         home, event = scheduled
-        for entry in build_entries(an_edition(event), home):
+        for entry in entries_of(an_edition(event), home):
             for each in (entry.period.start, entry.period.end):
                 if isinstance(each, datetime):
                     again = each.astimezone(UTC).astimezone(entry.zone)
@@ -1123,7 +1116,7 @@ class TestAnySchedule:
             end_time=event.end_time,
         )
         periods, others = (
-            {entry.uid: entry.period for entry in build_entries(an_edition(each), home)}
+            {entry.uid: entry.period for entry in entries_of(an_edition(each), home)}
             for each in (event, other)
         )
         assert periods == others
@@ -1132,7 +1125,7 @@ class TestAnySchedule:
     @given(scheduled())
     def test_a_run_in_person_lasts_a_day_or_twice_its_limit_at_most(self, scheduled):
         home, event = scheduled
-        for entry in build_entries(an_edition(event), home):
+        for entry in entries_of(an_edition(event), home):
             if event.runs and not entry.run.virtual:
                 start, end = entry.period.start, entry.period.end
                 last = end - timedelta(days=1) if entry.period.all_day else end

@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from feeds.domain.model import Event, Feed
+from feeds.domain.feed import Feed
+from feeds.domain.model import Event
 from feeds.formats import FORMATS
 from feeds.sandbox import SAMPLES, SANDBOX_KEY, create_sandbox
 from feeds.upstream import schema as documents

@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from ical.calendar_stream import IcsCalendarStream
 from icalendar import Calendar
 
-from feeds.domain.model import Feed
-from feeds.domain.schedule import MAX_RUNS, select_entries
+from feeds.domain.feed import MAX_RUNS, Feed, select_entries
 from feeds.formats import ical
 from feeds.upstream import fields as values
 from tests.formats.test_golden import EVERY, event_of
-from tests.support.factories import HOME, PAGE, a_feed, a_run, an_edition, an_event
+from tests.support.factories import HOME, PAGE, a_feed, a_run, an_edition, an_event, timetable_of
 
 MILWAUKEE = (43.0466, -87.8871)
 NEW_YORK = (40.7722, -73.9711)
@@ -670,7 +669,7 @@ class TestRFC5545Section387ChangeManagement:
             seen=datetime(2025, 5, 1, 9, tzinfo=UTC),
             changed=datetime(2025, 5, 20, 17, 30, 15, tzinfo=UTC),
         )
-        feed = msgspec.structs.replace(a_feed(an_event()), editions=(edition,))
+        feed = msgspec.structs.replace(a_feed(an_event()), timetables=(timetable_of(edition),))
         (event,) = read(ical.render(feed)).all("VEVENT")
         assert event.value("CREATED") == "20250501T090000Z"
         assert event.value("DTSTAMP") == "20250520T173015Z"

@@ -11,20 +11,31 @@ from msgspec import structs
 
 from feeds.domain.changes import KINDS_WITHOUT_ITEM, append_changes, group_changes
 from feeds.domain.delisting import mark_unlisted
-from feeds.domain.model import Change, Feed, Kind, Options, State
-from feeds.domain.options import selects
-from feeds.domain.schedule import (
+from feeds.domain.entries import find_ended
+from feeds.domain.feed import (
     MAX_RUNS,
+    Feed,
     compute_last_modified,
-    find_ended,
     find_removal_times,
     select_entries,
 )
+from feeds.domain.model import Change, Kind, Options, State
+from feeds.domain.options import selects
 from feeds.formats import FORMATS
 from feeds.formats.items import MAX_CHANGE_ITEMS, build_items, find_turn_times
 from feeds.text import wording
 from tests.service.test_revisions import first, then
-from tests.support.factories import HOME, NOW, PAGE, a_feed, a_run, an_edition, an_event
+from tests.support.factories import (
+    HOME,
+    NOW,
+    PAGE,
+    a_feed,
+    a_run,
+    an_edition,
+    an_event,
+    entries_of,
+    timetable_of,
+)
 
 SAT, SUN = date(2025, 6, 14), date(2025, 6, 15)
 EIGHT, NINE = time(8), time(9)
@@ -65,7 +76,9 @@ def with_(run, **fields):
 
 def published(known, event, now=LATER):
     """The next edition, of a complete document with these runs."""
-    return then(known, mark_unlisted(event, known.event, find_ended(known, HOME, now), now), now)
+    return then(
+        known, mark_unlisted(event, known.event, find_ended(entries_of(known), now), now), now
+    )
 
 
 def story(*events, every=HOUR):
@@ -84,11 +97,15 @@ def feed_of(edition, now=None, extension="rss", **options):
         page=PAGE,
         source=f"{PAGE}.{extension}",
         timezone=HOME,
-        editions=(edition,),
+        timetables=(timetable_of(edition),),
         options=chosen,
     )
-    passed = [mark for mark in FORMATS[extension].marks(feed) if mark <= (now or edition.fetched)]
-    return structs.replace(feed, at=max(passed, default=None))
+    passed = [
+        mark
+        for mark in FORMATS[extension].find_changing_times(feed)
+        if mark <= (now or edition.fetched)
+    ]
+    return structs.replace(feed, as_of=max(passed, default=None))
 
 
 def items_of(edition, now=None, **options):
@@ -719,7 +736,7 @@ class TestOrder:
         other = structs.replace(race(with_(TEN, id="x")), id="river")
         feed = a_feed(race(TEN), other)
         late, early = an_edition(race(TEN), seen=LATER), an_edition(other)
-        feed = structs.replace(feed, editions=(early, late))
+        feed = structs.replace(feed, timetables=(timetable_of(early), timetable_of(late)))
         assert [each.guid for each in build_items(feed)] == ["ten@intervals.run", "x@intervals.run"]
 
 
@@ -1109,7 +1126,7 @@ class TestLives:
     def test_the_items_change_at_each_mark_and_at_no_other_instant(self, steps):
         *_, (_, edition) = lived(steps)
         for options in CHANNELS:
-            unread = structs.replace(feed_of(edition, **options), at=None)
+            unread = structs.replace(feed_of(edition, **options), as_of=None)
             turns = {*find_turn_times(unread), *find_removal_times(unread)}
             for at in turns:
                 before, after = (
@@ -1118,7 +1135,7 @@ class TestLives:
                 assert before != after
             windows = {OPENS, CLOSES, *(turn + DAY for turn in turns)}
             for at in sorted(windows | turns):
-                exactly = structs.replace(unread, at=at)
+                exactly = structs.replace(unread, as_of=at)
                 assert build_items(feed_of(edition, at, **options)) == build_items(exactly)
 
     @given(lives)
@@ -1134,6 +1151,6 @@ class TestLives:
 class TestMany:
     def test_runs_past_the_most_have_neither_items_of_their_own_nor_marks(self):
         runs = [with_(TEN, id=f"r{number:04}", **WINDOW) for number in range(MAX_RUNS + 1)]
-        feed = structs.replace(a_feed(race(*runs)), at=None)
+        feed = structs.replace(a_feed(race(*runs)), as_of=None)
         assert len(build_items(feed)) == MAX_RUNS
         assert len(list(find_turn_times(feed))) == 2 * MAX_RUNS

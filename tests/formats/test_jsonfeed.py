@@ -17,7 +17,16 @@ from feeds.formats import ical, jsonfeed
 from feeds.formats.items import build_items
 from feeds.upstream import fields as values
 from tests.formats.test_golden import EVERY, feed_of
-from tests.support.factories import HOME, NOW, PAGE, a_feed, a_run, an_edition, an_event
+from tests.support.factories import (
+    HOME,
+    NOW,
+    PAGE,
+    a_feed,
+    a_run,
+    an_edition,
+    an_event,
+    timetable_of,
+)
 
 EIGHT = time(8)
 
@@ -82,7 +91,8 @@ class TestTheFeed:
             noticed=NOW + timedelta(days=1),
         )
         feed = structs.replace(
-            a_feed(event, extension="json"), editions=(an_edition(event, changes=(change,)),)
+            a_feed(event, extension="json"),
+            timetables=(timetable_of(an_edition(event, changes=(change,))),),
         )
         change_item, run_item = json.loads(jsonfeed.render(feed))["items"]
 

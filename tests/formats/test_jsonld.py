@@ -8,10 +8,20 @@ import pytest
 from msgspec import structs
 
 from feeds.domain.changes import append_changes, find_changes
-from feeds.domain.schedule import UNLISTED_SHOWN_FOR, build_entries
+from feeds.domain.entries import UNLISTED_SHOWN_FOR
 from feeds.formats import jsonld
 from tests.formats.test_golden import EVERY, feed_of
-from tests.support.factories import HOME, NOW, PAGE, a_feed, a_run, an_edition, an_event
+from tests.support.factories import (
+    HOME,
+    NOW,
+    PAGE,
+    a_feed,
+    a_run,
+    an_edition,
+    an_event,
+    entries_of,
+    timetable_of,
+)
 
 SITE, CLUB = "https://club.example/harbor", "https://club.example/register"
 HOSTILE = "</script><script>x()</script><!-- <script> ]]> &amp; \" ' \\ \u2028\u2029 \U0001f3c3"
@@ -34,11 +44,13 @@ def history(*events):
     """The document of the last of these versions of an event, told one after the other."""
     editions = [an_edition(events[0])]
     for event in events[1:]:
-        before, after = build_entries(editions[-1], HOME), build_entries(an_edition(event), HOME)
+        before, after = entries_of(editions[-1], HOME), entries_of(an_edition(event), HOME)
         noticed = NOW + len(editions) * timedelta(hours=1)
         known = append_changes(editions[-1].changes, find_changes(before, after, noticed))
         editions.append(an_edition(event, changes=known))
-    return jsonld.build_document(structs.replace(a_feed(events[-1]), editions=(editions[-1],)))
+    return jsonld.build_document(
+        structs.replace(a_feed(events[-1]), timetables=(timetable_of(editions[-1]),))
+    )
 
 
 def moved(*versions):
@@ -92,7 +104,9 @@ class TestTheDocument:
         assert (told["@id"], told["name"], told["offers"]["url"]) == (PAGE, "Harbor Run", CLUB)
         assert told["startDate"] == "2025-06-14T08:00:00-05:00"
         assert not {"subEvent", "description", "endDate", "location", "organizer"} & told.keys()
-        left = structs.replace(a_feed(an_event(a_run(unlisted=NOW))), at=NOW + UNLISTED_SHOWN_FOR)
+        left = structs.replace(
+            a_feed(an_event(a_run(unlisted=NOW))), as_of=NOW + UNLISTED_SHOWN_FOR
+        )
         assert "subEvent" not in jsonld.build_document(left)
 
     def test_has_all_runs_and_walks_in_the_order_of_time_whatever_the_options(self):

@@ -16,12 +16,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
-from feeds.domain.model import Feed
-from feeds.domain.schedule import MAX_RUNS, compute_last_modified, select_entries
+from feeds.domain.feed import MAX_RUNS, Feed, compute_last_modified, select_entries
 from feeds.formats import rss
 from feeds.upstream import fields as values
 from tests.formats.test_golden import EVERY, event_of
-from tests.support.factories import NOW, PAGE, a_feed, a_run, an_edition, an_event
+from tests.support.factories import NOW, PAGE, a_feed, a_run, an_edition, an_event, timetable_of
 
 NAMESPACES = {"atom": "http://www.w3.org/2005/Atom", "georss": "http://www.georss.org/georss"}
 EIGHT = time(8)
@@ -141,7 +140,7 @@ def seen_on(*days):
         )
         for day in days
     )
-    return msgspec.structs.replace(feed, editions=editions)
+    return msgspec.structs.replace(feed, timetables=tuple(map(timetable_of, editions)))
 
 
 class TestXml:
@@ -222,7 +221,7 @@ class TestRSS20Channel:
         changed = datetime(2025, 6, 3, 17, 45, 30, tzinfo=UTC)
         feed = a_feed(an_event(a_run()), extension="rss")
         edition = an_edition(an_event(a_run()), seen=NOW, changed=changed)
-        feed = msgspec.structs.replace(feed, editions=(edition,))
+        feed = msgspec.structs.replace(feed, timetables=(timetable_of(edition),))
         assert compute_last_modified(feed) == changed
         built = channel_in(rss.render(feed)).findtext("lastBuildDate")
         assert built == "Tue, 03 Jun 2025 17:45:30 +0000"

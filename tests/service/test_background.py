@@ -7,7 +7,8 @@ from threading import Event
 import pytest
 
 from feeds.app import assemble
-from feeds.domain.freshness import INVALIDATION_INTERVAL, Rate
+from feeds.domain.freshness import INVALIDATION_INTERVAL
+from feeds.domain.quota import Rate
 from feeds.service.background import BackgroundRefresher
 from feeds.service.editions import Editions
 from tests.support.processes import PATIENCE, settings_for, until

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from werkzeug import Response
 
-from feeds.domain.freshness import Rate
 from feeds.domain.model import Kind
+from feeds.domain.quota import Rate
 from feeds.errors import (
     EventGone,
     EventNotFound,

@@ -10,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 from msgspec import structs
 
-from feeds.domain.freshness import INVALIDATION_INTERVAL, MICROSECOND, NOTED_EVERY
+from feeds.domain.freshness import INVALIDATION_INTERVAL, NOTED_EVERY
+from feeds.domain.quota import MICROSECOND
 from feeds.service.invalidation import Invalidation
 from feeds.store import engines
 from feeds.store.database import Saves

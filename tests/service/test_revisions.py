@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from feeds.domain.delisting import mark_all_unlisted, mark_unlisted
-from feeds.domain.model import Edition, Event, Feed, Options, Run
-from feeds.domain.schedule import build_entries
+from feeds.domain.feed import Feed
+from feeds.domain.model import Edition, Event, Options, Run
 from feeds.formats import ical
 from feeds.service.revisions import SEQUENCE_EPOCH, revise
-from tests.support.factories import HOME, NOW, PAGE, a_run, an_event
+from tests.support.factories import HOME, NOW, PAGE, a_run, an_event, entries_of, timetable_of
 
 SAT, SUN = date(2025, 6, 14), date(2025, 6, 15)
 EIGHT, NINE = time(8), time(9)
@@ -30,13 +30,13 @@ FIVE = structs.replace(
 def first(event, now=NOW, home=HOME, page=PAGE, **fields):
     """The first edition of an event."""
     edition = Edition(event=event, fetched=now, revisions={}, **fields)
-    return revise(None, edition, now, home, page)
+    return revise(None, edition, now, home, page).edition
 
 
 def then(known, event, now=LATER, home=HOME, page=PAGE, **fields):
     """The next edition, as the service makes it of the one before."""
     edition = structs.replace(known, event=event, fetched=now, **fields)
-    return revise(known, edition, now, home, page)
+    return revise(timetable_of(known, home), edition, now, home, page).edition
 
 
 def seconds(now):
@@ -174,7 +174,7 @@ class TestChanged:
         edition = then(
             known, an_event(structs.replace(TEN, start_time=start), point=point, **whole)
         )
-        was, now = (build_entries(each, HOME)[0].period.end for each in (known, edition))
+        was, now = (entries_of(each, HOME)[0].period.end for each in (known, edition))
         assert was.isoformat() == now.isoformat()
         assert edition.revisions["r10k"].sequence == seconds(LATER)
 
@@ -437,7 +437,7 @@ def vevents(edition, options=RENDERINGS[0]):
         page=PAGE,
         source=f"{PAGE}.ics",
         timezone=HOME,
-        editions=(edition,),
+        timetables=(timetable_of(edition),),
         options=options,
     )
     text = STAMPED.sub("", ical.render(feed).decode()).replace("\r\n ", "")

@@ -8,7 +8,7 @@ from click import ClickException
 from click.exceptions import Exit
 
 from feeds.app import assemble
-from feeds.domain.freshness import Priority, Rate
+from feeds.domain.quota import Priority, Rate
 from feeds.errors import RateLimited
 from feeds.sandbox import ORGANIZATION_ID, SANDBOX_KEY, Key
 from feeds.service import warmup as warm

@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds.domain.freshness import LEASE, MICROSECOND, Priority, Rate
+from feeds.domain.freshness import LEASE
 from feeds.domain.model import Edition
+from feeds.domain.quota import MICROSECOND, Priority, Rate
 from feeds.errors import (
     EventNotFound,
     Forbidden,

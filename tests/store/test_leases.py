@@ -8,15 +8,8 @@ import pytest
 import sqlalchemy as sa
 from msgspec import structs
 
-from feeds.domain.freshness import (
-    FAILURE_CACHED_FOR,
-    LEASE,
-    MAX_CLOCK_SKEW,
-    MICROSECOND,
-    UNKNOWN_CACHED_FOR,
-    Priority,
-    Rate,
-)
+from feeds.domain.freshness import FAILURE_CACHED_FOR, LEASE, MAX_CLOCK_SKEW, UNKNOWN_CACHED_FOR
+from feeds.domain.quota import MICROSECOND, Priority, Rate
 from feeds.errors import (
     EventNotFound,
     InvalidResponse,

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from msgspec import structs
 
-from feeds.domain.freshness import Priority, Rate
+from feeds.domain.quota import Priority, Rate
 from feeds.errors import StorageUnavailable, UpstreamUnavailable
 from feeds.service.invalidation import Invalidation
 from feeds.store.database import Database, Saves

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from feeds.domain.freshness import MAX_CLOCK_SKEW, MICROSECOND, Priority, Rate
+from feeds.domain.freshness import MAX_CLOCK_SKEW
+from feeds.domain.quota import MICROSECOND, Priority, Rate
 from feeds.errors import Forbidden, QuotaExhausted, RateLimited, Unauthorized, UpstreamUnavailable
 from feeds.store import ratelimit as budget
 from feeds.store.tables import service

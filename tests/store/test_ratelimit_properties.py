@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from feeds.domain.freshness import MICROSECOND, Priority, Rate
+from feeds.domain.quota import MICROSECOND, Priority, Rate
 from feeds.errors import QuotaExhausted, Unauthorized
 from feeds.store import ratelimit as budget
 from feeds.store import schema as migrations

@@ -46,7 +46,9 @@ def test_tables_of_another_version_are_refused_in_one_line_and_left_as_they_are(
         opened(url, fingerprint="second")
 
     assert refused.value.faults == (
-        (f"FEEDS_DATABASE_URL has tables of version {version}, this release uses 1; "
-        "use another database."),
+        (
+            f"FEEDS_DATABASE_URL has tables of version {version}, this release uses 1; "
+            "use another database."
+        ),
     )
     assert tables_of(url) == before

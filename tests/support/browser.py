@@ -21,7 +21,7 @@ from werkzeug import Request, Response
 from werkzeug.serving import make_server
 
 from feeds.app import create_app
-from feeds.domain.freshness import Rate
+from feeds.domain.quota import Rate
 from feeds.sandbox import ORGANIZATION_ID
 from tests.support.processes import HOST, PATIENCE, Clock, Upstream, _QuietHandler, settings_for
 

@@ -3,8 +3,9 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
-from feeds.domain.model import Edition, Event, Feed, Options, Revision, Run
-from feeds.domain.schedule import Entry, build_entries
+from feeds.domain.entries import Entry, Timetable, build_timetable
+from feeds.domain.feed import Feed
+from feeds.domain.model import Edition, Event, Options, Revision, Run
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 HOME = "America/Chicago"
@@ -53,11 +54,23 @@ def a_feed(*events: Event, extension: str = "ics", home: str = HOME, **options: 
         page=PAGE,
         source=f"{PAGE}.{extension}",
         timezone=home,
-        editions=tuple(an_edition(event) for event in events),
+        timetables=tuple(timetable_of(an_edition(event), home) for event in events),
         options=Options(**options),
     )
 
 
 def the_entry(run: Run, *, home: str = HOME, **event: Any) -> Entry:
     """The entry of a run that is the only one of its event."""
-    return build_entries(an_edition(an_event(run, **event)), home)[0]
+    return entries_of(an_edition(an_event(run, **event)), home)[0]
+
+
+def timetable_of(edition: Edition, home: str = HOME) -> Timetable:
+    """The timetable of an edition."""
+    return build_timetable(edition, home)
+
+
+def entries_of(
+    edition: Edition, home: str = HOME, as_of: datetime | None = None
+) -> tuple[Entry, ...]:
+    """The entries of an edition at a time; without one, of runs that have left as well."""
+    return build_timetable(edition, home).list_current(as_of)

@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 
 from feeds import gunicorn_conf
 from feeds.domain import freshness
+from feeds.service import editions
 from feeds.web.conditional import STALE_IF_ERROR
 from tests.support.processes import (
     EXAMPLE,
@@ -639,5 +640,5 @@ def test_times_fit_those_of_the_service():
         return int(found)
 
     assert seconds("keepalive_timeout") < gunicorn_conf.keepalive
-    assert seconds("proxy_read_timeout") > freshness.MAX_WAIT_COLD
-    assert seconds("proxy_cache_lock_timeout") == freshness.MAX_WAIT
+    assert seconds("proxy_read_timeout") > editions.MAX_WAIT_COLD
+    assert seconds("proxy_cache_lock_timeout") == editions.MAX_WAIT

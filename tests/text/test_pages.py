@@ -4,9 +4,8 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from feeds.domain.schedule import build_entries
 from feeds.text import pages as standing
-from tests.support.factories import HOME, a_run, an_edition, an_event, the_entry
+from tests.support.factories import HOME, a_run, an_edition, an_event, entries_of, the_entry
 
 OPENS = datetime(2025, 3, 1, 15, tzinfo=UTC)
 CLOSES = datetime(2025, 6, 13, 4, 59, tzinfo=UTC)
@@ -17,7 +16,7 @@ SUN = date(2025, 6, 15)
 
 
 def of(*runs, **event):
-    return build_entries(an_edition(an_event(*runs, **event)), HOME)
+    return entries_of(an_edition(an_event(*runs, **event)), HOME)
 
 
 def noticed(*runs, **event):

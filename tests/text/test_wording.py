@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feeds.domain.model import Options
-from feeds.domain.schedule import Period, build_entries
+from feeds.domain.schedule import Period
 from feeds.text import wording
-from tests.support.factories import HOME, PAGE, a_run, an_edition, an_event, the_entry
+from tests.support.factories import HOME, PAGE, a_run, an_edition, an_event, entries_of, the_entry
 
 SAT, SUN = date(2025, 6, 14), date(2025, 6, 15)
 CHICAGO = ZoneInfo("America/Chicago")
@@ -34,7 +34,7 @@ def facts_of(run=None, **event):
 
 def itself(**event):
     """The entry of an event without runs."""
-    (entry,) = build_entries(an_edition(an_event(**event)), HOME)
+    (entry,) = entries_of(an_edition(an_event(**event)), HOME)
     return entry
 
 
@@ -90,9 +90,7 @@ class TestSummary:
             a_run(id="b", distance_label="5K", status="cancelled"),
             name="Harbor 10K & 5K",
         )
-        assert [
-            wording.build_summary(entry) for entry in build_entries(an_edition(event), HOME)
-        ] == [
+        assert [wording.build_summary(entry) for entry in entries_of(an_edition(event), HOME)] == [
             "Harbor 10K & 5K: 10K",
             "Cancelled: Harbor 10K & 5K: 5K",
         ]

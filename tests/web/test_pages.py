@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from feeds.app import create_app
-from feeds.domain.freshness import Rate
+from feeds.domain.quota import Rate
 from feeds.formats import FORMATS
 from tests.support.processes import settings_for
 

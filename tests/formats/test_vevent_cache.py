@@ -1,6 +1,5 @@
-"""What is remembered, and above all that nothing is told that is out of date."""
+"""Cached VEVENTs: a feed is never out of date, whatever changed since the cache was filled."""
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
@@ -11,13 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds.domain import schedule
-from feeds.domain.memo import BESIDES, Memo, memo
+from feeds.domain.feed import Feed, compute_last_modified, select_entries
 from feeds.domain.model import (
     Change,
     Edition,
     Event,
-    Feed,
     Kind,
     Options,
     PendingRemoval,
@@ -27,8 +24,16 @@ from feeds.domain.model import (
 )
 from feeds.formats import FORMATS, ical, jsonld
 from feeds.service.revisions import revise
-from feeds.text import wording
-from tests.support.factories import HOME, NOW, PAGE, a_feed, a_run, an_edition, an_event
+from tests.support.factories import (
+    HOME,
+    NOW,
+    PAGE,
+    a_feed,
+    a_run,
+    an_edition,
+    an_event,
+    timetable_of,
+)
 
 SUMMER = datetime(2025, 6, 1, 5, tzinfo=UTC)
 AUTUMN = datetime(2025, 11, 2, 7, 30, tzinfo=UTC)  # 01:30 for the second time in Chicago
@@ -78,7 +83,7 @@ EVENTS: dict[str, list[Any]] = {
     "registration_url": ["https://register.example.org/all"],
     "runs": [(), (TEN,), (TEN, structs.replace(FIVE, id="late"))],
 }
-STAMPS: dict[str, list[Any]] = {
+REVISIONS: dict[str, list[Any]] = {
     "created": [NOW - timedelta(days=1)],
     "last_modified": [NOW + timedelta(hours=1)],
     "sequence": [170_000_001],
@@ -124,11 +129,11 @@ FEEDS: dict[str, list[Any]] = {
         "Africa/Cairo",
         "America/Menominee",
     ],  # Cairo's is written in UTC
-    "editions": [],  # their fields are above
+    "timetables": [],  # their fields are above
     "options": [],
-    "at": [SUMMER, AUTUMN, NOW + timedelta(days=31)],
-    "since": [NOW + timedelta(days=1)],
-    "upto": [NOW - timedelta(seconds=1), NOW + timedelta(days=365)],
+    "as_of": [SUMMER, AUTUMN, NOW + timedelta(days=31)],
+    "deployed_at": [NOW + timedelta(days=1)],
+    "now": [NOW - timedelta(seconds=1), NOW + timedelta(days=365)],
 }
 """For each field of what a feed is made of, what else it may be."""
 
@@ -149,26 +154,43 @@ def the_feed() -> Feed:
     )
     source = f"{PAGE}.ics"
     return Feed(
-        title=event.name, page=PAGE, source=source, timezone=HOME, editions=(an_edition(event),)
+        title=event.name,
+        page=PAGE,
+        source=source,
+        timezone=HOME,
+        timetables=(timetable_of(an_edition(event)),),
     )
+
+
+def edition_of(feed: Feed) -> Edition:
+    return feed.timetables[0].edition
+
+
+def with_timetable(feed: Feed, edition: Edition) -> Feed:
+    return structs.replace(feed, timetables=(timetable_of(edition, feed.timezone),))
+
+
+def with_feed(feed: Feed, **fields: Any) -> Feed:
+    changed = structs.replace(feed, **fields)
+    return with_timetable(changed, edition_of(feed))
 
 
 def with_run(feed: Feed, **fields: Any) -> Feed:
     """The feed when something of its first run is different."""
-    runs = feed.editions[0].event.runs
+    runs = edition_of(feed).event.runs
     return with_event(feed, runs=(structs.replace(runs[0], **fields), *runs[1:]) if runs else ())
 
 
 def with_event(feed: Feed, **fields: Any) -> Feed:
-    return with_edition(feed, event=structs.replace(feed.editions[0].event, **fields))
+    return with_edition(feed, event=structs.replace(edition_of(feed).event, **fields))
 
 
 def with_edition(feed: Feed, **fields: Any) -> Feed:
-    return structs.replace(feed, editions=(structs.replace(feed.editions[0], **fields),))
+    return with_timetable(feed, structs.replace(edition_of(feed), **fields))
 
 
 def with_revision(feed: Feed, **fields: Any) -> Feed:
-    revisions = feed.editions[0].revisions
+    revisions = edition_of(feed).revisions
     return with_edition(
         feed,
         revisions={id_: structs.replace(revision, **fields) for id_, revision in revisions.items()},
@@ -182,10 +204,10 @@ def with_options(feed: Feed, **fields: Any) -> Feed:
 KINDS: tuple[tuple[type, dict[str, list[Any]], Callable[..., Feed]], ...] = (
     (Run, RUNS, with_run),
     (Event, EVENTS, with_event),
-    (Revision, STAMPS, with_revision),
+    (Revision, REVISIONS, with_revision),
     (Options, OPTIONS, with_options),
     (Edition, EDITIONS, with_edition),
-    (Feed, FEEDS, structs.replace),
+    (Feed, FEEDS, with_feed),
 )
 CHANGES = [
     pytest.param(change, {field: value}, id=f"{of.__name__}.{field}={value!r:.40}")
@@ -195,48 +217,38 @@ CHANGES = [
 ]
 
 
-def forget() -> None:
-    memo.forget()
-    schedule._entries.cache_clear()
-
-
 def in_formats(feed: Feed) -> dict[str, object]:
     """What it is in all formats, and since when; a feed without entries is none."""
-    if not schedule.select_entries(feed):
+    if not select_entries(feed):
         return {}
     told = {extension: format_.render(feed) for extension, format_ in FORMATS.items()}
     return told | {
         "page": jsonld.render_script(feed),
-        "changed": schedule.compute_last_modified(feed),
+        "changed": compute_last_modified(feed),
     }
 
 
-def rendered(feed: Feed) -> tuple[object, ...]:
-    """The feed in all formats, when they change by themselves, and the revisions that it gets."""
-    edition, now = feed.editions[0], NOW + timedelta(days=1)
-    known = structs.replace(edition, deployment="before")
-    return (
-        in_formats(feed),
-        [list(format_.marks(feed)) for format_ in FORMATS.values()],
-        revise(None, edition, now, feed.timezone, feed.page),
-        revise(known, edition, now, feed.timezone, feed.page),
-    )
+def rendered(feed: Feed) -> tuple[bytes, list[bytes]]:
+    """The calendar, and the contents that decide whether a revision rises."""
+    calendar = ical.render(feed) if select_entries(feed) else b""
+    return calendar, [content for _, content in ical.render_contents(feed)]
 
 
 def publish(known: Edition | None, event: Event) -> Edition:
     edition = Edition(event=event, fetched=NOW, revisions=known.revisions if known else {})
-    return revise(known, edition, NOW + timedelta(hours=bool(known)), HOME, PAGE)
+    before = timetable_of(known) if known else None
+    return revise(before, edition, NOW + timedelta(hours=bool(known)), HOME, PAGE).edition
 
 
-def a_feed_of(edition: Edition, extension: str) -> Feed:
-    feed = a_feed(edition.event, extension=extension)
-    return structs.replace(feed, editions=(edition,))
+def a_feed_of(edition: Edition) -> Feed:
+    feed = a_feed(edition.event)
+    return structs.replace(feed, timetables=(timetable_of(edition),))
 
 
 PASTS = {
     "as announced": with_options(the_feed(), registration=True),
     "cancelled": with_run(the_feed(), status="cancelled"),
-    "a month later": structs.replace(the_feed(), at=NOW + timedelta(days=31)),
+    "a month later": structs.replace(the_feed(), as_of=NOW + timedelta(days=31)),
     "without runs": with_event(the_feed(), runs=()),
     "nowhere": with_event(the_feed(), point=None),
 }
@@ -255,43 +267,43 @@ SILENT = {
 """What is in no feed."""
 
 
-class TestNothingIsToldThatIsOutOfDate:
+class TestEveryChange:
     @pytest.mark.parametrize(("of", "fields"), [(of, fields) for of, fields, _ in KINDS])
-    def test_every_field_of_what_a_feed_is_made_of_is_changed(self, of, fields):
+    def test_every_field_of_the_model_is_changed_by_these_tests(self, of, fields):
         assert [field.name for field in structs.fields(of)] == list(fields)
 
     @pytest.mark.parametrize("before", PASTS.values(), ids=PASTS)
     @pytest.mark.parametrize(("change", "fields"), CHANGES)
-    def test_after_any_change_a_feed_is_as_if_nothing_had_been_before(self, change, fields, before):
+    def test_after_any_change_a_feed_is_as_with_an_empty_cache(self, change, fields, before):
         changed = change(before, **fields)
-        forget()
-        anew = rendered(changed)
-        forget()
+        ical.vevent_cache.clear()
+        expected = rendered(changed)
+        ical.vevent_cache.clear()
         rendered(before)
-        assert rendered(changed) == anew
+        assert rendered(changed) == expected
 
     def test_a_run_is_written_in_utc_once_another_one_is_older_than_the_rules_of_their_zone(self):
         older = structs.replace(FIVE, registration_opens=datetime(2006, 6, 1, tzinfo=UTC))
-        forget()
+        ical.vevent_cache.clear()
         local, in_utc = (ical.render(a_feed(an_event(TEN, other))) for other in (FIVE, older))
         assert b"DTSTART;TZID=America/Chicago:20250614T070000" in local
         assert b"DTSTART:20250614T120000Z" in in_utc
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=25, deadline=None)
     @given(st.lists(st.sampled_from(CHANGES), min_size=2, max_size=8))
-    def test_so_it_is_after_many_and_when_they_are_undone(self, history):
+    def test_after_many_changes_and_their_undoing_feeds_are_as_with_an_empty_cache(self, history):
         feeds = [the_feed()]
         for each in history:
             change, fields = each.values
             feeds.append(change(feeds[-1], **fields))
-        forget()
+        ical.vevent_cache.clear()
         there_and_back = [(feed, rendered(feed)) for feed in feeds + feeds[::-1]]
         for feed, was in there_and_back[: len(feeds)]:
-            forget()
+            ical.vevent_cache.clear()
             assert rendered(feed) == was
         assert [was for _, was in there_and_back] == [was for _, was in there_and_back[::-1]]
 
-    def test_those_changes_can_be_seen(self):
+    def test_each_change_shows_in_a_feed(self):
         shown = {
             f"{of.__name__}.{field}"
             for of, fields, change in KINDS
@@ -299,132 +311,44 @@ class TestNothingIsToldThatIsOutOfDate:
             for value, feed in product(values, PASTS.values())
             if in_formats(change(feed, **{field: value})) != in_formats(feed)
         }
-        nested = {"Edition.event", "Feed.editions", "Feed.options"}
+        nested = {"Edition.event", "Feed.timetables", "Feed.options"}
         every = {f"{of.__name__}.{field}" for of, fields, _ in KINDS for field in fields}
         assert every - shown == SILENT | nested
 
 
-class TestARefresh:
-    @pytest.mark.parametrize("extension", FORMATS)
-    def test_of_a_run_that_changed_makes_that_run_anew_and_no_other(self, extension, monkeypatch):
-        forget()
-        runs = [a_run(id=f"r{number}", start_time=time(8)) for number in range(20)]
-        first = publish(None, an_event(*runs))
-        for each in {"ics", extension}:
-            FORMATS[each].render(a_feed_of(first, each))
-        told = told_of(monkeypatch)
-        runs[7] = structs.replace(runs[7], sold_out=True)
-        second = publish(first, an_event(*(structs.replace(run) for run in runs)))
-        FORMATS[extension].render(a_feed_of(second, extension))
-        assert set(told) - {"harbor"} == {"r7"}  # that is for when it has no runs
+def test_a_refresh_renders_the_run_that_changed_and_no_other():
+    ical.vevent_cache.clear()
+    runs = [a_run(id=f"r{number}", start_time=time(8)) for number in range(20)]
+    first = publish(None, an_event(*runs))
+    ical.render(a_feed_of(first))
+    before = set(ical.vevent_cache)
+    runs[7] = structs.replace(runs[7], sold_out=True)
 
-    @pytest.mark.parametrize("extension", FORMATS)
-    def test_what_is_shown_of_an_event_makes_no_run_anew(self, extension, monkeypatch):
-        forget()
-        whole = the_feed()
-        FORMATS[extension].render(whole)
-        told = told_of(monkeypatch)
-        FORMATS[extension].render(with_options(whole, run=("r5k",), download=True))
-        FORMATS[extension].render(with_options(whole, distance=("10K",)))
-        assert told == []
+    second = publish(first, an_event(*(structs.replace(run) for run in runs)))
+    ical.render(a_feed_of(second))
+
+    # One VEVENT was rendered to compare its content, the other one with the new revision.
+    added: list[Any] = [key for key in ical.vevent_cache if key not in before]
+    assert {entry.run.id for entry, *_ in added} - {"harbor"} == {"r7"}
 
 
-def told_of(monkeypatch):
-    """The ids of those that a text is made of from now on."""
-    told, facts = [], wording.list_facts
+def test_a_filter_renders_no_run_again():
+    ical.vevent_cache.clear()
+    whole = the_feed()
+    ical.render(whole)
+    before = set(ical.vevent_cache)
 
-    def noted(entry):
-        told.append(entry.run.id)
-        return facts(entry)
+    ical.render(with_options(whole, run=("r5k",), download=True))
+    ical.render(with_options(whole, distance=("10K",)))
 
-    monkeypatch.setattr(wording, "list_facts", noted)
-    return told
+    assert set(ical.vevent_cache) == before
 
 
-class TestMemo:
-    def test_what_was_made_once_is_not_made_again(self):
-        made = []
+def test_the_cache_is_bounded_in_bytes():
+    ical.vevent_cache.clear()
+    text = "Bring water. " * 20_000
+    for number in range(40):
+        ical.render(a_feed(an_event(a_run(id=f"r{number}"), description=text)))
 
-        @Memo().remembers(weigh=len)
-        def double(text: str) -> str:
-            made.append(text)
-            return 2 * text
-
-        assert [double("a"), double("b"), double("a"), double("a")] == ["aa", "bb", "aa", "aa"]
-        assert made == ["a", "b"]
-
-    def test_functions_with_the_same_arguments_are_told_apart(self):
-        both = Memo()
-        lower, upper = both.remembers(weigh=len)(str.lower), both.remembers(weigh=len)(str.upper)
-        assert [lower("aB"), upper("aB"), lower("aB"), upper("aB")] == ["ab", "AB"] * 2
-
-    def test_nothing_is_a_value_too(self):
-        made = []
-
-        @Memo().remembers(weigh=len)
-        def nothing(text: str) -> str:
-            made.append(text)
-            return ""
-
-        assert [nothing("a"), nothing("a")] == ["", ""]
-        assert made == ["a"]
-
-    def test_what_is_remembered_has_a_bound_in_bytes(self):
-        made = []
-
-        @Memo(20 * (2 * 1_000 + BESIDES)).remembers(weigh=len)
-        def long(number: int) -> str:
-            made.append(number)
-            return "x" * 1_000
-
-        for number in range(100):
-            long(number)
-        made.clear()
-        for number in reversed(range(100)):
-            long(number)
-        assert 10 <= 100 - len(made) <= 20
-
-    def test_what_is_asked_for_again_and_again_stays(self):
-        made = []
-
-        @Memo(20 * (2 * 1_000 + BESIDES)).remembers(weigh=len)
-        def long(number: int) -> str:
-            made.append(number)
-            return "x" * 1_000
-
-        for number in range(100):
-            long(number)
-            long(0)
-        assert made.count(0) == 1
-
-    def test_what_is_too_long_is_not_kept_and_takes_no_place(self):
-        made = []
-
-        @Memo(100_000).remembers(weigh=len)
-        def long(length: int) -> str:
-            made.append(length)
-            return "x" * length
-
-        for length in (10, 50_000, 50_000, 10):
-            assert len(long(length)) == length
-        assert made == [10, 50_000, 50_000]
-
-    def test_threads_may_share_it(self):
-        @Memo(50 * (2 * 100 + BESIDES)).remembers(weigh=len)
-        def text(number: int) -> str:
-            return f"{number:100}"
-
-        wrong = []
-
-        def ask(step: int) -> None:
-            for each in range(20_000):
-                number = each * step % 97
-                if text(number) != f"{number:100}":
-                    wrong.append(number)
-
-        threads = [threading.Thread(target=ask, args=(step,)) for step in (1, 3, 5, 7)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert wrong == []
+    assert 0 < ical.vevent_cache.currsize <= ical.MAX_CACHE_BYTES
+    assert len(ical.vevent_cache) < 40

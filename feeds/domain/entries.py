@@ -1,0 +1,181 @@
+"""Entries: the runs of an edition, each with its period and its history."""
+
+import datetime as dt
+from collections.abc import Iterable
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct, structs
+
+from feeds.domain.model import NO_REVISION, Change, Edition, Event, Kind, Revision, Run
+from feeds.domain.schedule import Period, compute_period, find_main_runs, to_instant
+from feeds.domain.timezones import find_zone
+
+UNLISTED_SHOWN_FOR = dt.timedelta(days=30)
+"""How long a run, or an event, that is no longer listed is shown as such."""
+
+
+class Entry(Struct, frozen=True):
+    """What becomes a VEVENT and an item: a run in its event, when it takes place, its history.
+
+    An event without runs is an entry itself; ``run`` then has the event's id. ``event`` is without
+    its runs, and ``alone`` says whether the event has this run only: texts of a run depend on its
+    entry alone, so that equal entries have equal VEVENTs.
+    """
+
+    event: Event
+    alone: bool
+    run: Run
+    period: Period
+    zone: ZoneInfo
+    revision: Revision
+    changes: tuple[Change, ...]
+
+    @property
+    def uid(self) -> str:
+        """The same for ever, on every deployment and in every feed (RFC 5545 3.8.4.7)."""
+        return f"{self.run.id}@intervals.run"
+
+    @property
+    def last_move(self) -> Change | None:
+        """The last time that its start or its place changed; it may be rescheduled to the same."""
+        moves = (Kind.MOVED, Kind.RESCHEDULED)
+        return next(
+            (
+                each
+                for each in reversed(self.changes)
+                if each.kind in moves and (each.new_start or each.new_place)
+            ),
+            None,
+        )
+
+    @property
+    def place(self) -> str | None:
+        """Where it is, on one line; without an address the coordinates; none if it is virtual."""
+        event = self.event
+        if self.run.virtual:
+            return None
+        if event.location or not event.point:
+            return event.location
+        latitude, longitude = event.point
+        return f"{latitude:z.5f}, {longitude:z.5f}"
+
+    @property
+    def register(self) -> str | None:
+        """Where to register, unless nobody should come."""
+        return None if self.off else self.run.registration_url or self.event.registration_url
+
+    @property
+    def off(self) -> bool:
+        """Whether nobody should come."""
+        return self.run.cancelled or self.run.withdrawn
+
+
+class Timetable(Struct, frozen=True):
+    """An edition with its entries, built once: those of runs that have left as well."""
+
+    edition: Edition
+    entries: tuple[Entry, ...]
+
+    def list_current(self, as_of: dt.datetime | None) -> tuple[Entry, ...]:
+        """The entries at a time, without the runs that have left by then.
+
+        Once all runs have left, the event itself is the entry, as of an event without runs.
+        """
+        current = tuple(entry for entry in self.entries if not has_left(entry.run, as_of))
+        return current or (_build_event_entry(self.edition, self.entries[0].zone),)
+
+    def with_history(self, edition: Edition) -> "Timetable":
+        """The timetable of the same event with the changes and revisions of another edition."""
+        changes = _group_by_run(edition.changes)
+        return Timetable(
+            edition,
+            tuple(
+                structs.replace(
+                    entry,
+                    revision=edition.revisions.get(entry.run.id, NO_REVISION),
+                    changes=changes.get(entry.run.id, ()),
+                )
+                for entry in self.entries
+            ),
+        )
+
+
+def build_timetable(edition: Edition, home: str) -> Timetable:
+    """The timetable of an edition; ``home`` is the zone of events without a known place."""
+    event = edition.event
+    zone = find_zone(event.point, home)
+    if not event.runs:
+        return Timetable(edition, (_build_event_entry(edition, zone),))
+    bare, main = structs.replace(event, runs=()), find_main_runs(event.runs)
+    changes = _group_by_run(edition.changes)
+    return Timetable(
+        edition,
+        tuple(
+            Entry(
+                event=bare,
+                alone=len(event.runs) == 1,
+                run=run,
+                period=compute_period(run, bare, zone, main=run.id in main),
+                zone=zone,
+                revision=edition.revisions.get(run.id, NO_REVISION),
+                changes=changes.get(run.id, ()),
+            )
+            for run in event.runs
+        ),
+    )
+
+
+def build_event_timetable(timetable: Timetable) -> Timetable:
+    """The timetable of an event as if it had no runs."""
+    edition = timetable.edition
+    edition = structs.replace(edition, event=structs.replace(edition.event, runs=()))
+    return Timetable(edition, (_build_event_entry(edition, timetable.entries[0].zone),))
+
+
+def _build_event_entry(edition: Edition, zone: ZoneInfo) -> Entry:
+    """The entry of an event itself; one that had ended when it went was not withdrawn."""
+    bare = structs.replace(edition.event, runs=())
+    run = structs.replace(bare.as_run, unlisted=edition.gone)
+    period = compute_period(run, bare, zone, main=True, as_run=True)
+    withdrawn = edition.gone is not None and edition.gone < to_instant(period.end, zone)
+    return Entry(
+        event=bare,
+        alone=len(edition.event.runs) == 1,
+        run=structs.replace(run, withdrawn=withdrawn),
+        period=period,
+        zone=zone,
+        revision=edition.revisions.get(run.id, NO_REVISION),
+        changes=_group_by_run(edition.changes).get(run.id, ()),
+    )
+
+
+def _group_by_run(changes: Iterable[Change]) -> dict[str, tuple[Change, ...]]:
+    grouped: dict[str, list[Change]] = {}
+    for change in changes:
+        grouped.setdefault(change.run, []).append(change)
+    return {run: tuple(group) for run, group in grouped.items()}
+
+
+def has_left(run: Run, as_of: dt.datetime | None) -> bool:
+    """Whether a run that is no longer listed has been shown as such for long enough."""
+    return (
+        as_of is not None
+        and run.unlisted is not None
+        and run.unlisted + UNLISTED_SHOWN_FOR <= as_of
+    )
+
+
+def find_ended(entries: Iterable[Entry], now: dt.datetime) -> frozenset[str]:
+    """The ids of the entries that have ended."""
+    return frozenset(
+        entry.run.id for entry in entries if to_instant(entry.period.end, entry.zone) <= now
+    )
+
+
+def compute_span(entries: Iterable[Entry]) -> tuple[dt.datetime, dt.datetime]:
+    """The earliest start and the latest end as instants in UTC."""
+    periods = [(entry.period, entry.zone) for entry in entries]
+    return (
+        min(to_instant(period.start, zone) for period, zone in periods),
+        max(to_instant(period.end, zone) for period, zone in periods),
+    )

@@ -1,0 +1,81 @@
+"""How many calls of the upstream each purpose may spend: a token bucket with reserves.
+
+Pure: the time and the rate come in, a quota goes out. ``store.ratelimit`` counts the calls.
+"""
+
+from datetime import datetime, timedelta
+from enum import Enum
+
+from msgspec import Struct
+
+from feeds.domain.freshness import IMMINENT
+
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Bucket(Struct, frozen=True):
+    """A token bucket: the calls that can be made at once, and the time in which one is added."""
+
+    capacity: int
+    interval: timedelta
+
+
+class Quota(Struct, frozen=True):
+    """The calls that a priority may spend: all of ``bucket`` but ``reserve``.
+
+    ``own`` is a second bucket that limits the priority besides. ``window`` is that of the rate: no
+    bucket is emptied further ahead, unless the clock was set back.
+    """
+
+    bucket: Bucket
+    reserve: int
+    own: Bucket | None
+    window: timedelta
+
+
+class Priority(Enum):
+    """What a call is for."""
+
+    URGENT = "a poll of an event that starts within 48 h or is on"
+    ORDINARY = "a poll of another event"
+    UNSEEN = "a poll of an id that was never seen"
+    REFRESHER = "the background refresher"
+
+
+class Rate(Struct, frozen=True):
+    """What the upstream grants: ``limit`` calls in any ``window``, ``burst`` of them at once."""
+
+    limit: int
+    window: timedelta
+    burst: int
+
+    def quota_for(self, priority: Priority) -> Quota:
+        """The quota of a priority.
+
+        Urgent polls may spend all calls, ordinary ones leave a quarter of the burst to them, the
+        refresher leaves half of it to polls. Unseen ids get a quarter of the limit, so that
+        guessed ids do not use up the calls for known events.
+        """
+        reserves = {Priority.URGENT: 0, Priority.REFRESHER: self.burst // 2}
+        reserve = reserves.get(priority, self.burst // 4)
+        own = None
+        if priority is Priority.UNSEEN:
+            quarter = max(1, self.limit // 4)
+            own = self._build_bucket(quarter, max(1, quarter // 2))
+        return Quota(self._build_bucket(self.limit, self.burst), reserve, own, self.window)
+
+    def stretch(self, polled: int) -> timedelta:
+        """The least max-age with which half of the limit refreshes so many events."""
+        return self.window * polled * 2 / self.limit
+
+    def _build_bucket(self, limit: int, burst: int) -> Bucket:
+        """A full bucket and the calls added to it within a window are ``limit`` together."""
+        interval = self.window / max(1, limit - burst)
+        return Bucket(burst, interval + MICROSECOND)  # rounded up: never one call too many
+
+
+def choose_priority(span: tuple[datetime, datetime] | None, now: datetime) -> Priority:
+    """The priority of a poll of an event that takes place in ``span``; None if never seen."""
+    if span is None:
+        return Priority.UNSEEN
+    return Priority.URGENT if span[0] - IMMINENT <= now < span[1] else Priority.ORDINARY
