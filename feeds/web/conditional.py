@@ -1,6 +1,6 @@
-"""From a representation and a request to an answer: RFC 9110 and 9111, and nothing else.
+"""Conditional requests: from a representation and a request to a response (RFC 9110, RFC 9111).
 
-Every 200 and every 304 is made here, for the views and for whatever stands in front of them.
+Every 200 and every 304 is made here, for the views and for the cache in front of them.
 """
 
 import gzip
@@ -8,32 +8,34 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from functools import lru_cache
-from math import inf
 from wsgiref.types import WSGIEnvironment
 
 from msgspec import Struct
-from werkzeug.http import http_date, parse_date, parse_etags
+from werkzeug.http import http_date, parse_date
 
 STALE_IF_ERROR = 604_800
-"""Seconds for which a cache may serve what it has while this service is in error (RFC 5861)."""
+"""Seconds for which a cache may serve a stale response while this service fails (RFC 5861)."""
 
 OK = "200 OK"
 NOT_MODIFIED = "304 NOT MODIFIED"
 
-# RFC 9110 5.6.7, newest first. Mail's parser, behind parse_date, takes far more, and overflows.
+# RFC 9110 5.6.7, newest form first. parse_date uses the mail parser, which accepts far more forms
+# and overflows.
 _HTTP_DATE = re.compile(
     r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT"
     r"|[A-Z][a-z]{5,8}, [0-9]{2}-[A-Z][a-z]{2}-[0-9]{2} [0-9:]{8} GMT"
     r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} [0-9]{4}"
 )
 
-
+_ETAG = re.compile(r'(?:^|,)[ \t]*(?:W/)?(?:"([^"]*)"|([^" \t,]+))[ \t]*(?=,|$)', re.IGNORECASE)
 _VARY = ("Vary", "Accept-Encoding")
+
+# What most clients send: parsing each time would take half of the time of a cached answer.
+_COMMON = {"gzip", "gzip, deflate", "gzip, deflate, br", "gzip, deflate, br, zstd"}
 
 
 class Encoded(Struct, frozen=True):
-    """A representation in one coding: its tag, its bytes, and what a 200 says whenever it is."""
+    """A representation in one content coding: its etag, its bytes, the header fields of a 200."""
 
     etag: str
     body: bytes
@@ -47,13 +49,9 @@ class Representation(Struct, frozen=True):
     gzip: Encoded
     last_modified: float
 
-    def another(self, now: float) -> float:
-        """When the clock makes another answer of it: what is to come is not told before it has."""
-        return self.last_modified if self.last_modified > now else inf
-
 
 class WsgiResponse(Struct, frozen=True):
-    """A status line, header fields, and a body, empty for HEAD and 304."""
+    """A status line, header fields, and a body, which is empty for HEAD and 304."""
 
     status: str
     headers: list[tuple[str, str]]
@@ -68,12 +66,12 @@ def build_representation(
     filename: str,
     more: Mapping[str, str] | None = None,
 ) -> Representation:
-    """A representation, compressed once, the same bytes on any day.
+    """A representation of these bytes, compressed once; equal bytes have equal etags.
 
-    ``more`` are header fields besides those that all answers have.
+    ``more`` are header fields besides those of all responses.
     """
     digest = hashlib.sha256(body).hexdigest()
-    every = (
+    common = (
         ("Content-Type", media_type),
         _VARY,
         ("Access-Control-Allow-Origin", "*"),
@@ -84,14 +82,14 @@ def build_representation(
     )
     gzipped = gzip.compress(body, mtime=0)
     return Representation(
-        _coded(body, f'"{digest}"', every),
-        _coded(gzipped, f'"{digest}-gzip"', (*every, ("Content-Encoding", "gzip"))),
+        _encode(body, f'"{digest}"', common),
+        _encode(gzipped, f'"{digest}-gzip"', (*common, ("Content-Encoding", "gzip"))),
         last_modified.timestamp(),
     )
 
 
-def _coded(body: bytes, etag: str, every: tuple[tuple[str, str], ...]) -> Encoded:
-    return Encoded(etag, body, (("ETag", etag), ("Content-Length", str(len(body))), *every))
+def _encode(body: bytes, etag: str, common: tuple[tuple[str, str], ...]) -> Encoded:
+    return Encoded(etag, body, (("ETag", etag), ("Content-Length", str(len(body))), *common))
 
 
 def make_response(
@@ -102,28 +100,31 @@ def make_response(
     max_age: int,
     download: bool = False,
 ) -> WsgiResponse:
-    """The answer to a request (named as in PEP 3333) that is GET or HEAD; ``now`` is POSIX time."""
+    """The response to a GET or HEAD request, a WSGI environment (PEP 3333).
+
+    ``now`` is POSIX time; ``max_age`` is in seconds; ``download`` asks browsers to save the body.
+    """
     codings = request.get("HTTP_ACCEPT_ENCODING")
-    coded = representation.gzip if codings and accepts_gzip(codings) else representation.identity
-    # RFC 9110 8.8.2.1: none in the future, as after a clock that jumped back.
+    encoded = representation.gzip if codings and accepts_gzip(codings) else representation.identity
+    # RFC 9110 8.8.2.1: no Last-Modified in the future, as after the clock was set back.
     last_modified = representation.last_modified if representation.last_modified <= now else None
-    fresh = ("Cache-Control", f"max-age={max_age}, stale-if-error={STALE_IF_ERROR}")
-    if _not_modified(request, coded.etag, last_modified):
-        # RFC 9110 15.4.5: no other metadata than that; Last-Modified only without an ETag.
-        return WsgiResponse(NOT_MODIFIED, [("ETag", coded.etag), fresh, _VARY], b"")
-    headers = [fresh, *coded.headers]
+    cache_control = ("Cache-Control", f"max-age={max_age}, stale-if-error={STALE_IF_ERROR}")
+    if _is_not_modified(request, encoded.etag, last_modified):
+        # RFC 9110 15.4.5: no other metadata; Last-Modified only without an ETag.
+        return WsgiResponse(NOT_MODIFIED, [("ETag", encoded.etag), cache_control, _VARY], b"")
+    headers = [cache_control, *encoded.headers]
     if last_modified is None:
         headers = [each for each in headers if each[0] != "Last-Modified"]
     if download:
         headers = [(name, value.replace("inline;", "attachment;")) for name, value in headers]
-    return WsgiResponse(OK, headers, b"" if request["REQUEST_METHOD"] == "HEAD" else coded.body)
+    return WsgiResponse(OK, headers, b"" if request["REQUEST_METHOD"] == "HEAD" else encoded.body)
 
 
-def _not_modified(request: WSGIEnvironment, etag: str, last_modified: float | None) -> bool:
-    """RFC 9110 13.2.2: If-Modified-Since counts only without If-None-Match."""
+def _is_not_modified(request: WSGIEnvironment, etag: str, last_modified: float | None) -> bool:
+    """Whether the client has these bytes; If-None-Match comes first (RFC 9110 13.2.2)."""
     tags = request.get("HTTP_IF_NONE_MATCH")
     if tags is not None:
-        return tags == etag or parse_etags(tags).contains_weak(etag[1:-1])
+        return tags == etag or _lists(tags, etag[1:-1])
     date = request.get("HTTP_IF_MODIFIED_SINCE")
     if date is None or last_modified is None or not _HTTP_DATE.fullmatch(date):
         return False
@@ -131,9 +132,18 @@ def _not_modified(request: WSGIEnvironment, etag: str, last_modified: float | No
     return since is not None and last_modified <= since.timestamp()
 
 
-@lru_cache(1024)  # of so many programs that poll
+def _lists(tags: str, opaque: str) -> bool:
+    """Whether If-None-Match lists an opaque tag, weak or strong, or is ``*`` (RFC 9110 13.1.2).
+
+    A tag without quotes counts as well: some proxies take the quotes off.
+    """
+    return tags == "*" or any(opaque in (quoted, bare) for quoted, bare in _ETAG.findall(tags))
+
+
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether gzip is at least as welcome as no coding (RFC 9110 12.5.3)."""
+    """Whether the client prefers gzip, or has no preference (RFC 9110 12.5.3)."""
+    if accept_encoding in _COMMON:
+        return True
     weights: dict[str, float] = {}
     for part in accept_encoding.lower().split(","):
         coding, *parameters = (each.strip() for each in part.split(";"))
