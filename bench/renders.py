@@ -22,8 +22,8 @@ from bench.tables import show, spread
 from feeds.domain.entries import Entry, build_timetable, compute_span
 from feeds.domain.feed import Feed, compute_last_modified, select_entries
 from feeds.domain.model import Edition, Event, Run
-from feeds.domain.timezones import build_vtimezone
 from feeds.formats import FORMATS, ical, items, rss
+from feeds.formats.vtimezone import build_vtimezone
 from feeds.service.revisions import revise
 from feeds.text import wording
 

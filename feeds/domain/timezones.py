@@ -1,43 +1,89 @@
-"""Time zones: the one at a place, wall times in it, and its VTIMEZONE.
+"""Time zones: the zone at a place, wall times in a zone, and a zone's yearly rules.
 
-Pure but for reading the package data of tzdata.
+Pure, except that zoneinfo reads the package data of tzdata.
 """
 
-import struct
 import zoneinfo
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from importlib import resources
-from itertools import product
+from functools import cache, partial
+from itertools import pairwise
+from operator import attrgetter
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import tzfpy
-from icalendar import Timezone, TimezoneDaylight, TimezoneStandard, vRecur
 
-from feeds.domain import posix_tz
-from feeds.domain.posix_tz import Observance
-
-# The system's copy of the zone rules would win over tzdata's. It is older, and another one on
-# every machine; the bytes of a feed must be the same on all.
+# zoneinfo would prefer the system's copy of the zone rules to tzdata's. The system's copy is older
+# and differs from machine to machine; the bytes of a feed must be the same on all machines.
 zoneinfo.reset_tzpath(to=())
 
 ZONE_NAMES = frozenset(zoneinfo.available_timezones() - {"Factory"})
-"""The names a setting or a place may have; ``Factory`` means that nobody has set one."""
+"""The names that a setting or a place may have; ``Factory`` means that no zone was configured."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TZIF_HEADER = 44
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""The instant from which on yearly rules are compared with zoneinfo."""
+
+# The years that the rules of a zone are fitted to. tzdata lists single transitions up to 2087
+# (Morocco, Palestine); after the last one, zoneinfo repeats yearly rules for ever (RFC 9636 3.3).
+# In these 28 years, January 1 falls on each weekday, in common years and in leap years.
+_FITTED = range(2101, 2129)
+
+# The distance of the samples of a zone's offset: one sample must lie between each change and the
+# next. The two nearest changes since 1970 are a week less an hour apart (Recife, October 2000).
+_STEP = timedelta(days=6)
+
+_SECOND = timedelta(seconds=1)
+_LAST = -1
+
+
+class YearlyRule(NamedTuple):
+    """A wall time that recurs every year, such as 02:00 on the second Sunday in March.
+
+    ``week`` counts the ``weekday`` (0: Monday) in the ``month`` and is 1 to 4, or -1 for the last
+    one; ``time`` is the time since midnight.
+    """
+
+    month: int
+    week: int
+    weekday: int
+    time: timedelta
+
+    def onset(self, year: int) -> datetime:
+        """The naive wall time in a year, on the clock that is right until then."""
+        day = datetime(year, self.month, 1)  # noqa: DTZ001  # a wall time has no zone
+        weeks = 4 if self.week == _LAST else self.week - 1
+        day += timedelta((self.weekday - day.weekday()) % 7, weeks=weeks)
+        if day.month != self.month:
+            day -= timedelta(weeks=1)
+        return day + self.time
+
+
+class Observance(NamedTuple):
+    """An offset from UTC and the rule that starts it; ``rule`` is None for a fixed offset."""
+
+    tzname: str
+    offset_from: timedelta
+    offset_to: timedelta
+    rule: YearlyRule | None
+
+    def onset(self, year: int) -> datetime:
+        """The naive wall time at which it starts in a year; 1970-01-01 00:00 without a rule."""
+        return self.rule.onset(year) if self.rule else EPOCH.replace(tzinfo=None)
 
 
 def load_boundaries() -> None:
-    """Unpack the zones' boundaries: 33 MiB and 0.1 s, which else the first look-up costs."""
+    """Unpack the boundaries of all zones (33 MiB, 0.1 s), so that no look-up has to wait."""
     tzfpy.get_tz(0, 0)
 
 
 def find_zone(point: tuple[float, float] | None, home: str) -> ZoneInfo:
-    """The zone at a point (latitude, longitude) in degrees, else the zone named ``home``.
+    """Return the zone at a point (latitude, longitude) in degrees, else the zone named ``home``.
 
-    Home it is without a point, at 0,0 (a form not filled in), off the globe, on the open sea (an
-    ``Etc/`` zone), and where tzdata does not know the zone.
+    The zone is ``home`` without a point, at 0,0 (an empty form), off the globe, on the open sea (an
+    ``Etc/`` zone), and where tzdata does not know the zone (rules 2.1).
     """
     name = ""
     if point and point != (0, 0):
@@ -47,90 +93,105 @@ def find_zone(point: tuple[float, float] | None, home: str) -> ZoneInfo:
 
 
 def localize(wall: datetime, zone: ZoneInfo) -> datetime:
-    """The time in a zone that a naive wall time means (RFC 5545 3.3.5).
+    """Return the aware time that a naive wall time means in a zone (RFC 5545 3.3.5).
 
-    In a gap it is the existing time after it (02:30 becomes 03:30), and so may come after what a
-    later wall time means (03:00 is 03:00). A repeated time means its first pass. The first and the
-    last day of the calendar (years 1 and 9999) raise OverflowError.
+    A time in a gap becomes the existing time after the gap (02:30 becomes 03:30), which may be
+    later than the result for a later wall time (03:00 stays 03:00). A repeated time means its first
+    pass. The first and the last day of the calendar (years 1 and 9999) raise OverflowError.
     """
     return wall.replace(tzinfo=zone, fold=0).astimezone(UTC).astimezone(zone)
 
 
-def build_vtimezone(name: str, first: datetime, last: datetime) -> Timezone | None:
-    """The VTIMEZONE of a zone for times from ``first`` to ``last``, both aware (RFC 5545 3.6.5).
-
-    It is one STANDARD, or STANDARD and DAYLIGHT with yearly rules from 1970 on: the shape that all
-    clients read. None where such rules do not give zoneinfo's offsets; the times are written in UTC
-    then. A calendar year (of UTC) counts as a whole: rules that are right for a Ramadan or a summer
-    only are so by accident.
-
-    The component is the caller's own. An unknown name raises ZoneInfoNotFoundError.
-    """
-    years = range(first.astimezone(UTC).year, last.astimezone(UTC).year + 1)
-    observances, irregular = _yearly(name)
-    if not observances or years.start < _EPOCH.year or not irregular.isdisjoint(years):
-        return None
-    component = Timezone()
-    component.add("TZID", name)
-    for observance in observances:
-        component.add_component(_component(observance))
-    return component
-
-
-def _component(observance: Observance) -> TimezoneStandard | TimezoneDaylight:
-    """STANDARD or DAYLIGHT, its properties in the order in which icalendar sorts them."""
-    summer = observance.offset_to > observance.offset_from
-    component = TimezoneDaylight() if summer else TimezoneStandard()
-    component.add("DTSTART", _onset(observance, _EPOCH.year))
-    if rule := observance.rule:
-        component.add("RRULE", vRecur(FREQ="YEARLY", BYMONTH=rule.month, BYDAY=rule.byday))
-    component.add("TZNAME", observance.tzname)
-    component.add("TZOFFSETFROM", observance.offset_from)
-    component.add("TZOFFSETTO", observance.offset_to)
-    return component
-
-
-def _onset(observance: Observance, year: int) -> datetime:
-    """When an observance begins in a year, as wall time before; the epoch if it always was."""
-    return observance.rule.onset(year) if observance.rule else _EPOCH.replace(tzinfo=None)
-
-
 @cache
-def _yearly(name: str) -> tuple[tuple[Observance, ...] | None, frozenset[int]]:
-    """The yearly rules of a zone, and the years since 1970 (of UTC) in which they were not right.
+def find_yearly_rules(name: str) -> tuple[tuple[Observance, ...] | None, frozenset[int]]:
+    """Return the observances of a zone, and the years from 1970 on in which they are wrong.
 
-    Past the last transition in the zone's file the rules are what zoneinfo goes by; until then both
-    are compared wherever one of them changes the offset, and at every new year.
+    The observances are those that zoneinfo repeats for ever: a single fixed offset, or standard
+    time and daylight time in this order. Daylight time has the larger offset, also in Dublin, where
+    tzdata calls winter the exception. They are None if a change does not recur on the nth or the
+    last weekday of a month.
+
+    A calendar year (of UTC) counts as a whole: rules that agree with zoneinfo only for a Ramadan or
+    a summer agree by accident. An unknown name raises ZoneInfoNotFoundError.
     """
     zone = ZoneInfo(name)
-    transitions, footer = _tzif(name)
-    observances = posix_tz.observances(footer)
+    observances = _fit_observances(zone)
     if observances is None:
         return None, frozenset()
-    years = range(_EPOCH.year, max(transitions, default=_EPOCH).year + 1)
-    onsets = {}
-    for observance, year in product(observances, years):
-        wall = _onset(observance, year)
-        onsets[(wall - observance.offset_from).replace(tzinfo=UTC)] = observance.offset_to
-    irregular = set()
-    offset = None
-    for instant in sorted({*onsets, *transitions, *(_EPOCH.replace(year=year) for year in years)}):
-        offset = onsets.get(instant, offset)
-        if instant.astimezone(zone).utcoffset() != offset:
-            irregular.add(instant.year)
-    return observances, frozenset(irregular)
+    return observances, frozenset(_find_irregular_years(zone, observances))
 
 
-def _tzif(name: str) -> tuple[list[datetime], str]:
-    """The transitions since 1970 in a zone's TZif file, and the POSIX TZ string it ends with.
+def _fit_observances(zone: ZoneInfo) -> tuple[Observance, ...] | None:
+    """Return the observances that a zone has in the fitted years, None without yearly rules."""
+    start, end = (EPOCH.replace(year=year) for year in (_FITTED.start, _FITTED.stop))
+    walls = defaultdict(list)
+    for instant in _find_transitions(zone, start, end):
+        before, after = _find_offset(zone, instant - _SECOND), _find_offset(zone, instant)
+        change = _find_tzname(zone, instant), before, after
+        walls[change].append((instant + before).replace(tzinfo=None))
+    if not walls:
+        offset = _find_offset(zone, start)
+        return (Observance(_find_tzname(zone, start), offset, offset, None),)
+    rules = {change: _fit_rule(onsets) for change, onsets in walls.items()}
+    if None in rules.values():
+        return None
+    observances = (Observance(*change, rule) for change, rule in rules.items())
+    return tuple(sorted(observances, key=attrgetter("offset_to")))
 
-    The file has everything twice: with 32 bits first, which is skipped, then with 64
-    (RFC 9636 3.1 and 3.2).
-    """
-    data = resources.files("tzdata.zoneinfo").joinpath(*name.split("/")).read_bytes()
-    isut, isstd, leap, time, kind, char = struct.unpack_from(">6L", data, 20)
-    start = _TZIF_HEADER + isut + isstd + leap * 8 + time * 5 + kind * 6 + char
-    (count,) = struct.unpack_from(">L", data, start + 32)
-    seconds = struct.unpack_from(f">{count}q", data, start + _TZIF_HEADER)
-    transitions = [_EPOCH + timedelta(seconds=second) for second in seconds if second >= 0]
-    return transitions, data.rstrip(b"\n").rpartition(b"\n")[2].decode("ascii")
+
+def _fit_rule(onsets: list[datetime]) -> YearlyRule | None:
+    """Find the rule that recurs at these wall times, and at no other, in the fitted years."""
+    first = onsets[0]
+    time = first - first.replace(hour=0, minute=0, second=0)
+    for week in (1, 2, 3, 4, _LAST):
+        rule = YearlyRule(first.month, week, first.weekday(), time)
+        if onsets == [rule.onset(year) for year in _FITTED]:
+            return rule
+    return None
+
+
+def _find_transitions(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
+    """Find the instants from ``start`` to ``end`` at which a zone's offset changes."""
+    for before, after in pairwise(_sample(start, end)):
+        if _find_offset(zone, before) != _find_offset(zone, after):
+            changed = partial(_differ, zone, before)
+            seconds = bisect_left(range((after - before) // _SECOND), x=True, key=changed)
+            yield before + seconds * _SECOND
+
+
+def _differ(zone: ZoneInfo, instant: datetime, seconds: int) -> bool:
+    """Whether the offset at an instant and the offset some seconds later are different."""
+    return _find_offset(zone, instant) != _find_offset(zone, instant + seconds * _SECOND)
+
+
+def _find_irregular_years(zone: ZoneInfo, observances: tuple[Observance, ...]) -> Iterator[int]:
+    """Find the years before the fitted years in which the observances give another offset."""
+    years = range(EPOCH.year, _FITTED.start)
+    offsets = {
+        (observance.onset(year) - observance.offset_from).replace(tzinfo=UTC): observance.offset_to
+        for observance in observances
+        for year in years
+    }
+    new_years = (EPOCH.replace(year=year) for year in (*years, years.stop))
+    offset = None  # the rules give no offset before their first onset
+    for start, end in pairwise(sorted({*offsets, *new_years})):
+        offset = offsets.get(start, offset)
+        if any(_find_offset(zone, instant) != offset for instant in _sample(start, end)):
+            yield start.year
+
+
+def _sample(start: datetime, end: datetime) -> Iterator[datetime]:
+    """Yield the first and the last second of a time span, and instants in steps between them."""
+    last = end - _SECOND
+    while start < last:
+        yield start
+        start += _STEP
+    yield last
+
+
+def _find_offset(zone: ZoneInfo, instant: datetime) -> timedelta:
+    return instant.astimezone(zone).utcoffset() or timedelta()
+
+
+def _find_tzname(zone: ZoneInfo, instant: datetime) -> str:
+    return f"{instant.astimezone(zone):%Z}"

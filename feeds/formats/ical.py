@@ -23,7 +23,7 @@ from msgspec import structs
 from feeds.domain.entries import Entry, compute_span
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.model import Options
-from feeds.domain.timezones import build_vtimezone
+from feeds.formats.vtimezone import build_vtimezone
 from feeds.text import wording
 
 PRODID = "-//intervals-feeds//intervals-feeds//EN"
