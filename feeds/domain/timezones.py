@@ -82,11 +82,11 @@ def load_boundaries() -> None:
 def find_zone(point: tuple[float, float] | None, home: str) -> ZoneInfo:
     """Return the zone at a point (latitude, longitude) in degrees, else the zone named ``home``.
 
-    The zone is ``home`` without a point, at 0,0 (an empty form), off the globe, on the open sea (an
-    ``Etc/`` zone), and where tzdata does not know the zone (rules 2.1).
+    The zone is ``home`` without a point, off the globe, on the open sea (an ``Etc/`` zone), as at
+    0,0 (an empty form), and where tzdata does not know the zone (rules 2.1).
     """
     name = ""
-    if point and point != (0, 0):
+    if point:
         latitude, longitude = point
         name = tzfpy.get_tz(longitude, latitude)  # "" off the globe and for NaN
     return ZoneInfo(name if name in ZONE_NAMES and not name.startswith("Etc/") else home)

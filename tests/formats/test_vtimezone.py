@@ -196,6 +196,8 @@ def test_the_larger_offset_is_written_as_daylight_after_standard(name, daylight)
         # daylight time was given up between the two days, and in the same year
         ("Asia/Tehran", utc(2022, 6, 1), utc(2023, 6, 1)),
         ("Asia/Amman", utc(2022, 12, 1), utc(2022, 12, 2)),
+        # another offset from 2018 to 2020
+        ("Europe/Volgograd", utc(2016, 1, 1), utc(2023, 1, 1)),
         # a day left out
         ("Pacific/Apia", utc(2011, 12, 28), utc(2012, 1, 2)),
         # before the first onset
@@ -213,6 +215,7 @@ def test_no_vtimezone_is_built_if_a_year_does_not_follow_the_rules(name, first, 
     ("name", "first", "last"),
     [
         ("America/Chicago", 2007, 2030),
+        ("Europe/Volgograd", 2015, 2017),
         ("Asia/Tokyo", 1970, 1970),
         ("Asia/Tokyo", 1971, 2199),
         ("Europe/Dublin", 2037, 2038),
