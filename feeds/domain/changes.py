@@ -12,6 +12,7 @@ from msgspec import structs
 
 from feeds.domain.entries import Entry
 from feeds.domain.model import Change, Kind, Run, State
+from feeds.domain.status import RESCHEDULED, find_status
 
 KINDS_WITHOUT_ITEM = (Kind.OTHER_DISTANCE, Kind.UNTOLD)
 """Kinds that make no item."""
@@ -21,16 +22,6 @@ _INVITING = (Kind.PLACES_AGAIN, Kind.REGISTRATION_REOPENED)
 KEPT_FOR = dt.timedelta(days=365)
 """How long changes are remembered."""
 
-UNLISTED = " unlisted"
-"""A status of ours. With the space, since no word of a document has one around it: one that says
-"unlisted" is a word that is not known, and no reason to tell that a run is gone."""
-_OFF = ("cancelled", "postponed", UNLISTED)
-_BY_STATUS = {
-    "cancelled": Kind.CANCELLED,
-    "postponed": Kind.POSTPONED,
-    "rescheduled": Kind.RESCHEDULED,
-    UNLISTED: Kind.NO_LONGER_LISTED,
-}
 _BY_OVERRIDE = {
     "paused": Kind.REGISTRATION_PAUSED,
     "closed": Kind.REGISTRATION_CLOSED,
@@ -47,7 +38,7 @@ def capture_state(entry: Entry) -> State:
         zone=entry.zone.key,
         place=entry.place,
         spot=entry.event.location is None and entry.place is not None,
-        status=UNLISTED if entry.run.withdrawn else run.status,
+        status=entry.status.stored,
         sold_out=run.sold_out,
         override=run.registration_override,
         distance=run.distance_standard,
@@ -95,7 +86,7 @@ def _invites(change: Change, run: Run) -> bool:
     told = change.now
     return (
         within
-        and told.status not in ("cancelled", UNLISTED)
+        and not find_status(told.status).off
         and not told.sold_out
         and (told.override is None)
     )
@@ -103,12 +94,13 @@ def _invites(change: Change, run: Run) -> bool:
 
 def _kinds(change: Change) -> Iterator[Kind]:
     was, now = change.was, change.now
-    if was.status != now.status:
-        if now.status in _BY_STATUS:
-            yield _BY_STATUS[now.status]
-        elif was.status in _OFF:
+    before, after = find_status(was.status), find_status(now.status)
+    if before != after:
+        if after.change_kind:
+            yield after.change_kind
+        elif not before.confirmed:
             yield Kind.REINSTATED
-    rescheduled = was.status != now.status and now.status == "rescheduled"
+    rescheduled = before != after and after == RESCHEDULED
     if (change.new_start or change.new_place) and not rescheduled:
         yield Kind.MOVED
     if was.sold_out != now.sold_out:

@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from feeds.domain.model import NO_REVISION, Change, Edition, Event, Kind, Revision, Run
 from feeds.domain.schedule import Period, compute_period, find_main_runs, to_instant
+from feeds.domain.status import Status, get_status
 from feeds.domain.timezones import find_zone
 
 UNLISTED_SHOWN_FOR = dt.timedelta(days=30)
@@ -67,7 +68,12 @@ class Entry(Struct, frozen=True):
     @property
     def off(self) -> bool:
         """Whether nobody should come."""
-        return self.run.cancelled or self.run.withdrawn
+        return self.status.off
+
+    @property
+    def status(self) -> Status:
+        """The row of rules 3.1."""
+        return get_status(self.run)
 
 
 class Timetable(Struct, frozen=True):

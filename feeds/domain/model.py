@@ -63,10 +63,6 @@ class Run(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     unlisted: dt.datetime | None = None
     withdrawn: bool = False
 
-    @property
-    def cancelled(self) -> bool:
-        return self.status == "cancelled"
-
 
 class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An event with its runs. ``location`` is one line, ``point`` is (latitude, longitude)."""

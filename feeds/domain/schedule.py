@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from feeds.domain.model import Event, Run
+from feeds.domain.status import get_status
 from feeds.domain.timezones import localize
 
 DAY = dt.timedelta(days=1)
@@ -55,7 +56,7 @@ def to_instant(when: dt.date, zone: ZoneInfo) -> dt.datetime:
 
 def find_main_runs(runs: Iterable[Run]) -> frozenset[str]:
     """The runs that the event's end is about: the longest of the last day that anyone runs."""
-    runs = [run for run in runs if not (run.virtual or run.cancelled or run.withdrawn)]
+    runs = [run for run in runs if not (run.virtual or get_status(run).off)]
     last = max(((run.date, run.distance_meters) for run in runs), default=None)
     return frozenset(run.id for run in runs if (run.date, run.distance_meters) == last)
 

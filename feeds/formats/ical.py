@@ -151,8 +151,7 @@ def _vevent(entry: Entry, page: str, options: Options, clock: dt.tzinfo) -> Even
     component = _bare(entry, entry.uid, wording.build_summary(entry))
     _set_times(component, period.start, period.end, clock)
     component["STATUS"] = _Text(_status(entry, options))
-    takes_place = run.status in ("scheduled", "rescheduled") and not entry.off
-    busy = options.busy and takes_place and not run.virtual
+    busy = options.busy and entry.status.busy and not run.virtual
     component["TRANSP"] = _Text("OPAQUE" if busy else "TRANSPARENT")
     component["DESCRIPTION"] = _Text(wording.build_description(entry, page))
     component["URL"] = vUri(event.website_url or page)
@@ -211,10 +210,8 @@ def _set_times(component: Event, start: dt.date, end: dt.date, clock: dt.tzinfo)
 
 
 def _status(entry: Entry, options: Options) -> str:
-    if entry.off:
-        # Google hides STATUS:CANCELLED, so that its subscribers never learn of it.
-        return "CONFIRMED" if options.cancelled == "keep" else "CANCELLED"
-    return "TENTATIVE" if entry.run.status == "postponed" else "CONFIRMED"
+    # Google hides STATUS:CANCELLED, so that its subscribers never learn of it.
+    return "CONFIRMED" if entry.off and options.cancelled == "keep" else entry.status.vevent
 
 
 def _set_place(component: Event, entry: Entry) -> None:

@@ -17,6 +17,7 @@ from feeds.domain.entries import Entry, Timetable
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.model import Change, Edition, Event, Options, State
 from feeds.domain.options import selects
+from feeds.domain.status import find_status
 from feeds.text import changes as announcements
 from feeds.text import wording
 
@@ -177,8 +178,7 @@ def _turns(entry: Entry) -> Iterator[_Turn]:
         if at is None or (run.unlisted and run.unlisted <= at):
             continue
         then = changes.find_state_at(changes.capture_state(entry), entry.changes, at)
-        off = then.status in ("cancelled", changes.UNLISTED)
-        if not (off or then.sold_out or then.override):
+        if not (find_status(then.status).off or then.sold_out or then.override):
             yield _Turn(kind, at, then)
 
 

@@ -74,7 +74,7 @@ def _run(entry: Entry) -> dict[str, Any]:
         "end": period.end.isoformat(),
         "timezone": entry.zone.key,
         "end_estimated": period.estimated,
-        "status": "unlisted" if run.withdrawn else run.status,
+        "status": entry.status.name,
         "distance": distance if run.id != event.id else None,
         "registration": {name: value for name, value in registration.items() if value},
         "sold_out": run.sold_out,

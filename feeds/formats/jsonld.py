@@ -15,6 +15,7 @@ from feeds.domain.entries import Entry
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.model import Options
 from feeds.domain.schedule import DAY, to_instant
+from feeds.domain.status import RESCHEDULED, SCHEDULED
 from feeds.domain.timezones import localize
 from feeds.text import wording
 
@@ -56,11 +57,11 @@ def _sports_event(id_: str, name: str, entries: Sequence[Entry], page: str) -> d
     zone = entries[0].zone
     start, end = _earliest([entry.period.start for entry in entries], zone), _end(entries)
     statuses = {_status(entry) for entry in entries}
-    status = statuses.pop() if len(statuses) == 1 else "EventScheduled"
+    status = statuses.pop() if len(statuses) == 1 else SCHEDULED.schema_org
     # Google takes a previousStartDate with no other status, and the planned start of what is
     # postponed as its startDate; schema.org would have that one as previousStartDate.
     before = [each for each in map(_previously, entries) if each]
-    told_of_all = status == "EventRescheduled" and len(before) == len(entries)
+    told_of_all = status == RESCHEDULED.schema_org and len(before) == len(entries)
     previous = _earliest(before, zone) if told_of_all else None
     told = {
         "@type": "SportsEvent",
@@ -92,12 +93,9 @@ def _end(entries: Sequence[Entry]) -> dt.date | None:
 
 
 def _status(entry: Entry) -> str:
-    if entry.off:
-        return "EventCancelled"
-    if entry.run.status == "postponed":
-        return "EventPostponed"
-    rescheduled = entry.run.status == "rescheduled" or _previously(entry)
-    return "EventRescheduled" if rescheduled else "EventScheduled"
+    status = entry.status.schema_org
+    moved = status == SCHEDULED.schema_org and _previously(entry)
+    return RESCHEDULED.schema_org if moved else status
 
 
 def _previously(entry: Entry) -> dt.date | None:

@@ -7,21 +7,18 @@ from collections.abc import Iterator, Sequence
 
 from feeds.domain.entries import Entry
 from feeds.domain.model import Change, Kind
+from feeds.domain.status import STATUSES
 from feeds.text.wording import announces_start_time, build_name, format_start, list_facts
 
 _KINDS = {
     Kind.MOVED: "Moved",
-    Kind.CANCELLED: "Cancelled",
-    Kind.POSTPONED: "Postponed",
-    Kind.RESCHEDULED: "Rescheduled",
     Kind.REINSTATED: "Reinstated",
     Kind.SOLD_OUT: "Sold out",
     Kind.PLACES_AGAIN: "Places again",
     Kind.REGISTRATION_PAUSED: "Registration paused",
     Kind.REGISTRATION_CLOSED: "Registration closed",
     Kind.REGISTRATION_REOPENED: "Registration reopened",
-    Kind.NO_LONGER_LISTED: "No longer listed",
-}
+} | {status.change_kind: status.word for status in STATUSES if status.change_kind}
 REGISTRATION_TITLES = {
     "registration-opens": "Registration is open",
     "registration-closes": "Registration has closed",

@@ -10,43 +10,20 @@ from msgspec import Struct
 
 from feeds.domain.entries import Entry
 from feeds.domain.schedule import DAY, to_instant
+from feeds.domain.status import CANCELLED, SCHEDULED, STATUSES, Status
 from feeds.text import wording
-
-_WORDS = {
-    "scheduled": "Scheduled",
-    "cancelled": "Cancelled",
-    "postponed": "Postponed",
-    "rescheduled": "Rescheduled",
-    "unlisted": "No longer listed",
-}
-NOTICED_STATUSES = ("cancelled", "unlisted", "postponed", "rescheduled")
-"""What a page says at its head, the worst first."""
 
 
 class Notice(Struct, frozen=True):
-    """What stands out: one of ``NOTICED``, its word, and of what it is so; of all, without any."""
+    """A status that a page shows at its head, and the labels of its runs; none if all have it."""
 
-    of: str
-    word: str
+    status: Status
     labels: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         """``Cancelled.``, or ``Cancelled: 10K, 5K.``."""
-        return f"{self.word}{': ' if self.labels else ''}{', '.join(self.labels)}."
-
-
-def get_status_class(entry: Entry) -> str:
-    """One of the known ones; an organizer's own word is ``scheduled`` with that word told."""
-    if entry.run.withdrawn:
-        return "unlisted"
-    return entry.run.status if entry.run.status in _WORDS else "scheduled"
-
-
-def get_status_word(entry: Entry) -> str:
-    """``Cancelled``; a word that is not known is the organizer's own."""
-    known = entry.run.withdrawn or entry.run.status in _WORDS
-    return _WORDS[get_status_class(entry)] if known else entry.run.status
+        return f"{self.status.word}{': ' if self.labels else ''}{', '.join(self.labels)}."
 
 
 def get_label(entry: Entry) -> str:
@@ -55,29 +32,28 @@ def get_label(entry: Entry) -> str:
 
 
 def list_notices(entries: Sequence[Entry]) -> Iterator[Notice]:
-    """What is not as planned."""
-    for each in NOTICED_STATUSES:
-        those = [entry for entry in entries if get_status_class(entry) == each]
+    """A notice for each status other than scheduled, the worst first."""
+    for status in STATUSES[: STATUSES.index(SCHEDULED)]:
+        those = [entry for entry in entries if entry.status == status]
         if len(those) == len(entries):
-            yield Notice(each, _WORDS[each])
+            yield Notice(status)
         elif those:
-            others = {get_label(entry) for entry in entries if get_status_class(entry) != each}
+            others = {get_label(entry) for entry in entries if entry.status != status}
             labels = (
                 f"{get_label(entry)} ({wording.format_when(entry.period)})"
                 if get_label(entry) in others
                 else get_label(entry)
                 for entry in those
             )
-            yield Notice(each, _WORDS[each], tuple(dict.fromkeys(labels)))
+            yield Notice(status, tuple(dict.fromkeys(labels)))
 
 
 def build_headline(entries: Sequence[Entry], name: str) -> str:
     """A name for tabs and previews, which see nothing else: ``Cancelled: Harbor Run``."""
-    kinds = {get_status_class(entry) for entry in entries}
-    if all(entry.off for entry in entries) and "cancelled" in kinds:
-        return f"{_WORDS['cancelled']}: {name}"
-    alone = kinds.pop() if len(kinds) == 1 else "scheduled"
-    return name if alone == "scheduled" else f"{_WORDS[alone]}: {name}"
+    statuses = {entry.status for entry in entries}
+    if CANCELLED in statuses and all(status.off for status in statuses):
+        return f"{CANCELLED.summary_prefix}{name}"
+    return f"{statuses.pop().summary_prefix}{name}" if len(statuses) == 1 else name
 
 
 def format_dates(entries: Sequence[Entry]) -> str:

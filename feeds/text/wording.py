@@ -21,16 +21,6 @@ from feeds.domain.schedule import DAY, Period
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-_PREFIXES = {
-    "cancelled": "Cancelled: ",
-    "postponed": "Postponed: ",
-    "rescheduled": "Rescheduled: ",
-}
-_STATUSES = {
-    "cancelled": "Cancelled by the organizer.",
-    "postponed": "Postponed by the organizer.",
-    "rescheduled": "Rescheduled by the organizer.",
-}
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[a-zA-Z][^<>]*>", re.DOTALL)
 """A tag or a comment; one that never ends takes the rest, as in browsers."""
 _TYPES = {"race": "Race", "runClub": "Run club", "timeTrial": "Time trial"}
@@ -57,7 +47,7 @@ def describe_feed(title: str) -> str:
 
 def build_summary(entry: Entry) -> str:
     """``Cancelled: Harbor Run: 10K``."""
-    return _prefix(entry) + build_name(entry)
+    return entry.status.summary_prefix + build_name(entry)
 
 
 def build_name(entry: Entry) -> str:
@@ -66,10 +56,6 @@ def build_name(entry: Entry) -> str:
     if not label or (entry.alone and _holds(event.name, label)):
         return event.name
     return f"{event.name}: {label}"
-
-
-def _prefix(entry: Entry) -> str:
-    return "No longer listed: " if entry.run.withdrawn else _PREFIXES.get(entry.run.status, "")
 
 
 def _holds(name: str, label: str) -> bool:
@@ -113,7 +99,8 @@ def list_categories(entry: Entry) -> tuple[str, ...]:
 def list_facts(entry: Entry) -> Iterator[str]:
     """What there is to know of an entry besides the event's own text, a sentence each."""
     run, period, zone = entry.run, entry.period, entry.zone
-    yield from _status(entry)
+    if entry.status.sentence:
+        yield entry.status.sentence
     yield from _start(entry)
     yield from describe_move(entry)
     if period.estimated:
@@ -129,20 +116,11 @@ def list_facts(entry: Entry) -> Iterator[str]:
         yield "Walking event."
 
 
-def _status(entry: Entry) -> Iterator[str]:
-    if entry.run.withdrawn:
-        yield "No longer listed by the organizer."
-    elif entry.run.status in _STATUSES:
-        yield _STATUSES[entry.run.status]
-    elif entry.run.status != "scheduled":
-        yield f"Status given by the organizer: {entry.run.status}"
-
-
 def _start(entry: Entry) -> Iterator[str]:
     run, period = entry.run, entry.period
     if not period.all_day:
         # Of a race that does not take place, or not then, it is what had been planned.
-        word = "Planned start" if entry.off or run.status == "postponed" else "Start"
+        word = "Start" if entry.status.confirmed else "Planned start"
         yield f"{word}: {format_moment(period.start)} local time ({entry.zone.key})"
         return
     yield f"{'Dates' if period.end - DAY > period.start else 'Date'}: {format_when(period)}"

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, field
 
 from feeds.domain.delisting import run_sort_key
 from feeds.domain.model import DISTANCES, Event, Run
+from feeds.domain.status import STORED_BY_SPELLING
 from feeds.errors import InvalidResponse
 from feeds.upstream import fields as values
 
@@ -201,7 +202,7 @@ def _run(wire: _Run, event: Event) -> Run:
         distance_label=values.clean_line(wire.distance_label) or standard or wire.id,
         date=values.parse_date(wire.date),
         start_time=_optional(values.parse_time, wire.start_time, f"{what}: startTime"),
-        status=_word(wire.event_status, STATUSES, f"{what}: eventStatus") or "scheduled",
+        status=_word(wire.event_status, STORED_BY_SPELLING, f"{what}: eventStatus") or "scheduled",
         registration_url=_optional(
             values.parse_url, wire.registration_url, f"{what}: registrationUrl"
         ),
@@ -222,13 +223,6 @@ def _run(wire: _Run, event: Event) -> Run:
 
 
 TYPES = {"race": "race", "runclub": "runClub", "timetrial": "timeTrial", "other": "other"}
-STATUSES = {
-    "scheduled": "scheduled",
-    "cancelled": "cancelled",
-    "canceled": "cancelled",
-    "postponed": "postponed",
-    "rescheduled": "rescheduled",
-}
 OVERRIDES = {"paused": "paused", "closed": "closed"}
 
 

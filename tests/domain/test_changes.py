@@ -10,7 +10,6 @@ from msgspec import structs
 
 from feeds.domain import changes
 from feeds.domain.changes import (
-    UNLISTED,
     append_changes,
     build_group_guid_value,
     build_guid_value,
@@ -19,6 +18,7 @@ from feeds.domain.changes import (
     group_changes,
 )
 from feeds.domain.model import Change, Kind, State
+from feeds.domain.status import NO_LONGER_LISTED
 from feeds.upstream.schema import decode
 from tests.support.factories import HOME, NOW, a_run, an_edition, an_event, entries_of
 
@@ -27,6 +27,7 @@ EIGHT, HALF_PAST = time(8), time(8, 30)
 CHICAGO, NEW_YORK = (41.88, -87.63), (40.71, -74.01)
 PIER, PARK = "Navy Pier, Chicago", "Grant Park, Chicago"
 GONE = {"unlisted": NOW, "withdrawn": True}
+UNLISTED = NO_LONGER_LISTED.stored
 TIDIED = {"unlisted": NOW, "withdrawn": False}
 EVENT_FIELDS = {"location", "point", "end_time", "end_date", "name", "description", "slug"}
 

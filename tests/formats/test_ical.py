@@ -216,7 +216,7 @@ def by_schedule(feed):
     return {
         entry.run.id: (in_utc(entry.period.start), in_utc(entry.period.end))
         for entry in select_entries(feed)
-        if not (entry.run.cancelled and feed.options.cancelled == "drop")
+        if not (entry.run.status == "cancelled" and feed.options.cancelled == "drop")
     }
 
 

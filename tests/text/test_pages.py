@@ -20,7 +20,9 @@ def of(*runs, **event):
 
 
 def noticed(*runs, **event):
-    return [(each.of, each.text) for each in standing.list_notices(of(*runs, **event))]
+    return [
+        (each.status.css_class, each.text) for each in standing.list_notices(of(*runs, **event))
+    ]
 
 
 class TestNotices:
@@ -68,7 +70,7 @@ class TestNotices:
 
     def test_a_word_that_nobody_knows_is_the_organizers_and_no_alarm(self):
         entry = the_entry(a_run(status="under review"))
-        assert standing.get_status_word(entry) == "under review"
+        assert entry.status.word == "under review"
         assert noticed(entry.run) == []
 
 
