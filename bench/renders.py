@@ -25,7 +25,7 @@ from feeds.domain.model import Edition, Event, Run
 from feeds.formats import FORMATS, ical, items, rss
 from feeds.formats.vtimezone import build_vtimezone
 from feeds.service.revisions import revise
-from feeds.text import wording
+from feeds.text import descriptions, summaries
 
 ROUNDS = 9
 TURNS = 5
@@ -206,14 +206,14 @@ def _properties(entry: Entry, page: str) -> list[Property]:
     place, (latitude, longitude) = entry.place or "", entry.event.point or (0, 0)
     return [
         ("uid", entry.uid, None),
-        ("summary", wording.build_summary(entry), None),
+        ("summary", summaries.build_summary(entry), None),
         ("dtstart", entry.period.start, None),
         ("dtend", entry.period.end, None),
         ("status", "CONFIRMED", None),
         ("transp", "TRANSPARENT", None),
-        ("description", wording.build_description(entry, page), None),
+        ("description", descriptions.build_description(entry, page), None),
         ("url", entry.event.website_url, None),
-        ("categories", list(wording.list_categories(entry)), None),
+        ("categories", list(descriptions.list_categories(entry)), None),
         ("location", place, None),
         ("geo", (latitude, longitude), None),
         (
@@ -236,7 +236,7 @@ def _by_feedgen(feed: Feed) -> Callable[[], bytes]:
         channel = FeedGenerator()
         channel.load_extension("geo", atom=False, rss=True)
         channel.title(feed.title)
-        channel.description(wording.describe_feed(feed.title))
+        channel.description(summaries.describe_feed(feed.title))
         channel.link(href=feed.source, rel="self", type="application/rss+xml")
         channel.link(href=feed.page, rel="alternate")
         channel.language("en")

@@ -112,6 +112,11 @@ def _kinds(change: Change) -> Iterator[Kind]:
         yield Kind.OTHER_DISTANCE
 
 
+def announces_start_time(change: Change) -> bool:
+    """Whether a run that had only a day now has a time on that day."""
+    return "T" not in change.was.start and change.now.start.startswith(f"{change.was.start}T")
+
+
 def build_guid_value(change: Change) -> str:
     """What it changed to, as data: a new start, a new place; empty for kinds that say it all."""
     was, now = change.was, change.now

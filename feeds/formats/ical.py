@@ -24,7 +24,7 @@ from feeds.domain.entries import Entry, compute_span
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.model import Options
 from feeds.formats.vtimezone import build_vtimezone
-from feeds.text import wording
+from feeds.text import descriptions, summaries
 
 PRODID = "-//intervals-feeds//intervals-feeds//EN"
 
@@ -148,14 +148,14 @@ def _calendar(feed: Feed, shown: Sequence[Entry]) -> Calendar:
 
 def _vevent(entry: Entry, page: str, options: Options, clock: dt.tzinfo) -> Event:
     run, event, period = entry.run, entry.event, entry.period
-    component = _bare(entry, entry.uid, wording.build_summary(entry))
+    component = _bare(entry, entry.uid, summaries.build_summary(entry))
     _set_times(component, period.start, period.end, clock)
     component["STATUS"] = _Text(_status(entry, options))
     busy = options.busy and entry.status.busy and not run.virtual
     component["TRANSP"] = _Text("OPAQUE" if busy else "TRANSPARENT")
-    component["DESCRIPTION"] = _Text(wording.build_description(entry, page))
+    component["DESCRIPTION"] = _Text(descriptions.build_description(entry, page))
     component["URL"] = vUri(event.website_url or page)
-    component["CATEGORIES"] = vCategory(list(wording.list_categories(entry)))
+    component["CATEGORIES"] = vCategory(list(descriptions.list_categories(entry)))
     if run.virtual:
         if event.website_url:  # RFC 7986 5.11
             component["CONFERENCE"] = vUri(event.website_url, params={"VALUE": "URI"})
@@ -168,13 +168,13 @@ def _registration_vevent(
     entry: Entry, page: str, word: str, at: dt.datetime, clock: dt.tzinfo
 ) -> Event:
     """Registration opening or closing as a VEVENT of its own, since clients drop VALARM."""
-    summary = f"Registration {word}: {wording.build_name(entry)}"
+    summary = f"Registration {word}: {summaries.build_name(entry)}"
     component = _bare(entry, f"{entry.run.id}/{word}@intervals.run", summary)
     end = at + REGISTRATION_LASTS
     _set_times(component, at.astimezone(entry.zone), end.astimezone(entry.zone), clock)
     component["STATUS"] = _Text("CONFIRMED")
     component["TRANSP"] = _Text("TRANSPARENT")
-    component["DESCRIPTION"] = _Text(wording.build_description(entry, page))
+    component["DESCRIPTION"] = _Text(descriptions.build_description(entry, page))
     component["URL"] = vUri(entry.register or entry.event.website_url or page)
     return component
 

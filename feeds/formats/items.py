@@ -19,7 +19,7 @@ from feeds.domain.model import Change, Edition, Event, Options, State
 from feeds.domain.options import selects
 from feeds.domain.status import find_status
 from feeds.text import changes as announcements
-from feeds.text import wording
+from feeds.text import dates, descriptions, summaries
 
 MAX_CHANGE_ITEMS = 50
 CHANGE_ITEM_KEPT_FOR = dt.timedelta(days=30)
@@ -74,9 +74,9 @@ def find_publication_times(edition: Edition) -> Iterator[dt.datetime]:
 
 def _run_item(entry: Entry, page: str) -> Item:
     """A run as it is now, which is also its announcement."""
-    title = f"{wording.build_summary(entry)}, {wording.format_when(entry.period)}"
-    facts = [*wording.list_facts(entry), entry.place or ""]
-    links = wording.list_links(entry, page)
+    title = f"{summaries.build_summary(entry)}, {dates.format_when(entry.period)}"
+    facts = [*descriptions.list_facts(entry), entry.place or ""]
+    links = descriptions.list_links(entry, page)
     return _item(
         entry.uid,
         title,
@@ -106,7 +106,7 @@ def _change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed) -> l
             _item(
                 _change_guid(edition.event, whole, group),
                 announcements.build_change_title(told, runs),
-                _html(lines, wording.list_links(runs[0], feed.page)),
+                _html(lines, descriptions.list_links(runs[0], feed.page)),
                 told[0].noticed,
                 runs,
             )
@@ -164,7 +164,8 @@ def _registration_items(
                 _guid(event, group, kind, at.strftime("%Y%m%dT%H%M%SZ"), nth),
                 announcements.build_registration_title(kind, runs),
                 _html(
-                    announcements.list_shared_facts(runs), wording.list_links(runs[0], feed.page)
+                    announcements.list_shared_facts(runs),
+                    descriptions.list_links(runs[0], feed.page),
                 ),
                 at,
                 runs,
@@ -195,11 +196,11 @@ def _guid(event: Event, runs: Sequence[str], kind: str, value: str, nth: int) ->
 
 
 def _item(guid: str, title: str, body: str, published: dt.datetime, runs: Sequence[Entry]) -> Item:
-    categories = dict.fromkeys(term for run in runs for term in wording.list_categories(run))
+    categories = dict.fromkeys(term for run in runs for term in descriptions.list_categories(run))
     virtual = all(run.run.virtual for run in runs)
     return Item(
         guid=guid,
-        title=wording.strip_markup(title),
+        title=summaries.strip_markup(title),
         html=body,
         published=published,
         categories=tuple(categories),
@@ -207,7 +208,7 @@ def _item(guid: str, title: str, body: str, published: dt.datetime, runs: Sequen
     )
 
 
-def _html(lines: Iterable[str], links: Iterable[wording.Link], text: str | None = None) -> str:
+def _html(lines: Iterable[str], links: Iterable[descriptions.Link], text: str | None = None) -> str:
     """HTML in which all that came from outside is escaped."""
     told = "<br>".join(html.escape(line) for line in lines if line)
     leads = " · ".join(

@@ -12,7 +12,6 @@ registration         opens and closes (UTC), url, override (paused, closed), eac
 sold_out, virtual, relay, walking, location, point (latitude, longitude)
 """
 
-import datetime as dt
 from typing import Any
 
 from msgspec import json
@@ -20,21 +19,22 @@ from msgspec import json
 from feeds.domain.entries import Entry
 from feeds.domain.feed import Feed, select_entries
 from feeds.formats.items import Item, build_items
-from feeds.text import wording
+from feeds.text import summaries
+from feeds.text.dates import format_utc
 
 VERSION = "https://jsonfeed.org/version/1.1"
 
 
 def render(feed: Feed) -> bytes:
     """The bytes of ``application/feed+json``."""
-    title = wording.strip_markup(feed.title)
+    title = summaries.strip_markup(feed.title)
     runs = {entry.uid: entry for entry in select_entries(feed)}
     document = {
         "version": VERSION,
         "title": title,
         "home_page_url": feed.page,
         "feed_url": feed.source,
-        "description": wording.describe_feed(title),
+        "description": summaries.describe_feed(title),
         "language": "en",
         "items": [_build_item(each, runs.get(each.guid), feed.page) for each in build_items(feed)],
     }
@@ -48,11 +48,14 @@ def _build_item(item: Item, entry: Entry | None, page: str) -> dict[str, Any]:
         "url": page,
         "title": item.title,
         "content_html": item.html,
-        "date_published": _instant(item.published),
+        "date_published": format_utc(item.published),
         "tags": item.categories,
     }
     if entry:
-        told |= {"date_modified": _instant(entry.revision.last_modified), "_intervals": _run(entry)}
+        told |= {
+            "date_modified": format_utc(entry.revision.last_modified),
+            "_intervals": _run(entry),
+        }
     return told
 
 
@@ -64,8 +67,8 @@ def _run(entry: Entry) -> dict[str, Any]:
         "meters": run.distance_meters,
     }
     registration = {
-        "opens": _instant(run.registration_opens) if run.registration_opens else None,
-        "closes": _instant(run.registration_closes) if run.registration_closes else None,
+        "opens": format_utc(run.registration_opens) if run.registration_opens else None,
+        "closes": format_utc(run.registration_closes) if run.registration_closes else None,
         "url": entry.register,
         "override": run.registration_override,
     }
@@ -85,7 +88,3 @@ def _run(entry: Entry) -> dict[str, Any]:
         "point": None if run.virtual else event.point,
     }
     return {name: value for name, value in told.items() if value is not None}
-
-
-def _instant(when: dt.datetime) -> str:
-    return f"{when.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -11,13 +11,15 @@ from zoneinfo import ZoneInfo
 
 from msgspec import json, structs
 
+from feeds.domain.changes import announces_start_time
 from feeds.domain.entries import Entry
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.model import Options
 from feeds.domain.schedule import DAY, to_instant
 from feeds.domain.status import RESCHEDULED, SCHEDULED
 from feeds.domain.timezones import localize
-from feeds.text import wording
+from feeds.text import summaries
+from feeds.text.dates import format_utc
 
 SCHEMA = "https://schema.org"
 
@@ -48,7 +50,7 @@ def build_document(feed: Feed) -> dict[str, Any]:
 
 
 def _run(entry: Entry, page: str) -> dict[str, Any]:
-    told = _sports_event(f"{page}?run={entry.run.id}", wording.build_name(entry), [entry], page)
+    told = _sports_event(f"{page}?run={entry.run.id}", summaries.build_name(entry), [entry], page)
     return told | {"sport": "Walking" if entry.run.walking else "Running"} | _offers(entry)
 
 
@@ -101,7 +103,7 @@ def _status(entry: Entry) -> str:
 def _previously(entry: Entry) -> dt.date | None:
     """The start that was told before the last move, if that moved it."""
     move = entry.last_move
-    if move is None or not move.new_start or wording.announces_start_time(move):
+    if move is None or not move.new_start or announces_start_time(move):
         return None
     start = dt.datetime.fromisoformat(move.was.start)
     return localize(start, ZoneInfo(move.was.zone)) if "T" in move.was.start else start.date()
@@ -138,11 +140,7 @@ def _offers(entry: Entry) -> dict[str, Any]:
         "@type": "Offer",
         "url": entry.register,
         "availability": availability and f"{SCHEMA}/{availability}",
-        "validFrom": run.registration_opens and _instant(run.registration_opens),
-        "validThrough": run.registration_closes and _instant(run.registration_closes),
+        "validFrom": run.registration_opens and format_utc(run.registration_opens),
+        "validThrough": run.registration_closes and format_utc(run.registration_closes),
     }
     return {"offers": {name: value for name, value in offer.items() if value}}
-
-
-def _instant(when: dt.datetime) -> str:
-    return f"{when.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"

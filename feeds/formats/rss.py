@@ -4,7 +4,7 @@ from feedgen.feed import FeedGenerator  # before feedgen.ext, which does not imp
 
 from feeds.domain.feed import Feed, compute_last_modified
 from feeds.formats.items import Item, build_items
-from feeds.text import wording
+from feeds.text import summaries
 
 TTL = 60
 """Minutes that readers may keep the channel."""
@@ -12,11 +12,11 @@ TTL = 60
 
 def render(feed: Feed) -> bytes:
     """The bytes of ``application/rss+xml``."""
-    title = wording.strip_markup(feed.title)
+    title = summaries.strip_markup(feed.title)
     channel = FeedGenerator()
     channel.load_extension("geo", atom=False, rss=True)
     channel.title(title)
-    channel.description(wording.describe_feed(title))
+    channel.description(summaries.describe_feed(title))
     channel.link(href=feed.source, rel="self", type="application/rss+xml")
     channel.link(href=feed.page, rel="alternate")  # last: feedgen's <link> is the last one added
     channel.language("en")

@@ -1,14 +1,17 @@
 """What a channel says of changes: titles and lines of items.
 
-Beside ``wording``, which has the words for what is so now.
+``descriptions`` has the words for the present state.
 """
 
 from collections.abc import Iterator, Sequence
 
+from feeds.domain.changes import announces_start_time
 from feeds.domain.entries import Entry
 from feeds.domain.model import Change, Kind
 from feeds.domain.status import STATUSES
-from feeds.text.wording import announces_start_time, build_name, format_start, list_facts
+from feeds.text.dates import format_start
+from feeds.text.descriptions import list_facts
+from feeds.text.summaries import build_name
 
 _KINDS = {
     Kind.MOVED: "Moved",

@@ -11,7 +11,7 @@ from msgspec import Struct
 from feeds.domain.entries import Entry
 from feeds.domain.schedule import DAY, to_instant
 from feeds.domain.status import CANCELLED, SCHEDULED, STATUSES, Status
-from feeds.text import wording
+from feeds.text import dates
 
 
 class Notice(Struct, frozen=True):
@@ -40,7 +40,7 @@ def list_notices(entries: Sequence[Entry]) -> Iterator[Notice]:
         elif those:
             others = {get_label(entry) for entry in entries if entry.status != status}
             labels = (
-                f"{get_label(entry)} ({wording.format_when(entry.period)})"
+                f"{get_label(entry)} ({dates.format_when(entry.period)})"
                 if get_label(entry) in others
                 else get_label(entry)
                 for entry in those
@@ -60,9 +60,9 @@ def format_dates(entries: Sequence[Entry]) -> str:
     """When all of it takes place: ``Sat 14 Jun 2025``, or the first day and the last."""
     first, last = find_days(entries)
     return (
-        wording.format_day(first)
+        dates.format_day(first)
         if first == last
-        else f"{wording.format_day(first)} to {wording.format_day(last)}"
+        else f"{dates.format_day(first)} to {dates.format_day(last)}"
     )
 
 
@@ -73,7 +73,7 @@ def format_first_start(entries: Sequence[Entry]) -> str:
     if not times or any(_day(each) != find_days(entries)[0] for each in times):
         return format_dates(entries)
     alone = len(times) == 1 and len(times) == len({e.period.start for e in those})
-    return f"{format_dates(entries)}, {'' if alone else 'from '}{wording.format_clock(min(times))}"
+    return f"{format_dates(entries)}, {'' if alone else 'from '}{dates.format_clock(min(times))}"
 
 
 def find_days(entries: Sequence[Entry]) -> tuple[dt.date, dt.date]:
@@ -105,9 +105,9 @@ def describe_registration(entry: Entry, at: dt.datetime | None) -> str:
     if at and closes and closes <= at:
         return "Closed"
     if opens and not (at and opens <= at):
-        return f"Opens {wording.format_moment(opens.astimezone(zone))}"
+        return f"Opens {dates.format_moment(opens.astimezone(zone))}"
     if closes:
-        return f"Open until {wording.format_moment(closes.astimezone(zone))}"
+        return f"Open until {dates.format_moment(closes.astimezone(zone))}"
     return "Open" if opens else ""
 
 
@@ -132,7 +132,7 @@ def has_times(entries: Sequence[Entry]) -> bool:
 def format_instant(at: dt.datetime, entries: Sequence[Entry]) -> str:
     """An instant on the clock of the place, to the minute, with its zone."""
     zone = entries[0].zone
-    return f"{wording.format_moment(at.astimezone(zone).replace(second=0))} ({zone.key})"
+    return f"{dates.format_moment(at.astimezone(zone).replace(second=0))} ({zone.key})"
 
 
 def format_duration(age: dt.timedelta) -> str:

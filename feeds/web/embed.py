@@ -14,8 +14,7 @@ from feeds.domain.freshness import compute_max_age
 from feeds.domain.model import Edition
 from feeds.errors import BadOption, EventNotFound
 from feeds.formats import FORMATS
-from feeds.text import pages as standing
-from feeds.text import wording
+from feeds.text import dates, pages, summaries
 from feeds.web import subscribe as subscribing
 from feeds.web import templates as html
 from feeds.web.cache import Rendering
@@ -82,7 +81,7 @@ def embed(event_id: str) -> Response:
 
     def render(edition: Edition, now: datetime) -> Rendering:
         feed, until = build_page_feed(edition, now)
-        title = wording.strip_markup(edition.event.name)
+        title = summaries.strip_markup(edition.event.name)
         representation = html.render_page(
             "embed.html",
             last_modified=compute_last_modified(feed),
@@ -94,8 +93,8 @@ def embed(event_id: str) -> Response:
             title=title,
             theme=chosen.theme,
             ways={way.key: way for way in subscribing.build_subscribe_links(feed.page, title)},
-            standing=standing,
-            wording=wording,
+            dates=dates,
+            pages=pages,
         )
         return Rendering(representation, until)
 
@@ -109,7 +108,7 @@ def embed_kit(event_id: str) -> Response:
 
     def render(edition: Edition, now: datetime) -> Rendering:
         feed, until = build_page_feed(edition, now)
-        page, title = feed.page, wording.strip_markup(edition.event.name)
+        page, title = feed.page, summaries.strip_markup(edition.event.name)
         query = f"?{chosen.query}" if chosen.query else ""
         representation = html.render_page(
             "embed-kit.html",
@@ -141,7 +140,7 @@ def oembed() -> Response:
     entry, now = get_site().editions.get(event_id), get_site().clock()
     max_age = compute_max_age(entry.expires, now.timestamp())
     feed, _ = build_page_feed(entry.get_edition(), now)
-    title = wording.strip_markup(feed.title)
+    title = summaries.strip_markup(feed.title)
     width, height = min(wide, WIDTH), min(high, _height(len(select_entries(feed))))
     document = {
         "version": "1.0",

@@ -11,7 +11,7 @@ from feeds.domain.feed import compute_last_modified, select_entries
 from feeds.domain.model import Edition, Options
 from feeds.errors import NoSuchRun
 from feeds.formats import FORMATS, items
-from feeds.text import wording
+from feeds.text import summaries
 from feeds.web.cache import Rendering, split_at
 from feeds.web.conditional import build_representation
 from feeds.web.site import get_site
@@ -36,7 +36,7 @@ def _render(
     event, format_ = edition.event, FORMATS[extension]
     site = get_site()
     source = f"{site.page_url(event.id)}.{extension}{'?' if query else ''}{query}"
-    feed = site.build_feed(edition, wording.build_feed_title(event, chosen), source, chosen)
+    feed = site.build_feed(edition, summaries.build_feed_title(event, chosen), source, chosen)
     as_of, until = split_at(format_.find_changing_times(feed), now)
     _, ahead = split_at(items.find_publication_times(edition), now)
     feed = structs.replace(feed, as_of=as_of, now=now)

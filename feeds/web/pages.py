@@ -15,8 +15,7 @@ from feeds.domain.feed import Feed, compute_last_modified, find_removal_times, s
 from feeds.domain.model import Edition, Event
 from feeds.errors import BadOption
 from feeds.formats import FORMATS, jsonld
-from feeds.text import pages as standing
-from feeds.text import wording
+from feeds.text import dates, descriptions, pages, summaries
 from feeds.web import subscribe as subscribing
 from feeds.web import templates as html
 from feeds.web.cache import Rendering, split_at, to_flask
@@ -64,9 +63,9 @@ def _known(event: Event) -> dict[str, object]:
         "id": event.id,
         "name": event.name,
         "page": site.page_url(event.id),
-        "dates": standing.format_dates(known),
+        "dates": pages.format_dates(known),
         "place": event.location,
-        "notices": list(standing.list_notices(known)),
+        "notices": list(pages.list_notices(known)),
     }
 
 
@@ -74,11 +73,11 @@ def _known(event: Event) -> dict[str, object]:
 def event(event_id: str) -> Response:
     """The page of an event."""
     entry = get_site().editions.get(event_id)
-    age = standing.format_duration(entry.max_age)
+    age = pages.format_duration(entry.max_age)
 
     def render(edition: Edition, now: datetime) -> Rendering:
         feed, until = build_page_feed(edition, now)
-        page, title = feed.page, wording.strip_markup(edition.event.name)
+        page, title = feed.page, summaries.strip_markup(edition.event.name)
         alternates = {
             f"{page}.{extension}": format_.media_type.partition(";")[0]
             for extension, format_ in FORMATS.items()
@@ -95,7 +94,7 @@ def event(event_id: str) -> Response:
             entries=select_entries(feed),
             page=page,
             title=title,
-            headline=standing.build_headline(select_entries(feed), title),
+            headline=pages.build_headline(select_entries(feed), title),
             alternates=alternates,
             jsonld=jsonld.render_script(feed),
             ways=subscribing.build_subscribe_links(page, title),
@@ -103,9 +102,11 @@ def event(event_id: str) -> Response:
             edition=edition,
             age=age,
             failed=entry.failed,
-            standing=standing,
             subscribing=subscribing,
-            wording=wording,
+            dates=dates,
+            descriptions=descriptions,
+            pages=pages,
+            summaries=summaries,
         )
         return Rendering(representation, until)
 
@@ -170,6 +171,6 @@ def build_page_feed(edition: Edition, now: datetime) -> tuple[Feed, datetime | N
     """The feed of an event as pages show it, and when the clock changes the page next."""
     site, event = get_site(), edition.event
     feed = site.build_feed(edition, event.name, site.page_url(event.id))
-    turns = standing.find_turns(select_entries(feed))
+    turns = pages.find_turns(select_entries(feed))
     as_of, until = split_at([*find_removal_times(feed), *turns], now)
     return structs.replace(feed, as_of=as_of), until

@@ -23,7 +23,7 @@ from feeds.domain.model import Change, Kind, Options, State
 from feeds.domain.options import selects
 from feeds.formats import FORMATS
 from feeds.formats.items import MAX_CHANGE_ITEMS, build_items, find_turn_times
-from feeds.text import wording
+from feeds.text import summaries
 from tests.service.test_revisions import first, then
 from tests.support.factories import (
     HOME,
@@ -93,7 +93,7 @@ def feed_of(edition, now=None, extension="rss", **options):
     """The feed of an edition as it is at a time: by the last mark that has passed."""
     chosen = Options(**options)
     feed = Feed(
-        title=wording.build_feed_title(edition.event, chosen),
+        title=summaries.build_feed_title(edition.event, chosen),
         page=PAGE,
         source=f"{PAGE}.{extension}",
         timezone=HOME,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from feeds.domain.model import Options
 from feeds.domain.schedule import Period
-from feeds.text import wording
+from feeds.text import dates, descriptions, summaries
 from tests.support.factories import HOME, PAGE, a_run, an_edition, an_event, entries_of, the_entry
 
 SAT, SUN = date(2025, 6, 14), date(2025, 6, 15)
@@ -25,11 +25,11 @@ CLOSES = datetime(2025, 6, 12, 23, 59, 59, tzinfo=UTC)
 
 
 def summary_of(label="10K", name="Harbor Run", **run):
-    return wording.build_summary(the_entry(a_run(distance_label=label, **run), name=name))
+    return summaries.build_summary(the_entry(a_run(distance_label=label, **run), name=name))
 
 
 def facts_of(run=None, **event):
-    return list(wording.list_facts(the_entry(run or a_run(), **event)))
+    return list(descriptions.list_facts(the_entry(run or a_run(), **event)))
 
 
 def itself(**event):
@@ -90,13 +90,15 @@ class TestSummary:
             a_run(id="b", distance_label="5K", status="cancelled"),
             name="Harbor 10K & 5K",
         )
-        assert [wording.build_summary(entry) for entry in entries_of(an_edition(event), HOME)] == [
+        assert [
+            summaries.build_summary(entry) for entry in entries_of(an_edition(event), HOME)
+        ] == [
             "Harbor 10K & 5K: 10K",
             "Cancelled: Harbor 10K & 5K: 5K",
         ]
 
     def test_of_an_event_without_runs_is_its_name(self):
-        assert wording.build_summary(itself()) == "Harbor Run"
+        assert summaries.build_summary(itself()) == "Harbor Run"
 
 
 class TestTitle:
@@ -121,17 +123,19 @@ class TestTitle:
         ids=str,
     )
     def test_names_the_filter(self, options, title):
-        assert wording.build_feed_title(an_event(self.TEN, self.FIVE, self.AGAIN), options) == title
+        assert (
+            summaries.build_feed_title(an_event(self.TEN, self.FIVE, self.AGAIN), options) == title
+        )
 
     def test_names_runs_in_the_order_of_the_event(self):
         event = an_event(self.FIVE, self.TEN)
         assert (
-            wording.build_feed_title(event, Options(run=("a", "b")))
+            summaries.build_feed_title(event, Options(run=("a", "b")))
             == "Harbor Run: 5K, 10K by the sea"
         )
 
     def test_of_an_event_without_runs_is_its_name(self):
-        assert wording.build_feed_title(an_event(), Options()) == "Harbor Run"
+        assert summaries.build_feed_title(an_event(), Options()) == "Harbor Run"
 
 
 class TestDatesAndTimes:
@@ -154,7 +158,7 @@ class TestDatesAndTimes:
         ],
     )
     def test_a_day_has_its_weekday_and_no_leading_zero(self, when, text):
-        assert wording.format_day(when) == text
+        assert dates.format_day(when) == text
 
     @pytest.mark.parametrize(
         ("hour", "minute", "second", "text"),
@@ -170,14 +174,14 @@ class TestDatesAndTimes:
         self, hour, minute, second, text
     ):
         at = datetime(2025, 6, 14, hour, minute, second, tzinfo=CHICAGO)
-        assert wording.format_clock(at) == text
+        assert dates.format_clock(at) == text
 
     def test_a_moment_is_day_and_clock(self):
         at = datetime(2025, 6, 14, 8, tzinfo=CHICAGO)
-        assert wording.format_moment(at) == "Sat 14 Jun 2025, 08:00"
+        assert dates.format_moment(at) == "Sat 14 Jun 2025, 08:00"
 
     def test_a_moment_of_a_day_is_the_day(self):
-        assert wording.format_moment(SAT) == "Sat 14 Jun 2025"
+        assert dates.format_moment(SAT) == "Sat 14 Jun 2025"
 
     @pytest.mark.parametrize(
         ("first", "last", "text"),
@@ -188,13 +192,13 @@ class TestDatesAndTimes:
         ],
     )
     def test_days_are_told_with_the_last_day_included(self, first, last, text):
-        assert wording.format_when(Period(first, last + timedelta(days=1))) == text
+        assert dates.format_when(Period(first, last + timedelta(days=1))) == text
 
     @pytest.mark.parametrize("hours", [1, 27, 72])
     def test_times_are_told_by_their_start_alone(self, hours):
         start = datetime(2025, 6, 14, 8, tzinfo=CHICAGO)
         period = Period(start, start + timedelta(hours=hours))
-        assert wording.format_when(period) == "Sat 14 Jun 2025, 08:00"
+        assert dates.format_when(period) == "Sat 14 Jun 2025, 08:00"
 
     @pytest.mark.parametrize("name", ["C", "de_DE.UTF-8", "fr_FR.UTF-8", "ja_JP.UTF-8"])
     def test_they_are_english_whatever_the_locale_of_the_process(self, name):
@@ -203,8 +207,8 @@ class TestDatesAndTimes:
             with contextlib.suppress(locale.Error):  # not on this machine
                 locale.setlocale(locale.LC_ALL, name)
             entry = the_entry(a_run(date=date(2025, 10, 11), start_time=time(18)))
-            assert wording.format_when(entry.period) == "Sat 11 Oct 2025, 18:00"
-            assert "Start: Sat 11 Oct 2025, 18:00 local time" in wording.build_description(
+            assert dates.format_when(entry.period) == "Sat 11 Oct 2025, 18:00"
+            assert "Start: Sat 11 Oct 2025, 18:00 local time" in descriptions.build_description(
                 entry, PAGE
             )
         finally:
@@ -249,10 +253,10 @@ class TestCategories:
     )
     def test_are_the_standard_distance_and_the_type(self, kind, word):
         run = a_run(distance_standard="Half Marathon", distance_label="21.1")
-        assert wording.list_categories(the_entry(run, type=kind)) == ("Half Marathon", word)
+        assert descriptions.list_categories(the_entry(run, type=kind)) == ("Half Marathon", word)
 
     def test_of_an_event_without_runs_are_its_type(self):
-        assert wording.list_categories(itself()) == ("Race",)
+        assert descriptions.list_categories(itself()) == ("Race",)
 
 
 class TestFacts:
@@ -375,7 +379,7 @@ class TestFacts:
 
     def test_of_an_event_without_runs_are_its_own(self):
         entry = itself(start_time=time(8), end_time=time(11))
-        assert list(wording.list_facts(entry)) == [
+        assert list(descriptions.list_facts(entry)) == [
             "Start: Sat 14 Jun 2025, 08:00 local time (America/Chicago)"
         ]
 
@@ -386,7 +390,7 @@ class TestLinks:
     def links(self, run=None, **event):
         return [
             (link.label, link.url)
-            for link in wording.list_links(the_entry(run or a_run(), **event), PAGE)
+            for link in descriptions.list_links(the_entry(run or a_run(), **event), PAGE)
         ]
 
     def test_always_lead_to_the_page(self):
@@ -420,7 +424,7 @@ class TestLinks:
         assert links == [("Website", self.SITE), ("Event page", PAGE)]
 
     def test_of_an_event_without_runs_are_its_own(self):
-        (register, page) = wording.list_links(itself(registration_url=self.EVENTS), PAGE)
+        (register, page) = descriptions.list_links(itself(registration_url=self.EVENTS), PAGE)
         assert (register.url, page.url) == (self.EVENTS, PAGE)
 
 
@@ -432,7 +436,7 @@ class TestProse:
             website_url="https://club.example/",
             description="Along the shore.\n\nBring <b>gloves</b> & water.",
         )
-        assert wording.build_description(entry, PAGE) == (
+        assert descriptions.build_description(entry, PAGE) == (
             "Start: Sat 14 Jun 2025, 08:00 local time (America/Chicago)\n"
             "Sold out.\n"
             "\n"
@@ -443,7 +447,7 @@ class TestProse:
         )
 
     def test_without_a_text_ends_with_the_links(self):
-        assert wording.build_description(the_entry(a_run()), PAGE) == (
+        assert descriptions.build_description(the_entry(a_run()), PAGE) == (
             f"Date: Sat 14 Jun 2025\nNo start time has been announced.\n\nEvent page: {PAGE}"
         )
 
@@ -453,7 +457,7 @@ class TestPlain:
         "text", ["Harbor Run: 10K", "5 < 10", "I <3 running > walking", "10K & 5K", "a<", "Läufe"]
     )
     def test_leaves_a_text_alone_that_has_no_tags(self, text):
-        assert wording.strip_markup(text) == text
+        assert summaries.strip_markup(text) == text
 
     @pytest.mark.parametrize(
         ("text", "plain"),
@@ -466,7 +470,7 @@ class TestPlain:
         ],
     )
     def test_removes_tags(self, text, plain):
-        assert wording.strip_markup(text) == plain
+        assert summaries.strip_markup(text) == plain
 
     @pytest.mark.parametrize(
         ("text", "plain"),
@@ -478,7 +482,7 @@ class TestPlain:
         ],
     )
     def test_removes_comments(self, text, plain):
-        assert wording.strip_markup(text) == plain
+        assert summaries.strip_markup(text) == plain
 
     @pytest.mark.parametrize(
         ("text", "plain"),
@@ -492,17 +496,17 @@ class TestPlain:
         ],
     )
     def test_decodes_entities(self, text, plain):
-        assert wording.strip_markup(text) == plain
+        assert summaries.strip_markup(text) == plain
 
     @pytest.mark.parametrize(
         "text",
         ["&lt;b&gt;Harbor&lt;/b&gt; Run", "&#60;b>Harbor</b&#x3e; Run", "<b&gt;Harbor&lt;/b> Run"],
     )
     def test_removes_encoded_tags(self, text):
-        assert wording.strip_markup(text) == "Harbor Run"
+        assert summaries.strip_markup(text) == "Harbor Run"
 
     def test_is_one_line_without_space_around_it(self):
-        assert wording.strip_markup(" <p>Harbor</p>\n\n<p> Run\t</p> &#10;") == "Harbor Run"
+        assert summaries.strip_markup(" <p>Harbor</p>\n\n<p> Run\t</p> &#10;") == "Harbor Run"
 
     @pytest.mark.parametrize(
         ("text", "plain"),
@@ -515,7 +519,7 @@ class TestPlain:
         ],
     )
     def test_what_is_left_opens_no_tag(self, text, plain):
-        assert wording.strip_markup(text) == plain
+        assert summaries.strip_markup(text) == plain
 
     @pytest.mark.parametrize(
         ("text", "plain"),
@@ -530,12 +534,12 @@ class TestPlain:
     def test_of_nothing_but_tags_is_the_text_itself_since_a_title_must_not_be_empty(
         self, text, plain
     ):
-        assert wording.strip_markup(text) == plain
+        assert summaries.strip_markup(text) == plain
 
     def test_a_long_hostile_text_takes_no_time(self):
         for piece in ("<!--", "<a", "<a ", "</", "<a<b>", "<!-", "&lt;!--"):
             started = datetime.now(UTC)
-            wording.strip_markup(piece * 50_000)
+            summaries.strip_markup(piece * 50_000)
             assert datetime.now(UTC) - started < timedelta(seconds=2), piece
 
     @given(
@@ -564,12 +568,12 @@ class TestPlain:
     @example("<s<s>cript>")
     @example("<!--<b>-->")
     def test_no_reader_finds_a_tag_or_a_comment_in_it(self, text):
-        assert not re.search("<[a-zA-Z/!?]", wording.strip_markup(text))
+        assert not re.search("<[a-zA-Z/!?]", summaries.strip_markup(text))
 
     @given(st.text(min_size=1))
     def test_nothing_becomes_empty(self, text):
-        assert wording.strip_markup(text)
+        assert summaries.strip_markup(text)
 
     @given(st.text(st.characters(exclude_characters="<&", exclude_categories=["Z", "C"])))
     def test_a_text_comes_back_that_was_escaped(self, text):
-        assert wording.strip_markup(html.escape(text)) == text
+        assert summaries.strip_markup(html.escape(text)) == text

@@ -1,0 +1,109 @@
+"""Descriptions of runs in feeds: facts, links and categories.
+
+Times are on the clock of the place and name its zone. No text depends on the present: a text gives
+the registration window, never "open now" (rules 4.9).
+"""
+
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from feeds.domain.changes import announces_start_time
+from feeds.domain.entries import Entry
+from feeds.domain.model import Run
+from feeds.domain.schedule import DAY
+from feeds.text.dates import format_moment, format_start, format_when
+
+_EVENT_TYPES = {"race": "Race", "runClub": "Run club", "timeTrial": "Time trial"}
+
+
+class Link(Struct, frozen=True):
+    """A URL and the text of a link to it."""
+
+    label: str
+    url: str
+
+
+def build_description(entry: Entry, page: str) -> str:
+    """Plain text: the facts, the links and the event's own text. ``page`` is the page's URL."""
+    lines = [
+        *list_facts(entry),
+        "",
+        *(f"{link.label}: {link.url}" for link in list_links(entry, page)),
+    ]
+    if entry.event.description:
+        lines += ["", entry.event.description]
+    return "\n".join(lines)
+
+
+def list_facts(entry: Entry) -> Iterator[str]:
+    """The facts about an entry, each one a sentence or a line."""
+    run, period, zone = entry.run, entry.period, entry.zone
+    if entry.status.sentence:
+        yield entry.status.sentence
+    yield from _list_start(entry)
+    yield from describe_move(entry)
+    if period.estimated:
+        yield "The finish time is an estimate."
+    yield from _list_registration(run, zone)
+    if run.sold_out:
+        yield "Sold out."
+    if run.virtual:
+        yield "Virtual: take part from anywhere."
+    if run.relay:
+        yield "Relay."
+    if run.walking:
+        yield "Walking event."
+
+
+def _list_start(entry: Entry) -> Iterator[str]:
+    run, period = entry.run, entry.period
+    if not period.all_day:
+        word = "Start" if entry.status.confirmed else "Planned start"
+        yield f"{word}: {format_moment(period.start)} local time ({entry.zone.key})"
+        return
+    yield f"{'Dates' if period.end - DAY > period.start else 'Date'}: {format_when(period)}"
+    if not run.virtual:
+        yield "No start time has been announced."
+    elif run.start_time:
+        yield f"The organizer starts at {run.start_time:%H:%M}."
+
+
+def describe_move(entry: Entry) -> Iterator[str]:
+    """The start and the place that were published before the last move, as far as each changed."""
+    move = entry.last_move
+    if move is None:
+        return
+    if move.new_start and not announces_start_time(move):
+        old_zone = f" ({move.was.zone})" if move.was.zone != move.now.zone else ""
+        yield f"Moved from {format_start(move.was.start)}{old_zone}"
+    if move.new_place and move.was.place:
+        yield f"Moved from {move.was.place}"
+
+
+def _list_registration(run: Run, zone: ZoneInfo) -> Iterator[str]:
+    window = [
+        f"{word} {format_moment(at.astimezone(zone))}"
+        for word, at in (("opens", run.registration_opens), ("closes", run.registration_closes))
+        if at
+    ]
+    if window:
+        yield f"Registration {' and '.join(window)} ({zone.key})"
+    if run.registration_override in ("paused", "closed"):
+        yield f"Registration is {run.registration_override}."
+    elif run.registration_override:
+        yield f"Registration: {run.registration_override}"
+
+
+def list_links(entry: Entry, page: str) -> tuple[Link, ...]:
+    """The links to registration, to the event's own site, and to its page."""
+    website = entry.event.website_url
+    known = (("Register", entry.register), ("Website", website), ("Event page", page))
+    return tuple(Link(label, url) for label, url in known if url)
+
+
+def list_categories(entry: Entry) -> tuple[str, ...]:
+    """The standard distance, if the entry has one, and the type of the event."""
+    distance, type_ = entry.run.distance_standard, _EVENT_TYPES.get(entry.event.type, "Event")
+    return (distance, type_) if distance else (type_,)

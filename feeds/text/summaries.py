@@ -1,0 +1,51 @@
+"""Summaries of runs, titles of feeds, and titles without markup."""
+
+import html
+import re
+
+from feeds.domain.entries import Entry
+from feeds.domain.model import Event, Options
+from feeds.domain.options import selects
+
+_TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[a-zA-Z][^<>]*>", re.DOTALL)
+"""A tag or a comment. A comment without an end reaches to the end of the text, as in browsers."""
+
+
+def build_feed_title(event: Event, options: Options) -> str:
+    """``Harbor Run: 10K, 5K``: the event, and the runs and distances that the options select."""
+    labels = [run.distance_label for run in event.runs if options.run and selects(options, run)]
+    selected = ", ".join(dict.fromkeys([*labels, *options.distance]))
+    return f"{event.name}: {selected}" if selected else event.name
+
+
+def describe_feed(title: str) -> str:
+    """The description of a channel with this title."""
+    return f"{title}: starts, changes and cancellations, as the organizer tells them."
+
+
+def build_summary(entry: Entry) -> str:
+    """``Cancelled: Harbor Run: 10K``."""
+    return entry.status.summary_prefix + build_name(entry)
+
+
+def build_name(entry: Entry) -> str:
+    """``Harbor Run: 10K``, without the label if the event's name already contains it."""
+    event, label = entry.event, entry.run.distance_label
+    if not label or (entry.alone and _contains_words(event.name, label)):
+        return event.name
+    return f"{event.name}: {label}"
+
+
+def _contains_words(name: str, label: str) -> bool:
+    """Whether the label stands in the name as whole words: ``15K`` does not contain ``5K``."""
+    return bool(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", name, re.IGNORECASE))
+
+
+def strip_markup(text: str) -> str:
+    """The text on one line, without tags and entities.
+
+    Readers may take a title for HTML, so what remains opens no tag (``<scr<b>ipt>`` would). A text
+    of nothing but tags is kept, because a title must not be empty.
+    """
+    without = _TAG.sub("", html.unescape(text))
+    return re.sub(r"<(?=[a-zA-Z/!?])", "< ", " ".join(without.split()) or text)
