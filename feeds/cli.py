@@ -171,7 +171,7 @@ def _fetch_all(warmup: Warmup, ids: Sequence[str]) -> None:
 
 def _settings() -> Settings:
     """The settings, checked as far as they can be before anything starts."""
-    for name in config.unknown(os.environ):  # first: it may be why another one is missing
+    for name in config.find_unknown(os.environ):  # first: it may be why another one is missing
         click.echo(f"Warning: {name} is no setting of this service.", err=True)
     try:
         settings = config.read(os.environ)

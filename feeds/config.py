@@ -1,4 +1,4 @@
-"""The settings: read in one place, checked before anything starts, all faults told at once."""
+"""The settings: read in one place; all invalid settings are reported at startup."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -25,9 +25,9 @@ DEFAULTS = {
     "FEEDS_UPSTREAM_RATE": "100/minute;burst=20",
 }
 NAMED = (KEY, KEY_FILE, "FEEDS_TIMEZONE", *DEFAULTS, "FEEDS_MAX_AGE")
-"""Every setting, by its name in the environment."""
+"""The names of all settings in the environment."""
 
-# What no URI holds (RFC 3986 2), and what does not belong into the address of a service.
+# Characters that no URI has (RFC 3986 2), or that do not belong into the address of a service.
 _NOT_IN_ADDRESS = re.compile(r"""[^!-~]|[?#@"<>\\^`{|}]""")
 
 
@@ -38,16 +38,15 @@ _WINDOWS = {
     "day": timedelta(days=1),
 }
 _RATE = re.compile(rf"([0-9]{{1,7}})/({'|'.join(_WINDOWS)})(?:;burst=([0-9]{{1,7}}))?")
-MOST_AT_ONCE = 50
-"""The burst of a rate that tells none, at most."""
-
+MAX_DEFAULT_BURST = 50
+"""The largest burst of a rate that names none."""
 
 RATE = Rate(100, timedelta(minutes=1), 20)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a deployment decides. Secrets stay out of the repr."""
+    """The settings of a deployment. Secrets stay out of the repr."""
 
     api_key: str = field(repr=False)
     timezone: str
@@ -59,9 +58,9 @@ class Settings:
 
 
 def read(environ: Mapping[str, str]) -> Settings:
-    """The settings in an environment; one that is empty counts as not given.
+    """The settings in an environment; an empty one counts as not set.
 
-    Raises ``SettingsError`` with a line for each fault.
+    Raises ``SettingsError`` with a line for each invalid setting.
     """
     given = {name: value.strip() for name, value in environ.items() if value.strip()}
     faults: list[str] = []
@@ -74,25 +73,25 @@ def read(environ: Mapping[str, str]) -> Settings:
             return default
 
     settings = Settings(
-        api_key=checked(KEY, lambda _: _key(given), ""),
-        timezone=checked("FEEDS_TIMEZONE", _timezone, ""),
-        api_url=checked("FEEDS_API_URL", _address, ""),
-        public_url=checked("FEEDS_PUBLIC_URL", _address, ""),
-        database_url=checked("FEEDS_DATABASE_URL", _database, ""),
-        max_age=checked("FEEDS_MAX_AGE", _seconds, None),
-        rate=checked("FEEDS_UPSTREAM_RATE", _rate, RATE),
+        api_key=checked(KEY, lambda _: _read_key(given), ""),
+        timezone=checked("FEEDS_TIMEZONE", _check_timezone, ""),
+        api_url=checked("FEEDS_API_URL", _check_url, ""),
+        public_url=checked("FEEDS_PUBLIC_URL", _check_url, ""),
+        database_url=checked("FEEDS_DATABASE_URL", _check_database_url, ""),
+        max_age=checked("FEEDS_MAX_AGE", _parse_seconds, None),
+        rate=checked("FEEDS_UPSTREAM_RATE", _parse_rate, RATE),
     )
     if faults:
         raise SettingsError(*faults)
     return settings
 
 
-def unknown(environ: Mapping[str, str]) -> list[str]:
-    """Names that look like settings of this service and are none: a slip of the pen, mostly."""
+def find_unknown(environ: Mapping[str, str]) -> list[str]:
+    """Names that start with FEEDS_ and are no setting: mostly spelling mistakes."""
     return sorted(name for name in environ if name.startswith("FEEDS_") and name not in NAMED)
 
 
-def _key(given: Mapping[str, str]) -> str:
+def _read_key(given: Mapping[str, str]) -> str:
     if KEY in given and KEY_FILE in given:
         raise ValueError(f"and {KEY_FILE} are both set; set one of them.")
     key = given.get(KEY, "")
@@ -108,7 +107,7 @@ def _key(given: Mapping[str, str]) -> str:
     return key
 
 
-def _timezone(name: str) -> str:
+def _check_timezone(name: str) -> str:
     if not name:
         raise ValueError("is not set; it is the zone of events without a place, Europe/Paris say.")
     if name not in ZONE_NAMES:
@@ -116,11 +115,11 @@ def _timezone(name: str) -> str:
     return name
 
 
-def _address(url: str) -> str:
+def _check_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # half an IPv6 address, or a port that is none
+    except ValueError:  # half an IPv6 address, or an invalid port
         usable = False
     if not usable or _NOT_IN_ADDRESS.search(url):
         raise ValueError(
@@ -129,14 +128,14 @@ def _address(url: str) -> str:
     return url.rstrip("/")
 
 
-def _database(url: str) -> str:
+def _check_database_url(url: str) -> str:
     try:
         parts = sa.make_url(url)
         usable = parts.drivername == "postgresql+psycopg" and parts.database
     except (sa.exc.ArgumentError, ValueError):
         usable = False
     path = url.removeprefix("sqlite:///")
-    # In memory, or with parameters of the driver, it would be another one in each process.
+    # A database in memory, or with driver parameters, would be another one in each process.
     if not usable and (path in (url, "", ":memory:") or "?" in path):
         raise ValueError(
             "takes sqlite:/// and a path, such as sqlite:///var/feeds.sqlite3, "
@@ -145,10 +144,10 @@ def _database(url: str) -> str:
     return url
 
 
-def _rate(text: str) -> Rate:
+def _parse_rate(text: str) -> Rate:
     found = _RATE.fullmatch(text.replace(" ", ""))
     limit = int(found[1]) if found else 0
-    burst = int(found[3]) if found and found[3] else min(max(limit // 5, 1), MOST_AT_ONCE)
+    burst = int(found[3]) if found and found[3] else min(max(limit // 5, 1), MAX_DEFAULT_BURST)
     if not found or not 1 <= burst <= limit:
         raise ValueError(
             "takes calls for a second, minute, hour or day, and how many of them at once, "
@@ -157,7 +156,7 @@ def _rate(text: str) -> Rate:
     return Rate(limit, _WINDOWS[found[2]], burst)
 
 
-def _seconds(text: str) -> timedelta | None:
+def _parse_seconds(text: str) -> timedelta | None:
     if not text:
         return None
     if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 86400:  # noqa: PLR2004 - a day

@@ -1,7 +1,7 @@
-"""Everything that can go wrong and that somebody is told about: one base, its leaves.
+"""All errors that a subscriber or an operator sees: one base class and its leaves.
 
-A message is one line for the subscriber or the operator: it never holds the key, the upstream's
-own text or a path of the machine.
+A message is one line of plain text. It never holds the key, the upstream's own text, or a path of
+the machine.
 """
 
 from datetime import datetime
@@ -9,7 +9,7 @@ from typing import Self
 
 
 class FeedsError(Exception):
-    """The base of all errors of this package; ``retry_at`` is when it may be over, if known."""
+    """The base of all errors of this package; ``retry_at`` is when to try again, if known."""
 
     message = ""
     retry_at: datetime | None = None
@@ -19,12 +19,12 @@ class FeedsError(Exception):
         self.retry_at = retry_at
 
     def copy(self) -> Self:
-        """The same without a past: a traceback keeps whatever its frames held, for as long."""
+        """The same error without its traceback, which would keep its frames in memory."""
         return type(self)(str(self), retry_at=self.retry_at)
 
 
 class SettingsError(FeedsError):
-    """Settings that cannot be used; ``faults`` has one line for each."""
+    """Invalid settings; ``faults`` has one line for each."""
 
     def __init__(self, *faults: str) -> None:
         super().__init__("\n".join(faults))
@@ -32,21 +32,21 @@ class SettingsError(FeedsError):
 
 
 class DatabaseUnavailable(SettingsError):
-    """The database that is set cannot be used, at least not now."""
+    """The database of FEEDS_DATABASE_URL cannot be used, at least not now."""
 
 
 class BadOption(FeedsError):
-    """An option in a query that is wrong; the message names it and what it takes."""
+    """An invalid option in a query; the message names the option and its valid values."""
 
 
 class NoSuchRun(FeedsError):
-    """The options of a query leave nothing of the event."""
+    """The options of a query select no run of the event."""
 
     message = "There is no such run of this event."
 
 
 class EventGone(FeedsError):
-    """The event has not been listed for so long that its feeds have ended."""
+    """The event has been gone for 30 days, and its feeds have ended."""
 
     message = "This event is no longer listed."
 
@@ -58,17 +58,17 @@ class StorageUnavailable(FeedsError):
 
 
 class StorageCorrupt(StorageUnavailable):
-    """What the database has of an event makes no sense any more."""
+    """The rows of an event cannot be read."""
 
 
 class Overloaded(FeedsError):
-    """So many requests wait for the upstream that this one does not."""
+    """The bulkhead is full: too many requests wait for the upstream."""
 
     message = "Too many requests are waiting for the Intervals API."
 
 
 class UpstreamError(FeedsError):
-    """The partner API gave no usable answer, or is not asked for one now."""
+    """The partner API gave no usable answer, or no call can be made now."""
 
 
 class EventNotFound(UpstreamError):
@@ -90,25 +90,25 @@ class Forbidden(UpstreamError):
 
 
 class RateLimited(UpstreamError):
-    """429: too many requests; ``retry_at`` is when the upstream takes the next, if it said so."""
+    """429: too many requests; ``retry_at`` is the time that the upstream asked for, if any."""
 
     message = "The Intervals API takes no more requests for now."
 
 
 class QuotaExhausted(UpstreamError):
-    """The calls that the upstream grants are spent; ``retry_at`` is when there is one more."""
+    """The rate limit leaves no call for this purpose until ``retry_at``."""
 
     message = "The calls that the Intervals API grants are spent for now."
 
 
 class Rejected(UpstreamError):
-    """400, 409 or 422: the upstream did not take the request as it was."""
+    """400, 409 or 422: the upstream rejected the request."""
 
     message = "The Intervals API did not take the request."
 
 
 class UpstreamUnavailable(UpstreamError):
-    """5xx, refused, reset, no such host, no valid certificate: the upstream is not to be had."""
+    """5xx, connection refused or reset, no such host, or an invalid certificate."""
 
     message = "The Intervals API cannot be reached."
 
@@ -120,7 +120,7 @@ class UpstreamTimeout(UpstreamError):
 
 
 class InvalidResponse(UpstreamError):
-    """An answer that is none: not JSON, not of the documented shape, too large, a redirect."""
+    """Not JSON, not of the documented shape, too large, or a redirect."""
 
     message = "The Intervals API sent an answer that cannot be read."
 
@@ -139,4 +139,4 @@ UPSTREAM_ERRORS = {
         InvalidResponse,
     )
 }
-"""By name, as one is remembered for other processes."""
+"""By name, as the database stores them for other processes."""

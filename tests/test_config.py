@@ -344,7 +344,7 @@ class TestUnknown:
             [*NAMED, "FEEDS_TIMEZON", "FEEDS_", "FEEDS_max_age", "FEED_X", "feeds_x", "PORT"], "x"
         )
 
-        assert config.unknown(environ) == ["FEEDS_", "FEEDS_TIMEZON", "FEEDS_max_age"]
+        assert config.find_unknown(environ) == ["FEEDS_", "FEEDS_TIMEZON", "FEEDS_max_age"]
 
     def test_they_are_no_fault(self):
         assert read(FEEDS_TIMEZON="x") == config.read(REQUIRED)
