@@ -1,4 +1,4 @@
-"""What tells this deployment from others: whatever may reach the bytes of a feed."""
+"""The fingerprint of a deployment: a digest of all that can change the bytes of a feed."""
 
 import hashlib
 from importlib.metadata import version
@@ -10,8 +10,8 @@ _LIBRARIES = ("feedgen", "icalendar", "jinja2", "lxml", "segno", "tzdata", "tzfp
 def compute_fingerprint(templates: Path, *settings: str) -> str:
     """A digest of the code, of the libraries that write bytes, and of settings that reach them.
 
-    The code itself, not its version: a deploy of a mended fault has to reach those who have seen
-    the fault, whether or not somebody thought of a new number.
+    The code itself counts, not its version: a fixed bug has to reach the subscribers who have seen
+    the bug, even if the version stayed the same.
     """
     digest = hashlib.sha256()
     package = Path(__file__).parent.parent
