@@ -14,7 +14,7 @@ from feeds.domain.entries import Entry
 from feeds.domain.model import Change, Kind, Run, State
 from feeds.domain.status import RESCHEDULED, find_status
 
-KINDS_WITHOUT_ITEM = (Kind.OTHER_DISTANCE, Kind.UNTOLD)
+KINDS_WITHOUT_ITEM = (Kind.OTHER_DISTANCE, Kind.SILENT)
 """Kinds that make no item."""
 
 _INVITING = (Kind.PLACES_AGAIN, Kind.REGISTRATION_REOPENED)
@@ -72,7 +72,7 @@ def _changes(was: Entry, now: Entry, noticed: dt.datetime) -> Iterator[Change]:
         noticed=noticed,
     )
     kinds = [
-        Kind.UNTOLD if kind in _INVITING and not _invites(change, now.run) else kind
+        Kind.SILENT if kind in _INVITING and not _invites(change, now.run) else kind
         for kind in _kinds(change)
     ]
     for kind in dict.fromkeys(kinds):
@@ -107,7 +107,7 @@ def _kinds(change: Change) -> Iterator[Kind]:
         yield Kind.SOLD_OUT if now.sold_out else Kind.PLACES_AGAIN
     if was.override != now.override:
         known = was.override in _BY_OVERRIDE or now.override is not None
-        yield _BY_OVERRIDE.get(now.override, Kind.UNTOLD) if known else Kind.UNTOLD
+        yield _BY_OVERRIDE.get(now.override, Kind.SILENT) if known else Kind.SILENT
     if was.distance != now.distance:
         yield Kind.OTHER_DISTANCE
 

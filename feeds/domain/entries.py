@@ -62,12 +62,12 @@ class Entry(Struct, frozen=True):
 
     @property
     def register(self) -> str | None:
-        """Where to register, unless nobody should come."""
+        """Where to register, unless the run is off."""
         return None if self.off else self.run.registration_url or self.event.registration_url
 
     @property
     def off(self) -> bool:
-        """Whether nobody should come."""
+        """Whether the run does not take place, or is no longer listed."""
         return self.status.off
 
     @property

@@ -1,4 +1,4 @@
-"""From a query to options and back to its one canonical form."""
+"""Options of a feed: parsed from a query, and written back in canonical form."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -21,13 +21,13 @@ _ONE = {
 }
 
 MAX_VALUES = 100
-"""How often a repeatable option may stand in one query."""
+"""The most values of a repeatable option in one query."""
 
 
 def parse(query: Iterable[tuple[str, str]], taken: Collection[str]) -> Options:
-    """The options among the pairs of a query that a format has taken; all others are ignored.
+    """The options in the pairs of a query, of those that a format takes; others are ignored.
 
-    Raises ``BadOption``, whose message names the option and what it takes.
+    Raises ``BadOption``, whose message names the option and its valid values.
     """
     found: dict[str, list[str]] = {}
     for name, value in query:
@@ -52,7 +52,7 @@ def parse(query: Iterable[tuple[str, str]], taken: Collection[str]) -> Options:
 
 
 def parse_event_id(text: str) -> str:
-    """The id of an event in what somebody pasted: the id itself, or an address that has it.
+    """The id of an event in pasted text: the id itself, or an address that contains it.
 
     Raises ``BadOption``.
     """
@@ -65,7 +65,7 @@ def parse_event_id(text: str) -> str:
 
 
 def to_query(options: Options) -> str:
-    """The query of a feed's own address: sorted, defaults and the way of delivery left out."""
+    """The canonical query of a feed: sorted, without defaults and ``download``."""
     pairs = [("busy", "1")] if options.busy else []
     if options.cancelled != "mark":
         pairs.append(("cancelled", options.cancelled))
@@ -77,7 +77,7 @@ def to_query(options: Options) -> str:
 
 
 def selects(options: Options, run: Run) -> bool:
-    """Whether a feed with these options has this run."""
+    """Whether a feed with these options shows this run."""
     return (not options.run or run.id in options.run) and (
         not options.distance or run.distance_standard in options.distance
     )

@@ -279,11 +279,11 @@ class TestRegistration:
             ("closed", "paused", Kind.REGISTRATION_PAUSED),
             ("paused", None, Kind.REGISTRATION_REOPENED),
             ("closed", None, Kind.REGISTRATION_REOPENED),
-            ("members only", None, Kind.UNTOLD),
+            ("members only", None, Kind.SILENT),
             ("members only", "closed", Kind.REGISTRATION_CLOSED),
-            (None, "members only", Kind.UNTOLD),
-            ("paused", "members only", Kind.UNTOLD),
-            ("members only", "by mail", Kind.UNTOLD),
+            (None, "members only", Kind.SILENT),
+            ("paused", "members only", Kind.SILENT),
+            ("members only", "by mail", Kind.SILENT),
         ],
     )
     def test_an_override_is_told_when_it_comes_and_when_it_goes(self, was, now, kind):
@@ -315,7 +315,7 @@ class TestRegistration:
     )
     def test_nobody_is_invited_to_what_cannot_be_had(self, fields, lifted):
         (change,) = told(harbor(**fields | lifted), harbor(**fields))
-        assert change.kind == Kind.UNTOLD
+        assert change.kind == Kind.SILENT
 
 
 class TestListing:
@@ -732,7 +732,7 @@ class Reader:
         if kind in (Kind.SOLD_OUT, Kind.PLACES_AGAIN):
             assert was.sold_out == self.sold_out
             self.sold_out = kind == Kind.SOLD_OUT
-        if kind == Kind.UNTOLD:  # one cannot register all the same: no news, but so it is
+        if kind == Kind.SILENT:  # one cannot register all the same: no news, but so it is
             self.sold_out = self.sold_out and now.sold_out
             if now.override not in ("paused", "closed"):
                 self.override = now.override
