@@ -95,7 +95,7 @@ class Revision(Struct, frozen=True, gc=False):
     """The revision of an entry, by which calendars and readers notice its changes.
 
     ``created`` is when the entry was first seen, ``last_modified`` when its content last changed
-    (UTC, whole seconds). ``sequence`` rises when the start, end, place or status change; ``content``
+    (UTC, whole seconds). ``sequence`` rises when start, end, place or status change; ``content``
     and ``schedule`` are the digests of the VEVENT and of these four.
     """
 
