@@ -1,8 +1,8 @@
-"""The partner API on this machine: the same paths, scopes, errors and limits, with sample events.
+"""A local Intervals partner API: the same paths, scopes, errors and limits, with sample events.
 
-It stands in for the real host in the demo, the tests and the benchmarks, and imports nothing else
-of this package. ``create_sandbox()`` is a WSGI application; the key of the samples is
-``sandbox-key``. What it serves can be edited while it runs, see ``feeds.sandbox.editing``.
+The demo, the tests and the benchmarks use the sandbox in place of the real API. Only the demo
+imports other parts of this package. ``create_sandbox()`` is a WSGI application; the key of the
+samples is ``sandbox-key``. Events can be edited while the sandbox runs: ``feeds.sandbox.editing``.
 """
 
 from feeds.sandbox.api import create_sandbox

@@ -1,8 +1,8 @@
-"""The partner API over the sample events: its paths, scopes, errors, pages and limits.
+"""The partner API over the sample events: its paths, scopes, errors, pages and rate limits.
 
-Where its reference is silent the sandbox answers: 422 for a parameter with a wrong value and 400
-for parameters that do not go together; an empty parameter is an absent one; 404 for what belongs to
-another organization; a key's limit is spent by every request that carries it to a known path.
+Where the API's reference is silent, the sandbox answers 422 for a parameter with a wrong value, 400
+for parameters that do not go together, and 404 for what belongs to another organization. An empty
+parameter counts as absent. Each request with a known key to a known path counts for the rate limit.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,14 +13,15 @@ from typing import Any
 from flask import Flask, Response, abort, request
 from werkzeug.exceptions import HTTPException, NotFound
 
-from feeds.sandbox.editing import OWN, Desk
-from feeds.sandbox.keys import ORGANIZATION_ID, PLANS, SANDBOX_KEY, Allowance, Key
-from feeds.sandbox.memory import Calls, Documents
-from feeds.sandbox.pagination import date_range, one_of, page
-from feeds.sandbox.responses import RateLimited, answer, refusal
-from feeds.sandbox.samples import SAMPLES, Library, load
+from feeds.sandbox.calls import CallLog
+from feeds.sandbox.documents import DocumentStore
+from feeds.sandbox.editing import EDITING_PREFIX, EditingApi
+from feeds.sandbox.keys import ORGANIZATION_ID, PLANS, SANDBOX_KEY, Key, RateLimiter
+from feeds.sandbox.pagination import paginate, read_choice, read_date_range
+from feeds.sandbox.responses import RateLimited, render_error, render_json
+from feeds.sandbox.samples import SAMPLES, Samples, load_samples
 
-# The name "Events in a group" is published, its path and scope are not.
+# The reference names "Events in a group", but not its path and scope.
 GROUP_EVENTS = "/groups/<slug>/events"
 GROUP_EVENTS_SCOPES = ("read:groups", "read:events")
 
@@ -38,27 +39,29 @@ def create_sandbox(
     keys: Mapping[str, Key] | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Flask:
-    """The sandbox as a Flask application.
+    """Make the sandbox, a Flask application.
 
-    ``folder`` holds the samples, read once, see ``feeds.sandbox.samples``; ValueError if one is
-    wrong. ``keys`` are by their secret; without them ``sandbox-key`` reads everything of the
-    samples' organization on the enterprise plan. ``clock`` gives the time, aware.
+    ``folder`` has the samples, which are read once (``feeds.sandbox.samples``). ``keys`` are by
+    their secret; the default is ``sandbox-key``, with all scopes of the samples' organization, on
+    the enterprise plan. ``clock`` returns the current time, aware.
+
+    Raises ValueError if a sample is wrong.
     """
-    library = load(folder, clock().astimezone(UTC).date())
-    documents, calls = Documents(library.documents), Calls()
+    samples = load_samples(folder, clock().astimezone(UTC).date())
+    documents, calls = DocumentStore(samples.documents), CallLog()
     if keys is None:
         keys = {SANDBOX_KEY: Key(ORGANIZATION_ID)}
 
     app = Flask(__name__, static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
-    app.register_error_handler(HTTPException, refusal)
-    PartnerApi(library, documents, Gate(keys, clock)).route(app)
-    Desk(documents, calls).route(app)
+    app.register_error_handler(HTTPException, render_error)
+    PartnerApi(samples, documents, KeyCheck(keys, clock)).register(app)
+    EditingApi(documents, calls).register(app)
 
     @app.after_request
-    def record(response: Response) -> Response:
-        if not request.path.startswith(OWN):
+    def log_call(response: Response) -> Response:
+        if not request.path.startswith(EDITING_PREFIX):
             path = request.full_path.removesuffix("?")
             at = clock().astimezone(UTC).isoformat()
             calls.add({"path": path, "status": response.status_code, "at": at})
@@ -67,22 +70,25 @@ def create_sandbox(
     return app
 
 
-class Gate:
-    """Who may pass: a known key with a scope, within its plan."""
+class KeyCheck:
+    """Authorize requests: a known key, within its rate limit, with a scope."""
 
     def __init__(self, keys: Mapping[str, Key], clock: Callable[[], datetime]) -> None:
         self._keys = keys
-        self._allowances = {secret: Allowance(PLANS[key.plan]) for secret, key in keys.items()}
+        self._limiters = {secret: RateLimiter(PLANS[key.plan]) for secret, key in keys.items()}
         self._clock = clock
 
-    def admit(self, *scopes: str) -> Key:
-        """The request's key; 401 without one, 429 past its limit, 403 with none of the scopes."""
+    def authorize(self, *scopes: str) -> Key:
+        """The key of the current request, which has one of the scopes.
+
+        401 without a known key, 429 beyond its rate limit, 403 without a scope.
+        """
         credentials = request.authorization
         secret = (credentials.token or "") if credentials and credentials.type == "bearer" else ""
         key = self._keys.get(secret)
         if key is None:
             abort(401, "The API key is missing or unknown.")
-        retry_at = self._allowances[secret].take(self._clock())
+        retry_at = self._limiters[secret].acquire(self._clock())
         if retry_at is not None:
             raise RateLimited(retry_at)
         if key.scopes.isdisjoint(scopes):
@@ -91,35 +97,35 @@ class Gate:
 
 
 class PartnerApi:
-    """The documented views; each admits its request first."""
+    """The documented views. Each view first authorizes its request."""
 
-    def __init__(self, library: Library, documents: Documents, gate: Gate) -> None:
-        self._library = library
+    def __init__(self, samples: Samples, documents: DocumentStore, keys: KeyCheck) -> None:
+        self._samples = samples
         self._documents = documents
-        self._gate = gate
+        self._keys = keys
 
-    def route(self, app: Flask) -> None:
-        app.get("/events/<event_id>")(self.event)
-        app.get("/events")(self.events)
-        app.get("/organization")(self.organization)
-        app.get("/groups")(self.groups)
-        app.get("/groups/<slug>")(self.group)
-        app.get(GROUP_EVENTS)(self.group_events)
-        app.get("/recurrences")(self.recurrences)
+    def register(self, app: Flask) -> None:
+        app.get("/events/<event_id>")(self.read_event)
+        app.get("/events")(self.list_events)
+        app.get("/organization")(self.read_organization)
+        app.get("/groups")(self.list_groups)
+        app.get("/groups/<slug>")(self.read_group)
+        app.get(GROUP_EVENTS)(self.list_group_events)
+        app.get("/recurrences")(self.list_recurrences)
 
-    def event(self, event_id: str) -> Response:
-        key = self._gate.admit("read:events")
+    def read_event(self, event_id: str) -> Response:
+        key = self._keys.authorize("read:events")
         document = self._documents.get(event_id)
-        if document is None or not _belongs(document["event"], key):
+        if document is None or not _is_visible(document["event"], key):
             abort(404, "No such event.")
-        return answer({"data": document})
+        return render_json({"data": document})
 
-    def events(self) -> Response:
-        key = self._gate.admit("read:events")
-        type_ = one_of(request.args, "type", TYPES)
-        first, last = date_range(request.args)
+    def list_events(self) -> Response:
+        key = self._keys.authorize("read:events")
+        type_ = read_choice(request.args, "type", TYPES)
+        first, last = read_date_range(request.args)
 
-        def keep(event: object) -> bool:
+        def matches(event: object) -> bool:
             if type_ is None and first is None and last is None:
                 return True
             if not isinstance(event, dict):
@@ -128,66 +134,66 @@ class PartnerApi:
             right_type = type_ is None or event.get("type") == type_
             return right_type and (first or date) <= date <= (last or date)
 
-        return answer(page(self._listed(key), request.args, keep))
+        return render_json(paginate(self._visible_events(key), request.args, matches))
 
-    def organization(self) -> Response:
-        key = self._gate.admit("read:series")
+    def read_organization(self) -> Response:
+        key = self._keys.authorize("read:series")
         id_ = key.organization_id
-        known = self._library.organizations.get(id_) or {
+        organization = self._samples.organizations.get(id_) or {
             "_id": id_,
             "name": id_,
             "slug": id_,
             "roles": ["organizer"],
         }
-        return answer({"data": {**known, "plan": key.plan}})
+        return render_json({"data": {**organization, "plan": key.plan}})
 
-    def groups(self) -> Response:
-        key = self._gate.admit("read:groups")
-        groups = {group["_id"]: group for group in self._library.groups if _belongs(group, key)}
-        return answer(page(groups, request.args, lambda _: True))
+    def list_groups(self) -> Response:
+        key = self._keys.authorize("read:groups")
+        groups = {group["_id"]: group for group in self._samples.groups if _is_visible(group, key)}
+        return render_json(paginate(groups, request.args, lambda _: True))
 
-    def group(self, slug: str) -> Response:
-        key = self._gate.admit("read:groups")
-        return answer({"data": self._group(slug, key)})
+    def read_group(self, slug: str) -> Response:
+        key = self._keys.authorize("read:groups")
+        return render_json({"data": self._find_group(slug, key)})
 
-    def group_events(self, slug: str) -> Response:
-        key = self._gate.admit(*GROUP_EVENTS_SCOPES)
-        ids = self._library.group_events[self._group(slug, key)["_id"]]
-        events = {id_: event for id_, event in self._listed(key).items() if id_ in ids}
-        return answer(page(events, request.args, lambda _: True))
+    def list_group_events(self, slug: str) -> Response:
+        key = self._keys.authorize(*GROUP_EVENTS_SCOPES)
+        ids = self._samples.group_events[self._find_group(slug, key)["_id"]]
+        events = {id_: event for id_, event in self._visible_events(key).items() if id_ in ids}
+        return render_json(paginate(events, request.args, lambda _: True))
 
-    def recurrences(self) -> Response:
-        key = self._gate.admit("read:recurrences")
-        status = one_of(request.args, "status", STATUSES)
-        # A recurrence is its event's organization's.
-        mine = self._listed(key)
-        recurrences = {r["_id"]: r for r in self._library.recurrences if r["eventId"] in mine}
-        return answer(
-            page(recurrences, request.args, lambda r: status is None or r["status"] == status)
+    def list_recurrences(self) -> Response:
+        key = self._keys.authorize("read:recurrences")
+        status = read_choice(request.args, "status", STATUSES)
+        # A recurrence belongs to the organization of its event.
+        events = self._visible_events(key)
+        recurrences = {r["_id"]: r for r in self._samples.recurrences if r["eventId"] in events}
+        return render_json(
+            paginate(recurrences, request.args, lambda r: status is None or r["status"] == status)
         )
 
-    def _listed(self, key: Key) -> dict[str, Any]:
-        """The key's events as lists give them: without runs, endDate and endTime."""
+    def _visible_events(self, key: Key) -> dict[str, Any]:
+        """The key's events by id, as in a list: without runs, endDate and endTime."""
         return {
-            id_: _summary(document["event"])
-            for id_, document in self._documents.all().items()
-            if _belongs(document["event"], key)
+            id_: _summarize(document["event"])
+            for id_, document in self._documents.get_all().items()
+            if _is_visible(document["event"], key)
         }
 
-    def _group(self, slug: str, key: Key) -> dict[str, Any]:
-        for group in self._library.groups:
-            if group["slug"] == slug and _belongs(group, key):
+    def _find_group(self, slug: str, key: Key) -> dict[str, Any]:
+        for group in self._samples.groups:
+            if group["slug"] == slug and _is_visible(group, key):
                 return group
         raise NotFound("No such group.")
 
 
-def _belongs(item: object, key: Key) -> bool:
-    """Whether the key may see it; an edited event that names no organization is everybody's."""
-    owner = item.get("organizationId") if isinstance(item, dict) else None
-    return not isinstance(owner, str) or owner == key.organization_id
+def _is_visible(item: object, key: Key) -> bool:
+    """Whether the key can read the item. Every key can read an item without an organization."""
+    organization = item.get("organizationId") if isinstance(item, dict) else None
+    return not isinstance(organization, str) or organization == key.organization_id
 
 
-def _summary(event: object) -> object:
+def _summarize(event: object) -> object:
     if not isinstance(event, dict):
         return event
     return {name: value for name, value in event.items() if name not in {"endDate", "endTime"}}

@@ -1,4 +1,4 @@
-"""Keys of the partner API: whose they are, what they may read, and how often."""
+"""API keys of the partner API: organization, scopes, plan, rate limit."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Plan = Literal["free", "premium", "enterprise"]
 
 @dataclass(frozen=True)
 class Key:
-    """What a key stands for: one organization, the scopes it carries, the plan that limits it."""
+    """An API key: the organization it belongs to, its scopes, and the plan that limits its rate."""
 
     organization_id: str
     scopes: frozenset[str] = SCOPES
@@ -40,28 +40,28 @@ PLANS: Mapping[Plan, Rate] = {
 }
 
 
-class Allowance:
-    """What a key may still spend: a bucket of ``burst``, refilled evenly, and a sliding window.
+class RateLimiter:
+    """The rate limit of one key: a token bucket of ``burst`` tokens, and a sliding window.
 
-    The bucket is kept as the instant at which it is full again (the generic cell rate algorithm,
-    ATM Forum TM 4.0). A refused request costs nothing.
+    The bucket refills evenly. It is stored as the time at which it is full again (the generic cell
+    rate algorithm, ATM Forum TM 4.0). A refused request takes no token.
     """
 
     def __init__(self, rate: Rate) -> None:
         self._rate = rate
         self._interval = rate.window / rate.limit
-        self._full = EPOCH
-        self._taken: deque[datetime] = deque(maxlen=rate.limit)
+        self._full_at = EPOCH
+        self._accepted: deque[datetime] = deque(maxlen=rate.limit)
         self._lock = Lock()
 
-    def take(self, now: datetime) -> datetime | None:
-        """Take one request; or, with none to be had, the instant at which there will be one."""
+    def acquire(self, now: datetime) -> datetime | None:
+        """Take a token and return None; without a token, return the time of the next one."""
         with self._lock:
-            earliest = self._full - self._interval * (self._rate.burst - 1)
-            if len(self._taken) == self._rate.limit:
-                earliest = max(earliest, self._taken[0] + self._rate.window)
+            earliest = self._full_at - self._interval * (self._rate.burst - 1)
+            if len(self._accepted) == self._rate.limit:
+                earliest = max(earliest, self._accepted[0] + self._rate.window)
             if now < earliest:
                 return earliest
-            self._full = max(self._full, now) + self._interval
-            self._taken.append(now)
+            self._full_at = max(self._full_at, now) + self._interval
+            self._accepted.append(now)
             return None

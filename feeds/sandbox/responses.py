@@ -1,4 +1,4 @@
-"""JSON answers: documents as they are, and every failure as ``{"error": {"code", "message"}}``."""
+"""JSON responses of the partner API: values, and errors as ``{"error": {"code", "message"}}``."""
 
 import json
 from datetime import datetime, timedelta
@@ -13,26 +13,26 @@ CODES = {404: "NOT_FOUND", 422: "VALIDATION_ERROR", 429: "RATE_LIMITED"}
 
 
 class RateLimited(TooManyRequests):
-    """429 as the partner API words it: when to retry is in the body and in no header."""
+    """429 of the partner API: the body has the time to retry, no header has it."""
 
     def __init__(self, retry_at: datetime) -> None:
         super().__init__("Too many requests for this key.")
         self.retry_at = retry_at
 
 
-def answer(value: object, status: int = 200) -> Response:
-    """The value as UTF-8 JSON; a lone surrogate, which UTF-8 has no bytes for, as its escape."""
+def render_json(value: object, status: int = 200) -> Response:
+    """The value as UTF-8 JSON. A lone surrogate, which UTF-8 cannot encode, stays escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return Response(text.encode(errors="backslashreplace"), status, mimetype="application/json")
 
 
-def refusal(error: HTTPException) -> Response:
-    """Any HTTP error in the API's shape; 429 adds ``retryAfter``, epoch milliseconds rounded up."""
+def render_error(error: HTTPException) -> Response:
+    """An HTTP error in the API's shape. 429 adds ``retryAfter``, epoch milliseconds rounded up."""
     status = error.code or 500
     code = CODES.get(status) or error.name.upper().replace(" ", "_")
     body: dict[str, Any] = {"code": code, "message": error.description or error.name}
     if isinstance(error, RateLimited):
         body["retryAfter"] = -((EPOCH - error.retry_at) // timedelta(milliseconds=1))
-    response = answer({"error": body}, status)
+    response = render_json({"error": body}, status)
     response.headers.extend((k, v) for k, v in error.get_headers() if k == "Allow")
     return response

@@ -13,8 +13,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from feeds.sandbox import ORGANIZATION_ID, SAMPLES, SANDBOX_KEY, SCOPES, Key, create_sandbox
-from feeds.sandbox.keys import PLANS, Allowance
-from feeds.sandbox.samples import load, resolve
+from feeds.sandbox.date_tokens import resolve_date_tokens
+from feeds.sandbox.keys import PLANS, RateLimiter
+from feeds.sandbox.samples import load_samples
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 DOCUMENTED = {
@@ -490,9 +491,9 @@ class TestRateLimits:
             clock.now += PLANS[plan].window
 
     def test_threads_together_get_no_more_than_the_burst(self, plan):
-        allowance = Allowance(PLANS[plan])
+        limiter = RateLimiter(PLANS[plan])
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: allowance.take(NOW), range(200)))
+            answers = list(pool.map(lambda _: limiter.acquire(NOW), range(200)))
         assert answers.count(None) == PLANS[plan].burst
 
 
@@ -698,11 +699,11 @@ class TestDateTokens:
         ],
     )
     def test_a_token_becomes_a_date(self, today, text, resolved):
-        assert resolve(text, date.fromisoformat(today)) == resolved
+        assert resolve_date_tokens(text, date.fromisoformat(today)) == resolved
 
     @pytest.mark.parametrize("text", ["{}", "{date}", "{1 15}", "{{x}}", "{next", "+1 sat2", "}{"])
     def test_other_braces_are_left_alone(self, text):
-        assert resolve(text, NOW.date()) == text
+        assert resolve_date_tokens(text, NOW.date()) == text
 
     @pytest.mark.parametrize(
         "token",
@@ -724,7 +725,7 @@ class TestDateTokens:
     )
     def test_a_misspelt_token_is_an_error(self, token):
         with pytest.raises(ValueError, match=re.escape(f"not a date token: {token}")):
-            resolve([{"a": [token]}], NOW.date())
+            resolve_date_tokens([{"a": [token]}], NOW.date())
 
     @pytest.mark.parametrize(
         ("first", "last"),
@@ -738,20 +739,20 @@ class TestDateTokens:
     )
     def test_the_samples_stay_put_within_a_month_and_move_with_the_next(self, first, last):
         start, end = date.fromisoformat(first), date.fromisoformat(last)
-        documents = load(SAMPLES, start).documents
+        documents = load_samples(SAMPLES, start).documents
         day = start
         while day <= end:
-            assert load(SAMPLES, day).documents == documents
+            assert load_samples(SAMPLES, day).documents == documents
             day += timedelta(days=5)
-        assert load(SAMPLES, end).documents == documents
-        moved = load(SAMPLES, end + timedelta(days=1)).documents
+        assert load_samples(SAMPLES, end).documents == documents
+        moved = load_samples(SAMPLES, end + timedelta(days=1)).documents
         assert moved["harbor-festival"] != documents["harbor-festival"]
         assert moved["e72tuv901wxy234"] == documents["e72tuv901wxy234"]
 
     def test_every_month_has_samples_that_fit(self):
         for month in range(24):
             today = date(2027 + month // 12, month % 12 + 1, 28)
-            for document in load(SAMPLES, today).documents.values():
+            for document in load_samples(SAMPLES, today).documents.values():
                 assert_sample(document)
 
     def test_the_month_is_the_one_of_utc(self):
@@ -912,7 +913,7 @@ class Recurrence(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 EVENT_FIELDS = {field.encode_name for field in msgspec.structs.fields(Event)}
 RUN_FIELDS = {field.encode_name for field in msgspec.structs.fields(Run)}
-LIBRARY = load(SAMPLES, NOW.date())
+LIBRARY = load_samples(SAMPLES, NOW.date())
 
 
 def sample(id_):
@@ -1016,7 +1017,7 @@ class TestTheSamples:
         assert sample("covered-bridge-half")[1][0]["registrationOverride"] == "paused"
         assert sample("campus-twilight-mile")[1][0]["registrationOverride"] == "closed"
         for today in (date(2026, 1, 1), date(2026, 1, 31), date(2028, 2, 29), date(2026, 12, 31)):
-            documents = load(SAMPLES, today).documents
+            documents = load_samples(SAMPLES, today).documents
             open_now = documents["diamond-head-15k"]["runs"][0]
             assert open_now["registrationOpensAt"] < today.isoformat()
             assert open_now["registrationClosesAt"] > (today + timedelta(days=32)).isoformat()

@@ -1,22 +1,24 @@
-"""What the sandbox keeps in memory, for all of its threads: documents, and the calls it had."""
+"""The events that the sandbox serves, in memory."""
 
-from collections import deque
 from collections.abc import Mapping
 from threading import Lock
 from typing import Any
 
 Document = dict[str, Any]
-"""``{"event": ..., "runs": ...}``; once edited, whatever those two hold."""
+"""``{"event": ..., "runs": ...}``; after an edit, both can be any JSON."""
 
 
-class Documents:
-    """The documents by event id. One is replaced, never changed: a reader may keep it."""
+class DocumentStore:
+    """Documents by event id. Threads can share the store.
+
+    A stored document is replaced and never changed, so a reader can keep a document.
+    """
 
     def __init__(self, documents: Mapping[str, Document]) -> None:
         self._documents = dict(documents)
         self._lock = Lock()
 
-    def all(self) -> dict[str, Document]:
+    def get_all(self) -> dict[str, Document]:
         with self._lock:
             return dict(self._documents)
 
@@ -24,19 +26,19 @@ class Documents:
         return self._documents.get(event_id)
 
     def put(self, event_id: str, document: Document) -> bool:
-        """Store the document; whether there was none before."""
+        """Store the document. Return whether the event is new."""
         with self._lock:
             new = event_id not in self._documents
             self._documents[event_id] = document
             return new
 
     def delete(self, event_id: str) -> bool:
-        """Drop the document; whether there was one."""
+        """Delete the document. Return whether there was one."""
         with self._lock:
             return self._documents.pop(event_id, None) is not None
 
     def merge_run(self, event_id: str, run_id: str, fields: Mapping[str, Any]) -> Any | None:  # noqa: ANN401 - any JSON
-        """Set fields of a run, and answer the run as it is then; None if there is no such run."""
+        """Set fields of a run and return the run; None if there is no such run."""
         with self._lock:
             document = self._documents.get(event_id, {})
             runs = document.get("runs")
@@ -49,27 +51,3 @@ class Documents:
                     self._documents[event_id] = {**document, "runs": runs}
                     return merged
             return None
-
-
-class Calls:
-    """How many calls there were, and the last thousand of them."""
-
-    def __init__(self) -> None:
-        self._total = 0
-        self._calls: deque[dict[str, Any]] = deque(maxlen=1_000)
-        self._lock = Lock()
-
-    def add(self, call: dict[str, Any]) -> None:
-        with self._lock:
-            self._total += 1
-            self._calls.append(call)
-
-    def report(self) -> dict[str, Any]:
-        """``{"total": n, "calls": [...]}``, oldest first."""
-        with self._lock:
-            return {"total": self._total, "calls": list(self._calls)}
-
-    def reset(self) -> None:
-        with self._lock:
-            self._total = 0
-            self._calls.clear()
