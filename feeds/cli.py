@@ -13,7 +13,7 @@ import click
 from werkzeug.serving import make_server
 
 from feeds import __version__, config
-from feeds.app import assemble, check, utc_now
+from feeds.app import assemble, check, create_app, utc_now
 from feeds.config import Settings
 from feeds.errors import FeedsError, Forbidden, SettingsError, UpstreamError
 from feeds.sandbox import ORGANIZATION_ID, SAMPLES, SANDBOX_KEY, Key, create_sandbox, demo
@@ -42,8 +42,8 @@ def main() -> None:
 def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
     """Serve pages and feeds with gunicorn.
 
-    Settings come from the environment; INTERVALS_PARTNER_API_KEY and FEEDS_TIMEZONE are required,
-    the README lists all of them.
+    The environment has the settings. INTERVALS_PARTNER_API_KEY and FEEDS_TIMEZONE are required;
+    docs/settings.md lists all settings.
     """
     port = os.environ.get("PORT")
     bind = bind or (f"0.0.0.0:{port}" if port else "127.0.0.1:8000")
@@ -128,12 +128,12 @@ def run_warm(ids: tuple[str, ...], *, everything: bool) -> None:
 def sandbox(port: int, plan: Plan, folder: Path | None) -> None:
     """Serve a local Intervals API with sample events.
 
-    Its key is sandbox-key.
+    The key of the API is sandbox-key.
     """
     keys = {SANDBOX_KEY: Key(ORGANIZATION_ID, plan=plan)}
     try:
         api = create_sandbox(folder or SAMPLES, keys=keys)
-        # Not by make_server, which ends the process with words of its own.
+        # If the port is in use, make_server would print a message of its own and exit.
         listener = socket.create_server(("127.0.0.1", port))
     except (OSError, ValueError) as error:
         raise click.ClickException(str(error)) from None
@@ -148,11 +148,11 @@ def sandbox(port: int, plan: Plan, folder: Path | None) -> None:
     "--port", type=click.IntRange(1, MAX_PORT - 1), envvar="PORT", default=8000, show_default=True
 )
 def run_demo(port: int) -> None:
-    """Start a local Intervals API and the service with its samples.
+    """Start a local Intervals API and the service, with sample races.
 
-    The API listens on the port after that of the service.
+    The service listens on the port, the API on the next port.
     """
-    demo.run(port)
+    demo.run(port, create_app)
 
 
 def _fetch_all(warmup: Warmup, ids: Sequence[str]) -> None:
