@@ -1,0 +1,215 @@
+"""The samples of the sandbox: date tokens, the files of a folder, and what each sample shows."""
+
+import json
+import re
+from datetime import date, datetime, timedelta
+
+import pytest
+
+from feeds.sandbox import SAMPLES, create_sandbox
+from feeds.sandbox.date_tokens import resolve_date_tokens
+from feeds.sandbox.samples import load_samples
+from tests.support.processes import START, Clock
+from tests.support.sandbox import api_client, event_document
+
+TODAY = START.date()
+LOADED = load_samples(SAMPLES, TODAY)
+EVENT_FIELDS = {
+    *("_id", "name", "slug", "type", "date", "startTime", "endDate", "endTime", "description"),
+    *("organizationId", "address", "lat", "lng", "websiteUrl", "registrationUrl"),
+}
+RUN_FIELDS = {
+    *("_id", "eventId", "distanceMeters", "distanceStandard", "distanceLabel", "date", "startTime"),
+    *("eventStatus", "soldOut", "maxParticipants", "isVirtual", "isRelay", "isWalking"),
+    *("registrationUrl", "registrationOpensAt", "registrationClosesAt", "registrationOverride"),
+}
+
+
+@pytest.mark.parametrize(
+    ("today", "text", "resolved"),
+    [
+        ("2026-05-20", "{+1 sat2}", "2026-06-13"),
+        ("2026-05-20", "{+1 sat2 +1}", "2026-06-14"),
+        ("2026-05-20", "{+0 1}", "2026-05-01"),
+        ("2026-05-20", "{-1 15}T09:00:00-06:00", "2026-04-15T09:00:00-06:00"),
+        ("2026-05-20", "from {+0 2} to {+0 3}", "from 2026-05-02 to 2026-05-03"),
+        ("2026-05-20", "{-5 1}", "2025-12-01"),
+        ("2026-05-20", "{+8 1}", "2027-01-01"),
+        ("2026-05-20", "{+1 mon1}", "2026-06-01"),
+        ("2026-05-20", "{next nov sun1}", "2026-11-01"),
+        ("2026-03-31", "{next mar sun2}", "2026-03-08"),
+        ("2026-04-01", "{next mar sun2}", "2027-03-14"),
+        ("2026-01-31", "{+1 31}", "2026-02-28"),
+        ("2027-12-31", "{+2 30}", "2028-02-29"),
+        ("2026-12-31", "{-1 31}", "2026-11-30"),
+    ],
+)
+def test_a_date_token_becomes_a_date(today, text, resolved):
+    assert resolve_date_tokens(text, date.fromisoformat(today)) == resolved
+
+
+def test_other_braces_are_not_date_tokens():
+    text = "{} {date} {1 15} {{x}} +1 sat2 }{ {next"
+
+    assert resolve_date_tokens(text, TODAY) == text
+
+
+MISSPELT = "{+1}, {+1 sat}, {+1 sat5}, {+1 sat0}, {+1 0}, {+1 32}, {+1 Sat2}, {+1  sat2}"
+MISSPELT += ", {+1 sat2 1}, {+1 sat2 +1 +1}, {next march sun2}, {next 1 sun2}, {+ 1}"
+
+
+@pytest.mark.parametrize("token", MISSPELT.split(", "))
+def test_a_misspelt_date_token_is_an_error(token):
+    with pytest.raises(ValueError, match=re.escape(f"not a date token: {token}")):
+        resolve_date_tokens([{"a": [token]}], TODAY)
+
+
+@pytest.mark.parametrize("first", ["2026-02-01", "2028-02-01", "2026-03-01", "2026-12-01"])
+def test_the_dates_of_samples_change_with_the_month_only(first):
+    start = date.fromisoformat(first)
+    documents = load_samples(SAMPLES, start).documents
+    end = (start + timedelta(days=31)).replace(day=1)  # the first day of the next month
+
+    assert load_samples(SAMPLES, end - timedelta(days=1)).documents == documents
+    later = load_samples(SAMPLES, end).documents
+    assert later["harbor-festival"] != documents["harbor-festival"]
+    assert later["e72tuv901wxy234"] == documents["e72tuv901wxy234"]
+
+
+def test_the_month_of_samples_is_the_month_in_utc_when_the_sandbox_starts():
+    clock = Clock(datetime.fromisoformat("2026-05-31T20:00:00-06:00"))  # June in UTC
+    client = create_sandbox(clock=clock).test_client()
+    clock.advance(days=100)
+
+    event = client.get("/sandbox/events/harbor-festival").get_json()["event"]
+    assert event["date"] == "2026-07-11"
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        ("", "truncated"),
+        ("{'event': 1}", "malformed"),
+        (b"\xff", "malformed"),
+        pytest.param("[" * 100_000, "recursion", id="deep"),
+        ("{}", "missing required field `event`"),
+        ({"event": event_document("x")["event"]}, "missing required field `runs`"),
+        (event_document("x" * 65), "at `$.event._id`"),
+        (event_document("x", "next week"), "at `$.event.date`"),
+        (event_document("x", "{+1 sat9}"), "not a date token: {+1 sat9}"),
+        (event_document("x", name=None), "at `$.event.name`"),
+        ({**event_document("x"), "runs": [{}]}, "at `$.runs[0]`"),
+        (event_document("a-first"), "another file has the event a-first"),
+        ({"organization": {"_id": "x"}}, "missing required field `name`"),
+        (
+            {"organization": {"_id": "x", "name": "x", "slug": "x", "roles": []}, "groups": 1},
+            "at `$.groups`",
+        ),
+    ],
+)
+def test_an_invalid_file_is_reported_with_its_name_in_one_line(tmp_path, content, error):
+    (tmp_path / "a-first.json").write_text(json.dumps(event_document("a-first")), "utf-8")
+    if isinstance(content, dict):
+        content = json.dumps(content)
+    (tmp_path / "wrong.json").write_bytes(
+        content if isinstance(content, bytes) else content.encode()
+    )
+    with pytest.raises(ValueError, match=r"\Awrong\.json: [^\n]+\Z") as caught:
+        create_sandbox(tmp_path)
+    assert error in str(caught.value)
+
+
+def test_a_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match="not a folder"):
+        create_sandbox(tmp_path / "none")
+
+
+def test_a_folder_without_json_files_has_no_events_and_no_groups(tmp_path):
+    (tmp_path / "README.md").write_text("not JSON", encoding="utf-8")
+    api = api_client(tmp_path)
+
+    assert api.get("/events").json == {"data": [], "hasMore": False}
+    assert api.get("/groups").json == {"data": [], "hasMore": False}
+
+
+def test_samples_are_in_files_of_their_id_and_have_unique_ids():
+    runs = [run["_id"] for document in LOADED.documents.values() for run in document["runs"]]
+
+    assert len(LOADED.documents) >= 20
+    assert len(set(runs)) == len(runs)
+    assert {path.stem for path in SAMPLES.glob("*.json")} - {"organization"} == set(
+        LOADED.documents
+    )
+
+
+@pytest.mark.parametrize("id_", sorted(LOADED.documents.keys() - {"orchard-loop-5k"}))
+def test_samples_have_documented_fields_only_except_one(id_):
+    event, runs = LOADED.documents[id_]["event"], LOADED.documents[id_]["runs"]
+
+    assert event.keys() <= EVENT_FIELDS
+    assert all(run.keys() <= RUN_FIELDS for run in runs)
+    times = [item["startTime"] for item in (event, *runs) if "startTime" in item]
+    assert all(re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", time) for time in times)
+
+
+def test_groups_and_recurrences_refer_to_events_of_the_samples():
+    events = set(LOADED.documents)
+
+    assert {id_ for ids in LOADED.group_events.values() for id_ in ids} <= events
+    assert {recurrence["eventId"] for recurrence in LOADED.recurrences} <= events
+
+
+@pytest.mark.parametrize("months", range(24))
+def test_dates_within_each_sample_are_in_order_in_every_month(months):
+    today = date(2027 + months // 12, months % 12 + 1, 28)
+    for document in load_samples(SAMPLES, today).documents.values():
+        event = document["event"]
+        start = date.fromisoformat(event["date"])
+        tomorrow = start + timedelta(days=1)
+        end = date.fromisoformat(event.get("endDate") or tomorrow.isoformat())
+        for run in document["runs"]:
+            assert run["eventId"] == event["_id"]
+            assert start <= date.fromisoformat(run["date"]) <= end
+            opens, closes = run.get("registrationOpensAt"), run.get("registrationClosesAt")
+            if opens and closes:
+                assert datetime.fromisoformat(opens) < datetime.fromisoformat(closes)
+
+
+def test_samples_link_to_no_real_website():
+    text = json.dumps(LOADED.documents)
+    hosts = set(re.findall(r"https?://([^/\"?]+)", text)) - {"northshorerace.com"}
+
+    assert [host for host in hosts if not re.search(r"(^|\.)example\.(com|org)$", host)] == []
+
+
+@pytest.mark.parametrize(
+    ("id_", "field", "value"),
+    [
+        ("river-city-10-miler", "eventStatus", "cancelled"),
+        ("foothills-marathon", "eventStatus", "postponed"),
+        ("bayfront-5k", "eventStatus", "rescheduled"),
+        ("marsh-trail-run", "eventStatus", "weatherHold"),
+        ("desert-dawn-10-miler", "soldOut", True),
+        ("covered-bridge-half", "registrationOverride", "paused"),
+        ("campus-twilight-mile", "registrationOverride", "closed"),
+        ("harbor-festival", "isWalking", True),
+        ("harbor-festival", "isRelay", True),
+        ("virtual-miles-challenge", "isVirtual", True),
+        ("spring-forward-5k", "startTime", "02:30"),
+        ("orchard-loop-5k", "soldOut", None),
+    ],
+)
+def test_samples_have_runs_of_every_status_and_kind(id_, field, value):
+    assert value in [run[field] for run in LOADED.documents[id_]["runs"] if field in run]
+
+
+@pytest.mark.parametrize("today", [date(2026, 1, 1), date(2028, 2, 29), date(2026, 12, 31)])
+def test_registration_of_one_sample_is_open_and_of_another_opens_later(today):
+    documents = load_samples(SAMPLES, today).documents
+    is_open, opens_later = (
+        documents[id_]["runs"][0] for id_ in ("diamond-head-15k", "snowline-ultra")
+    )
+
+    assert is_open["registrationOpensAt"] < today.isoformat()
+    assert is_open["registrationClosesAt"] > (today + timedelta(days=32)).isoformat()
+    assert opens_later["registrationOpensAt"] > today.isoformat()
