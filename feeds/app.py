@@ -73,7 +73,7 @@ def assemble(
     A database that ``must_exist`` is not created where it is missing.
     """
     digest = _compute_fingerprint(settings)
-    source = IntervalsClient(settings.api_url, settings.api_key)
+    source = IntervalsClient(settings.api_url, settings.api_key, clock=lambda: clock().timestamp())
     database = Database(settings.database_url)
     invalidation = Invalidation(database, clock)
     updater = Updater(

@@ -1,100 +1,111 @@
-"""The Intervals partner API: its paths, what each answer means, and one document at a time.
+"""The Intervals partner API: its paths, and the meaning of each answer.
 
-What a document says is for ``documents``; how often one may be asked for is decided above.
+``schema`` decodes documents. The service decides when to call, and counts the calls.
 """
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from http import HTTPStatus
+from time import monotonic
 from typing import Any
 
 from msgspec import Struct
 
 from feeds import errors
 from feeds.domain.model import Event
-from feeds.upstream import fields as values
-from feeds.upstream import schema as documents
+from feeds.upstream import fields, schema
 from feeds.upstream.http import DEADLINE, HttpClient, Response
 from feeds.upstream.schema import Document
 
-PAGE = 100
-"""Events on one page of the list, the most that the API gives."""
+PAGE_SIZE = 100
+"""Events on one page of the list, the most that the API allows."""
 
 
 class FetchResult(Struct, frozen=True):
-    """A document as sent, or ``None`` for 304, and the validator to ask with next time."""
+    """The body of a document, or ``None`` for 304, and the ETag for the next request."""
 
     body: bytes | None
     etag: str | None
 
 
 class ListedEvent(Struct, frozen=True):
-    """An event of the list: its id, and its day if that can be read."""
+    """An event of the list: its id, and its day if the day is readable."""
 
     id: str
     day: date | None
 
 
 class EventPage(Struct, frozen=True):
-    """Events in the order of the API, and the id after which there are more, if there are."""
+    """Events in the API's order; ``after`` is the cursor of the next page, ``None`` at the end."""
 
     events: tuple[ListedEvent, ...]
     after: str | None
 
 
 class IntervalsClient:
-    """One partner API with one key; threads may share it.
+    """The partner API with one key; threads may share a client.
 
-    Each method is one call. It raises a leaf of ``UpstreamError``, one for each way that the API
-    page knows to refuse, when ``deadline`` seconds are over at the latest.
+    Each ``fetch`` method is one call. It raises a leaf of ``UpstreamError``, one for each kind of
+    refusal in the API's reference. ``deadline`` and ``clock`` are those of ``HttpClient``.
     """
 
-    def __init__(self, url: str, key: str, *, deadline: float = DEADLINE) -> None:
-        self._exchange = HttpClient(url, key, deadline)
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        deadline: float = DEADLINE,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._http = HttpClient(url, key, deadline=deadline, clock=clock)
 
     def fetch(self, event_id: str, etag: str | None = None) -> FetchResult:
-        """The document of an event."""
+        """Fetch the document of an event; with an ETag, only if the document has changed."""
         headers = {"If-None-Match": etag} if etag else {}
-        response = self._exchange.get(f"/events/{event_id}", headers)
+        response = self._http.get(f"/events/{event_id}", headers)
         if response.status == HTTPStatus.NOT_MODIFIED and etag:
             return FetchResult(body=None, etag=etag)
-        validator = _ok(response).headers.get("ETag", "")
-        # One that is no header value would fail every later call.
+        validator = _check_status(response).headers.get("ETag", "")
+        # An ETag that no header can carry would make every later call fail.
         usable = re.fullmatch("[ -~]{1,256}", validator)
         return FetchResult(response.body, etag=validator if usable else None)
 
     def fetch_organization(self) -> str:
-        """The id of the organization that the key belongs to.
+        """Fetch the id of the organization that the key belongs to.
 
         Raises ``Forbidden`` if the key lacks the scope read:series.
         """
-        found = _parsed(_ok(self._exchange.get("/organization")), "data", dict).get("_id")
-        if not isinstance(found, str):
+        response = _check_status(self._http.get("/organization"))
+        id_ = _get_member(response, "data", dict).get("_id")
+        if not isinstance(id_, str):
             raise errors.InvalidResponse
-        return found
+        return id_
 
     def fetch_page(self, after: str | None = None) -> EventPage:
-        """The events that come after one, or the first ones."""
+        """Fetch the page of the list that comes after a cursor, or the first page."""
         cursor = f"&after={after}" if after else ""
-        response = _ok(self._exchange.get(f"/events?limit={PAGE}{cursor}"))
-        found = [_listed(each) for each in _parsed(response, "data", list)]
-        events = tuple(each for each in found if each)
-        more = _parsed(response, "hasMore", bool) and events
-        return EventPage(events, events[-1].id if more else None)
+        response = _check_status(self._http.get(f"/events?limit={PAGE_SIZE}{cursor}"))
+        listed = [_read_listed_event(item) for item in _get_member(response, "data", list)]
+        events = tuple(event for event in listed if event)
+        has_next = _get_member(response, "hasMore", bool) and events
+        return EventPage(events, events[-1].id if has_next else None)
 
     def decode(self, body: bytes, event_id: str, known: Event | None = None) -> Document:
-        """What a fetched document says, see ``documents.decode``."""
-        return documents.decode(body, event_id, known)
+        """Decode a document that ``fetch`` returned, see ``schema.decode``."""
+        return schema.decode(body, event_id, known)
 
 
-def _ok(response: Response) -> Response:
+def _check_status(response: Response) -> Response:
+    """Return the response if its status is 200; else raise the error of its status."""
     if response.status != HTTPStatus.OK:
-        raise _refusal(response.status, response.body)
+        raise _translate_status(response.status, response.body)
     return response
 
 
-def _parsed(response: Response, name: str, type_: type) -> Any:  # noqa: ANN401 - any JSON
+def _get_member(response: Response, name: str, type_: type) -> Any:  # noqa: ANN401 - any JSON
+    """Return a member of the body's JSON object; raise ``InvalidResponse`` if it has another type."""
     try:
         value = json.loads(response.body)[name]
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -104,29 +115,29 @@ def _parsed(response: Response, name: str, type_: type) -> Any:  # noqa: ANN401 
     return value
 
 
-def _listed(item: object) -> ListedEvent | None:
-    """An event of the list; None without an id that an address can hold."""
-    fields = item if isinstance(item, dict) else {}
-    id_ = fields.get("_id")
+def _read_listed_event(item: object) -> ListedEvent | None:
+    """Read an item of the list; ``None`` without an id that a URL can hold."""
+    members = item if isinstance(item, dict) else {}
+    id_ = members.get("_id")
     if not isinstance(id_, str) or not re.fullmatch("[A-Za-z0-9_-]{1,64}", id_):
         return None
     try:
-        return ListedEvent(id_, values.parse_date(str(fields.get("date"))))
+        return ListedEvent(id_, fields.parse_date(str(members.get("date"))))
     except ValueError:
         return ListedEvent(id_, None)
 
 
-def _refusal(status: int, body: bytes) -> errors.UpstreamError:
-    """The error that a status other than 200 stands for.
+def _translate_status(status: int, body: bytes) -> errors.UpstreamError:
+    """Return the error for a status other than 200.
 
-    Only the API itself writes the documented body: without one a 401, 403 or 404 was sent by
-    something in between and says nothing about the key or the event.
+    Only the API itself sends an error code in JSON. A 401, 403 or 404 without a code comes from
+    something in between (a proxy, a gateway) and says nothing about the key or the event.
     """
-    error = _error_of(body)
+    error = _parse_error(body)
     code = error.get("code")
     match status:
         case 429:
-            return errors.RateLimited(retry_at=_instant(error.get("retryAfter")))
+            return errors.RateLimited(retry_at=_parse_milliseconds(error.get("retryAfter")))
         case 401 if code:
             return errors.Unauthorized()
         case 403 if code:
@@ -140,7 +151,8 @@ def _refusal(status: int, body: bytes) -> errors.UpstreamError:
     return errors.InvalidResponse()
 
 
-def _error_of(body: bytes) -> dict[str, Any]:
+def _parse_error(body: bytes) -> dict[str, Any]:
+    """Return the ``error`` object of a body; an empty dict if there is none."""
     try:
         error = json.loads(body)["error"]
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -148,7 +160,8 @@ def _error_of(body: bytes) -> dict[str, Any]:
     return error if isinstance(error, dict) else {}
 
 
-def _instant(milliseconds: object) -> datetime | None:
+def _parse_milliseconds(milliseconds: object) -> datetime | None:
+    """Convert POSIX time in milliseconds; ``None`` if it is no such time."""
     if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
         return None
     try:

@@ -1,36 +1,39 @@
-"""One exchange over HTTP, bounded in time and size, whatever the network does.
+"""HTTP GET with a bounded duration and a bounded body, for one server and one API key.
 
-The key is sent and never told: no error that leaves here holds the request.
+No error that leaves this module holds the request, because the request holds the key.
 """
 
-import socket
-import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
+from threading import Lock
 from time import monotonic
-from typing import Any, Self
+from typing import Any
 
 import requests
 from msgspec import Struct
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, Retry
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3 import Timeout
+from urllib3 import exceptions as urllib3
 
 from feeds import __version__, errors
 
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 5.0
 DEADLINE = 8.0
-"""Seconds: to connect, between two reads, and for one exchange as a whole."""
+"""Seconds: to connect to one address of the host, between two reads, and for a whole call."""
+
+KEEP_ALIVE = 30.0
+"""Seconds for which an idle connection may be used again.
+
+Gateways forget idle connections, and answer the next request with RST or silence:
+https://github.com/urllib3/urllib3/issues/3184, https://github.com/psf/requests/issues/3808.
+"""
 
 MAX_BODY = 5 * 1024 * 1024
-"""Bytes of a body after decompression; a longer one is no document."""
+"""Bytes of a body after decompression."""
 
 
 class Response(Struct, frozen=True):
-    """What came back, whatever its status."""
+    """An answer, whatever its status."""
 
     status: int
     headers: Mapping[str, str]
@@ -38,74 +41,116 @@ class Response(Struct, frozen=True):
 
 
 class HttpClient:
-    """Requests to one server with one key, over one pool of connections; threads may share it."""
+    """GET requests to one server with one key; threads may share a client.
 
-    def __init__(self, url: str, key: str, deadline: float) -> None:
+    ``deadline`` is in seconds. ``clock`` gives the seconds in which idle time is measured.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        deadline: float = DEADLINE,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._url = url.rstrip("/")
+        self._auth = _BearerAuth(key)
         self._deadline = deadline
-        self._session = _Session()
-        self._session.headers["User-Agent"] = f"intervals-feeds/{__version__}"
-        self._session.headers["Accept"] = "application/json"
-        # Without brotli and zstd, whatever happens to be installed beside requests.
-        self._session.headers["Accept-Encoding"] = "gzip"
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        # As auth, not as a header: a .netrc would replace the header.
-        self._session.auth = _Bearer(key)
-        # Once more where no connection came about, and only there: each call counts.
-        adapter = _Adapter(max_retries=Retry(total=1, connect=1, read=False, status=0, other=0))
-        self._session.mount("http://", adapter)
-        self._session.mount("https://", adapter)
+        self._clock = clock
+        self._lock = Lock()
+        # Sessions of one connection each, with the time of their last use; the latest at the end.
+        self._idle: list[tuple[float, requests.Session]] = []
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
-        """The answer to GET; redirects are not followed.
+        """Return the answer to GET; redirects are not followed.
 
-        Raises ``TimedOut``, ``Unavailable`` or ``Nonsense`` when ``deadline`` seconds are over at
-        the latest (plus what the system's resolver takes).
+        A request is repeated once on a new connection if no connection came about, or if a used
+        connection failed before the header of the answer was complete.
+
+        Raises ``UpstreamTimeout``, ``UpstreamUnavailable`` or ``InvalidResponse``. The deadline is
+        checked before each request and each read of the body; nothing public interrupts
+        ``requests`` in between. So a call may take longer than its deadline: by the time of the
+        system's resolver; by ``CONNECT_TIMEOUT`` for each further address of the host; by
+        ``READ_TIMEOUT`` for the last read; and as long as a server drips a byte per
+        ``READ_TIMEOUT`` that is not of the body (header, chunk size, trailer, gzip header).
         """
-        failure = None
-        with _Watch(self._deadline) as watch:
-            try:
-                with self._session.get(
-                    self._url + path,
-                    headers=headers,
-                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                    stream=True,
-                ) as response:
-                    answer = Response(response.status_code, response.headers, _read(response))
-            except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-                failure = _failure(error)
-        # The end of a body without a length looks like any other.
-        if watch.expired or (failure and watch.left() <= 0):
-            raise errors.UpstreamTimeout
-        if failure:  # raised here, where no context holds the request, and with it the key
-            raise failure
-        return answer
+        end = monotonic() + self._deadline
+        used = self._take_idle()
+        outcome = self._send(used or _Session(self._auth), path, headers, end)
+        if (
+            isinstance(outcome, _Failure)
+            and (outcome.unsent or (used and outcome.unanswered))
+            and monotonic() < end
+        ):
+            outcome = self._send(_Session(self._auth), path, headers, end)
+        if isinstance(outcome, _Failure):
+            # Outside any except block: a context would hold the request, and thus the key.
+            raise outcome.error
+        return outcome
+
+    def _send(
+        self, session: requests.Session, path: str, headers: Mapping[str, str] | None, end: float
+    ) -> "Response | _Failure":
+        unanswered = True
+        try:
+            # The adapter accepts urllib3's Timeout; the type stubs of requests do not know it.
+            timeout: Any = Timeout(end - monotonic(), CONNECT_TIMEOUT, READ_TIMEOUT)
+            with session.get(
+                self._url + path, headers=headers, timeout=timeout, stream=True
+            ) as response:
+                unanswered = False
+                body = _read_body(response, end)
+        except (errors.UpstreamError, urllib3.HTTPError, OSError, ValueError) as error:
+            session.close()
+            late = monotonic() >= end
+            translated = errors.UpstreamTimeout() if late else _translate(error)
+            return _Failure(translated, unsent=_is_unsent(error), unanswered=unanswered)
+        self._put_idle(session, response)
+        return Response(response.status_code, response.headers, body)
+
+    def _take_idle(self) -> requests.Session | None:
+        """Remove and return the session used last; close all that were idle for too long."""
+        with self._lock:
+            now = self._clock()
+            # A use in the future means that the clock was set back.
+            while self._idle and not 0 <= now - self._idle[0][0] <= KEEP_ALIVE:
+                self._idle.pop(0)[1].close()
+            return self._idle.pop()[1] if self._idle else None
+
+    def _put_idle(self, session: requests.Session, response: requests.Response) -> None:
+        """Keep a session for the next call, unless the server closes (RFC 9112 9.6)."""
+        if "close" in response.headers.get("Connection", "").lower():
+            session.close()
+            return
+        with self._lock:
+            self._idle.append((self._clock(), session))
 
 
-def _read(response: requests.Response) -> bytes:
-    body = bytearray()
-    for chunk in response.iter_content(64 * 1024):
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise errors.InvalidResponse("The Intervals API sent more than a document can hold.")
-    return bytes(body)
+class _Failure(Struct, frozen=True):
+    """Why a request has no answer; ``unanswered`` if not even its header was complete."""
 
-
-def _failure(error: Exception) -> errors.UpstreamError:
-    """What kept an answer from arriving. A read that times out in a body is a ConnectionError."""
-    if any(isinstance(e, requests.Timeout | ReadTimeoutError) for e in (error, *error.args)):
-        return errors.UpstreamTimeout()
-    if isinstance(error, (requests.exceptions.ContentDecodingError, ValueError)):
-        return errors.InvalidResponse()
-    return errors.UpstreamUnavailable()
+    error: errors.UpstreamError
+    unsent: bool
+    unanswered: bool
 
 
 class _Session(requests.Session):
+    def __init__(self, auth: "_BearerAuth") -> None:
+        super().__init__()
+        self.headers["User-Agent"] = f"intervals-feeds/{__version__}"
+        self.headers["Accept"] = "application/json"
+        # Not brotli and zstd, which requests accepts where their packages are installed.
+        self.headers["Accept-Encoding"] = "gzip"
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+        # As auth, because a .netrc would replace the header.
+        self.auth = auth
+
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None is followed; told not to, ``requests`` still reads the whole body for the next."""
+        """Follow no redirect. With ``allow_redirects=False``, requests still reads the body."""
 
 
-class _Bearer:
+class _BearerAuth:
     def __init__(self, key: str) -> None:
         self._key = key
 
@@ -114,107 +159,32 @@ class _Bearer:
         return request
 
 
-_exchange = threading.local()
+def _read_body(response: requests.Response, end: float) -> bytes:
+    body = bytearray()
+    while monotonic() < end:
+        # iter_content would wait for a whole chunk, however slowly its bytes arrive.
+        chunk = response.raw.read1(64 * 1024, decode_content=True)
+        if not chunk:
+            return bytes(body)
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise errors.InvalidResponse("The Intervals API sent more than a document can hold.")
+    raise errors.UpstreamTimeout
 
 
-class _Watch:
-    """Ends the exchange that this thread is in when its time is over, amid headers or in a drip.
-
-    The time-outs of ``requests`` bound a single read: one byte every four seconds passes them for
-    ever, and no hook sees the bytes of a header.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.expired = False
-        self._end = monotonic() + seconds
-        self._socket: socket.socket | None = None
-        self._lock = threading.RLock()
-        self._timer = threading.Timer(seconds, self._expire)
-        self._timer.daemon = True
-
-    def __enter__(self) -> Self:
-        _exchange.watch = self
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        self._timer.join()
-
-    def left(self) -> float:
-        """Seconds."""
-        return self._end - monotonic()
-
-    def hold(self, socket_: socket.socket | None) -> None:
-        with self._lock:
-            self._socket = socket_
-            if self.expired and socket_ is not None:
-                with suppress(OSError):  # the other end was faster
-                    # Below TLS, whose own state the reading thread is using.
-                    socket.socket.shutdown(socket_, socket.SHUT_RDWR)
-
-    def _expire(self) -> None:
-        with self._lock:
-            self.expired = True
-            self.hold(self._socket)
+def _translate(error: Exception) -> errors.UpstreamError:
+    match error:
+        case errors.UpstreamError():
+            return error
+        case requests.Timeout() | urllib3.ReadTimeoutError():
+            return errors.UpstreamTimeout()
+        case urllib3.DecodeError() | ValueError():
+            return errors.InvalidResponse()
+    return errors.UpstreamUnavailable()
 
 
-class _Connection(HTTPConnection):
-    def connect(self) -> None:
-        if _exchange.watch.expired:
-            raise TimeoutError
-        super().connect()
-
-    def _new_conn(self) -> socket.socket:
-        """One address of the host after the other, while there is time: urllib3 tries them all.
-
-        What goes wrong is told as urllib3 tells it.
-        """
-        name = self._dns_host
-        failure: HTTPError = NewConnectionError(self, "no time left")
-        try:
-            found = socket.getaddrinfo(name.strip("[]"), self.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise NewConnectionError(self, str(error)) from error
-        try:
-            for *_, address in found:
-                if (left := _exchange.watch.left()) <= 0:
-                    break
-                self._dns_host, self.timeout = str(address[0]), min(CONNECT_TIMEOUT, left)
-                try:
-                    return super()._new_conn()
-                except HTTPError as error:
-                    failure = error
-        finally:
-            self._dns_host = name
-        raise failure
-
-    def getresponse(self) -> Any:  # noqa: ANN401 - the base's type is urllib3's own secret
-        _exchange.watch.hold(self.sock)
-        return super().getresponse()
-
-
-class _TLSConnection(_Connection, HTTPSConnection): ...
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-    def _put_conn(self, conn: Any) -> None:  # noqa: ANN401 - as above
-        _exchange.watch.hold(None)  # from here on it may be another thread's
-        super()._put_conn(conn)
-
-
-class _TLSPool(_Pool, HTTPSConnectionPool):
-    ConnectionCls = _TLSConnection
-
-
-class _Adapter(HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - passed on
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - passed on
-        manager = super().proxy_manager_for(*args, **kwargs)
-        manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-        return manager
+def _is_unsent(error: Exception) -> bool:
+    """Whether no connection came about; urllib3's MaxRetryError has the reason."""
+    cause = next(iter(error.args), None)
+    reason = getattr(cause, "reason", None)
+    return isinstance(reason, urllib3.ConnectTimeoutError | urllib3.ProxyError)
