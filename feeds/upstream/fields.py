@@ -1,6 +1,6 @@
-"""The values of single fields: a text of the upstream to a day, an address, a line of clean text.
+"""Values of single fields of the upstream: dates, times, URLs, places, clean text.
 
-Each reader raises ``ValueError`` for what it cannot read; what that costs is for ``documents``.
+Each parser raises ``ValueError`` for a value that it cannot read; ``schema`` decides what follows.
 """
 
 import re
@@ -12,63 +12,67 @@ from urllib.parse import urlsplit
 from werkzeug.urls import iri_to_uri
 
 YEARS = range(1971, 2200)
-"""Years in which a race can take place: zone rules hold and no arithmetic overflows."""
+"""Years in which a race can take place: time zone rules exist and no arithmetic overflows."""
 
 MAX_URL = 2000
+"""Characters of a URI."""
 
 _URI = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?([/?#][!-~]*)?")
 
 
 def parse_date(text: str) -> date:
+    """Parse YYYY-MM-DD."""
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         raise ValueError("not YYYY-MM-DD")
-    read = date.fromisoformat(text)
-    if read.year not in YEARS:
+    day = date.fromisoformat(text)
+    if day.year not in YEARS:
         raise ValueError("not a year of races")
-    return read
+    return day
 
 
 def parse_time(text: str) -> time:
+    """Parse HH:MM or HH:MM:SS; the hour may have one digit."""
     if not re.fullmatch(r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?", text):
         raise ValueError("not HH:MM or HH:MM:SS")
     return time.fromisoformat(text.zfill(len("HH:MM:SS" if text.count(":") > 1 else "HH:MM")))
 
 
 def parse_instant(text: str) -> datetime:
-    read = datetime.fromisoformat(text)
-    if read.tzinfo is None or read.year not in YEARS:
+    """Parse an ISO 8601 time with an offset, to UTC in whole seconds."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None or instant.year not in YEARS:
         raise ValueError("no offset, or not a year of races")
-    return read.astimezone(UTC).replace(microsecond=0)
+    return instant.astimezone(UTC).replace(microsecond=0)
 
 
 def parse_url(text: str) -> str:
-    """An absolute http or https address, as a URI: what is not ASCII is percent-encoded.
+    """Parse an absolute http or https URL, to a URI: other characters are percent-encoded.
 
-    One that names a user is refused: ``https://club.example@evil.example/`` only looks like a club.
+    A URL with a user is refused: ``https://club.example@evil.example/`` only looks like the club's.
     """
     host = urlsplit(text).hostname or ""
-    # Marks that cannot be seen, and the letters that IDNA 2003 spells differently from browsers
-    # (UTS 46 section 7): another host than the one meant is worse than none.
+    # Refuse invisible characters, and the letters that IDNA 2003 maps differently from browsers
+    # (UTS 46 section 7): a wrong host is worse than no URL.
     if not host.isprintable() or re.search("[ßς]", host):
         raise ValueError("not a host that all clients read alike")
-    if re.search(r"[\t\r\n]", text):  # which the next line would leave out
+    if re.search(r"[\t\r\n]", text):  # iri_to_uri would remove them
         raise ValueError("not on one line")
     uri = iri_to_uri(text)
     if len(uri) > MAX_URL or not _URI.fullmatch(uri):
-        raise ValueError("not an address of the web")
+        raise ValueError("not a URL of a website")
     return uri
 
 
 def parse_point(lat: float | None, lng: float | None) -> tuple[float, float] | None:
-    """(latitude, longitude); 0,0 is what a form without a map sends."""
+    """Return (latitude, longitude), or ``None`` for no place; a form without a map sends 0,0."""
     if lat is None or lng is None or (lat == 0 and lng == 0):
         return None
-    # Without the sign of zero: places that are equal are written alike.
-    here = (lat + 0.0, lng + 0.0)
-    return here if abs(lat) <= 90 and abs(lng) <= 180 else None  # noqa: PLR2004 - degrees
+    # Adding 0.0 turns -0.0 into 0.0, so that equal places have equal bytes.
+    point = (lat + 0.0, lng + 0.0)
+    return point if abs(lat) <= 90 and abs(lng) <= 180 else None  # noqa: PLR2004 - degrees
 
 
-_POSTAL = (
+_POSTAL_KEYS = (
     ("venue", "name"),
     ("street", "line1", "address1"),
     ("line2", "address2"),
@@ -77,23 +81,29 @@ _POSTAL = (
     ("postalCode", "zip"),
     ("country",),
 )
+"""Keys of an address in postal order; the keys of one row mean the same (rules 6.9)."""
 
 
-def read_location(address: str | dict[str, Any] | None) -> str | None:
-    """An address on one line. Its shape is not documented: what is known of such objects."""
+def format_address(address: str | dict[str, Any] | None) -> str | None:
+    """Return an address on one line, or ``None`` if the address has no text.
+
+    The API's reference does not document the shape of the object, see rules 6.9.
+    """
     if not isinstance(address, dict):
         return clean_line(address or "") or None
     parts = [
-        next((part for key in keys if (part := _part(address.get(key)))), "") for keys in _POSTAL
+        next((part for key in keys if (part := _clean_part(address.get(key)))), "")
+        for keys in _POSTAL_KEYS
     ]
     if not any(parts):
-        parts = [_part(address.get("formatted"))]
+        parts = [_clean_part(address.get("formatted"))]
     if not any(parts):
-        parts = [_part(value) for value in address.values() if isinstance(value, str)]
+        parts = [_clean_part(value) for value in address.values() if isinstance(value, str)]
     return ", ".join(_unique(part for part in parts if part)) or None
 
 
-def _part(value: object) -> str:
+def _clean_part(value: object) -> str:
+    """Return a part of an address as a clean line; "" if the part is neither text nor integer."""
     if isinstance(value, int) and not isinstance(value, bool):  # a postal code
         value = str(value)
     return clean_line(value) if isinstance(value, str) else ""
@@ -103,16 +113,17 @@ def _unique(parts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(parts))
 
 
-# What some client's parser takes for the end of a line, and what XML 1.0 2.2 does not allow:
-# control characters, halves of surrogate pairs, two code points that are none.
-_BREAKS = re.compile("\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
+# Characters that some client's parser takes for the end of a line, and characters that XML 1.0 2.2
+# does not allow: control characters, surrogates, U+FFFE and U+FFFF.
+_LINE_ENDS = re.compile("\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def clean_text(text: str) -> str:
-    r"""Text whose lines end in ``\n`` and that holds no control characters but the tab."""
-    return _NOT_TEXT.sub("", _BREAKS.sub("\n", text)).strip()
+    r"""Return text whose lines end in ``\n``, without control characters other than tab."""
+    return _NOT_TEXT.sub("", _LINE_ENDS.sub("\n", text)).strip()
 
 
 def clean_line(text: str) -> str:
+    """Return clean text on one line, with single spaces."""
     return " ".join(clean_text(text).split())

@@ -1,8 +1,8 @@
-"""What the partner API's documents say: JSON to an event, strict where it must be.
+"""Decode the partner API's documents: JSON to an event with its runs (rules 3.5 to 3.7).
 
-What the API page requires is required. All else is taken as it can be: an optional field that does
-not decode is absent, a run that does not decode keeps its last good version, ``null`` means absent,
-unknown fields are ignored. Each such finding is logged once.
+The fields that the API's reference requires are required. The rest is liberal: an optional field
+that does not decode is absent, a run that does not decode keeps its last good version, ``null``
+means absent, unknown fields are ignored. Each finding is logged once.
 """
 
 import json
@@ -18,7 +18,7 @@ from feeds.domain.delisting import run_sort_key
 from feeds.domain.model import DISTANCES, Event, Run
 from feeds.domain.status import STORED_BY_SPELLING
 from feeds.errors import InvalidResponse
-from feeds.upstream import fields as values
+from feeds.upstream import fields
 
 log = logging.getLogger(__name__)
 
@@ -28,25 +28,28 @@ S = TypeVar("S", bound=Struct)
 Identifier = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
 Meters = Annotated[float, Meta(ge=0, le=10_000_000)]
 
+MAX_RUNS = 2_000
+"""Runs of one event; no organizer makes a longer list."""
 
-MOST_RUNS = 2_000
-"""Runs of one event; a longer list is none that an organizer made."""
+MAX_DIGITS = 400
+"""Digits of an integer; longer integers are read as floats, which are infinite."""
 
-
-MOST_DIGITS = 400
+TYPES = {"race": "race", "runclub": "runClub", "timetrial": "timeTrial", "other": "other"}
+OVERRIDES = {"paused": "paused", "closed": "closed"}
+"""Words of the API in lower case, and the words of the model."""
 
 
 class Document(Struct, frozen=True):
-    """An event, and whether all that it lists as runs was understood.
+    """An event, and whether each listed run decoded.
 
-    Only a complete document proves, by what it lacks, that a run is no longer listed.
+    Only a complete document proves that a run which it lacks is no longer listed (rules 3.5).
     """
 
     event: Event
     complete: bool
 
 
-class _Event(Struct, rename="camel"):
+class _WireEvent(Struct, rename="camel"):
     id: Identifier = field(name="_id")
     name: str
     slug: str
@@ -64,7 +67,7 @@ class _Event(Struct, rename="camel"):
     registration_url: str | None = None
 
 
-class _Run(Struct, rename="camel"):
+class _WireRun(Struct, rename="camel"):
     id: Identifier = field(name="_id")
     event_id: str
     distance_meters: Meters
@@ -84,135 +87,142 @@ class _Run(Struct, rename="camel"):
 
 
 def decode(body: bytes, event_id: str, known: Event | None = None) -> Document:
-    """The event of an answer to ``/events/:id``.
+    """Decode the body of an answer to ``/events/:id``.
 
-    ``known`` is the event as last understood: its runs stand in for those that do not decode, and
-    stay when they are missing from a document that was not understood as a whole.
-    Raises ``Nonsense`` for anything that is not a document of this event.
+    ``known`` is the last good event. In an incomplete document, its runs replace the runs that did
+    not decode, and the runs that the document lacks.
+
+    Raises ``InvalidResponse`` for anything that is not a document of this event.
     """
     try:
-        data = json.loads(body, parse_constant=_no_number, parse_int=_integer)["data"]
+        data = json.loads(body, parse_constant=_refuse_constant, parse_int=_parse_integer)["data"]
         listed = data["runs"]
-        wire = _strict_and_liberal(data["event"], _Event, f"event {event_id}")
+        wire = _convert(data["event"], _WireEvent, f"event {event_id}")
         if wire.id != event_id:
             raise InvalidResponse("The Intervals API sent another event.")
-        event = _event(wire)
+        event = _build_event(wire)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        # A ValidationError's text may quote the document: the log gets its kind alone.
+        # Only the kind is logged: a ValidationError's text may quote the document.
         log.info("event %s does not decode: %s", event_id, type(error).__name__)
         raise InvalidResponse("The Intervals API sent an answer that cannot be read.") from None
-    if not isinstance(listed, list) or len(listed) > MOST_RUNS:
+    if not isinstance(listed, list) or len(listed) > MAX_RUNS:
         raise InvalidResponse("The Intervals API sent an event without a list of runs.")
-    runs, complete = _runs(listed, event, {run.id: run for run in known.runs} if known else {})
+    runs, complete = _decode_runs(
+        listed, event, {run.id: run for run in known.runs} if known else {}
+    )
     return Document(event=msgspec.structs.replace(event, runs=runs), complete=complete)
 
 
-def _runs(
+def _decode_runs(
     listed: list[Any], event: Event, known: Mapping[str, Run]
 ) -> tuple[tuple[Run, ...], bool]:
+    """Return the runs in their order, and whether each of the listed runs decoded."""
     runs: dict[str, Run] = {}
     complete = True
     for raw in listed:
-        run = _run_or_none(raw, event)
+        run = _decode_run(raw, event)
         if run is None:
             complete = False
         elif run.id in runs:
-            _tell_once(f"event {event.id}: run {run.id} is listed twice, the first is taken")
+            log_once(f"event {event.id}: run {run.id} is listed twice, the first is taken")
         else:
             runs[run.id] = run
-    if not complete:  # for what was not understood, and for what it may have hidden
+    if not complete:  # any known run may be one of those that did not decode
         runs = dict(known) | runs
     return tuple(sorted(runs.values(), key=run_sort_key)), complete
 
 
-def _run_or_none(raw: object, event: Event) -> Run | None:
+def _decode_run(raw: object, event: Event) -> Run | None:
+    """Return the run, or ``None`` if the run does not decode."""
     id_ = raw.get("_id") if isinstance(raw, dict) else None
     what = f"event {event.id}, run {id_!r:.80}" if isinstance(id_, str) else f"event {event.id}"
     try:
-        wire = _strict_and_liberal(raw, _Run, what)
+        wire = _convert(raw, _WireRun, what)
         if wire.event_id != event.id:
             raise ValueError("a run of another event")  # noqa: TRY301 - one way to fail
-        return _run(wire, event)
+        return _build_run(wire, event)
     except (ValueError, TypeError, OverflowError) as error:
-        _tell_once(f"{what}: a run does not decode: {type(error).__name__}")
+        log_once(f"{what}: a run does not decode: {type(error).__name__}")
         return None
 
 
-_fields = lru_cache(msgspec.structs.fields)
+_get_fields = lru_cache(msgspec.structs.fields)
 
-for _each in (_Event, _Run):
-    # msgspec learns what a class is made of when it is first asked for, and is not done when it
-    # lets another thread go on, which then crashes the process: so it is asked here.
-    msgspec.json.Decoder(_each)
+for _class in (_WireEvent, _WireRun):
+    # msgspec 0.22 inspects a class at its first use. A second thread that uses the class during
+    # the inspection crashes the process. So the first use is here, at import.
+    msgspec.json.Decoder(_class)
 
 
-def _strict_and_liberal(raw: object, kind: type[S], what: str) -> S:
-    """``raw`` as ``kind``: strict for required fields; optional ones that do not fit are left out.
+def _convert(raw: object, kind: type[S], what: str) -> S:
+    """Convert an object to a struct, without the optional fields that do not fit.
 
-    Raises ``msgspec.ValidationError``, a ``ValueError``.
+    Raises ``msgspec.ValidationError``, a ``ValueError``, if a required field does not fit.
     """
     if not isinstance(raw, dict):
         raise msgspec.ValidationError("not an object")
-    fields = {}
-    for each in _fields(kind):
-        value = raw.get(each.encode_name)
+    fitting = {}
+    for field_ in _get_fields(kind):
+        name = field_.encode_name
+        value = raw.get(name)
         if value is None:
             continue
-        if not each.required:
+        if not field_.required:
             try:
-                msgspec.convert(value, each.type)
-            except (ValueError, OverflowError):  # half a surrogate pair is no ValidationError
-                _tell_once(f"{what}: {each.encode_name} does not decode and is left out")
+                msgspec.convert(value, field_.type)
+            except (ValueError, OverflowError):  # a lone surrogate is no ValidationError
+                log_once(f"{what}: {name} does not decode and is left out")
                 continue
-        fields[each.encode_name] = value
-    return msgspec.convert(fields, kind)
+        fitting[name] = value
+    return msgspec.convert(fitting, kind)
 
 
-def _event(wire: _Event) -> Event:
+def _build_event(wire: _WireEvent) -> Event:
     what = f"event {wire.id}"
     return Event(
         id=wire.id,
-        organization_id=values.clean_line(wire.organization_id),
-        name=values.clean_line(wire.name) or values.clean_line(wire.slug) or wire.id,
-        slug=values.clean_line(wire.slug),
-        type=_word(wire.type, TYPES, f"{what}: type") or "other",
-        date=values.parse_date(wire.date),
-        start_time=_optional(values.parse_time, wire.start_time, f"{what}: startTime"),
-        end_date=_optional(values.parse_date, wire.end_date, f"{what}: endDate"),
-        end_time=_optional(values.parse_time, wire.end_time, f"{what}: endTime"),
-        location=values.read_location(wire.address),
-        point=values.parse_point(wire.lat, wire.lng),
-        description=values.clean_text(wire.description or "") or None,
-        website_url=_optional(values.parse_url, wire.website_url, f"{what}: websiteUrl"),
-        registration_url=_optional(
-            values.parse_url, wire.registration_url, f"{what}: registrationUrl"
+        organization_id=fields.clean_line(wire.organization_id),
+        name=fields.clean_line(wire.name) or fields.clean_line(wire.slug) or wire.id,
+        slug=fields.clean_line(wire.slug),
+        type=_normalize_word(wire.type, TYPES, f"{what}: type") or "other",
+        date=fields.parse_date(wire.date),
+        start_time=_parse_optional(fields.parse_time, wire.start_time, f"{what}: startTime"),
+        end_date=_parse_optional(fields.parse_date, wire.end_date, f"{what}: endDate"),
+        end_time=_parse_optional(fields.parse_time, wire.end_time, f"{what}: endTime"),
+        location=fields.format_address(wire.address),
+        point=fields.parse_point(wire.lat, wire.lng),
+        description=fields.clean_text(wire.description or "") or None,
+        website_url=_parse_optional(fields.parse_url, wire.website_url, f"{what}: websiteUrl"),
+        registration_url=_parse_optional(
+            fields.parse_url, wire.registration_url, f"{what}: registrationUrl"
         ),
     )
 
 
-def _run(wire: _Run, event: Event) -> Run:
+def _build_run(wire: _WireRun, event: Event) -> Run:
     what = f"event {event.id}, run {wire.id}"
-    standard = values.clean_line(wire.distance_standard)
+    standard = fields.clean_line(wire.distance_standard)
     if standard not in DISTANCES:
-        _tell_once(f"{what}: distanceStandard {standard!r:.80} is not known")
+        log_once(f"{what}: distanceStandard {standard!r:.80} is not known")
     return Run(
         id=wire.id,
-        distance_meters=wire.distance_meters + 0.0,  # without the sign of zero, as in a point
+        distance_meters=wire.distance_meters + 0.0,  # 0.0 for -0.0, as in parse_point
         distance_standard=standard if standard in DISTANCES else "Other",
-        distance_label=values.clean_line(wire.distance_label) or standard or wire.id,
-        date=values.parse_date(wire.date),
-        start_time=_optional(values.parse_time, wire.start_time, f"{what}: startTime"),
-        status=_word(wire.event_status, STORED_BY_SPELLING, f"{what}: eventStatus") or "scheduled",
-        registration_url=_optional(
-            values.parse_url, wire.registration_url, f"{what}: registrationUrl"
+        distance_label=fields.clean_line(wire.distance_label) or standard or wire.id,
+        date=fields.parse_date(wire.date),
+        start_time=_parse_optional(fields.parse_time, wire.start_time, f"{what}: startTime"),
+        status=_normalize_word(wire.event_status, STORED_BY_SPELLING, f"{what}: eventStatus")
+        or "scheduled",
+        registration_url=_parse_optional(
+            fields.parse_url, wire.registration_url, f"{what}: registrationUrl"
         ),
-        registration_opens=_optional(
-            values.parse_instant, wire.registration_opens_at, f"{what}: registrationOpensAt"
+        registration_opens=_parse_optional(
+            fields.parse_instant, wire.registration_opens_at, f"{what}: registrationOpensAt"
         ),
-        registration_closes=_optional(
-            values.parse_instant, wire.registration_closes_at, f"{what}: registrationClosesAt"
+        registration_closes=_parse_optional(
+            fields.parse_instant, wire.registration_closes_at, f"{what}: registrationClosesAt"
         ),
-        registration_override=_word(
+        registration_override=_normalize_word(
             wire.registration_override, OVERRIDES, f"{what}: registrationOverride"
         ),
         sold_out=wire.sold_out,
@@ -222,38 +232,37 @@ def _run(wire: _Run, event: Event) -> Run:
     )
 
 
-TYPES = {"race": "race", "runclub": "runClub", "timetrial": "timeTrial", "other": "other"}
-OVERRIDES = {"paused": "paused", "closed": "closed"}
-
-
-def _word(text: str | None, words: Mapping[str, str], what: str) -> str | None:
-    """The word as the model has it; one that is not known as it came."""
-    word = values.clean_line(text or "")
+def _normalize_word(text: str | None, words: Mapping[str, str], what: str) -> str | None:
+    """Return the model's word for a word of the API; an unknown word stays as it is."""
+    word = fields.clean_line(text or "")
     known = words.get(word.casefold())
     if word and not known:
-        _tell_once(f"{what} {word!r:.80} is not known")
+        log_once(f"{what} {word!r:.80} is not known")
     return known or word or None
 
 
-def _optional(read: Callable[[str], T], text: str | None, what: str) -> T | None:
+def _parse_optional(parse: Callable[[str], T], text: str | None, what: str) -> T | None:
+    """Return the parsed text; ``None`` if the text is blank or does not parse."""
     if text is None or not text.strip():
         return None
     try:
-        return read(text.strip())
+        return parse(text.strip())
     except (ValueError, OverflowError):
-        _tell_once(f"{what} does not decode and is left out")
+        log_once(f"{what} does not decode and is left out")
         return None
 
 
-def _integer(digits: str) -> float:
-    """Python refuses to read very long ones, and with them the whole document."""
-    return int(digits) if len(digits) < MOST_DIGITS else float(digits)
+def _parse_integer(digits: str) -> float:
+    """Parse an integer. Python's ``int`` raises an error for more than 4,300 digits."""
+    return int(digits) if len(digits) < MAX_DIGITS else float(digits)
 
 
-def _no_number(constant: str) -> float:
-    raise ValueError(f"{constant} is no JSON")
+def _refuse_constant(constant: str) -> float:
+    """Refuse NaN and Infinity, which ``json`` accepts and JSON does not (RFC 8259 6)."""
+    raise ValueError(f"{constant} is not JSON")
 
 
 @lru_cache(maxsize=1000)
-def _tell_once(finding: str) -> None:
+def log_once(finding: str) -> None:
+    """Log a finding, unless it is among the last 1,000 findings."""
     log.warning("%s", finding)
