@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from feeds.app import create_app
-from feeds.domain.freshness import Rate
+from feeds.domain.quota import Rate
 from feeds.sandbox import ORGANIZATION_ID
 from tests.support.processes import Clock, settings_for
 from tests.support.raw_server import Behaviour, Connection, RawServer, serving, wire
