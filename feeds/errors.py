@@ -52,13 +52,13 @@ class EventGone(FeedsError):
 
 
 class StorageUnavailable(FeedsError):
-    """The database is not to be had, and nothing is in memory."""
+    """The database is unavailable, and nothing is in memory."""
 
-    message = "The database is not to be had."
+    message = "The database is unavailable."
 
 
 class StorageCorrupt(StorageUnavailable):
-    """The rows of an event cannot be read."""
+    """The stored rows of an event cannot be decoded."""
 
 
 class Overloaded(FeedsError):

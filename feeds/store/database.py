@@ -1,45 +1,33 @@
-"""What is remembered, in SQL: editions with their history, who refreshes them, what may be spent.
+"""The database of the service: editions with their history, leases, and the rate limit.
 
-Nothing is read, judged and written back: an edition is saved over the version that it was made
-from, a lease and a call are taken with one statement each, or not at all. Every method raises
-``StorageAway`` while the database is not to be had.
+Processes share it without locks of their own: an edition is saved only over the version from which
+it was made (compare-and-swap); a lease and a call are taken with one SQL statement each. Every
+method but ``open``, ``bind_organization`` and ``count_call`` raises ``StorageUnavailable`` while
+the database cannot be used.
 """
 
-import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from time import monotonic
 
 import sqlalchemy as sa
 from msgspec import Struct, structs
 
-from feeds.domain.freshness import POLLED_WITHIN
 from feeds.domain.model import Edition, Event
 from feeds.domain.quota import Quota
-from feeds.errors import (
-    DatabaseUnavailable,
-    SettingsError,
-    StorageCorrupt,
-    StorageUnavailable,
-    UpstreamError,
-)
-from feeds.logs import Throttle
-from feeds.store import leases, rows
-from feeds.store import ratelimit as budget
-from feeds.store import schema as migrations
+from feeds.errors import SettingsError, UpstreamError
+from feeds.store import editions, leases, ratelimit, tables
 from feeds.store.engines import create_engine
-from feeds.store.identity import bind, bind_latest
+from feeds.store.errors import convert_errors, convert_startup_errors
+from feeds.store.identity import bind, record_fingerprint
 from feeds.store.leases import Lease, Leased
-from feeds.store.tables import changes, events, refreshes, revisions, service
-
-sparing = Throttle(logging.getLogger(__name__), monotonic)
+from feeds.store.schema import create_schema
 
 
 class Saves(Struct, frozen=True):
-    """What was saved since a save of that number, and how many events are polled at present.
+    """The events that were saved after another save, and how many events are polled at present.
 
-    ``saved`` are the ids of the events; None stands for all, after a database was put back.
+    ``number`` counts all saves of all processes. ``saved`` are the ids of the events; None stands
+    for all events, for example after a backup was restored.
     """
 
     number: int
@@ -58,31 +46,32 @@ class Database:
     ) -> datetime:
         """Create the tables if there are none, and bind the database to one upstream.
 
-        A database that ``must_exist`` is not created where it is missing. The answer is
-        since when the deployment has had this fingerprint. Raises ``SettingsError`` if the database
-        cannot be used, has tables of another version, or holds another upstream's events.
+        Returns since when the deployment has had this fingerprint. Raises ``SettingsError`` if the
+        database cannot be used, has tables of another version, or holds another upstream's events;
+        with ``must_exist`` also if the database is missing, instead of creating a new one.
         """
-        opening = self._engine.write() if must_exist else self._engine.making(now)
-        with _usable(), opening as connection:
-            migrations.create_schema(connection)
+        engine = self._engine
+        opening = engine.write() if must_exist else engine.write_exclusively(now)
+        with convert_startup_errors(), opening as connection:
+            create_schema(connection)
             bound = bind(connection, "api_url", api_url, now)
-            if bound != api_url:  # raised in here: nothing is changed
+            if bound != api_url:  # raised within the transaction, which is rolled back
                 raise SettingsError(
                     f"FEEDS_DATABASE_URL holds events of {bound}, FEEDS_API_URL is "
                     f"{api_url}; use another database for another upstream."
                 )
-            return bind_latest(connection, "fingerprint", fingerprint, now)
+            return record_fingerprint(connection, fingerprint, now)
 
     def close(self) -> None:
-        """Close its connections; it opens new ones when it is used again."""
+        """Close all idle connections; the next call opens a new one."""
         self._engine.close()
 
     def bind_organization(self, organization: str, now: datetime) -> None:
-        """Bind the database to the organization whose key is used.
+        """Bind the database to the organization of the API key.
 
-        Raises ``SettingsError`` if it holds another one's events.
+        Raises ``SettingsError`` if it holds another organization's events.
         """
-        with _usable(), self._engine.making(now) as connection:
+        with convert_startup_errors(), self._engine.write_exclusively(now) as connection:
             bound = bind(connection, "organization", organization, now)
         if bound != organization:
             raise SettingsError(
@@ -92,54 +81,42 @@ class Database:
             )
 
     def read(self, event_id: str) -> Edition | None:
-        """The edition last saved of an event."""
-        with _at_hand(), self._engine.read() as connection:
-            row = connection.execute(sa.select(events).where(events.c.id == event_id)).first()
-            if row is None:
-                return None
-            of_event = [
-                connection.execute(
-                    sa.select(table)
-                    .where(table.c.event_id == event_id)
-                    .order_by(*table.primary_key)
-                ).all()
-                for table in (revisions, changes)
-            ]
-            return rows.read_edition(row, *of_event)
+        """The edition of an event that was saved last."""
+        with convert_errors(), self._engine.read() as connection:
+            return editions.read(connection, event_id)
 
     def acquire(
-        self, event_id: str, known: Edition | None, allowance: Quota, now: datetime
+        self, event_id: str, known: Edition | None, quota: Quota, now: datetime
     ) -> Lease | Edition | Leased | UpstreamError:
-        """Look again; if ``known`` is still the last edition, take what a refresh needs.
+        """Take the event's lease and one call of the quota, together, to refresh ``known``.
 
-        The answer is the edition that somebody else has saved meanwhile; the error with which the
-        last attempt failed, while that is remembered; that somebody refreshes it just now; the
-        error that says why no call can be made, each with ``retry_at``; or else the event's lease
-        and a call of the allowance, taken together.
+        Else the answer is what stands in the way: a newer edition, saved by another process;
+        ``Leased`` while another process refreshes the event; or an error with ``retry_at``, either
+        that of the last attempt while it is remembered, or the one for which no call can be made.
         """
-        claim = Lease(event_id, now)
-        with _at_hand():
-            # First without writing: most of those who wait for another one find it at work.
-            if met := self._met(event_id, known, now):
-                return met
+        lease = Lease(event_id, now)
+        with convert_errors():
+            # Read first: most callers wait for another process, and need no write transaction.
+            if obstacle := self._find_obstacle(event_id, known, now):
+                return obstacle
             with self._engine.write() as connection:
-                if not leases.acquire(connection, claim, self._engine.upsert(refreshes)):
+                if not leases.acquire(connection, lease, self._engine.insert(tables.leases)):
                     connection.rollback()
-                    return self._met(event_id, known, now) or Leased(now)
-                if _version(connection, event_id) > _version_of(known):
+                    return self._find_obstacle(event_id, known, now) or Leased(now)
+                if editions.read_version(connection, event_id) > editions.version_of(known):
                     connection.rollback()
                     return self.read(event_id) or Leased(now)
-                if refusal := budget.spend_call(connection, allowance, now):
+                if refusal := ratelimit.spend_call(connection, quota, now):
                     connection.rollback()
                     return refusal
-            return claim
+            return lease
 
-    def _met(
+    def _find_obstacle(
         self, event_id: str, known: Edition | None, now: datetime
     ) -> Edition | Leased | UpstreamError | None:
-        """What stands in the way of a claim, as far as one can see without writing."""
+        """What keeps the event's lease from being acquired, as far as reading shows it."""
         with self._engine.read() as connection:
-            if _version(connection, event_id) <= _version_of(known):
+            if editions.read_version(connection, event_id) <= editions.version_of(known):
                 return leases.find_obstacle(connection, event_id, now)
         return self.read(event_id)
 
@@ -153,159 +130,79 @@ class Database:
         lease: Lease | None = None,
         polled: datetime | None = None,
     ) -> Edition | None:
-        """Save an edition over ``known``; None if that is no longer the last one.
+        """Save an edition over ``known`` and release the lease; None if ``known`` is outdated.
 
-        ``span`` is when its runs take place, ``due`` when the next edition is to be fetched. The
-        claim that it was made with ends; ``polled`` is noted of an event that is new.
+        ``span`` is when the event's runs take place, ``due`` when the background refresher fetches
+        the next edition. ``polled`` is stored with the first edition of an event. Returns the
+        edition with its version.
         """
-        version, id_ = _version_of(known), edition.event.id
-        row = rows.build_event_row(edition, span, due) | {"version": version + 1}
-        last = (events.c.id == id_) & (events.c.version == version)
-        write: sa.Update | sa.Insert = sa.update(events).where(last).values(row)
-        if known is None:
-            noted = {"polled": rows.to_seconds(polled) if polled else None}
-            write = sa.insert(events).values(row | noted)
-        with _at_hand():
+        event_id = edition.event.id
+        with convert_errors():
             try:
                 with self._engine.write() as connection:
-                    if not connection.execute(write).rowcount:
+                    if not editions.write(connection, known, edition, span, due=due, polled=polled):
                         return None
-                    if known is None or known.revisions != edition.revisions:
-                        _replace(connection, revisions, id_, rows.build_revision_rows(edition))
-                    if known is None or known.changes != edition.changes:
-                        _replace(connection, changes, id_, rows.build_change_rows(edition))
                     if lease:
                         leases.release(connection, lease)
-                    _number(connection, id_)
-            except sa.exc.IntegrityError:  # the first edition, which another one has saved first
+                    # Last: concurrent saves wait for each other from here on. ``acquire`` locks
+                    # the lease before the row of the service, too.
+                    editions.number_save(connection, event_id)
+            except sa.exc.IntegrityError:  # another process has saved the first edition
                 return None
-        return structs.replace(edition, version=version + 1)
+        return structs.replace(edition, version=editions.version_of(known) + 1)
 
-    def fail(self, claim: Lease, error: UpstreamError, retry: datetime) -> None:
-        """End a claim with an error that all processes remember until ``retry``."""
-        with _at_hand(), self._engine.write() as connection:
-            leases.fail(connection, claim, error, retry)
+    def fail(self, lease: Lease, error: UpstreamError, retry: datetime) -> None:
+        """Release a lease with an error that all processes remember until ``retry``."""
+        with convert_errors(), self._engine.write() as connection:
+            leases.fail(connection, lease, error, retry)
 
-    def release(self, claim: Lease) -> None:
-        """End a claim that came to nothing."""
-        with _at_hand(), self._engine.write() as connection:
-            leases.release(connection, claim)
+    def release(self, lease: Lease) -> None:
+        """Release a lease without a result."""
+        with convert_errors(), self._engine.write() as connection:
+            leases.release(connection, lease)
 
-    def spend_call(self, allowance: Quota, now: datetime) -> UpstreamError | None:
-        """Take one call that is for no event; or the error that says why there is none."""
-        with _at_hand(), self._engine.write() as connection:
-            return budget.spend_call(connection, allowance, now)
+    def spend_call(self, quota: Quota, now: datetime) -> UpstreamError | None:
+        """Spend one call that concerns no single event; the error if none can be made."""
+        with convert_errors(), self._engine.write() as connection:
+            return ratelimit.spend_call(connection, quota, now)
 
-    def count_call(self, allowance: Quota, now: datetime) -> None:
-        """Count the call that is made at a start in any case; raises ``SettingsError``."""
-        with _usable(), self._engine.write() as connection:
-            budget.count_call(connection, allowance, now)
+    def count_call(self, quota: Quota, now: datetime) -> None:
+        """Count the call that every start makes, whatever is left; raises ``SettingsError``."""
+        with convert_startup_errors(), self._engine.write() as connection:
+            ratelimit.count_call(connection, quota, now)
 
     def close_upstream(
         self, until: datetime, cause: UpstreamError, now: datetime, window: timedelta
     ) -> None:
-        """Have no call made by anybody until then; ``window`` is that of the rate."""
-        with _at_hand(), self._engine.write() as connection:
-            budget.close_upstream(connection, until, type(cause).__name__, now, window)
+        """Refuse the calls of all processes until then; ``window`` is that of the rate limit."""
+        with convert_errors(), self._engine.write() as connection:
+            ratelimit.close_upstream(connection, until, type(cause).__name__, now, window)
 
     def has_events(self) -> bool:
-        """Whether the key has ever read an event."""
-        with _at_hand(), self._engine.read() as connection:
-            return connection.execute(sa.select(events.c.id).limit(1)).first() is not None
+        """Whether the API key has ever read an event."""
+        with convert_errors(), self._engine.read() as connection:
+            return editions.has_any(connection)
 
     def list_events(self, now: datetime, most: int) -> list[Event]:
-        """The events that are not over, next start first, then those that are, latest first."""
-        ahead = events.c.ends >= rows.to_seconds(now)
-        listed = sa.select(events.c.document).where(events.c.gone.is_(None))
-        coming = listed.where(ahead).order_by(events.c.starts, events.c.id)
-        past = listed.where(~ahead).order_by(events.c.ends.desc(), events.c.id)
-        with _at_hand(), self._engine.read() as connection:
-            found = list(connection.execute(coming.limit(most)))
-            found += connection.execute(past.limit(most - len(found)))
-            return [rows.read_event(row.document) for row in found]
+        """Coming events, the next one first, then past events, the last one first."""
+        with convert_errors(), self._engine.read() as connection:
+            return editions.list_events(connection, now, most)
 
-    def read_saves(self, save_number: int | None, now: datetime) -> Saves:
-        """What all processes have saved since a save_number; anything, if that is not known."""
-        with _at_hand(), self._engine.read() as connection:
-            last = connection.execute(sa.select(service.c.save_number)).scalar_one()
-            saved = None  # a database that was put back has lower numbers
-            if save_number is not None and save_number <= last:
-                new = sa.select(events.c.id).where(events.c.save_number > save_number)
-                saved = frozenset(connection.execute(new).scalars())
-            polled = connection.execute(
-                sa.select(sa.func.count()).where(events.c.polled >= _lately(now))
-            ).scalar_one()
-        return Saves(last, saved, polled)
+    def read_saves(self, since: int | None, now: datetime) -> Saves:
+        """The events that all processes saved after the save ``since``; all events if None."""
+        with convert_errors(), self._engine.read() as connection:
+            number = editions.read_save_number(connection)
+            saved = None
+            if since is not None and since <= number:  # the numbers of a restored backup are lower
+                saved = editions.list_saved(connection, since)
+            return Saves(number, saved, editions.count_polled(connection, now))
 
     def mark_polled(self, ids: Iterable[str], now: datetime) -> None:
-        """Note that these events are polled. In order: those who note the same do not deadlock."""
-        note = sa.update(events).where(events.c.id == sa.bindparam("polled_id"))
-        parameters = [{"polled_id": id_} for id_ in sorted(ids)]
-        with _at_hand(), self._engine.write() as connection:
-            connection.execute(note.values(polled=rows.to_seconds(now)), parameters)
+        """Store that these events were polled; unknown ids are ignored."""
+        with convert_errors(), self._engine.write() as connection:
+            editions.mark_polled(connection, ids, now)
 
     def list_due(self, now: datetime, most: int) -> list[str]:
-        """The ids of polled events whose next edition is due and can be claimed, nearest first."""
-        free = refreshes.c.event_id.is_(None) | leases.is_free(now)
-        listed = (
-            sa.select(events.c.id)
-            .outerjoin(refreshes, refreshes.c.event_id == events.c.id)
-            .where(events.c.due <= rows.to_seconds(now), events.c.polled >= _lately(now), free)
-            .where(events.c.gone.is_(None))
-            .order_by(events.c.ends < rows.to_seconds(now), events.c.starts, events.c.id)
-        )
-        with _at_hand(), self._engine.read() as connection:
-            return list(connection.execute(listed.limit(most)).scalars())
-
-
-@contextmanager
-def _usable() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, sa.exc.SQLAlchemyError) as error:
-        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")
-        raise DatabaseUnavailable(f"FEEDS_DATABASE_URL cannot be used: {reason}.") from None
-
-
-@contextmanager
-def _at_hand() -> Iterator[None]:
-    """Whatever keeps the database from answering. What makes no sense was damaged while kept."""
-    try:
-        yield
-    except sa.exc.SQLAlchemyError as error:
-        sparing.warning("away", "the database is not to be had: %s", type(error).__name__)
-        raise StorageUnavailable from None
-    except (ValueError, OverflowError) as error:
-        sparing.warning("damaged", "the database is damaged: %s", type(error).__name__)
-        raise StorageCorrupt from None
-
-
-def _version(connection: sa.Connection, event_id: str) -> int:
-    version = sa.select(events.c.version).where(events.c.id == event_id)
-    return connection.execute(version).scalar() or 0
-
-
-def _version_of(known: Edition | None) -> int:
-    return known.version if known else 0
-
-
-def _number(connection: sa.Connection, event_id: str) -> None:
-    """Give a save its number among all saves; they wait for each other here."""
-    one_more = sa.update(service).values(save_number=service.c.save_number + 1)
-    number = connection.execute(one_more.returning(service.c.save_number)).scalar_one()
-    connection.execute(sa.update(events).where(events.c.id == event_id).values(save_number=number))
-
-
-def _lately(now: datetime) -> int:
-    return rows.to_seconds(now - POLLED_WITHIN)
-
-
-def _replace(
-    connection: sa.Connection,
-    table: sa.Table,
-    event_id: str,
-    new: Iterable[dict[str, object]],
-) -> None:
-    connection.execute(sa.delete(table).where(table.c.event_id == event_id))
-    if new := list(new):
-        connection.execute(sa.insert(table), new)
+        """The ids of polled events that are due and can be leased, the nearest event first."""
+        with convert_errors(), self._engine.read() as connection:
+            return editions.list_due(connection, now, most)

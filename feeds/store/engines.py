@@ -1,8 +1,4 @@
-"""What differs between the engines of databases: SQLite, which is a file; PostgreSQL, a server.
-
-Each gives a connection to ``read`` with, whose statements see one version of all tables, one to
-``write`` with, and ``making``: alone among all that start at the same time.
-"""
+"""The differences between SQLite, which is a file, and PostgreSQL, which is a server."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -15,44 +11,44 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from feeds.errors import SettingsError
-from feeds.store import quarantine as damage
+from feeds.store.quarantine import lock_folder, quarantine
 
-PATIENCE = 10
-"""Seconds that a statement waits for what others are writing."""
+LOCK_TIMEOUT = 10
+"""Seconds that a statement waits for the locks of other transactions."""
 
 CONNECT_TIMEOUT = 3
-"""Seconds until a server that does not answer counts as away."""
+"""Seconds until a server that does not answer counts as unavailable."""
 
-POOL = {"pool_size": 5, "max_overflow": 15, "pool_timeout": PATIENCE}
-"""Connections of a process; each is held for milliseconds."""
+POOL = {"pool_size": 5, "max_overflow": 15, "pool_timeout": LOCK_TIMEOUT}
+"""The connections of a process; each is in use for milliseconds."""
 
 POSTGRESQL = "postgresql+psycopg"
 
-_STARTING = 7_350_911
-"""The advisory lock of those that make tables; any number that nothing else uses."""
+_STARTUP_LOCK = 7_350_911
+"""The key of the advisory lock for creating tables: an arbitrary number."""
 
 
 class Engine(Protocol):
-    """A database as SQLAlchemy knows it."""
+    """A SQLAlchemy engine with the transactions that the service needs."""
 
     def read(self) -> AbstractContextManager[sa.Connection]:
-        """A transaction that sees one version of all tables."""
+        """A transaction whose statements all see the same snapshot."""
 
     def write(self) -> AbstractContextManager[sa.Connection]:
         """A transaction that is committed at the end of the block."""
 
-    def making(self, now: datetime) -> AbstractContextManager[sa.Connection]:
-        """``write`` for one process at a time, where there may be nothing yet."""
+    def write_exclusively(self, now: datetime) -> AbstractContextManager[sa.Connection]:
+        """``write`` for one process at a time, which may create the database."""
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close all idle connections."""
 
-    def upsert(self, table: sa.Table) -> Any:  # noqa: ANN401 - two dialects' inserts
-        """An INSERT that takes ``on_conflict_do_update``."""
+    def insert(self, table: sa.Table) -> Any:  # noqa: ANN401 - two dialects' inserts
+        """An INSERT that has ``on_conflict_do_update``."""
 
 
 def create_engine(url: str) -> Engine:
-    """The engine of a database URL that ``config`` has found to be well formed.
+    """The engine of a database URL that ``config`` has validated.
 
     Raises ``SettingsError`` if its driver is not installed.
     """
@@ -67,14 +63,18 @@ def create_engine(url: str) -> Engine:
 
 
 class Sqlite:
-    """A file, made by ``making`` alone: an empty one would take the place of one that is away."""
+    """A file.
+
+    Only ``write_exclusively`` creates it. While a file is missing, no other transaction may put an
+    empty one in its place.
+    """
 
     def __init__(self, url: sa.URL) -> None:
         self._path = Path(url.database or "").absolute()
-        query = {"mode": "rw", "uri": "true", "timeout": str(PATIENCE)}
+        query = {"mode": "rw", "uri": "true", "timeout": str(LOCK_TIMEOUT)}
         self._engine = sa.create_engine(url.set(database=self._path.as_uri(), query=query), **POOL)
-        sa.event.listen(self._engine, "connect", self._connected)
-        sa.event.listen(self._engine, "checkout", self._checked_out)
+        sa.event.listen(self._engine, "connect", self._set_up)
+        sa.event.listen(self._engine, "checkout", self._check_file)
         sa.event.listen(self._engine, "begin", _begin)
 
     def read(self) -> AbstractContextManager[sa.Connection]:
@@ -84,11 +84,11 @@ class Sqlite:
         return self._engine.execution_options(begins="IMMEDIATE").begin()
 
     @contextmanager
-    def making(self, now: datetime) -> Iterator[sa.Connection]:
+    def write_exclusively(self, now: datetime) -> Iterator[sa.Connection]:
         folder = self._path.parent
         folder.mkdir(parents=True, exist_ok=True)
-        with damage.lock_folder(folder):  # SQLite does not wait where many make a file its own
-            damage.quarantine(self._path, now)
+        with lock_folder(folder):  # SQLite does not wait for others that set up a new file
+            quarantine(self._path, now)
             self._path.touch()
             with self.write() as connection:
                 yield connection
@@ -96,43 +96,44 @@ class Sqlite:
     def close(self) -> None:
         self._engine.dispose()
 
-    def upsert(self, table: sa.Table) -> sqlite.Insert:
+    def insert(self, table: sa.Table) -> sqlite.Insert:
         return sqlite.insert(table)
 
-    def _connected(self, connection: Any, record: Any) -> None:  # noqa: ANN401 - DBAPI connections have no common type
-        # Else the driver opens no transaction for reading, and two reads may see two versions.
+    def _set_up(self, connection: Any, record: Any) -> None:  # noqa: ANN401 - DBAPI connections have no common type
+        # By default, the driver opens no transaction for reading, and two reads in a row may see
+        # two versions.
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        record.info["file"] = self._file()
+        record.info["file"] = self._identify_file()
 
-    def _checked_out(self, _connection: object, record: Any, _proxy: object) -> None:  # noqa: ANN401 - as above
-        """Give up a connection to a file that was deleted, or put aside or replaced meanwhile."""
-        if record.info["file"] != self._file():
+    def _check_file(self, _connection: object, record: Any, _proxy: object) -> None:  # noqa: ANN401 - as above
+        """Discard a pooled connection if its file was deleted, moved or replaced."""
+        if record.info["file"] != self._identify_file():
             raise sa.exc.DisconnectionError("the database is another file now")
 
-    def _file(self) -> tuple[int, int] | None:
-        """Which file is there, as the system tells files apart; None if there is none."""
+    def _identify_file(self) -> tuple[int, int] | None:
+        """The device and the inode of the file; None if there is no file."""
         try:
-            found = self._path.stat()
+            status = self._path.stat()
         except OSError:
             return None
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
 
 class Postgres:
-    """A server. A connection is tried before it is used: one that broke is replaced."""
+    """A server. Each connection is tested before it is used, and replaced if it is broken."""
 
     def __init__(self, url: sa.URL) -> None:
         settings = {
             "connect_timeout": CONNECT_TIMEOUT,
             "tcp_user_timeout": CONNECT_TIMEOUT * 1000,
             "application_name": "intervals-feeds",
-            "options": f"-c statement_timeout={PATIENCE}s -c lock_timeout={PATIENCE}s"
-            f" -c idle_in_transaction_session_timeout={PATIENCE}s",
+            "options": f"-c statement_timeout={LOCK_TIMEOUT}s -c lock_timeout={LOCK_TIMEOUT}s"
+            f" -c idle_in_transaction_session_timeout={LOCK_TIMEOUT}s",
         }
-        own = {name: value for name, value in settings.items() if name not in url.query}
-        self._engine = sa.create_engine(url, pool_pre_ping=True, connect_args=own, **POOL)
+        defaults = {name: value for name, value in settings.items() if name not in url.query}
+        self._engine = sa.create_engine(url, pool_pre_ping=True, connect_args=defaults, **POOL)
         self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ")
 
     def read(self) -> AbstractContextManager[sa.Connection]:
@@ -142,16 +143,16 @@ class Postgres:
         return self._engine.begin()
 
     @contextmanager
-    def making(self, now: datetime) -> Iterator[sa.Connection]:  # noqa: ARG002 - nothing is put aside
+    def write_exclusively(self, now: datetime) -> Iterator[sa.Connection]:  # noqa: ARG002 - for SQLite
         with self.write() as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_STARTING)))
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_STARTUP_LOCK)))
             yield connection
 
     def close(self) -> None:
         self._engine.dispose()
 
-    def upsert(self, table: sa.Table) -> Any:  # noqa: ANN401 - known once it is imported
-        # 30 ms of a start, and 2 MiB, without which SQLite does.
+    def insert(self, table: sa.Table) -> Any:  # noqa: ANN401 - the type is imported below
+        # The import takes 30 ms and 2 MiB, which a service with SQLite saves.
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415
 
         return postgresql.insert(table)

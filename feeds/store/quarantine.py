@@ -1,7 +1,7 @@
-"""A damaged SQLite file: put aside, so that the service goes on with an empty one.
+"""Quarantine of a damaged SQLite file: the service continues with an empty one.
 
-Damage is what SQLite itself calls corrupt, or no database, and a document that is no JSON any more;
-a locked file or a full disk is none.
+A file is damaged if SQLite reports it as corrupt or as no database, or if a stored document is no
+JSON. A locked file or a full disk is not damage.
 """
 
 import fcntl
@@ -16,22 +16,23 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".db", ".sqlite", ".sqlite3")
-"""What databases are called. A file by another name is moved only if it begins as one: nobody's
-letters are put aside because a setting named them."""
+"""The suffixes of databases. A file with another suffix is renamed only if it has the header of a
+SQLite database, so that a wrong setting does not rename a document of the operator."""
 
-_MAGIC = b"SQLite format 3\0"
-_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_HEADER = b"SQLite format 3\0"
+_DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
-_TORN = "SELECT 1 FROM events WHERE NOT json_valid(CAST(document AS TEXT)) LIMIT 1"
-"""SQLite checks how its pages hang together, not what is in those that a long document goes on to.
+_INVALID_DOCUMENTS = "SELECT 1 FROM events WHERE NOT json_valid(CAST(document AS TEXT)) LIMIT 1"
+"""``quick_check`` checks the structure of pages, but not the content of overflow pages, which hold
+the rest of a long document.
 
-Where there is no such table yet this is an error, but none that means damage.
+If the table does not exist yet, this statement fails with an error that is no sign of damage.
 """
 
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Of processes that start together, one at a time; nothing is left behind in the folder."""
+    """Let one process at a time run the block; the lock creates no file."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -41,33 +42,33 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 
 def quarantine(path: Path, now: datetime) -> None:
-    """Rename a damaged file; nothing happens to one that is well or not there.
+    """Rename a damaged database, with its write-ahead log; leave any other file alone.
 
-    For one process at a time, see ``alone``: the next one finds it done.
+    Hold ``lock_folder`` meanwhile, so that no two processes rename the file.
     """
-    if not path.is_file() or not _is_database(path) or not _damaged(path):
+    if not path.is_file() or not _is_database(path) or not _is_damaged(path):
         return
-    aside = path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%SZ}")
+    renamed = path.with_name(f"{path.name}.damaged-{now:%Y%m%dT%H%M%SZ}")
     for suffix in ("-wal", "-shm", ""):
         part = path.with_name(f"{path.name}{suffix}")
         if part.exists():
-            part.rename(aside.with_name(f"{aside.name}{suffix}"))
-    log.error("the database was damaged: it is now %s, an empty one takes its place", aside)
+            part.rename(renamed.with_name(f"{renamed.name}{suffix}"))
+    log.error("the database was damaged: it is now %s, an empty one takes its place", renamed)
 
 
 def _is_database(path: Path) -> bool:
     with path.open("rb") as file:
-        return path.suffix in SUFFIXES or file.read(len(_MAGIC)) == _MAGIC
+        return path.suffix in SUFFIXES or file.read(len(_HEADER)) == _HEADER
 
 
-def _damaged(path: Path) -> bool:
-    # Read only: a connection that may write would move the log into the file as it closes.
+def _is_damaged(path: Path) -> bool:
+    # Read-only: a connection that can write would merge the log into the file when it closes.
     uri = f"{path.absolute().as_uri()}?mode=ro"
     try:
         with closing(sqlite3.connect(uri, timeout=10, uri=True)) as connection:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()
-            torn = found == ("ok",) and connection.execute(_TORN).fetchone()
+            is_sound = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+            invalid = is_sound and connection.execute(_INVALID_DOCUMENTS).fetchone()
     except sqlite3.DatabaseError as error:
-        # What is told of the damage may itself be no text: an error without a code.
-        return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _DAMAGE
-    return bool(found != ("ok",) or torn)
+        # An error without a code: SQLite's description of the damage is itself not valid text.
+        return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _DAMAGE_CODES
+    return not is_sound or bool(invalid)

@@ -1,7 +1,8 @@
-"""The budget of calls, in the one row that all processes share: each call is one UPDATE.
+"""The rate limit of calls, in one row that all processes share: each call is one UPDATE.
 
-A bucket is kept as the instant at which it is full again (the generic cell rate algorithm, ATM
-Forum TM 4.0): a call moves that by an interval, and there is none if it would be too far ahead.
+The generic cell rate algorithm (GCRA, ATM Forum TM 4.0): a bucket is stored as its theoretical
+arrival time, the instant at which the bucket is full again. A call moves that instant ahead by the
+bucket's interval, and is refused if the instant would lie too far ahead.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -16,79 +17,82 @@ from feeds.store.tables import service
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def spend_call(connection: sa.Connection, allowance: Quota, now: datetime) -> UpstreamError | None:
-    """Take one call; or the error that says why there is none, with ``retry_at``."""
-    latest = _latest(now, allowance.window)
-    closed = service.c.closed.between(to_micros(now) + 1, latest)
-    takes = _takes(allowance, now)
-    update = sa.update(service).where(~closed, *(fits for _, fits in takes.values()))
-    values = {name: full for name, (full, _) in takes.items()}
-    if connection.execute(update.values(values).returning(service.c.id)).first():
+def spend_call(connection: sa.Connection, quota: Quota, now: datetime) -> UpstreamError | None:
+    """Spend one call; the error with ``retry_at`` if none is left, or the upstream is closed."""
+    latest = _compute_latest_reopening(now, quota.window)
+    is_closed = service.c.closed_until.between(to_micros(now) + 1, latest)
+    calls = _build_calls(quota, now)
+    spending = sa.update(service).where(~is_closed, *(fits for _, fits in calls.values()))
+    tats = {column: tat for column, (tat, _) in calls.items()}
+    if connection.execute(spending.values(tats).returning(service.c.id)).first():
         return None
-    row = connection.execute(sa.select(service, closed.label("is_closed"))).one()
+    row = connection.execute(sa.select(service, is_closed.label("is_closed"))).one()
     if row.is_closed:
-        return UPSTREAM_ERRORS.get(row.cause, QuotaExhausted)(retry_at=from_micros(row.closed))
-    at = max(
-        full - bucket.interval * (bucket.capacity - reserve - 1)
-        for name, (bucket, reserve) in _buckets(allowance).items()
-        if (full := from_micros(getattr(row, name))) <= _fullest(now, bucket, allowance.window)
+        reopening = from_micros(row.closed_until)
+        return UPSTREAM_ERRORS.get(row.cause, QuotaExhausted)(retry_at=reopening)
+    retry_at = max(
+        tat - bucket.interval * (bucket.capacity - reserve - 1)
+        for column, (bucket, reserve) in _list_buckets(quota).items()
+        if (tat := from_micros(getattr(row, column))) <= _compute_latest_tat(now, bucket, quota)
     )
-    return QuotaExhausted(retry_at=max(at, now + MICROSECOND))
+    return QuotaExhausted(retry_at=max(retry_at, now + MICROSECOND))
 
 
-def count_call(connection: sa.Connection, allowance: Quota, now: datetime) -> None:
+def count_call(connection: sa.Connection, quota: Quota, now: datetime) -> None:
     """Count one call that is made in any case."""
-    full, _ = _takes(allowance, now)["full"]
-    connection.execute(sa.update(service).values(full=full))
+    tat, _ = _build_calls(quota, now)["tat"]
+    connection.execute(sa.update(service).values(tat=tat))
 
 
 def close_upstream(
     connection: sa.Connection, until: datetime, cause: str, now: datetime, window: timedelta
 ) -> None:
-    """Have no call made until then, nor before an earlier refusal is over."""
-    at, latest = to_micros(until), _latest(now, window)
-    closing = sa.update(service).where(~service.c.closed.between(at, latest))
-    connection.execute(closing.values(closed=at, cause=cause))
-
-
-def _latest(now: datetime, window: timedelta) -> int:
-    """Until when the upstream may be closed; by a clock that was put back, it is no more."""
-    return to_micros(now + max(window, FAILURE_CACHED_FOR) + MAX_CLOCK_SKEW)
-
-
-def _fullest(now: datetime, bucket: Bucket, window: timedelta) -> datetime:
-    """When a bucket may be full again; further ahead than ever, a clock was put back."""
-    return now + bucket.interval * bucket.capacity + window
+    """Refuse all calls until then; an earlier refusal that ends later stays."""
+    at, latest = to_micros(until), _compute_latest_reopening(now, window)
+    closing = sa.update(service).where(~service.c.closed_until.between(at, latest))
+    connection.execute(closing.values(closed_until=at, cause=cause))
 
 
 def to_micros(instant: datetime) -> int:
+    """Microseconds since 1970 (UTC)."""
     return (instant - _EPOCH) // MICROSECOND
 
 
 def from_micros(micros: int) -> datetime:
+    """The instant of these microseconds since 1970 (UTC)."""
     return _EPOCH + micros * MICROSECOND
 
 
-def _buckets(allowance: Quota) -> dict[str, tuple[Bucket, int]]:
-    """The buckets of an allowance, each with its reserve, by the columns that keep them."""
-    own = {"unseen_full": (allowance.own, 0)} if allowance.own else {}
-    return {"full": (allowance.bucket, allowance.reserve), **own}
+def _compute_latest_reopening(now: datetime, window: timedelta) -> int:
+    """Until when the upstream can be closed; ignore later times: the clock was set back."""
+    return to_micros(now + max(window, FAILURE_CACHED_FOR) + MAX_CLOCK_SKEW)
 
 
-def _takes(
-    allowance: Quota, now: datetime
+def _compute_latest_tat(now: datetime, bucket: Bucket, quota: Quota) -> datetime:
+    """When a bucket can be full again; ignore later times: the clock was set back."""
+    return now + bucket.interval * bucket.capacity + quota.window
+
+
+def _list_buckets(quota: Quota) -> dict[str, tuple[Bucket, int]]:
+    """The buckets of a quota, each with its reserve, by the column of the arrival time."""
+    own = {"unseen_tat": (quota.own, 0)} if quota.own else {}
+    return {"tat": (quota.bucket, quota.reserve), **own}
+
+
+def _build_calls(
+    quota: Quota, now: datetime
 ) -> dict[str, tuple[sa.ColumnElement[int], sa.ColumnElement[bool]]]:
-    """For each column, what a call makes of it, and whether that is within bounds."""
-    takes = {}
+    """For each column, the arrival time after one call, and whether the bucket has that call."""
+    calls = {}
     at = to_micros(now)
-    for name, (bucket, reserve) in _buckets(allowance).items():
+    for name, (bucket, reserve) in _list_buckets(quota).items():
         column, interval = service.c[name], bucket.interval // MICROSECOND
-        bound = at + interval * (bucket.capacity - reserve)
-        full = interval + sa.case(
+        limit = at + interval * (bucket.capacity - reserve)
+        tat = interval + sa.case(
             (column < at, at),
-            # One call puts it right.
-            (column > to_micros(_fullest(now, bucket, allowance.window)), bound - interval),
+            # After the clock was set back, one call is granted, which corrects the column.
+            (column > to_micros(_compute_latest_tat(now, bucket, quota)), limit - interval),
             else_=column,
         )
-        takes[name] = full, full <= bound
-    return takes
+        calls[name] = tat, tat <= limit
+    return calls

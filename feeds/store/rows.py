@@ -8,14 +8,14 @@ from msgspec import json, structs
 
 from feeds.domain.model import Change, Edition, Event, Kind, PendingRemoval, Revision, State
 
-# Made here, before there are threads: see ``documents``.
+# Created at import: msgspec 0.22 crashes if two threads are the first to decode a class.
 _EVENT, _STATE = json.Decoder(Event), json.Decoder(State)
 
 
 def build_event_row(
     edition: Edition, span: tuple[datetime, datetime], due: datetime
 ) -> dict[str, Any]:
-    """What ``events`` has of an edition, but for what counts its saves."""
+    """The row of ``events`` but for ``version``, ``polled`` and ``save_number``."""
     return {
         "id": edition.event.id,
         "document": json.encode(edition.event),
@@ -32,6 +32,7 @@ def build_event_row(
 
 
 def build_revision_rows(edition: Edition) -> Iterator[dict[str, Any]]:
+    """The rows of ``revisions``."""
     for id_, revision in edition.revisions.items():
         times = {
             "created": to_seconds(revision.created),
@@ -41,14 +42,15 @@ def build_revision_rows(edition: Edition) -> Iterator[dict[str, Any]]:
 
 
 def build_change_rows(edition: Edition) -> Iterator[dict[str, Any]]:
+    """The rows of ``changes``, numbered in the order of the history."""
     for number, change in enumerate(edition.changes):
         row = {"event_id": edition.event.id, "number": number} | structs.asdict(change)
         states = {"was": json.encode(change.was), "now": json.encode(change.now)}
         yield row | states | {"noticed": to_seconds(change.noticed)}
 
 
-def read_edition(row: Any, stamp_rows: Iterable[Any], change_rows: Iterable[Any]) -> Edition:  # noqa: ANN401 - rows
-    """The edition of its rows. Raises ``ValueError`` or ``OverflowError`` for damaged ones."""
+def read_edition(row: Any, revision_rows: Iterable[Any], change_rows: Iterable[Any]) -> Edition:  # noqa: ANN401 - rows
+    """The edition of these rows. Raises ``ValueError`` or ``OverflowError`` for damaged rows."""
     return Edition(
         event=read_event(row.document),
         fetched=from_seconds(row.fetched),
@@ -60,7 +62,7 @@ def read_edition(row: Any, stamp_rows: Iterable[Any], change_rows: Iterable[Any]
                 content=each.content,
                 schedule=each.schedule,
             )
-            for each in stamp_rows
+            for each in revision_rows
         },
         changes=tuple(
             Change(
@@ -85,12 +87,15 @@ def read_edition(row: Any, stamp_rows: Iterable[Any], change_rows: Iterable[Any]
 
 
 def read_event(document: bytes) -> Event:
+    """The event of a stored document; raises ``ValueError`` for a damaged document."""
     return _EVENT.decode(document)
 
 
 def to_seconds(instant: datetime) -> int:
+    """Whole seconds since 1970 (UTC)."""
     return int(instant.timestamp())
 
 
 def from_seconds(seconds: int) -> datetime:
+    """The instant of these seconds since 1970 (UTC)."""
     return datetime.fromtimestamp(seconds, UTC)

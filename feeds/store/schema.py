@@ -1,4 +1,4 @@
-"""The schema: tables are created at the first start, and refused if their version is another."""
+"""Create the tables at the first start; refuse tables of another version."""
 
 import sqlalchemy as sa
 
@@ -6,18 +6,18 @@ from feeds.errors import SettingsError
 from feeds.store.tables import deployment, metadata, service
 
 VERSION = 1
-"""The version of the tables, to be raised with each change of ``tables``."""
+"""The version of the tables: raise it with each change of ``tables``."""
 
 
 def create_schema(connection: sa.Connection) -> None:
-    """Create the tables, in the transaction of ``connection``, where there are none.
+    """Create the tables, in the transaction of ``connection``, if there are none.
 
     Raises ``SettingsError`` if the database has tables of another version.
     """
     version = _read_version(connection)
     if version is None:
         metadata.create_all(connection)
-        empty = dict.fromkeys(("save_number", "full", "unseen_full", "closed"), 0)
+        empty = dict.fromkeys(("save_number", "tat", "unseen_tat", "closed_until"), 0)
         connection.execute(sa.insert(service).values(id=1, **empty))
         row = {"name": "tables", "value": str(VERSION), "since": 0}
         connection.execute(sa.insert(deployment).values(row))

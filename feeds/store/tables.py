@@ -1,4 +1,4 @@
-"""The tables of the database, as the newest version has them."""
+"""The tables of the database. Times are whole seconds since 1970 (UTC), if not said otherwise."""
 
 import sqlalchemy as sa
 
@@ -11,7 +11,7 @@ deployment = sa.Table(
     sa.Column("value", sa.String, nullable=False),
     sa.Column("since", sa.BigInteger, nullable=False),
 )
-"""The version of the tables, the upstream, its organization, the fingerprint of what is run."""
+"""The version of the tables, the upstream, its organization, the fingerprint of the deployment."""
 
 events = sa.Table(
     "events",
@@ -27,12 +27,12 @@ events = sa.Table(
     sa.Column("starts", sa.BigInteger, nullable=False),
     sa.Column("ends", sa.BigInteger, nullable=False, index=True),
     sa.Column("etag", sa.String(256)),
-    sa.Column("due", sa.BigInteger, nullable=False, server_default="0", index=True),
+    sa.Column("due", sa.BigInteger, nullable=False, index=True),
     sa.Column("polled", sa.BigInteger, index=True),
     sa.Column("save_number", sa.BigInteger, nullable=False, server_default="0", index=True),
 )
-"""``due`` is when the next edition is to be fetched, ``polled`` when somebody asked for one, as far
-as it was noted, ``save_number`` the number of the save among all saves."""
+"""``due`` is when the background refresher fetches the next edition; ``polled`` when the event was
+polled, to the hour; ``save_number`` the number of the event's last save among all saves."""
 
 revisions = sa.Table(
     "revisions",
@@ -60,30 +60,31 @@ changes = sa.Table(
     sa.Column("group_nth", sa.Integer, nullable=False),
 )
 
-refreshes = sa.Table(
-    "refreshes",
+leases = sa.Table(
+    "leases",
     metadata,
     sa.Column("event_id", sa.String(64), primary_key=True),
     sa.Column("holder", sa.String(32), nullable=False),
-    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("acquired_at", sa.BigInteger, nullable=False),
     sa.Column("cause", sa.String(32)),
-    sa.Column("retry", sa.BigInteger, nullable=False, index=True),
+    sa.Column("retry_at", sa.BigInteger, nullable=False, index=True),
 )
-"""Who refreshes an event, since when (0: nobody does); why the last attempt failed, and when the
-next one may be made. Times are in microseconds here: calls are counted within seconds."""
+"""Which process refreshes an event, and since when (0: none does); ``cause`` is why the last
+attempt failed, ``retry_at`` when the next one may be made. Times are in microseconds."""
 
 service = sa.Table(
     "service",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("save_number", sa.BigInteger, nullable=False),
-    sa.Column("full", sa.BigInteger, nullable=False),
-    sa.Column("unseen_full", sa.BigInteger, nullable=False),
-    sa.Column("closed", sa.BigInteger, nullable=False),
+    sa.Column("tat", sa.BigInteger, nullable=False),
+    sa.Column("unseen_tat", sa.BigInteger, nullable=False),
+    sa.Column("closed_until", sa.BigInteger, nullable=False),
     sa.Column("cause", sa.String(32)),
 )
-"""The one row that all processes share: how often something was saved, and the budget of calls.
+"""One row that all processes share: the number of the last save, and the rate limit.
 
-A bucket is kept as the instant at which it is full again (the generic cell rate algorithm, ATM
-Forum TM 4.0), in microseconds; ``closed`` is until when no call is made, and ``cause`` why.
+``tat`` is the theoretical arrival time of the bucket of all calls (``store.ratelimit``),
+``unseen_tat`` that of the bucket for ids that were never seen. No call is made before
+``closed_until``; ``cause`` is the error that closed the upstream. Times are in microseconds.
 """

@@ -965,7 +965,7 @@ def away(tmp_path):
 @pytest.fixture
 def _impatient(monkeypatch):
     """Who finds a lock has not to wait as long as in earnest."""
-    monkeypatch.setattr("feeds.store.engines.PATIENCE", 0.2)
+    monkeypatch.setattr("feeds.store.engines.LOCK_TIMEOUT", 0.2)
 
 
 @pytest.mark.usefixtures("_impatient")

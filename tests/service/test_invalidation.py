@@ -162,7 +162,7 @@ class TestALook:
         self, url, database, clock, monkeypatch
     ):
         save(database, "harbor")
-        monkeypatch.setattr(engines, "PATIENCE", 1)  # seconds that it waits for a lock
+        monkeypatch.setattr(engines, "LOCK_TIMEOUT", 1)  # seconds that it waits for a lock
         polls = Invalidation(another(url), clock)
         assert polls.look() is not None
         save(database, "harbor")

@@ -28,7 +28,7 @@ from feeds.errors import (
 )
 from feeds.store.database import Database
 from feeds.store.leases import Lease, Leased
-from feeds.store.tables import refreshes, service
+from feeds.store.tables import leases, service
 from tests.support.databases import another, opened
 from tests.support.factories import NOW, an_edition, an_event
 from tests.support.processes import PATIENCE
@@ -72,7 +72,7 @@ class TestALease:
         claimed(late, now=NOW + LEASE)
 
     def test_ends_with_a_save(self, database):
-        known = saved(database, claim=claimed(database))
+        known = saved(database, lease=claimed(database))
         claimed(database, known=known)
 
     def test_ends_when_it_is_released(self, database):
@@ -88,15 +88,15 @@ class TestALease:
         claimed(database, now=NOW + LEASE)
         database.release(late)
         database.fail(late, UpstreamUnavailable(), NOW + MINUTE)
-        saved(database, claim=late)
+        saved(database, lease=late)
         known = database.read("harbor")
         now = NOW + LEASE + SECOND
         assert database.acquire("harbor", known, PLENTY, now) == Leased(NOW + LEASE)
 
     def test_that_was_held_too_long_does_not_overwrite_what_is_newer(self, database):
         late = claimed(database)
-        newer = saved(database, now=NOW + SECOND, claim=claimed(database, now=NOW + LEASE))
-        assert saved(database, claim=late) is None
+        newer = saved(database, now=NOW + SECOND, lease=claimed(database, now=NOW + LEASE))
+        assert saved(database, lease=late) is None
         assert database.read("harbor") == newer
 
     def test_is_had_by_one_of_many_that_want_it_at_once(self, url, database):
@@ -113,7 +113,7 @@ class TestALease:
         assert sorted(taken) == sorted(ids)
         (row,) = rows(database, service)
         spent = PLENTY.bucket.interval // MICROSECOND * len(ids)
-        assert row.full == NOW.timestamp() * 1_000_000 + spent, "as many calls as leases"
+        assert row.tat == NOW.timestamp() * 1_000_000 + spent, "as many calls as leases"
 
     def test_of_a_process_that_was_killed_delays_others_for_ten_seconds(self, url, database):
         process = processes.Process(target=claim_and_die, args=(url,))
@@ -142,11 +142,11 @@ class TooEarly(Database):
 
     looked = False
 
-    def _met(self, *arguments):
+    def _find_obstacle(self, *arguments):
         if not self.looked:
             self.looked = True
             return None
-        return super()._met(*arguments)
+        return super()._find_obstacle(*arguments)
 
 
 class TestAClaim:
@@ -176,8 +176,8 @@ class TestAClaim:
         with database._engine.write() as connection:
             connection.execute(sa.text("DELETE FROM events"))
         claim = claimed(database, known=known)
-        assert saved(database, known, claim=claim) is None
-        assert saved(database, claim=claim).version == 1
+        assert saved(database, known, lease=claim) is None
+        assert saved(database, lease=claim).version == 1
 
     @pytest.mark.parametrize(
         "error",
@@ -207,7 +207,7 @@ class TestAClaim:
             assert isinstance(
                 database.acquire(f"guess{number}", None, nothing, NOW), QuotaExhausted
             )
-        assert [row.event_id for row in rows(database, refreshes)] == ["first"]
+        assert [row.event_id for row in rows(database, leases)] == ["first"]
 
     def test_of_ids_that_are_none_leaves_nothing_behind_for_long(self, database):
         for number in range(5):
@@ -215,10 +215,10 @@ class TestAClaim:
             database.fail(
                 claimed(database, f"guess{number}", now=now), EventNotFound(), now + 10 * MINUTE
             )
-        assert len(rows(database, refreshes)) == 5
+        assert len(rows(database, leases)) == 5
         late = claimed(database, "last", now=NOW + DAY)
         database.fail(late, EventNotFound(), NOW + DAY + MINUTE)
-        assert [row.event_id for row in rows(database, refreshes)] == ["last"]
+        assert [row.event_id for row in rows(database, leases)] == ["last"]
 
     def test_a_memory_left_by_a_clock_that_was_put_back_does_not_count(self, database):
         database.fail(claimed(database, now=NOW + DAY), UpstreamUnavailable(), NOW + DAY + MINUTE)

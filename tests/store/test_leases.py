@@ -21,7 +21,8 @@ from feeds.store import leases
 from feeds.store.engines import Postgres, Sqlite
 from feeds.store.leases import Lease, Leased
 from feeds.store.ratelimit import from_micros
-from feeds.store.tables import refreshes, service
+from feeds.store.tables import leases as table
+from feeds.store.tables import service
 from tests.support.databases import another
 from tests.support.factories import NOW, an_edition, an_event
 from tests.support.processes import PATIENCE
@@ -46,19 +47,19 @@ def claimed(database, now=NOW, **how):
 
 def saved(database, claim, known=None, **fields):
     edition = structs.replace(known or an_edition(an_event()), fetched=claim.at, **fields)
-    return database.save(known, edition, (NOW, NOW + HOUR), NOW, claim=claim)
+    return database.save(known, edition, (NOW, NOW + HOUR), NOW, lease=claim)
 
 
 def kept(database):
     """The ids of the events of which there is a row."""
     with database._engine.read() as connection:
-        return set(connection.execute(sa.select(refreshes.c.event_id)).scalars())
+        return set(connection.execute(sa.select(table.c.event_id)).scalars())
 
 
 def calls(database):
     """How many calls have been counted, since all of them were made at NOW."""
     with database._engine.read() as connection:
-        full = connection.execute(sa.select(service.c.full)).scalar_one()
+        full = connection.execute(sa.select(service.c.tat)).scalar_one()
     return (from_micros(full) - NOW) / PLENTY.bucket.interval if full else 0
 
 
@@ -220,13 +221,13 @@ class TestARace:
 
         @sa.event.listens_for(late._engine._engine, "before_cursor_execute")
         def before(_connection, _cursor, statement, *_):
-            if statement.startswith(("BEGIN IMMEDIATE", "INSERT INTO refreshes")):
+            if statement.startswith(("BEGIN IMMEDIATE", "INSERT INTO leases")):
                 writes.set()
 
         with ThreadPoolExecutor(1) as threads:
             with database._engine.write() as connection:
                 claim = Lease("harbor", NOW)
-                assert leases.acquire(connection, claim, database._engine.upsert(refreshes))
+                assert leases.acquire(connection, claim, database._engine.insert(table))
                 lost = threads.submit(ask, late)
                 assert writes.wait(PATIENCE), "it has looked, and wants to write"
             assert lost.result(PATIENCE) == Leased(NOW)

@@ -42,11 +42,11 @@ class TestNews:
 
     def test_is_what_any_process_saved_since(self, url, database):
         save(database, "a", "b")
-        save_number = database.read_saves(None, NOW).save_number
+        save_number = database.read_saves(None, NOW).number
         save(another(url), "b", "c")
         news = database.read_saves(save_number, NOW)
-        assert (news.save_number, news.saved) == (save_number + 2, frozenset("bc"))
-        assert database.read_saves(news.save_number, NOW).saved == frozenset()
+        assert (news.number, news.saved) == (save_number + 2, frozenset("bc"))
+        assert database.read_saves(news.number, NOW).saved == frozenset()
 
     def test_of_a_database_that_was_put_back_is_everything(self, database):
         save(database, "a")
@@ -71,14 +71,14 @@ class TestNews:
         while any(each.is_alive() for each in started):
             news = database.read_saves(save_number, NOW)
             seen += sorted(news.saved)
-            save_number = news.save_number
+            save_number = news.number
         seen += sorted(database.read_saves(save_number, NOW).saved)
         for each in started:
             each.join(PATIENCE)
             assert each.exitcode == 0
         # Nobody's last save is missed, which one with a lower number that comes later would be.
         assert set(seen) == {"event0", "event1", "event2"}
-        assert database.read_saves(0, NOW).save_number == 3 * 40
+        assert database.read_saves(0, NOW).number == 3 * 40
 
 
 def save_many(url, id_, barrier):

@@ -323,7 +323,7 @@ class Race:
 @pytest.fixture
 def impatient(monkeypatch):
     """Who finds a lock has not to wait as long as in earnest."""
-    monkeypatch.setattr("feeds.store.engines.PATIENCE", 0.1)
+    monkeypatch.setattr("feeds.store.engines.LOCK_TIMEOUT", 0.1)
 
 
 @pytest.fixture
@@ -400,7 +400,7 @@ class TestTroubleWhileItRuns:
             assert answer.status_code == 503
             assert answer.headers["Cache-Control"] == "no-store"
             assert int(answer.headers["Retry-After"]) > 0
-            assert answer.text == "The database is not to be had.\n"
+            assert answer.text == "The database is unavailable.\n"
             assert len(upstream.calls) == calls
             assert path.exists() != (trouble in AWAY.values()), "no empty one has taken its place"
         assert race.client.get("/events/bridge.ics").status_code == 200

@@ -85,7 +85,7 @@ class TestShares:
         assert granted(database, Priority.REFRESHER, 30) == 10
         assert granted(database, Priority.ORDINARY, 30) == 5
         assert granted(database, Priority.URGENT, 30) == 5
-        assert the_row(database).unseen_full == 0, "ids never seen took nothing"
+        assert the_row(database).unseen_tat == 0, "ids never seen took nothing"
 
     def test_of_ids_never_seen_have_a_bucket_of_their_own_within_the_same_total(self, database):
         assert granted(database, Priority.UNSEEN, 30) == 12
@@ -111,8 +111,8 @@ class TestACountedCall:
         for _ in range(30):
             database.count_call(RATE.quota_for(Priority.URGENT), NOW)
         row = the_row(database)
-        assert budget.from_micros(row.full) == NOW + 30 * INTERVAL
-        assert (row.unseen_full, row.cause) == (0, "RateLimited")
+        assert budget.from_micros(row.tat) == NOW + 30 * INTERVAL
+        assert (row.unseen_tat, row.cause) == (0, "RateLimited")
         assert isinstance(spend(database, Priority.URGENT), RateLimited)
 
     def test_is_one_of_those_that_a_window_takes(self, database):
@@ -174,7 +174,7 @@ class TestAfterAClockWasPutBack:
         granted(database, Priority.URGENT, 30, NOW + back)
         assert granted(database, share, 30) == 1
         row = the_row(database)
-        assert budget.from_micros(row.full) <= NOW + MINUTE
+        assert budget.from_micros(row.tat) <= NOW + MINUTE
         assert granted(database, Priority.URGENT, 30, NOW + MINUTE) == 20
 
     def test_by_less_than_a_window_no_more_is_granted_for_it(self, database):

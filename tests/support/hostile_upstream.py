@@ -27,7 +27,7 @@ import sqlalchemy as sa
 import trustme
 
 from feeds.sandbox import ORGANIZATION_ID
-from feeds.store.tables import events, refreshes, service
+from feeds.store.tables import events, leases, service
 from tests.support.processes import HOST, PATIENCE, Process, environment_for, serving, until
 
 NAME = "intervals.test"
@@ -457,17 +457,21 @@ class Records:
 
     def leases(self) -> dict[str, datetime]:
         """Since when events are refreshed, by their ids."""
-        held = {id_: row["since"] for id_, row in self.rows(refreshes).items() if row["since"]}
+        held = {
+            id_: row["acquired_at"] for id_, row in self.rows(leases).items() if row["acquired_at"]
+        }
         return {id_: datetime.fromtimestamp(since / 1e6, UTC) for id_, since in held.items()}
 
     def reopen(self) -> None:
         """Forget what closed the upstream for everybody."""
-        self._run(sa.update(service).values(closed=0, cause=None))
+        self._run(sa.update(service).values(closed_until=0, cause=None))
 
     def expire(self, event_id: str) -> None:
         """Have a lease lie so far back that it has run out."""
-        row = refreshes.c.event_id == event_id
-        self._run(sa.update(refreshes).where(row).values(since=refreshes.c.since - 10_000_000))
+        row = leases.c.event_id == event_id
+        self._run(
+            sa.update(leases).where(row).values(acquired_at=leases.c.acquired_at - 10_000_000)
+        )
 
     def make_due(self, event_id: str) -> None:
         """Have the next edition of an event be one to fetch by now."""
@@ -488,15 +492,17 @@ class Records:
                 version=events.c.version + 1,
                 save_number=events.c.save_number - back,
             ),
-            sa.update(refreshes).values(
-                since=sa.case((refreshes.c.since == 0, 0), else_=refreshes.c.since - micros),
-                retry=refreshes.c.retry - micros,
+            sa.update(leases).values(
+                acquired_at=sa.case(
+                    (leases.c.acquired_at == 0, 0), else_=leases.c.acquired_at - micros
+                ),
+                retry_at=leases.c.retry_at - micros,
             ),
             sa.update(service).values(
                 save_number=service.c.save_number - back,
-                full=service.c.full - micros,
-                unseen_full=service.c.unseen_full - micros,
-                closed=service.c.closed - micros,
+                tat=service.c.tat - micros,
+                unseen_tat=service.c.unseen_tat - micros,
+                closed_until=service.c.closed_until - micros,
             ),
         )
 

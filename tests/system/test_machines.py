@@ -144,7 +144,7 @@ class TestDatabaseGone:
         assert {each.status for each in first_pages} == {200}
         for each in unknown:
             assert each.status == 503
-            assert each.body == b"The database is not to be had.\n"
+            assert each.body == b"The database is unavailable.\n"
             assert each.headers["Cache-Control"] == "no-store"
             assert 1 <= int(each.headers["Retry-After"]) <= 60
 
@@ -162,7 +162,7 @@ class TestDatabaseGone:
         for service in (machines.one, machines.other):
             assert "Traceback" not in service.process.output
             # Once a minute and process; this took no minute, but may have seen the next one begin.
-            assert 1 <= service.process.output.count("the database is not to be had") <= 2 * 2
+            assert 1 <= service.process.output.count("the database is unavailable") <= 2 * 2
 
 
 class TestRefresher:

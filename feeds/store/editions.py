@@ -1,0 +1,148 @@
+"""Editions in SQL: compare-and-swap of versions, lists of events, and which events are polled."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from feeds.domain.freshness import POLLED_WITHIN
+from feeds.domain.model import Edition, Event
+from feeds.store import leases as leasing
+from feeds.store import rows
+from feeds.store.tables import changes, events, leases, revisions, service
+
+
+def read(connection: sa.Connection, event_id: str) -> Edition | None:
+    """The edition of an event that was saved last."""
+    row = connection.execute(sa.select(events).where(events.c.id == event_id)).first()
+    if row is None:
+        return None
+    revision_rows, change_rows = (
+        connection.execute(
+            sa.select(table).where(table.c.event_id == event_id).order_by(*table.primary_key)
+        ).all()
+        for table in (revisions, changes)
+    )
+    return rows.read_edition(row, revision_rows, change_rows)
+
+
+def read_version(connection: sa.Connection, event_id: str) -> int:
+    """The version of the edition that was saved last; 0 if there is none."""
+    version = sa.select(events.c.version).where(events.c.id == event_id)
+    return connection.execute(version).scalar() or 0
+
+
+def version_of(known: Edition | None) -> int:
+    """The version of an edition in memory; 0 if there is none."""
+    return known.version if known else 0
+
+
+def write(
+    connection: sa.Connection,
+    known: Edition | None,
+    edition: Edition,
+    span: tuple[datetime, datetime],
+    *,
+    due: datetime,
+    polled: datetime | None,
+) -> bool:
+    """Write an edition over ``known``; False if another version was saved meanwhile.
+
+    Raises ``IntegrityError`` if ``known`` is None and there is an edition.
+    """
+    version, event_id = version_of(known), edition.event.id
+    row = rows.build_event_row(edition, span, due) | {"version": version + 1}
+    if known is None:
+        row["polled"] = rows.to_seconds(polled) if polled else None
+        connection.execute(sa.insert(events).values(row))
+    else:
+        last = (events.c.id == event_id) & (events.c.version == version)
+        if not connection.execute(sa.update(events).where(last).values(row)).rowcount:
+            return False
+    if known is None or known.revisions != edition.revisions:
+        _replace(connection, revisions, event_id, rows.build_revision_rows(edition))
+    if known is None or known.changes != edition.changes:
+        _replace(connection, changes, event_id, rows.build_change_rows(edition))
+    return True
+
+
+def _replace(
+    connection: sa.Connection, table: sa.Table, event_id: str, new: Iterable[dict[str, Any]]
+) -> None:
+    connection.execute(sa.delete(table).where(table.c.event_id == event_id))
+    if new := list(new):
+        connection.execute(sa.insert(table), new)
+
+
+def number_save(connection: sa.Connection, event_id: str) -> None:
+    """Give a save the next number of all saves.
+
+    The number is unique and rises with each commit: the row of the service is locked until then.
+    """
+    increment = sa.update(service).values(save_number=service.c.save_number + 1)
+    number = connection.execute(increment.returning(service.c.save_number)).scalar_one()
+    connection.execute(sa.update(events).where(events.c.id == event_id).values(save_number=number))
+
+
+def read_save_number(connection: sa.Connection) -> int:
+    """The number of the last save."""
+    return int(connection.execute(sa.select(service.c.save_number)).scalar_one())
+
+
+def list_saved(connection: sa.Connection, since: int) -> frozenset[str]:
+    """The ids of the events that were saved after the save number ``since``."""
+    saved = sa.select(events.c.id).where(events.c.save_number > since)
+    return frozenset(connection.execute(saved).scalars())
+
+
+def has_any(connection: sa.Connection) -> bool:
+    """Whether there is an edition of any event."""
+    return connection.execute(sa.select(events.c.id).limit(1)).first() is not None
+
+
+def list_events(connection: sa.Connection, now: datetime, most: int) -> list[Event]:
+    """Coming events, the next start first, then past events, the latest end first; not gone."""
+    is_coming = events.c.ends >= rows.to_seconds(now)
+    listed = sa.select(events.c.document).where(events.c.gone.is_(None))
+    coming = listed.where(is_coming).order_by(events.c.starts, events.c.id)
+    past = listed.where(~is_coming).order_by(events.c.ends.desc(), events.c.id)
+    found = list(connection.execute(coming.limit(most)))
+    found += connection.execute(past.limit(most - len(found)))
+    return [rows.read_event(row.document) for row in found]
+
+
+def mark_polled(connection: sa.Connection, ids: Iterable[str], now: datetime) -> None:
+    """Store that these events were polled; unknown ids are ignored.
+
+    Rows are locked in the order of ids, so that two processes do not deadlock.
+    """
+    mark = sa.update(events).where(events.c.id == sa.bindparam("polled_id"))
+    parameters = [{"polled_id": id_} for id_ in sorted(ids)]
+    connection.execute(mark.values(polled=rows.to_seconds(now)), parameters)
+
+
+def count_polled(connection: sa.Connection, now: datetime) -> int:
+    """How many events were polled within ``POLLED_WITHIN``."""
+    polled = sa.select(sa.func.count()).where(_is_polled(now))
+    return connection.execute(polled).scalar_one()
+
+
+def list_due(connection: sa.Connection, now: datetime, most: int) -> list[str]:
+    """The ids of polled events that are due and can be leased.
+
+    Events that are not over come first, by their start; then events that are over.
+    """
+    is_free = leases.c.event_id.is_(None) | leasing.is_free(now)
+    listed = (
+        sa.select(events.c.id)
+        .outerjoin(leases, leases.c.event_id == events.c.id)
+        .where(events.c.due <= rows.to_seconds(now), events.c.gone.is_(None), _is_polled(now))
+        .where(is_free)
+        .order_by(events.c.ends < rows.to_seconds(now), events.c.starts, events.c.id)
+    )
+    return list(connection.execute(listed.limit(most)).scalars())
+
+
+def _is_polled(now: datetime) -> sa.ColumnElement[bool]:
+    return events.c.polled >= rows.to_seconds(now - POLLED_WITHIN)

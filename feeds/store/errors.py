@@ -1,0 +1,36 @@
+"""Errors of the database driver, converted to those of this package."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+
+import sqlalchemy as sa
+
+from feeds.errors import DatabaseUnavailable, StorageCorrupt, StorageUnavailable
+from feeds.logs import Throttle
+
+throttle = Throttle(logging.getLogger(__name__), monotonic)
+
+
+@contextmanager
+def convert_errors() -> Iterator[None]:
+    """Raise ``StorageUnavailable``, or ``StorageCorrupt`` for rows that cannot be decoded."""
+    try:
+        yield
+    except sa.exc.SQLAlchemyError as error:
+        throttle.warning("away", "the database is unavailable: %s", type(error).__name__)
+        raise StorageUnavailable from None
+    except (ValueError, OverflowError) as error:
+        throttle.warning("damaged", "the database is damaged: %s", type(error).__name__)
+        raise StorageCorrupt from None
+
+
+@contextmanager
+def convert_startup_errors() -> Iterator[None]:
+    """Raise ``DatabaseUnavailable`` with the driver's reason in one line."""
+    try:
+        yield
+    except (OSError, sa.exc.SQLAlchemyError) as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")
+        raise DatabaseUnavailable(f"FEEDS_DATABASE_URL cannot be used: {reason}.") from None
