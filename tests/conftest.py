@@ -5,7 +5,7 @@ import os
 import pytest
 
 from feeds.app import create_app
-from tests.support.databases import ENGINES, close_all, opened
+from tests.support.databases import ENGINES, close_all, open_database
 from tests.support.postgres import running_postgres
 from tests.support.processes import Clock, Upstream, settings_for
 
@@ -74,4 +74,4 @@ def url(request, tmp_path):
 @pytest.fixture
 def database(url):
     """A new one, opened."""
-    return opened(url)
+    return open_database(url)

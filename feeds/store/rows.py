@@ -1,12 +1,14 @@
 """Editions as rows of the tables, and back. Times are whole seconds since 1970 (UTC)."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import json, structs
 
 from feeds.domain.model import Change, Edition, Event, Kind, PendingRemoval, Revision, State
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Created at import: msgspec 0.22 crashes if two threads are the first to decode a class.
 _EVENT, _STATE = json.Decoder(Event), json.Decoder(State)
@@ -97,5 +99,5 @@ def to_seconds(instant: datetime) -> int:
 
 
 def from_seconds(seconds: int) -> datetime:
-    """The instant of these seconds since 1970 (UTC)."""
-    return datetime.fromtimestamp(seconds, UTC)
+    """The instant of these seconds since 1970 (UTC); raises ``OverflowError`` for too many."""
+    return _EPOCH + timedelta(seconds=seconds)

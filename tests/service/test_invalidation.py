@@ -16,7 +16,7 @@ from feeds.service.invalidation import Invalidation
 from feeds.store import engines
 from feeds.store.database import Saves
 from feeds.store.tables import events
-from tests.support.databases import another
+from tests.support.databases import connect
 from tests.support.factories import NOW, an_edition, an_event
 from tests.support.processes import Clock
 
@@ -151,11 +151,11 @@ class TestTheTimeToLook:
 
 class TestALook:
     def test_tells_what_anybody_saved_since_the_last_one(self, url, database, polls):
-        save(another(url), "harbor")
+        save(connect(url), "harbor")
         save(database, "lakefront")
         assert heard(polls) == {"harbor", "lakefront"}
         assert heard(polls) == frozenset()
-        save(another(url), "harbor")
+        save(connect(url), "harbor")
         assert heard(polls) == {"harbor"}
 
     def test_that_cannot_note_what_was_polled_tells_nothing_and_the_next_one_all(
@@ -163,7 +163,7 @@ class TestALook:
     ):
         save(database, "harbor")
         monkeypatch.setattr(engines, "LOCK_TIMEOUT", 1)  # seconds that it waits for a lock
-        polls = Invalidation(another(url), clock)
+        polls = Invalidation(connect(url), clock)
         assert polls.look() is not None
         save(database, "harbor")
         polls.note("harbor", clock())

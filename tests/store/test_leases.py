@@ -1,8 +1,10 @@
-"""Who refreshes an event: one at a time, and not again too soon after a failure."""
+"""Leases: one refresh of an event at a time, and no repeat of a refresh that just failed."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
+import os
+import random
+from contextlib import contextmanager
 from datetime import timedelta
+from signal import SIGKILL
 
 import pytest
 import sqlalchemy as sa
@@ -11,19 +13,16 @@ from msgspec import structs
 from feeds.domain.freshness import FAILURE_CACHED_FOR, LEASE, MAX_CLOCK_SKEW, UNKNOWN_CACHED_FOR
 from feeds.domain.quota import MICROSECOND, Priority, Rate
 from feeds.errors import (
+    UPSTREAM_ERRORS,
     EventNotFound,
     InvalidResponse,
     QuotaExhausted,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from feeds.store import leases
-from feeds.store.engines import Postgres, Sqlite
 from feeds.store.leases import Lease, Leased
-from feeds.store.ratelimit import from_micros
-from feeds.store.tables import leases as table
-from feeds.store.tables import service
-from tests.support.databases import another
+from feeds.store.tables import events, leases
+from tests.support.databases import connect, execute, processes, read_rows, run_processes
 from tests.support.factories import NOW, an_edition, an_event
 from tests.support.processes import PATIENCE
 
@@ -31,204 +30,252 @@ SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-PLENTY = Rate(100_000, MINUTE, 50_000).quota_for(Priority.URGENT)
-NONE_LEFT = Rate(1, DAY, 1).quota_for(Priority.URGENT)
+# The window is short: calls from before the clock was set back are soon too far in the future.
+QUOTA = Rate(100, SECOND, 50).quota_for(Priority.URGENT)
+ONE_CALL = Rate(1, DAY, 1).quota_for(Priority.URGENT)
+
+ways_to_end_a_lease = pytest.mark.parametrize("end", ["save", "fail", "release"])
 
 
-def ask(database, now=NOW, *, event_id="harbor", known=None, allowance=PLENTY):
-    return database.acquire(event_id, known, allowance, now)
+def acquire(database, now=NOW, *, event_id="harbor", known=None, quota=QUOTA):
+    return database.acquire(event_id, known, quota, now)
 
 
-def claimed(database, now=NOW, **how):
-    claim = ask(database, now, **how)
-    assert isinstance(claim, Lease), claim
-    return claim
+def acquire_lease(database, now=NOW, **how):
+    lease = acquire(database, now, **how)
+    assert isinstance(lease, Lease), lease
+    return lease
 
 
-def saved(database, claim, known=None, **fields):
-    edition = structs.replace(known or an_edition(an_event()), fetched=claim.at, **fields)
-    return database.save(known, edition, (NOW, NOW + HOUR), NOW, lease=claim)
+def save(database, lease, known=None, **fields):
+    edition = structs.replace(known or an_edition(an_event()), fetched=NOW, **fields)
+    return database.save(known, edition, (NOW, NOW + HOUR), NOW, lease=lease)
 
 
-def kept(database):
-    """The ids of the events of which there is a row."""
-    with database._engine.read() as connection:
-        return set(connection.execute(sa.select(table.c.event_id)).scalars())
+def end_lease(database, lease, end, retry=NOW):
+    """End a lease, return the edition that is saved then."""
+    if end == "save":
+        assert save(database, lease)
+    elif end == "fail":
+        database.fail(lease, UpstreamUnavailable(), retry)
+    else:
+        database.release(lease)
+    return database.read(lease.event_id)
 
 
-def calls(database):
-    """How many calls have been counted, since all of them were made at NOW."""
-    with database._engine.read() as connection:
-        full = connection.execute(sa.select(service.c.tat)).scalar_one()
-    return (from_micros(full) - NOW) / PLENTY.bucket.interval if full else 0
+def count_calls_left(database):
+    calls = range(QUOTA.bucket.capacity + 1)
+    return sum(database.spend_call(QUOTA, NOW) is None for _ in calls)
 
 
-class TestALease:
-    def test_keeps_others_out_of_its_event_and_of_no_other(self, url, database):
-        claimed(database)
-        for each in (database, another(url)):
-            assert ask(each) == Leased(NOW)
-            assert ask(each, NOW + SECOND) == Leased(NOW)
-        claimed(another(url), event_id="lakefront")
-        assert calls(database) == 2
-
-    def test_is_over_at_its_end_and_not_a_microsecond_earlier(self, url, database):
-        claimed(database)
-        assert ask(another(url), NOW + LEASE - MICROSECOND) == Leased(NOW)
-        claimed(another(url), NOW + LEASE)
-        assert ask(database, NOW + LEASE) == Leased(NOW + LEASE)
-
-    @pytest.mark.parametrize("end", ["save", "fail", "release"])
-    def test_ends_at_once_with_what_came_of_it(self, database, end):
-        claim, known = claimed(database), None
-        if end == "save":
-            known = saved(database, claim)
-        elif end == "fail":
-            database.fail(claim, UpstreamUnavailable(), NOW)
-        else:
-            database.release(claim)
-        claimed(database, known=known)
-
-    def test_of_a_clock_a_little_ahead_holds_and_of_one_put_back_does_not(self, database):
-        claimed(database, NOW + LEASE, event_id="harbor")
-        claimed(database, NOW + LEASE - MICROSECOND, event_id="lakefront")
-        assert ask(database, event_id="lakefront") == Leased(NOW + LEASE - MICROSECOND)
-        claimed(database, event_id="harbor")
-
-    def test_that_is_taken_over_after_a_clock_was_put_back_holds(self, database):
-        early = claimed(database, NOW + DAY)
-        claimed(database)
-        database.release(early)
-        assert ask(database, NOW + SECOND) == Leased(NOW)
+def list_stored_ids(url):
+    """The ids of the events that have a row in the table of leases."""
+    return {row.event_id for row in read_rows(url, leases)}
 
 
-class TestALateHolder:
-    """One that had its lease too long: somebody else has taken it over."""
+@contextmanager
+def before_the_next_write(act):
+    """Act just before the next statement that writes a lease or begins to write."""
+    pending = [act]
 
-    def test_cannot_save_over_what_that_one_has_saved(self, url, database):
-        late, other = claimed(database), another(url)
-        newer = saved(other, claimed(other, NOW + LEASE), etag="newer")
-        assert saved(database, late, etag="older") is None
+    def listener(_connection, _cursor, statement, *_):
+        if pending and statement.startswith(("BEGIN IMMEDIATE", "INSERT INTO leases")):
+            pending.pop()()
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", listener)
+    try:
+        yield
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", listener)
+    assert not pending
+
+
+def test_a_lease_blocks_all_processes_for_its_event_and_no_other_event(url, database):
+    acquire_lease(database)
+    for each in (database, connect(url)):
+        assert acquire(each) == Leased(NOW)
+        assert acquire(each, NOW + SECOND) == Leased(NOW)
+    acquire_lease(connect(url), event_id="lakefront")
+
+
+def test_a_lease_spends_one_call(database):
+    acquire_lease(database)
+    acquire(database)
+    acquire_lease(database, event_id="lakefront")
+    assert count_calls_left(database) == QUOTA.bucket.capacity - 2
+
+
+def test_a_lease_expires_after_ten_seconds_to_the_microsecond(url, database):
+    acquire_lease(database)
+    assert acquire(connect(url), NOW + LEASE - MICROSECOND) == Leased(NOW)
+    acquire_lease(connect(url), NOW + LEASE)
+    assert acquire(database, NOW + LEASE) == Leased(NOW + LEASE)
+
+
+@ways_to_end_a_lease
+def test_a_lease_that_has_ended_can_be_acquired_at_once(database, end):
+    known = end_lease(database, acquire_lease(database), end)
+    acquire_lease(database, known=known)
+
+
+def test_a_lease_from_the_future_is_ignored_if_the_clock_was_set_back(database):
+    acquire_lease(database, NOW + LEASE - MICROSECOND, event_id="lakefront")
+    assert acquire(database, event_id="lakefront") == Leased(NOW + LEASE - MICROSECOND)
+    early = acquire_lease(database, NOW + LEASE)
+    acquire_lease(database)
+    database.release(early)
+    assert acquire(database, NOW + SECOND) == Leased(NOW)
+
+
+@ways_to_end_a_lease
+def test_a_holder_that_is_too_late_does_not_end_the_lease_of_the_next_holder(url, database, end):
+    late, other = acquire_lease(database), connect(url)
+    acquire_lease(other, NOW + LEASE)
+    known = end_lease(database, late, end, retry=NOW + HOUR)
+    last = NOW + 2 * LEASE - MICROSECOND
+    assert acquire(other, last, known=known) == Leased(NOW + LEASE)
+    acquire_lease(other, NOW + 2 * LEASE, known=known)
+
+
+def test_a_holder_that_is_too_late_does_not_save_over_a_newer_edition(url, database):
+    other, known = connect(url), None
+    for etag in ("first", "second"):
+        late = acquire_lease(database, known=known)
+        newer = save(other, acquire_lease(other, NOW + LEASE, known=known), known, etag=etag)
+        assert save(database, late, known, etag="older") is None
         assert other.read("harbor") == newer
         known = newer
-        late = claimed(database, known=known)
-        newer = saved(other, claimed(other, NOW + LEASE, known=known), known, etag="newest")
-        assert saved(database, late, known, etag="older") is None
-        assert other.read("harbor") == newer
-
-    @pytest.mark.parametrize("end", ["save", "fail", "release"])
-    def test_cannot_end_the_lease_of_that_one(self, url, database, end):
-        late, other = claimed(database), another(url)
-        claimed(other, NOW + LEASE)
-        if end == "save":
-            assert saved(database, late), "nobody has saved anything else"
-        elif end == "fail":
-            database.fail(late, UpstreamUnavailable(), NOW + HOUR)
-        else:
-            database.release(late)
-        known = database.read("harbor")
-        last = NOW + 2 * LEASE - MICROSECOND
-        assert ask(other, last, known=known) == Leased(NOW + LEASE)
-        claimed(other, NOW + 2 * LEASE, known=known)
-
-    def test_cannot_make_others_forget_that_ones_failure_nor_remember_its_own(self, database):
-        late = claimed(database)
-        database.fail(claimed(database, NOW + LEASE), InvalidResponse(), NOW + LEASE + MINUTE)
-        database.release(late)
-        database.fail(late, UpstreamTimeout(), NOW + HOUR)
-        met = ask(database, NOW + LEASE + MINUTE - MICROSECOND)
-        assert (type(met), met.retry_at) == (InvalidResponse, NOW + LEASE + MINUTE)
-        claimed(database, NOW + LEASE + MINUTE)
 
 
-class TestARememberedFailure:
-    @pytest.mark.parametrize("error", [EventNotFound, UpstreamUnavailable, InvalidResponse])
-    def test_stands_in_the_way_of_everybody_until_its_retry(self, url, database, error):
-        retry = NOW + FAILURE_CACHED_FOR
-        database.fail(claimed(database), error(), retry)
-        for now in (NOW, NOW + LEASE, retry - MICROSECOND):
-            met = ask(another(url), now)
-            assert (type(met), met.retry_at) == (error, retry)
-        assert calls(database) == 1
-        claimed(another(url), retry)
-
-    def test_is_over_with_a_lease_that_somebody_takes(self, database):
-        database.fail(claimed(database), UpstreamUnavailable(), NOW + MINUTE)
-        database.release(claimed(database, NOW + MINUTE))
-        claimed(database, NOW + SECOND)
-
-    def test_left_by_a_clock_that_was_put_back_does_not_count(self, database):
-        longest = NOW + UNKNOWN_CACHED_FOR + MAX_CLOCK_SKEW
-        database.fail(claimed(database), EventNotFound(), longest)
-        assert isinstance(ask(database), EventNotFound), "a clock may be a little ahead"
-        claimed(database, NOW - MICROSECOND)
-
-    def test_of_an_event_leaves_the_leases_of_others_alone(self, database):
-        claimed(database, event_id="lakefront")
-        later = NOW + LEASE - MICROSECOND
-        database.fail(claimed(database, later), UpstreamUnavailable(), later + MINUTE)
-        assert ask(database, later, event_id="lakefront") == Leased(NOW)
-
-    def test_after_a_clock_was_put_back_leaves_the_leases_of_others_alone(self, database):
-        early = claimed(database, NOW + DAY)
-        claimed(database, event_id="lakefront")
-        database.fail(early, UpstreamUnavailable(), NOW + MINUTE)
-        assert ask(database, NOW + SECOND, event_id="lakefront") == Leased(NOW)
+def test_a_holder_that_is_too_late_changes_nothing_of_a_remembered_failure(database):
+    late, retry = acquire_lease(database), NOW + LEASE + MINUTE
+    database.fail(acquire_lease(database, NOW + LEASE), InvalidResponse(), retry)
+    database.release(late)
+    database.fail(late, UpstreamTimeout(), NOW + HOUR)
+    obstacle = acquire(database, retry - MICROSECOND)
+    assert (type(obstacle), obstacle.retry_at) == (InvalidResponse, retry)
+    acquire_lease(database, retry)
 
 
-class TestIdsThatAreNone:
-    def test_for_which_there_is_no_call_leave_nothing_behind(self, database):
-        claimed(database, allowance=NONE_LEFT)
-        for number in range(5):
-            refusal = ask(database, event_id=f"guess{number}", allowance=NONE_LEFT)
-            assert isinstance(refusal, QuotaExhausted)
-        assert kept(database) == {"harbor"}
-
-    def test_are_forgotten_with_the_first_failure_after_their_time(self, database):
-        for number in range(3):
-            guess = claimed(database, event_id=f"guess{number}")
-            database.fail(guess, EventNotFound(), NOW + UNKNOWN_CACHED_FOR)
-        guesses = {"guess0", "guess1", "guess2"}
-        claim = claimed(database, NOW + UNKNOWN_CACHED_FOR - MICROSECOND)
-        database.fail(claim, UpstreamUnavailable(), NOW + HOUR)
-        assert kept(database) == {*guesses, "harbor"}, "they are known as none until then"
-        claim = claimed(database, NOW + UNKNOWN_CACHED_FOR, event_id="lakefront")
-        database.fail(claim, UpstreamUnavailable(), NOW + HOUR)
-        assert kept(database) == {"harbor", "lakefront"}
+@pytest.mark.parametrize("error", UPSTREAM_ERRORS.values())
+def test_a_failure_is_remembered_by_all_processes_until_it_can_be_retried(url, database, error):
+    retry = NOW + FAILURE_CACHED_FOR
+    database.fail(acquire_lease(database), error(), retry)
+    for now in (NOW, NOW + LEASE, retry - MICROSECOND):
+        obstacle = acquire(connect(url), now)
+        assert (type(obstacle), obstacle.retry_at) == (error, retry)
+    acquire_lease(connect(url), retry)
 
 
-class TestARace:
-    def test_of_two_for_the_same_events_gives_each_to_one_of_them(self, url, database):
-        ids = [f"event{number}" for number in range(8)]
-        racers, lines = [database, another(url)], [threading.Barrier(2) for _ in ids]
+def test_a_failure_is_forgotten_with_the_next_lease(database):
+    database.fail(acquire_lease(database), UpstreamUnavailable(), NOW + MINUTE)
+    database.release(acquire_lease(database, NOW + MINUTE))
+    acquire_lease(database, NOW + SECOND)
 
-        def race(racer):
-            for id_, line in zip(ids, lines, strict=True):
-                line.wait(PATIENCE)
-                yield id_, ask(racer, event_id=id_)
 
-        with ThreadPoolExecutor(2) as threads:
-            first, second = threads.map(lambda racer: dict(race(racer)), racers)
-        for id_ in ids:
-            got = first[id_], second[id_]
-            assert sum(isinstance(each, Lease) for each in got) == 1
-            assert Leased(NOW) in got
-        assert calls(database) == len(ids)
+def test_a_failure_too_far_in_the_future_is_ignored(database):
+    latest = NOW + UNKNOWN_CACHED_FOR + MAX_CLOCK_SKEW
+    database.fail(acquire_lease(database), EventNotFound(), latest)
+    assert isinstance(acquire(database), EventNotFound)
+    acquire_lease(database, NOW - MICROSECOND)
 
-    def test_is_lost_by_one_that_saw_the_event_free_before_the_other_had_it(self, url, database):
-        late, writes = another(url), threading.Event()
-        assert isinstance(late._engine, Sqlite | Postgres)
 
-        @sa.event.listens_for(late._engine._engine, "before_cursor_execute")
-        def before(_connection, _cursor, statement, *_):
-            if statement.startswith(("BEGIN IMMEDIATE", "INSERT INTO leases")):
-                writes.set()
+def test_a_failure_keeps_the_leases_of_other_events(database):
+    acquire_lease(database, event_id="lakefront")
+    later = NOW + LEASE - MICROSECOND
+    database.fail(acquire_lease(database, later), EventNotFound(), later + UNKNOWN_CACHED_FOR)
+    assert acquire(database, later, event_id="lakefront") == Leased(NOW)
 
-        with ThreadPoolExecutor(1) as threads:
-            with database._engine.write() as connection:
-                claim = Lease("harbor", NOW)
-                assert leases.acquire(connection, claim, database._engine.insert(table))
-                lost = threads.submit(ask, late)
-                assert writes.wait(PATIENCE), "it has looked, and wants to write"
-            assert lost.result(PATIENCE) == Leased(NOW)
-        assert calls(database) == 0
+
+def test_a_failure_keeps_the_leases_of_other_events_after_the_clock_was_set_back(database):
+    early = acquire_lease(database, NOW + DAY)
+    acquire_lease(database, event_id="lakefront")
+    database.fail(early, UpstreamUnavailable(), NOW + MINUTE)
+    assert acquire(database, NOW + SECOND, event_id="lakefront") == Leased(NOW)
+
+
+def test_an_id_for_which_no_call_is_left_is_not_stored(url, database):
+    acquire_lease(database, quota=ONE_CALL)
+    assert isinstance(acquire(database, event_id="guess", quota=ONE_CALL), QuotaExhausted)
+    assert list_stored_ids(url) == {"harbor"}
+
+
+def test_unknown_ids_are_deleted_with_the_first_failure_after_their_time(url, database):
+    for event_id in ("guess-1", "guess-2"):
+        guess = acquire_lease(database, event_id=event_id)
+        database.fail(guess, EventNotFound(), NOW + UNKNOWN_CACHED_FOR)
+    for now, event_id, stored in (
+        (NOW + UNKNOWN_CACHED_FOR - MICROSECOND, "harbor", {"guess-1", "guess-2", "harbor"}),
+        (NOW + UNKNOWN_CACHED_FOR, "lakefront", {"harbor", "lakefront"}),
+    ):
+        lease = acquire_lease(database, now, event_id=event_id)
+        database.fail(lease, UpstreamUnavailable(), NOW + HOUR)
+        assert list_stored_ids(url) == stored
+
+
+def test_a_newer_edition_is_returned_instead_of_a_lease(database):
+    newer = save(database, None)
+    assert acquire(database) == newer
+    newest = save(database, None, newer, etag="newest")
+    assert acquire(database, known=newer) == newest
+    acquire_lease(database, known=newest)
+
+
+def test_an_edition_that_the_database_has_lost_can_be_refreshed(url, database):
+    known = save(database, None, save(database, None))
+    execute(url, sa.delete(events))
+    lease = acquire_lease(database, known=known)
+    assert save(database, lease, known) is None
+    assert save(database, lease).version == 1
+
+
+def test_an_edition_that_is_saved_just_before_the_lease_is_written_is_returned(url, database):
+    with before_the_next_write(lambda: save(connect(url), None)):
+        assert acquire(database) == database.read("harbor")
+    acquire_lease(database, known=database.read("harbor"))
+    assert count_calls_left(database) == QUOTA.bucket.capacity - 1
+
+
+def test_a_failure_that_is_stored_just_before_the_lease_is_written_is_returned(url, database):
+    def fail():
+        database.fail(acquire_lease(connect(url)), UpstreamTimeout(), NOW + MINUTE)
+
+    with before_the_next_write(fail):
+        assert isinstance(acquire(database), UpstreamTimeout)
+    assert count_calls_left(database) == QUOTA.bucket.capacity - 1
+
+
+def test_a_lease_that_is_acquired_just_before_is_an_obstacle(url, database):
+    with before_the_next_write(lambda: acquire_lease(connect(url))):
+        assert acquire(database) == Leased(NOW)
+    assert count_calls_left(database) == QUOTA.bucket.capacity - 1
+
+
+def acquire_each(url, ids, start, acquired):
+    """Try to acquire the lease of each event, in an order of this process's own."""
+    database = connect(url)
+    ids = random.Random(os.getpid()).sample(ids, len(ids))
+    start.wait(PATIENCE)
+    acquired.put([id_ for id_ in ids if isinstance(acquire(database, event_id=id_), Lease)])
+
+
+def test_one_of_many_processes_that_want_a_lease_at_once_gets_it(url, database):
+    ids = [f"event-{number:02}" for number in range(20)]
+    start, acquired = processes.Barrier(4), processes.Queue()
+    run_processes(acquire_each, *[(url, ids, start, acquired)] * 4)
+    assert sorted(id_ for _ in range(4) for id_ in acquired.get(timeout=PATIENCE)) == ids
+    assert count_calls_left(database) == QUOTA.bucket.capacity - len(ids)
+
+
+def acquire_and_die(url):
+    acquire_lease(connect(url))
+    os.kill(os.getpid(), SIGKILL)
+
+
+def test_the_lease_of_a_killed_process_expires(url, database):
+    process = processes.Process(target=acquire_and_die, args=(url,))
+    process.start()
+    process.join(PATIENCE)
+    assert process.exitcode == -SIGKILL
+    assert acquire(database, NOW + SECOND) == Leased(NOW)
+    acquire_lease(database, NOW + LEASE)

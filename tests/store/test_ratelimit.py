@@ -1,17 +1,18 @@
-"""The budget of calls: exact in any window, and told to the microsecond when there is one more."""
+"""The rate limit: exact in any window and over all processes, with the instant of the next call."""
 
+import itertools
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from feeds.domain.freshness import MAX_CLOCK_SKEW
 from feeds.domain.quota import MICROSECOND, Priority, Rate
 from feeds.errors import Forbidden, QuotaExhausted, RateLimited, Unauthorized, UpstreamUnavailable
-from feeds.store import ratelimit as budget
-from feeds.store.tables import service
-from tests.support.databases import another
+from tests.support.databases import connect, processes, run_processes
 from tests.support.factories import NOW
+from tests.support.processes import PATIENCE
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
@@ -20,173 +21,219 @@ DAY = timedelta(days=1)
 RATE = Rate(100, MINUTE, 20)
 INTERVAL = RATE.quota_for(Priority.URGENT).bucket.interval
 
-of_each_share = pytest.mark.parametrize("share", Priority, ids=lambda share: share.name)
+each_priority = pytest.mark.parametrize("priority", Priority, ids=lambda each: each.name)
+examples = settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+windows = st.sampled_from([SECOND, MINUTE, DAY])
+rates = st.integers(1, 60).flatmap(
+    lambda limit: st.builds(Rate, st.just(limit), windows, st.integers(1, limit))
+)
+# Pauses in windows, the priority of the calls after each pause, and how many there are.
+calls = st.lists(
+    st.tuples(st.floats(0, 1.5), st.sampled_from(Priority), st.integers(1, 4)), max_size=40
+)
+numbers = itertools.count(1)
 
 
-def spend(database, share, now=NOW):
-    return database.spend_call(RATE.quota_for(share), now)
+def spend(database, priority, now=NOW, *, rate=RATE):
+    return database.spend_call(rate.quota_for(priority), now)
 
 
-def granted(database, share, times, now=NOW):
-    return sum(spend(database, share, now) is None for _ in range(times))
+def count_granted(database, priority, times, now=NOW):
+    return sum(spend(database, priority, now) is None for _ in range(times))
 
 
-def close(database, until, cause, now=NOW):
-    database.close_upstream(until, cause(), now, RATE.window)
+def close(database, until, error, now=NOW):
+    database.close_upstream(until, error(), now, RATE.window)
 
 
-def the_row(database):
-    with database._engine.read() as connection:
-        return connection.execute(sa.select(service)).one()
+def new_start():
+    """A time at which all buckets are full: examples share a database."""
+    return NOW + next(numbers) * 500 * DAY
 
 
-def told(refusal):
-    """When there is one more call, as one is told whose call is refused because none is left."""
+@given(limit=st.integers(1, 100_000), window=windows, data=st.data())
+def test_the_burst_and_what_is_added_within_a_window_are_the_limit(limit, window, data):
+    rate = Rate(limit, window, data.draw(st.integers(1, limit)))
+    bucket = rate.quota_for(Priority.URGENT).bucket
+    added = bucket.interval * max(1, limit - rate.burst)
+    assert bucket.capacity == rate.burst
+    assert window <= added <= window + 2 * limit * MICROSECOND
+
+
+@examples
+@given(rate=rates, calls=calls)
+def test_no_window_has_more_calls_than_the_limit(database, rate, calls):
+    now, granted = new_start(), []
+    for pause, priority, times in calls:
+        now += rate.window * pause
+        for _ in range(times):
+            if refusal := spend(database, priority, now, rate=rate):
+                now = refusal.retry_at
+                assert spend(database, priority, now, rate=rate) is None
+            granted.append((now, priority))
+    for start, _ in granted:
+        window = [priority for at, priority in granted if start <= at < start + rate.window]
+        assert len(window) <= rate.limit
+        assert window.count(Priority.UNSEEN) <= max(1, rate.limit // 4)
+        assert sum(at == start for at, _ in granted) <= rate.burst
+
+
+@examples
+@given(rate=rates, calls=calls)
+def test_a_refusal_names_the_first_instant_of_the_next_call(database, rate, calls):
+    now = new_start()
+    for pause, priority, times in calls:
+        now += rate.window * pause
+        for _ in range(times):
+            if refusal := spend(database, priority, now, rate=rate):
+                assert type(refusal) is QuotaExhausted
+                assert refusal.retry_at is not None
+                assert now < refusal.retry_at
+                early = spend(database, priority, refusal.retry_at - MICROSECOND, rate=rate)
+                assert early is not None
+                assert early.retry_at == refusal.retry_at, "refused calls cost nothing"
+                now = refusal.retry_at
+                assert spend(database, priority, now, rate=rate) is None
+
+
+@pytest.mark.parametrize(
+    ("priority", "limit"),
+    [(Priority.URGENT, 100), (Priority.ORDINARY, 95), (Priority.UNSEEN, 25)],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_a_client_that_calls_as_soon_as_it_can_gets_the_limit(database, priority, limit):
+    now, granted = NOW, 0
+    while now < NOW + MINUTE:
+        refusal = spend(database, priority, now)
+        granted += refusal is None
+        now = refusal.retry_at if refusal else now
+    assert granted in (limit - 1, limit), "intervals are rounded up by a microsecond"
+
+
+def test_the_burst_is_there_again_after_a_pause_and_does_not_grow(database):
+    assert count_granted(database, Priority.URGENT, 25) == 20
+    assert count_granted(database, Priority.URGENT, 25, NOW + 20 * INTERVAL) == 20
+    assert count_granted(database, Priority.URGENT, 25, NOW + HOUR) == 20
+
+
+@pytest.mark.parametrize(
+    "granted",
+    [
+        {Priority.REFRESHER: 10, Priority.ORDINARY: 5, Priority.URGENT: 5},
+        {Priority.UNSEEN: 12, Priority.ORDINARY: 3, Priority.URGENT: 5},
+        {Priority.ORDINARY: 15, Priority.UNSEEN: 0, Priority.URGENT: 5},
+        {Priority.URGENT: 20, Priority.UNSEEN: 0, Priority.REFRESHER: 0},
+    ],
+    ids=["refresher", "unseen", "ordinary", "urgent"],
+)
+def test_a_priority_leaves_calls_to_more_urgent_ones(database, granted):
+    for priority, calls in granted.items():
+        assert count_granted(database, priority, 30) == calls
+
+
+def test_calls_for_ids_never_seen_have_a_bucket_that_fills_more_slowly(database):
+    assert count_granted(database, Priority.UNSEEN, 30) == 12
+    later = NOW + 20 * INTERVAL
+    assert count_granted(database, Priority.UNSEEN, 30, later) == 3
+    assert count_granted(database, Priority.ORDINARY, 30, later) == 12
+
+
+def test_other_calls_leave_the_bucket_for_ids_never_seen_alone(database):
+    assert count_granted(database, Priority.ORDINARY, 3) == 3
+    assert count_granted(database, Priority.UNSEEN, 30) == 12
+
+
+def spend_thirty(url, priority, start, counts):
+    database = connect(url)
+    start.wait(PATIENCE)
+    counts.put(count_granted(database, priority, 30))
+
+
+@pytest.mark.parametrize(("priority", "limit"), [(Priority.URGENT, 20), (Priority.UNSEEN, 12)])
+def test_processes_that_call_at_once_share_one_limit(url, database, priority, limit):
+    start, counts = processes.Barrier(3), processes.Queue()
+    run_processes(spend_thirty, *[(url, priority, start, counts)] * 3)
+    assert sum(counts.get(timeout=PATIENCE) for _ in range(3)) == limit
+    assert count_granted(connect(url), priority, 5) == 0, "nor after a restart"
+
+
+def test_a_call_that_is_made_in_any_case_is_counted_while_the_upstream_is_closed(database):
+    close(database, NOW + SECOND, RateLimited)
+    for _ in range(40):
+        database.count_call(RATE.quota_for(Priority.URGENT), NOW)
+    assert isinstance(spend(database, Priority.URGENT), RateLimited)
+    refusal = spend(database, Priority.URGENT, NOW + SECOND)
+    assert (type(refusal), refusal.retry_at) == (QuotaExhausted, NOW + 21 * INTERVAL)
+    later = NOW + 41 * INTERVAL
+    assert count_granted(database, Priority.UNSEEN, 30, later) == 12, "it was for no such id"
+
+
+@each_priority
+@pytest.mark.parametrize("error", [RateLimited, Unauthorized, Forbidden])
+def test_a_refusal_closes_the_upstream_for_all_processes(url, database, error, priority):
+    until = NOW + 30 * SECOND
+    close(database, until, error)
+    for now in (NOW, until - MICROSECOND):
+        refusal = spend(connect(url), priority, now)
+        assert (type(refusal), refusal.retry_at) == (error, until)
+    assert spend(database, priority, until) is None
+
+
+def test_the_upstream_stays_closed_for_the_longest_refusal(database):
+    close(database, NOW + 30 * SECOND, RateLimited)
+    close(database, NOW + 30 * SECOND, Forbidden)
+    close(database, NOW + 10 * SECOND, Unauthorized)
+    refusal = spend(database, Priority.URGENT, NOW + 20 * SECOND)
+    assert (type(refusal), refusal.retry_at) == (RateLimited, NOW + 30 * SECOND)
+    close(database, NOW + 50 * SECOND, Unauthorized)
+    refusal = spend(database, Priority.URGENT, NOW + 20 * SECOND)
+    assert (type(refusal), refusal.retry_at) == (Unauthorized, NOW + 50 * SECOND)
+
+
+def test_the_upstream_can_be_closed_again(database):
+    close(database, NOW + SECOND, RateLimited)
+    assert spend(database, Priority.URGENT, NOW + SECOND) is None
+    close(database, NOW + 3 * SECOND, UpstreamUnavailable)
+    assert isinstance(spend(database, Priority.URGENT, NOW + 2 * SECOND), UpstreamUnavailable)
+
+
+def test_a_refusal_too_far_in_the_future_is_ignored(database):
+    close(database, NOW + MINUTE + MAX_CLOCK_SKEW, RateLimited)
+    assert isinstance(spend(database, Priority.URGENT), RateLimited)
+    assert spend(database, Priority.URGENT, NOW - MICROSECOND) is None
+
+
+@pytest.mark.parametrize("back", [HOUR, 365 * DAY], ids=str)
+def test_the_upstream_can_be_closed_after_the_clock_was_set_back(database, back):
+    close(database, NOW + back + MINUTE, RateLimited, NOW + back)
+    close(database, NOW + MINUTE, Unauthorized)
+    refusal = spend(database, Priority.URGENT)
+    assert (type(refusal), refusal.retry_at) == (Unauthorized, NOW + MINUTE)
+
+
+@each_priority
+@pytest.mark.parametrize("back", [5 * MINUTE, 365 * DAY], ids=str)
+def test_one_call_is_granted_after_the_clock_was_set_back(database, priority, back):
+    count_granted(database, Priority.UNSEEN, 30, NOW + back)
+    count_granted(database, Priority.URGENT, 30, NOW + back)
+    assert count_granted(database, priority, 30) == 1
+    assert count_granted(database, Priority.URGENT, 30, NOW + MINUTE) == 20
+
+
+def test_no_more_calls_are_granted_if_the_clock_was_set_back_by_less_than_a_window(database):
+    count_granted(database, Priority.URGENT, 30, NOW + 30 * SECOND)
+    refusal = spend(database, Priority.URGENT)
+    assert refusal.retry_at == NOW + 30 * SECOND + INTERVAL
+
+
+def test_a_refusal_ignores_a_bucket_that_was_used_before_the_clock_was_set_back(database):
+    count_granted(database, Priority.UNSEEN, 30, NOW + HOUR)
+    assert count_granted(database, Priority.URGENT, 1) == 1
+    refusal = spend(database, Priority.UNSEEN)
     assert isinstance(refusal, QuotaExhausted)
     assert refusal.retry_at is not None
-    return refusal.retry_at
-
-
-def as_soon_as_told(database, share, end):
-    """The instants of all calls of somebody who asks whenever there should be one more."""
-    now, calls = NOW, []
-    while now < end:
-        if refusal := spend(database, share, now):
-            now = told(refusal)
-            assert spend(database, share, now) is None
-        calls.append(now)
-        assert len(calls) <= 1000, "there is no end to it"
-    return [at for at in calls if at < end]
-
-
-class TestTheLimit:
-    @pytest.mark.parametrize(
-        ("share", "most"), [(Priority.URGENT, 100), (Priority.ORDINARY, 100), (Priority.UNSEEN, 25)]
-    )
-    def test_is_what_a_window_takes_from_one_that_asks_as_soon_as_told(self, database, share, most):
-        calls = as_soon_as_told(database, share, NOW + 3 * MINUTE / 2)
-        windows = [sum(start <= at < start + MINUTE for at in calls) for start in calls]
-        assert max(windows) <= most
-        reserve = RATE.quota_for(share).reserve if share is Priority.ORDINARY else 0
-        assert windows[0] >= most - reserve - 1, "rounded up by a microsecond: not one call more"
-
-    def test_is_one_for_all_connections(self, url, database):
-        others = [database, another(url), another(url)]
-        assert sum(granted(each, Priority.URGENT, 1) for each in others * 8) == RATE.burst
-
-    def test_is_the_burst_again_once_nobody_has_asked_for_long_enough(self, database):
-        assert granted(database, Priority.URGENT, 25) == 20
-        assert granted(database, Priority.URGENT, 25, NOW + 20 * INTERVAL) == 20
-        assert granted(database, Priority.URGENT, 25, NOW + HOUR) == 20, "and never more"
-
-
-class TestShares:
-    def test_leave_what_is_not_theirs(self, database):
-        assert granted(database, Priority.REFRESHER, 30) == 10
-        assert granted(database, Priority.ORDINARY, 30) == 5
-        assert granted(database, Priority.URGENT, 30) == 5
-        assert the_row(database).unseen_tat == 0, "ids never seen took nothing"
-
-    def test_of_ids_never_seen_have_a_bucket_of_their_own_within_the_same_total(self, database):
-        assert granted(database, Priority.UNSEEN, 30) == 12
-        assert granted(database, Priority.ORDINARY, 30) == 3
-        assert granted(database, Priority.URGENT, 30) == 5
-        later = NOW + 20 * INTERVAL
-        assert granted(database, Priority.UNSEEN, 30, later) == 3, (
-            "their own has filled more slowly"
-        )
-
-    @of_each_share
-    def test_that_are_refused_take_nothing(self, database, share):
-        granted(database, Priority.UNSEEN, 30)
-        granted(database, Priority.URGENT, 30)
-        before = the_row(database)
-        assert granted(database, share, 5) == 0
-        assert the_row(database) == before
-
-
-class TestACountedCall:
-    def test_is_never_refused_not_even_while_the_upstream_is_closed(self, database):
-        close(database, NOW + SECOND, RateLimited)
-        for _ in range(30):
-            database.count_call(RATE.quota_for(Priority.URGENT), NOW)
-        row = the_row(database)
-        assert budget.from_micros(row.tat) == NOW + 30 * INTERVAL
-        assert (row.unseen_tat, row.cause) == (0, "RateLimited")
-        assert isinstance(spend(database, Priority.URGENT), RateLimited)
-
-    def test_is_one_of_those_that_a_window_takes(self, database):
-        for _ in range(40):
-            database.count_call(RATE.quota_for(Priority.URGENT), NOW)
-        assert told(spend(database, Priority.URGENT)) == NOW + 21 * INTERVAL
-        assert 58 <= len(as_soon_as_told(database, Priority.URGENT, NOW + MINUTE)) <= 60
-
-
-class TestTheUpstream:
-    @of_each_share
-    @pytest.mark.parametrize("cause", [RateLimited, Unauthorized, Forbidden])
-    def test_is_closed_until_then_and_open_at_that_instant(self, database, cause, share):
-        closed = NOW + 30 * SECOND
-        close(database, closed, cause)
-        before = the_row(database)
-        for now in (NOW, closed - MICROSECOND):
-            refusal = spend(database, share, now)
-            assert type(refusal) is cause
-            assert refusal.retry_at == closed
-        assert the_row(database) == before
-        assert spend(database, share, closed) is None
-
-    def test_stays_closed_for_as_long_as_the_longest_refusal_says(self, database):
-        close(database, NOW + 30 * SECOND, RateLimited)
-        close(database, NOW + 30 * SECOND, Forbidden)
-        close(database, NOW + 10 * SECOND, Unauthorized)
-        refusal = spend(database, Priority.URGENT, NOW + 20 * SECOND)
-        assert (type(refusal), refusal.retry_at) == (RateLimited, NOW + 30 * SECOND)
-        close(database, NOW + 50 * SECOND, Unauthorized)
-        refusal = spend(database, Priority.URGENT, NOW + 20 * SECOND)
-        assert (type(refusal), refusal.retry_at) == (Unauthorized, NOW + 50 * SECOND)
-
-    def test_can_be_closed_again_once_it_was_open(self, database):
-        close(database, NOW + SECOND, RateLimited)
-        assert spend(database, Priority.URGENT, NOW + SECOND) is None
-        close(database, NOW + 3 * SECOND, UpstreamUnavailable)
-        assert isinstance(spend(database, Priority.URGENT, NOW + 2 * SECOND), UpstreamUnavailable)
-
-    def test_is_closed_by_a_clock_that_is_a_little_ahead_and_no_further(self, database):
-        close(database, NOW + MINUTE + MAX_CLOCK_SKEW, RateLimited)
-        assert isinstance(spend(database, Priority.URGENT), RateLimited)
-        assert spend(database, Priority.URGENT, NOW - MICROSECOND) is None, "the clock was put back"
-
-    @pytest.mark.parametrize("back", [HOUR, 23 * HOUR, 3 * DAY, 365 * DAY], ids=str)
-    def test_can_be_closed_after_a_clock_was_put_back(self, database, back):
-        close(database, NOW + back + MINUTE, RateLimited, NOW + back)
-        close(database, NOW + MINUTE, Unauthorized)
-        refusal = spend(database, Priority.URGENT)
-        assert (type(refusal), refusal and refusal.retry_at) == (Unauthorized, NOW + MINUTE)
-        assert spend(database, Priority.URGENT, NOW + MINUTE) is None
-
-
-class TestAfterAClockWasPutBack:
-    @of_each_share
-    @pytest.mark.parametrize("back", [5 * MINUTE, DAY, 365 * DAY], ids=str)
-    def test_one_call_puts_it_right_and_no_burst_comes_of_it(self, database, share, back):
-        granted(database, Priority.UNSEEN, 30, NOW + back)
-        granted(database, Priority.URGENT, 30, NOW + back)
-        assert granted(database, share, 30) == 1
-        row = the_row(database)
-        assert budget.from_micros(row.tat) <= NOW + MINUTE
-        assert granted(database, Priority.URGENT, 30, NOW + MINUTE) == 20
-
-    def test_by_less_than_a_window_no_more_is_granted_for_it(self, database):
-        granted(database, Priority.URGENT, 30, NOW + 30 * SECOND)
-        retry = told(spend(database, Priority.URGENT))
-        assert retry == NOW + 30 * SECOND + INTERVAL
-        assert spend(database, Priority.URGENT, retry - MICROSECOND) is not None
-        assert spend(database, Priority.URGENT, retry) is None
-
-    def test_nobody_is_told_to_come_when_the_other_bucket_will_be_full_again(self, database):
-        granted(database, Priority.UNSEEN, 30, NOW + HOUR)
-        assert granted(database, Priority.URGENT, 1) == 1
-        retry = told(spend(database, Priority.UNSEEN))
-        assert retry <= NOW + MINUTE
-        assert spend(database, Priority.UNSEEN, retry) is None
+    assert refusal.retry_at <= NOW + MINUTE
+    assert spend(database, Priority.UNSEEN, refusal.retry_at) is None

@@ -1,27 +1,72 @@
-"""Databases for tests, of both engines: what holds for one holds for the other."""
+"""Databases of both engines for tests, and processes that use a database at the same time."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from multiprocessing import get_context
+from typing import Any
+
+import sqlalchemy as sa
 
 from feeds.store.database import Database
+from feeds.store.tables import metadata
 from tests.support.factories import NOW
+from tests.support.processes import PATIENCE
 
 ENGINES = ("sqlite", "postgresql")
 API = "https://api.intervals.run"
 
+# Forked from a server that has one thread: as fast as fork, without inherited locks.
+processes = get_context("forkserver")
+processes.set_forkserver_preload([__name__])
+
 _in_use: list[Database] = []
 
 
-def another(url: str) -> Database:
-    """The database there, as one more process has it, until the end of the test."""
+def connect(url: str) -> Database:
+    """The database as one more process has it, until the end of the test."""
     _in_use.append(Database(url))
     return _in_use[-1]
 
 
-def opened(url, *, api=API, fingerprint="first", now=NOW):
-    database = another(url)
+def open_database(
+    url: str, *, api: str = API, fingerprint: str = "first", now: datetime = NOW
+) -> Database:
+    """The database after a start of the service."""
+    database = connect(url)
     database.open(api, fingerprint, now)
     return database
 
 
 def close_all() -> None:
-    """Close all that a test has used: a server's database is dropped after it."""
+    """Close all databases of a test; the server drops them afterwards."""
     while _in_use:
         _in_use.pop().close()
+
+
+def read_rows(url: str, table: sa.Table) -> list[sa.Row[Any]]:
+    """All rows of a table, read from outside the service."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        return list(connection.execute(sa.select(table).order_by(*table.primary_key)))
+
+
+def read_tables(url: str) -> dict[str, list[sa.Row[Any]]]:
+    """All rows of all tables by the name of the table."""
+    return {table.name: read_rows(url, table) for table in metadata.sorted_tables}
+
+
+def execute(url: str, statement: sa.Executable) -> None:
+    """Change the database from outside the service."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(statement)
+
+
+def run_processes(target: Callable[..., None], *arguments: Iterable[Any]) -> None:
+    """Run the function once for each group of arguments, at the same time, each in a process."""
+    started = [processes.Process(target=target, args=tuple(each)) for each in arguments]
+    for process in started:
+        process.start()
+    for process in started:
+        process.join(PATIENCE)
+        assert process.exitcode == 0

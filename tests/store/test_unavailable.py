@@ -1,0 +1,154 @@
+"""The service while the file of its database cannot be used: what subscribers get."""
+
+import os
+
+import pytest
+
+from feeds.app import create_app
+from tests.support.databases import connect
+from tests.support.processes import settings_for
+from tests.support.subscribers import CalendarClient, ReaderClient
+from tests.support.troubles import MISSING, TROUBLES
+
+DAY = "2026-06-13"
+TITLE = "Harbor: 10K, Sat 13 Jun 2026, 12:00"
+
+each_trouble = pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A file in a folder that can be moved."""
+    (tmp_path / "var").mkdir()
+    return tmp_path / "var" / "feeds.sqlite3"
+
+
+@pytest.fixture
+def start(upstream, path, clock):
+    """Start the service as one more process does; returns a client of it."""
+
+    def start(**how):
+        settings = settings_for(upstream.url, path.parent)
+        return create_app(settings, clock.timestamp, **how).test_client()
+
+    return start
+
+
+class Subscription:
+    """A calendar and a reader that poll the feeds of one event."""
+
+    def __init__(self, client, upstream, clock):
+        self.client, self.upstream, self.clock = client, upstream, clock
+        self.calendar = CalendarClient("/events/harbor.ics")
+        self.reader = ReaderClient("/events/harbor.rss")
+
+    def poll(self, **later):
+        """The titles that are new in the reader, after so much time."""
+        self.clock.advance(**later)
+        self.calendar.poll(self.client)
+        return self.reader.poll(self.client, self.clock())
+
+    def set_status(self, status):
+        document = self.upstream.document("harbor")
+        document["runs"][0]["eventStatus"] = status
+        self.upstream.put("harbor", document)
+
+    @property
+    def status(self):
+        return self.calendar.status("harbor-1@intervals.run")
+
+
+@pytest.fixture
+def subscription(upstream, start, clock, monkeypatch):
+    monkeypatch.setattr("feeds.store.engines.LOCK_TIMEOUT", 0.1)
+    upstream.publish("harbor", DAY)
+    subscription = Subscription(start(), upstream, clock)
+    assert subscription.poll() == [TITLE]
+    return subscription
+
+
+@each_trouble
+def test_a_change_is_announced_once_it_can_be_saved(subscription, path, start, trouble):
+    with trouble(path):
+        subscription.set_status("cancelled")
+        assert subscription.poll(hours=1) == []
+        assert subscription.status == "CONFIRMED"
+    assert subscription.poll(hours=1) == [f"Cancelled: {TITLE}"]
+    assert subscription.status == "CANCELLED"
+
+    saved = connect(f"sqlite:///{path}").read("harbor")
+    assert saved is not None
+    assert [(each.kind, each.nth) for each in saved.changes] == [("cancelled", 1)]
+    subscription.client = start()
+    assert subscription.poll() == []
+    subscription.set_status("scheduled")
+    assert subscription.poll(hours=1) == [f"Reinstated: {TITLE}"]
+    assert subscription.status == "CONFIRMED"
+
+
+@each_trouble
+def test_what_is_in_memory_is_served_without_a_call(subscription, path, upstream, trouble):
+    calls, client = len(upstream.calls), subscription.client
+    with trouble(path):
+        subscription.clock.advance(minutes=1)
+        for target in ("/events/harbor", "/events/harbor.ics", "/events/harbor.rss", "/"):
+            assert client.get(target).status_code == 200
+        for _ in range(3):
+            subscription.clock.advance(hours=1)
+            stale = client.get("/events/harbor.ics")
+            assert (stale.status_code, stale.cache_control.max_age) == (200, 60)
+            assert client.get("/").status_code == 200
+    assert len(upstream.calls) == calls
+
+
+@each_trouble
+def test_an_event_that_is_not_in_memory_is_503_without_a_call(
+    subscription, path, upstream, trouble
+):
+    upstream.publish("bridge", DAY)
+    calls = len(upstream.calls)
+    with trouble(path):
+        answer = subscription.client.get("/events/bridge.ics")
+        assert answer.status_code == 503
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert int(answer.headers["Retry-After"]) > 0
+        assert answer.text == "The database is unavailable.\n"
+        assert len(upstream.calls) == calls
+        assert path.exists() != (trouble in MISSING), "no new file is created"
+    assert subscription.client.get("/events/bridge.ics").status_code == 200
+
+
+@each_trouble
+def test_a_worker_that_starts_meanwhile_waits_for_the_database(
+    subscription, path, upstream, start, trouble
+):
+    calls = len(upstream.calls)
+    with trouble(path):
+        worker = start(made=True)
+        assert worker.get("/events/harbor.ics").status_code in (200, 503)
+        assert worker.get("/events/bridge.ics").status_code == 503
+        assert worker.get("/").status_code == 200
+        assert len(upstream.calls) == calls
+    subscription.clock.advance(hours=1)
+    assert worker.get("/events/harbor.ics").status_code == 200
+    assert subscription.poll(hours=1) == []
+
+
+def test_a_file_that_is_damaged_while_it_is_used_is_renamed_when_a_process_starts(
+    subscription, path, start
+):
+    path.with_name(f"{path.name}-wal").unlink()
+    damaged = path.with_name("damaged")
+    damaged.write_bytes(os.urandom(40_960))
+    damaged.rename(path)
+    subscription.set_status("cancelled")
+    assert subscription.poll(hours=1) == []
+    assert subscription.client.get("/events/bridge.ics").status_code == 503
+
+    start()
+    assert path.with_name("feeds.sqlite3.damaged-20260520T130000Z").exists()
+    assert subscription.poll(hours=1) == [f"Cancelled: {TITLE}"]
+    assert subscription.client.get("/events/bridge.ics").status_code == 404
+    subscription.client = start()
+    assert subscription.poll() == []
+    assert subscription.status == "CANCELLED"
