@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from msgspec import structs
 
-from feeds.domain.freshness import LEASE, POLLED_WITHIN, Priority, Rate
+from feeds.domain.freshness import LEASE, POLLED_WITHIN
+from feeds.domain.quota import Priority, Rate
 from feeds.errors import UpstreamUnavailable
 from feeds.store.database import Saves
 from tests.support.databases import connect, processes
