@@ -105,7 +105,7 @@ def _check_status(response: Response) -> Response:
 
 
 def _get_member(response: Response, name: str, type_: type) -> Any:  # noqa: ANN401 - any JSON
-    """Return a member of the JSON object in a body; raises ``InvalidResponse``."""
+    """Return a member of the JSON object; raise ``InvalidResponse`` if it has another type."""
     try:
         value = json.loads(response.body)[name]
     except (ValueError, TypeError, KeyError, RecursionError):

@@ -78,11 +78,7 @@ class HttpClient:
         end = monotonic() + self._deadline
         used = self._take_idle()
         outcome = self._send(used or _Session(self._auth), path, headers, end)
-        if (
-            isinstance(outcome, _Failure)
-            and (outcome.unsent or (used and outcome.unanswered))
-            and monotonic() < end
-        ):
+        if isinstance(outcome, _Failure) and (outcome.unsent or (used and outcome.unanswered)):
             outcome = self._send(_Session(self._auth), path, headers, end)
         if isinstance(outcome, _Failure):
             # Outside any except block: a context would hold the request, and thus the key.
@@ -95,6 +91,7 @@ class HttpClient:
         unanswered = True
         try:
             # The adapter accepts urllib3's Timeout; the type stubs of requests do not know it.
+            # Past the deadline, Timeout raises ValueError.
             timeout: Any = Timeout(end - monotonic(), CONNECT_TIMEOUT, READ_TIMEOUT)
             with session.get(
                 self._url + path, headers=headers, timeout=timeout, stream=True

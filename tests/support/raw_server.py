@@ -40,6 +40,7 @@ class Connection(socketserver.StreamRequestHandler):
         path = head[0].split()[1].decode() if head else None
         if path:
             self.server.paths.append(path)
+            self.server.heads.append(b"\n".join(head).decode())
         return path
 
     def send(self, data: bytes) -> None:
@@ -73,7 +74,7 @@ Behaviour = Callable[[Connection], object]
 
 
 class RawServer(socketserver.ThreadingTCPServer):
-    """``paths`` are those of the requests, ``connections`` the sockets of the clients."""
+    """``paths`` and ``heads`` are those of the requests, ``connections`` the clients' sockets."""
 
     request_queue_size = 50
 
@@ -83,6 +84,7 @@ class RawServer(socketserver.ThreadingTCPServer):
         self.tls = tls
         self.connections: list[socket.socket] = []
         self.paths: list[str] = []
+        self.heads: list[str] = []
         self.closed = threading.Event()
         self.over = threading.Event()
         self.port: int = self.server_address[1]
