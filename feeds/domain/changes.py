@@ -1,6 +1,6 @@
-"""What changed between two versions of an event: what a runner has to be told.
+"""Changes between two versions of an event (rules 4.10, 4.11 and 5.4 to 5.6).
 
-The upstream never says. A new run is no change: its own item announces it.
+The upstream does not report changes. A new run is no change: its own item announces it.
 """
 
 import datetime as dt
@@ -15,14 +15,14 @@ from feeds.domain.model import Change, Kind, Run, State
 from feeds.domain.status import RESCHEDULED, find_status
 
 KINDS_WITHOUT_ITEM = (Kind.OTHER_DISTANCE, Kind.SILENT)
-"""Kinds that make no item."""
+"""Kinds of change that make no item."""
 
-_INVITING = (Kind.PLACES_AGAIN, Kind.REGISTRATION_REOPENED)
+CHANGES_KEPT_FOR = dt.timedelta(days=365)
 
-KEPT_FOR = dt.timedelta(days=365)
-"""How long changes are remembered."""
+_INVITATIONS = (Kind.PLACES_AGAIN, Kind.REGISTRATION_REOPENED)
+"""Kinds of change that are news only if one can register now."""
 
-_BY_OVERRIDE = {
+_KIND_BY_OVERRIDE = {
     "paused": Kind.REGISTRATION_PAUSED,
     "closed": Kind.REGISTRATION_CLOSED,
     None: Kind.REGISTRATION_REOPENED,
@@ -30,7 +30,7 @@ _BY_OVERRIDE = {
 
 
 def capture_state(entry: Entry) -> State:
-    """What a runner is told of an entry."""
+    """The state of an entry, in which later versions are compared with it."""
     run, start = entry.run, entry.period.start
     wall = start.replace(tzinfo=None) if isinstance(start, dt.datetime) else start
     return State(
@@ -45,25 +45,30 @@ def capture_state(entry: Entry) -> State:
     )
 
 
+def find_state_at(current: State, changes: Iterable[Change], instant: dt.datetime) -> State:
+    """The state at an instant: the one before the first change that was noticed after it."""
+    return next((change.was for change in changes if change.noticed > instant), current)
+
+
 def find_changes(
     before: Iterable[Entry], after: Iterable[Entry], noticed: dt.datetime
 ) -> tuple[Change, ...]:
-    """What happened to each entry that is in both, in the order of ``after``.
+    """The changes of each entry that is in both versions, in the order of ``after``.
 
-    Of two equal versions, nothing; nor for what shows in no feed, nor for an end that moves, nor
-    for what becomes of a run while it is not listed, nor for one that was tidied away once over.
+    Equal versions have no changes. Nor has a run while it is not listed, or a run that was removed
+    after it had ended.
     """
     known = {entry.run.id: entry for entry in before}
-    both = [(known[entry.run.id], entry) for entry in after if entry.run.id in known]
+    pairs = [(known[entry.run.id], entry) for entry in after if entry.run.id in known]
     return tuple(
         change
-        for was, now in both
+        for was, now in pairs
         if now.run.unlisted is None or (now.run.withdrawn and was.run.unlisted is None)
-        for change in _changes(was, now, noticed)
+        for change in _compare(was, now, noticed)
     )
 
 
-def _changes(was: Entry, now: Entry, noticed: dt.datetime) -> Iterator[Change]:
+def _compare(was: Entry, now: Entry, noticed: dt.datetime) -> Iterator[Change]:
     change = Change(
         run=now.run.id,
         kind=Kind.MOVED,
@@ -72,27 +77,24 @@ def _changes(was: Entry, now: Entry, noticed: dt.datetime) -> Iterator[Change]:
         noticed=noticed,
     )
     kinds = [
-        Kind.SILENT if kind in _INVITING and not _invites(change, now.run) else kind
-        for kind in _kinds(change)
+        Kind.SILENT if kind in _INVITATIONS and not _can_register(change, now.run) else kind
+        for kind in _list_kinds(change)
     ]
     for kind in dict.fromkeys(kinds):
         yield structs.replace(change, kind=kind)
 
 
-def _invites(change: Change, run: Run) -> bool:
-    """Whether one can register: not for what is off or sold out, nor outside the window."""
-    opens, closes, now = run.registration_opens, run.registration_closes, change.noticed
-    within = (opens is None or opens <= now) and (closes is None or now < closes)
-    told = change.now
-    return (
-        within
-        and not find_status(told.status).off
-        and not told.sold_out
-        and (told.override is None)
+def _can_register(change: Change, run: Run) -> bool:
+    """Whether one can register for the run when the change is noticed."""
+    opens, closes, state = run.registration_opens, run.registration_closes, change.now
+    in_window = (opens is None or opens <= change.noticed) and (
+        closes is None or change.noticed < closes
     )
+    takes_entries = not (find_status(state.status).off or state.sold_out or state.override)
+    return in_window and takes_entries
 
 
-def _kinds(change: Change) -> Iterator[Kind]:
+def _list_kinds(change: Change) -> Iterator[Kind]:
     was, now = change.was, change.now
     before, after = find_status(was.status), find_status(now.status)
     if before != after:
@@ -106,8 +108,9 @@ def _kinds(change: Change) -> Iterator[Kind]:
     if was.sold_out != now.sold_out:
         yield Kind.SOLD_OUT if now.sold_out else Kind.PLACES_AGAIN
     if was.override != now.override:
-        known = was.override in _BY_OVERRIDE or now.override is not None
-        yield _BY_OVERRIDE.get(now.override, Kind.SILENT) if known else Kind.SILENT
+        # The end of an override in the organizer's own words may mean anything.
+        known = was.override in _KIND_BY_OVERRIDE or now.override is not None
+        yield _KIND_BY_OVERRIDE.get(now.override, Kind.SILENT) if known else Kind.SILENT
     if was.distance != now.distance:
         yield Kind.OTHER_DISTANCE
 
@@ -118,7 +121,7 @@ def announces_start_time(change: Change) -> bool:
 
 
 def build_guid_value(change: Change) -> str:
-    """What it changed to, as data: a new start, a new place; empty for kinds that say it all."""
+    """The value of rules 1.5: the new start, zone and place; empty for most kinds."""
     was, now = change.was, change.now
     if change.kind not in (Kind.MOVED, Kind.RESCHEDULED):
         return ""
@@ -128,42 +131,61 @@ def build_guid_value(change: Change) -> str:
     return "/".join(quote(part, safe=":") for part in parts)
 
 
-def append_changes(known: Sequence[Change], new: Sequence[Change]) -> tuple[Change, ...]:
-    """The history with new changes, which were noticed together, counted.
+def build_group_guid_value(group: Sequence[Change]) -> str:
+    """The value of rules 1.5 for an item: that of its runs, or a digest if they differ."""
+    values = {change.run: build_guid_value(change) for change in group}
+    if len(set(values.values())) == 1:
+        return next(iter(values.values()))
+    by_run = ",".join(f"{run}={values[run]}" for run in sorted(values))
+    return hashlib.sha256(by_run.encode()).hexdigest()[:16]
 
-    Changes that are older than a year are dropped when there are new ones of the same runs, so that
-    a history changes only when something happens, and a group goes as a whole.
+
+def group_changes(changes: Iterable[Change]) -> list[tuple[Change, ...]]:
+    """Changes of one kind that were noticed together, in order: each group is one item."""
+    groups: dict[tuple[dt.datetime, str], list[Change]] = {}
+    for change in changes:
+        groups.setdefault((change.noticed, change.kind), []).append(change)
+    return [tuple(group) for group in groups.values()]
+
+
+def append_changes(known: Sequence[Change], new: Sequence[Change]) -> tuple[Change, ...]:
+    """The history with new changes, which were noticed together; ``nth`` and ``group_nth`` are set.
+
+    Changes older than a year are dropped when the same runs change again: so a history changes only
+    when something happens, and a group is dropped as a whole.
     """
     if not new:
         return tuple(known)
     runs = {change.run for change in new}
     noticed = max(change.noticed for change in new)
-    before = group_changes(known)
+    groups = group_changes(known)
     dropped = {
         change
-        for group in before
-        if noticed - group[0].noticed >= KEPT_FOR and runs.issuperset(each.run for each in group)
+        for group in groups
+        if noticed - group[0].noticed >= CHANGES_KEPT_FOR
+        and runs.issuperset(each.run for each in group)
         for change in group
     }
-    # What is dropped counts once more: its guid is still known to readers.
-    counted = [structs.replace(each, nth=1 + _count(known, each)) for each in new]
-    for kind in dict.fromkeys(each.kind for each in counted):
-        group = [each for each in counted if each.kind == kind]
+    # Dropped changes still count here, because readers remember their guids.
+    numbered = [structs.replace(each, nth=1 + _find_last_nth(known, each)) for each in new]
+    for kind in dict.fromkeys(each.kind for each in numbered):
+        group = [each for each in numbered if each.kind == kind]
         same = [
             earlier[0].group_nth
-            for earlier in before
-            if len(earlier) > 1  # an item that names one run has that run's guid
+            for earlier in groups
+            if len(earlier) > 1  # the item of a single run has the guid of that run
             and earlier[0].kind == kind
             and build_group_guid_value(earlier) == build_group_guid_value(group)
         ]
         nth = 1 + max(same, default=0)
-        counted = [
-            structs.replace(each, group_nth=nth) if each.kind == kind else each for each in counted
+        numbered = [
+            structs.replace(each, group_nth=nth) if each.kind == kind else each for each in numbered
         ]
-    return (*(each for each in known if each not in dropped), *counted)
+    return (*(each for each in known if each not in dropped), *numbered)
 
 
-def _count(known: Iterable[Change], change: Change) -> int:
+def _find_last_nth(known: Iterable[Change], change: Change) -> int:
+    """The highest ``nth`` of this run's changes of this kind to this value; 0 if there is none."""
     return max(
         (
             each.nth
@@ -173,25 +195,3 @@ def _count(known: Iterable[Change], change: Change) -> int:
         ),
         default=0,
     )
-
-
-def group_changes(changes: Iterable[Change]) -> list[tuple[Change, ...]]:
-    """Changes of one kind that were noticed together, in order: each group is one item."""
-    found: dict[tuple[dt.datetime, str], list[Change]] = {}
-    for change in changes:
-        found.setdefault((change.noticed, change.kind), []).append(change)
-    return [tuple(group) for group in found.values()]
-
-
-def build_group_guid_value(group: Sequence[Change]) -> str:
-    """What a group changed to: one value if they all did, else each run's own."""
-    values = {change.run: build_guid_value(change) for change in group}
-    if len(set(values.values())) == 1:
-        return next(iter(values.values()))
-    each = ",".join(f"{run}={values[run]}" for run in sorted(values))
-    return hashlib.sha256(each.encode()).hexdigest()[:16]
-
-
-def find_state_at(current: State, changes: Iterable[Change], instant: dt.datetime) -> State:
-    """What was told at an instant: what the first change after it started from."""
-    return next((change.was for change in changes if change.noticed > instant), current)

@@ -1,18 +1,18 @@
-r"""The neutral model between the upstream and the formats.
+r"""What the service knows, in one neutral shape between the upstream and the formats.
 
 Words, used alike in code, tests and texts:
 
 event     what an organizer publishes: a name, a place, a day, and its runs
 run       one distance of an event, with its own date, start and status
-entry     a VEVENT and an item: a run, or an event that has no runs yet
-edition   an event as fetched at one time, with its history: revisions, changes, delisted runs
-feed      the input of a format: a title, links, options, and editions
+entry     what becomes a VEVENT and an item: a run, or an event that has (as yet) no runs
+edition   an event as known at one time, with its history: revisions, changes, what left the list
+feed      what a representation is rendered from: a title, links, options and editions
 
-Every text in the model is clean: no control characters but tab and ``\n``; names, labels and places
-are on one line. Every address is a URI with the scheme http or https. ``upstream.schema`` cleans.
+Every text here is clean: no control characters but tab and ``\n``; names, labels and places are on
+one line. Every address is a URI with the scheme http or https. The source of the event sees to it.
 
-No object here can be part of a reference cycle (``gc=False``, which msgspec does not offer for
-classes with weak references): the garbage collector does not walk ten thousand editions.
+Nothing here can be part of a cycle (``gc=False``, which msgspec has for no class with weak
+references): the collector need not walk through what ten thousand editions are made of.
 """
 
 import datetime as dt
@@ -40,9 +40,9 @@ DISTANCES = (
 class Run(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """A distance of an event.
 
-    ``status``, ``distance_standard`` and ``registration_override`` keep an unknown word as it came.
-    ``unlisted`` is since when the organizer's list lacks the run; ``withdrawn`` is whether the run
-    left the list before its end: a run that is removed afterwards makes no news.
+    ``status`` and ``registration_override`` keep unknown words as the upstream sent them.
+    ``unlisted`` is since when the organizer's list lacks the run, ``withdrawn`` whether the run
+    left the list before it had ended (rules 3.12).
     """
 
     id: str
@@ -85,18 +85,18 @@ class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
 
     @property
     def as_run(self) -> Run:
-        """The run that stands for an event without runs: it has the event's id and day."""
+        """What stands for the event while it has no runs: it has the event's id and day."""
         return Run(
             id=self.id, distance_meters=0, distance_standard="", distance_label="", date=self.date
         )
 
 
 class Revision(Struct, frozen=True, gc=False):
-    """The revision of an entry, by which calendars and readers notice its changes.
+    """What is remembered of an entry, so that calendars and readers notice its changes.
 
-    ``created`` is when the entry was first seen, ``last_modified`` when its content last changed
-    (UTC, whole seconds). ``sequence`` rises when start, end, place or status change; ``content``
-    and ``schedule`` are the digests of the VEVENT and of these four.
+    ``created`` is when it was first seen, ``last_modified`` when its content last changed (UTC,
+    whole seconds); ``sequence`` rises when its start, end, place or status do. The digests are of
+    what they stand for.
     """
 
     created: dt.datetime
@@ -109,13 +109,14 @@ class Revision(Struct, frozen=True, gc=False):
 NO_REVISION = Revision(
     dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.min.replace(tzinfo=dt.UTC), 0, "", ""
 )
-"""The revision of an entry that has not been saved yet."""
+"""The revision of an entry before it gets one."""
 
 
 class State(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """The published state of a run, by which changes are found.
+    """What was published about a run at one time, as far as its changes are news.
 
-    ``start`` is ISO 8601 wall time in ``zone``; ``spot`` is whether ``place`` is coordinates.
+    ``start`` is ISO 8601, a local time of ``zone`` or a day; ``spot`` says that ``place`` is
+    coordinates; ``status`` is ``Status.stored``.
     """
 
     start: str
@@ -129,7 +130,7 @@ class State(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
 
 
 class Kind(StrEnum):
-    """Kinds of changes. Guids contain these words: never rename them."""
+    """Kinds of change. Guids and the database contain the values: never change one."""
 
     MOVED = "moved"
     CANCELLED = "cancelled"
@@ -143,16 +144,16 @@ class Kind(StrEnum):
     REGISTRATION_REOPENED = "registration-reopened"
     NO_LONGER_LISTED = "no-longer-listed"
     OTHER_DISTANCE = "other-distance"
-    """Makes no item; a feed of the old distance has lost the run."""
+    """No item: the run has left the feeds of its old distance."""
     SILENT = "silent"
-    """Makes no item; the history needs it to know an earlier state."""
+    """No item: recorded for the state at an earlier time."""
 
 
 class Change(Struct, frozen=True, kw_only=True, gc=False):
-    """A change of a run from one state to another, and when the service noticed it.
+    """A run went from one state to another; ``noticed`` is when the service saw the new state.
 
-    ``nth`` counts the changes of the run of this kind to the same value, ``group_nth`` the groups
-    of such changes of the event that were noticed together.
+    The change is the run's ``nth`` of this kind to the same value, and belongs to the event's
+    ``group_nth`` group of such changes that were noticed together (rules 1.5).
     """
 
     run: str
@@ -165,7 +166,7 @@ class Change(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def new_start(self) -> bool:
-        """Whether the start moved: to another wall time, or to another zone."""
+        """Whether the local start changed, or the zone of a start with a time."""
         was, now = self.was, self.now
         return was.start != now.start or ("T" in now.start and was.zone != now.zone)
 
@@ -173,8 +174,8 @@ class Change(Struct, frozen=True, kw_only=True, gc=False):
     def new_place(self) -> bool:
         """Whether the place changed.
 
-        A place that is absent now makes no news, nor does another form of the same place: an
-        address instead of coordinates, or coordinates while an address cannot be read.
+        A place that is removed is no news, nor are coordinates instead of an address or the other
+        way round: they may name the same place.
         """
         was, now = self.was, self.now
         comparable = was.place is None or was.spot == now.spot
@@ -182,7 +183,7 @@ class Change(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PendingRemoval(Struct, frozen=True, gc=False):
-    """A first answer without an event, or without any of its runs, to be confirmed by a second."""
+    """A first answer that says an event is gone, or has no runs any more, and when it came."""
 
     reason: str
     since: dt.datetime
@@ -209,7 +210,7 @@ class Edition(Struct, frozen=True, kw_only=True, weakref=True):
 
 
 class Options(Struct, frozen=True):
-    """A subscriber's choice: which runs, and how they are shown."""
+    """What a subscriber chose: which runs, and how they are shown."""
 
     run: tuple[str, ...] = ()
     distance: tuple[str, ...] = ()

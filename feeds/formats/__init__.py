@@ -1,4 +1,4 @@
-"""The formats: what a feed looks like as bytes. Routes, links and tests walk ``FORMATS``."""
+"""The formats of a feed. Routes, links and tests walk ``FORMATS``."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -10,9 +10,9 @@ from feeds.formats import ical, items, jsonfeed, rss
 
 
 class Format(Struct, frozen=True):
-    """A representation of a feed: its media type, its bytes, the options it takes.
+    """A format: its media type, its renderer, the names of the query options that it takes.
 
-    ``find_changing_times`` finds the instants at which the clock changes its bytes.
+    ``find_changing_times`` gives the instants at which the bytes change by the clock alone.
     """
 
     media_type: str
@@ -41,4 +41,4 @@ FORMATS = {
         lambda feed: (*find_removal_times(feed), *items.find_turn_times(feed)),
     ),
 }
-"""By the extension that stands in the URL, which alone decides the type."""
+"""By the extension of the URL, which selects the format; Accept is ignored."""

@@ -1,4 +1,4 @@
-"""A feed as an iCalendar object: RFC 5545, with RFC 7986 and what calendars are known to read."""
+"""A feed as iCalendar: RFC 5545, RFC 7986, and properties that only some clients read."""
 
 import datetime as dt
 import re
@@ -29,107 +29,111 @@ from feeds.text import descriptions, summaries
 PRODID = "-//intervals-feeds//intervals-feeds//EN"
 
 REFRESH = dt.timedelta(hours=1)
-"""How often clients are asked to poll; how near a race is shows in Cache-Control instead, so that
-bytes do not change with the clock."""
+"""How often clients are asked to poll (rules 6.2). Cache-Control shows how near a race is, so that
+the bytes do not change with the clock."""
 
 MAX_CACHE_BYTES = 8 * 1024 * 1024
-"""Bytes of VEVENTs, and of the entries they were rendered from, that a process keeps."""
+"""Bytes of the VEVENTs that a process keeps, and of the entries that they were rendered from."""
 
 ENTRY_SIZE = 1_500
-"""Bytes of an entry besides its texts, which are as long as those of its VEVENT."""
+"""Bytes of an entry without its texts, which are about as long as its VEVENT."""
 
 vevent_cache: LRUCache[object, bytes] = LRUCache(
-    MAX_CACHE_BYTES, getsizeof=lambda part: 2 * len(part) + ENTRY_SIZE
+    MAX_CACHE_BYTES, getsizeof=lambda vevents: 2 * len(vevents) + ENTRY_SIZE
 )
 
 Zones = Mapping[str, Timezone]
-"""The zones in which times can be written, by name; others are written in UTC."""
+"""VTIMEZONEs by name. Times in a zone without one are written in UTC (rules 2.4)."""
 
-_END = b"END:VCALENDAR\r\n"
-_STAMP = re.compile(rb"^(?:CREATED|DTSTAMP|LAST-MODIFIED|SEQUENCE):.*\r\n", re.MULTILINE)
-"""Lines of a VEVENT; what continues a longer one begins with a space."""
+_CALENDAR_END = b"END:VCALENDAR\r\n"
+_REVISION_LINES = re.compile(rb"^(?:CREATED|DTSTAMP|LAST-MODIFIED|SEQUENCE):.*\r\n", re.MULTILINE)
+"""None of these lines is folded: the rest of a folded line begins with a space."""
 
-REGISTRATION_LASTS = dt.timedelta(minutes=30)
+REGISTRATION_ENTRY_DURATION = dt.timedelta(minutes=30)
 
 
 class _Text(vText):
-    r"""TEXT in which a backslash stays one; icalendar's writes ``\N`` as a line break."""
+    r"""TEXT that keeps backslashes: icalendar's vText writes ``\N`` as a line break."""
 
     def to_ical(self) -> bytes:
-        """Escaped by RFC 5545 3.3.11."""
+        """The text as escaped by RFC 5545 3.3.11."""
         escaped = self.replace("\\", r"\\").replace(";", r"\;").replace(",", r"\,")
         return escaped.replace("\n", r"\n").encode()
 
 
 def render(feed: Feed) -> bytes:
-    """The bytes of ``text/calendar``."""
-    shown = select_entries(feed)
-    zones = _zones(feed)
-    parts = _parts(shown, feed, zones)
-    # RFC 5545 3.6 wants a component, also when all runs are cancelled and to be dropped.
-    if not (zones or any(parts)) and (utc := build_vtimezone("UTC", *compute_span(shown))):
+    """The feed as ``text/calendar``."""
+    entries = select_entries(feed)
+    zones = _build_zones(feed)
+    vevents = _render_entries(entries, feed, zones)
+    # RFC 5545 3.6 requires a component, also if all runs are cancelled and dropped.
+    if not (zones or any(vevents)) and (utc := build_vtimezone("UTC", *compute_span(entries))):
         zones = {"UTC": utc}
-    calendar = _calendar(feed, shown)
-    for each in zones.values():
-        calendar.add_component(each)
-    return b"".join((bytes(calendar.to_ical()).removesuffix(_END), *parts, _END))
+    calendar = _build_calendar(feed, entries)
+    for zone in zones.values():
+        calendar.add_component(zone)
+    head = bytes(calendar.to_ical()).removesuffix(_CALENDAR_END)
+    return b"".join((head, *vevents, _CALENDAR_END))
 
 
 def render_contents(feed: Feed) -> Iterator[tuple[Entry, bytes]]:
-    """Each entry with the content of its VEVENT: all but its revision."""
-    zones = _zones(feed)
+    """Each entry with its VEVENT without CREATED, DTSTAMP, LAST-MODIFIED and SEQUENCE."""
+    zones = _build_zones(feed)
     for timetable in feed.timetables:
-        shown = timetable.entries
-        for entry, part in zip(shown, _parts(shown, feed, zones), strict=True):
-            yield entry, _STAMP.sub(b"", part)
+        entries = timetable.entries
+        for entry, vevents in zip(entries, _render_entries(entries, feed, zones), strict=True):
+            yield entry, _REVISION_LINES.sub(b"", vevents)
 
 
-def _parts(shown: Iterable[Entry], feed: Feed, zones: Zones) -> list[bytes]:
-    """What becomes of each entry; which runs a feed has makes no difference to it."""
-    chosen = structs.replace(feed.options, run=(), distance=(), download=False)
+def _render_entries(entries: Iterable[Entry], feed: Feed, zones: Zones) -> list[bytes]:
+    # Without the options that select runs, so that all feeds of an event share the cache.
+    options = structs.replace(feed.options, run=(), distance=(), download=False)
     return [
-        _part(entry, feed.page, chosen, entry.zone if entry.zone.key in zones else dt.UTC)
-        for entry in shown
+        _render_entry(entry, feed.page, options, entry.zone if entry.zone.key in zones else dt.UTC)
+        for entry in entries
     ]
 
 
 @cached(vevent_cache, lock=Lock())
-def _part(entry: Entry, page: str, options: Options, clock: dt.tzinfo) -> bytes:
-    """The VEVENTs of an entry: itself, and its registration where that is asked for.
+def _render_entry(entry: Entry, page: str, options: Options, zone: dt.tzinfo) -> bytes:
+    """The VEVENTs of an entry: its own, and those of its registration if the options ask for them.
 
-    ``clock`` is what its times are written on: its zone, or UTC.
+    ``zone`` is the zone in which its times are written: its own, or UTC.
     """
     if entry.off and options.cancelled == "drop":
         return b""
-    vevents = [_vevent(entry, page, options, clock)]
-    vevents += (
-        _registration_vevent(entry, page, word, at, clock)
-        for word, at in _registration(entry, options)
-    )
+    vevents = [_build_vevent(entry, page, options, zone)]
+    if options.registration and not entry.off:
+        window = entry.run.registration_opens, entry.run.registration_closes
+        vevents += (
+            _build_registration_vevent(entry, page, word, at, zone)
+            for word, at in zip(("opens", "closes"), window, strict=True)
+            if at
+        )
     return b"".join(bytes(each.to_ical()) for each in vevents)
 
 
-def _zones(feed: Feed) -> dict[str, Timezone]:
-    """The zones that can be written: home first, then those of the events.
+def _build_zones(feed: Feed) -> dict[str, Timezone]:
+    """The VTIMEZONEs that can be written: the home zone first, then the zones of all runs.
 
-    They are those of all runs, so that a filter does not change how a run's times are written, and
-    cover registration, which may open in an earlier year with other rules.
+    All runs count, so that a filter does not change how the times of a run are written. So does
+    registration, which may open in an earlier year, when the zone had other rules.
     """
-    everything = [entry for timetable in feed.timetables for entry in timetable.entries]
-    instants = [*compute_span(everything)]
-    for entry in everything:
+    entries = [entry for timetable in feed.timetables for entry in timetable.entries]
+    instants = [*compute_span(entries)]
+    for entry in entries:
         instants += [
             at for at in (entry.run.registration_opens, entry.run.registration_closes) if at
         ]
     return {
         name: component
-        for name in (feed.timezone, *sorted({entry.zone.key for entry in everything}))
+        for name in (feed.timezone, *sorted({entry.zone.key for entry in entries}))
         if (component := build_vtimezone(name, min(instants), max(instants)))
     }
 
 
-def _calendar(feed: Feed, shown: Sequence[Entry]) -> Calendar:
-    zones = {entry.zone.key for entry in shown}
+def _build_calendar(feed: Feed, entries: Sequence[Entry]) -> Calendar:
+    zones = {entry.zone.key for entry in entries}
     calendar = Calendar()
     calendar.add("version", "2.0")
     calendar.add("prodid", PRODID)
@@ -138,7 +142,7 @@ def _calendar(feed: Feed, shown: Sequence[Entry]) -> Calendar:
     calendar.add("x-wr-calname", _Text(feed.title))
     calendar.add("x-wr-caldesc", _Text(f"{feed.title}: {feed.page}"))
     calendar.add("x-wr-timezone", _Text(zones.pop() if len(zones) == 1 else feed.timezone))
-    # RFC 7986 5.7: with VALUE, other than the library has it.
+    # RFC 7986 5.7 requires VALUE, which icalendar leaves out.
     calendar.add("refresh-interval", vDuration(REFRESH, params={"VALUE": "DURATION"}))
     calendar.add("x-published-ttl", _Text("PT1H"))
     calendar.add("source", vUri(feed.source, params={"VALUE": "URI"}))  # RFC 7986 5.8
@@ -146,11 +150,13 @@ def _calendar(feed: Feed, shown: Sequence[Entry]) -> Calendar:
     return calendar
 
 
-def _vevent(entry: Entry, page: str, options: Options, clock: dt.tzinfo) -> Event:
+def _build_vevent(entry: Entry, page: str, options: Options, zone: dt.tzinfo) -> Event:
     run, event, period = entry.run, entry.event, entry.period
-    component = _bare(entry, entry.uid, summaries.build_summary(entry))
-    _set_times(component, period.start, period.end, clock)
-    component["STATUS"] = _Text(_status(entry, options))
+    component = _build_component(entry, entry.uid, summaries.build_summary(entry))
+    _add_times(component, period.start, period.end, zone)
+    # Google hides STATUS:CANCELLED, so its subscribers would never learn of a cancellation.
+    keep = entry.off and options.cancelled == "keep"
+    component["STATUS"] = _Text("CONFIRMED" if keep else entry.status.vevent)
     busy = options.busy and entry.status.busy and not run.virtual
     component["TRANSP"] = _Text("OPAQUE" if busy else "TRANSPARENT")
     component["DESCRIPTION"] = _Text(descriptions.build_description(entry, page))
@@ -160,18 +166,18 @@ def _vevent(entry: Entry, page: str, options: Options, clock: dt.tzinfo) -> Even
         if event.website_url:  # RFC 7986 5.11
             component["CONFERENCE"] = vUri(event.website_url, params={"VALUE": "URI"})
     else:
-        _set_place(component, entry)
+        _add_place(component, entry)
     return component
 
 
-def _registration_vevent(
-    entry: Entry, page: str, word: str, at: dt.datetime, clock: dt.tzinfo
+def _build_registration_vevent(
+    entry: Entry, page: str, word: str, at: dt.datetime, zone: dt.tzinfo
 ) -> Event:
-    """Registration opening or closing as a VEVENT of its own, since clients drop VALARM."""
+    """A VEVENT for the instant when registration opens or closes, since clients drop VALARM."""
     summary = f"Registration {word}: {summaries.build_name(entry)}"
-    component = _bare(entry, f"{entry.run.id}/{word}@intervals.run", summary)
-    end = at + REGISTRATION_LASTS
-    _set_times(component, at.astimezone(entry.zone), end.astimezone(entry.zone), clock)
+    component = _build_component(entry, f"{entry.run.id}/{word}@intervals.run", summary)
+    end = at + REGISTRATION_ENTRY_DURATION
+    _add_times(component, at.astimezone(entry.zone), end.astimezone(entry.zone), zone)
     component["STATUS"] = _Text("CONFIRMED")
     component["TRANSP"] = _Text("TRANSPARENT")
     component["DESCRIPTION"] = _Text(descriptions.build_description(entry, page))
@@ -179,27 +185,20 @@ def _registration_vevent(
     return component
 
 
-def _registration(entry: Entry, options: Options) -> list[tuple[str, dt.datetime]]:
-    if not options.registration or entry.off:
-        return []
-    window = (("opens", entry.run.registration_opens), ("closes", entry.run.registration_closes))
-    return [(word, at) for word, at in window if at]
-
-
-def _bare(entry: Entry, uid: str, summary: str) -> Event:
+def _build_component(entry: Entry, uid: str, summary: str) -> Event:
     component, revision = Event(), entry.revision
     component["UID"] = _Text(uid)
     component["SUMMARY"] = _Text(summary)
-    # DTSTAMP is never the time of a request.
+    # DTSTAMP is never the time of a request (rules 4.5).
     component["DTSTAMP"] = component["LAST-MODIFIED"] = vDatetime(revision.last_modified)
     component["CREATED"] = vDatetime(revision.created)
     component["SEQUENCE"] = vInt(revision.sequence)
     return component
 
 
-def _set_times(component: Event, start: dt.date, end: dt.date, clock: dt.tzinfo) -> None:
-    """With a TZID a repeated time means its first pass (RFC 5545 3.3.5): the second needs UTC."""
-    in_utc = clock == dt.UTC or any(
+def _add_times(component: Event, start: dt.date, end: dt.date, zone: dt.tzinfo) -> None:
+    # A repeated local time with a TZID means the first pass (RFC 5545 3.3.5): the second needs UTC.
+    in_utc = zone == dt.UTC or any(
         isinstance(when, dt.datetime) and when.fold for when in (start, end)
     )
     for name, when in (("DTSTART", start), ("DTEND", end)):
@@ -209,19 +208,15 @@ def _set_times(component: Event, start: dt.date, end: dt.date, clock: dt.tzinfo)
             component[name] = vDate(when, params={"VALUE": "DATE"})
 
 
-def _status(entry: Entry, options: Options) -> str:
-    # Google hides STATUS:CANCELLED, so that its subscribers never learn of it.
-    return "CONFIRMED" if entry.off and options.cancelled == "keep" else entry.status.vevent
-
-
-def _set_place(component: Event, entry: Entry) -> None:
+def _add_place(component: Event, entry: Entry) -> None:
     place, point = entry.place, entry.event.point
     if place:
-        # A parameter's value cannot hold a quote and Apple compares the two (RFC 5545 3.2).
+        # Apple compares LOCATION with X-TITLE, and the value of a parameter cannot contain a quote
+        # (RFC 5545 3.2).
         place = re.sub('"([^"]*)"', "\u201c\\1\u201d", place).replace('"', "\u201d")
         component["LOCATION"] = _Text(place)
     if point:
-        latitude, longitude = (_degrees(each) for each in point)
+        latitude, longitude = (_format_degrees(each) for each in point)
         component["GEO"] = vUri(f"{latitude};{longitude}")
         component["X-APPLE-STRUCTURED-LOCATION"] = vUri(
             f"geo:{latitude},{longitude}",
@@ -229,5 +224,5 @@ def _set_place(component: Event, entry: Entry) -> None:
         )
 
 
-def _degrees(value: float) -> str:
+def _format_degrees(value: float) -> str:
     return f"{value:z.6f}".rstrip("0").rstrip(".")

@@ -1,14 +1,14 @@
-"""A feed as JSON Feed 1.1: the items of the channel, and of each run what a script needs of it.
+"""A feed as JSON Feed 1.1: the items of the channel, and for each run an extension for scripts.
 
-Members of the extension ``_intervals``, on the items of runs (others have none):
+Only the items of runs have the extension, ``_intervals`` (rules 5.13):
 
-start, end           ISO 8601 with the offset of the place, or days; as in a calendar the end is
-                     exclusive, so that a race on 14 June ends on the 15th
-timezone             the IANA name of the place's zone
-end_estimated        true if nobody announced the end
+start, end           ISO 8601 with the offset of the place, or days; the end is exclusive, as in a
+                     calendar: a race on 14 June ends on the 15th
+timezone             IANA name
+end_estimated        true if the end is an estimate
 status               scheduled, cancelled, postponed, rescheduled, unlisted, or the organizer's word
-distance             label, standard and meters; not of an event that has no runs
-registration         opens and closes (UTC), url, override (paused, closed), each if there is one
+distance             label, standard and meters; absent for an event without runs
+registration         opens and closes (UTC), url, override (paused, closed), each only if known
 sold_out, virtual, relay, walking, location, point (latitude, longitude)
 """
 
@@ -26,7 +26,7 @@ VERSION = "https://jsonfeed.org/version/1.1"
 
 
 def render(feed: Feed) -> bytes:
-    """The bytes of ``application/feed+json``."""
+    """The feed as ``application/feed+json``."""
     title = summaries.strip_markup(feed.title)
     runs = {entry.uid: entry for entry in select_entries(feed)}
     document = {
@@ -36,14 +36,14 @@ def render(feed: Feed) -> bytes:
         "feed_url": feed.source,
         "description": summaries.describe_feed(title),
         "language": "en",
-        "items": [_build_item(each, runs.get(each.guid), feed.page) for each in build_items(feed)],
+        "items": [_build_item(item, runs.get(item.guid), feed.page) for item in build_items(feed)],
     }
     return json.format(json.encode(document), indent=1)
 
 
 def _build_item(item: Item, entry: Entry | None, page: str) -> dict[str, Any]:
-    """An item, and the run that it is of."""
-    told: dict[str, Any] = {
+    """The members of an item; ``entry`` is the run whose item it is, None for other items."""
+    members: dict[str, Any] = {
         "id": item.guid,
         "url": page,
         "title": item.title,
@@ -52,14 +52,14 @@ def _build_item(item: Item, entry: Entry | None, page: str) -> dict[str, Any]:
         "tags": item.categories,
     }
     if entry:
-        told |= {
+        members |= {
             "date_modified": format_utc(entry.revision.last_modified),
-            "_intervals": _run(entry),
+            "_intervals": _build_extension(entry),
         }
-    return told
+    return members
 
 
-def _run(entry: Entry) -> dict[str, Any]:
+def _build_extension(entry: Entry) -> dict[str, Any]:
     run, event, period = entry.run, entry.event, entry.period
     distance = {
         "label": run.distance_label,
@@ -72,7 +72,7 @@ def _run(entry: Entry) -> dict[str, Any]:
         "url": entry.register,
         "override": run.registration_override,
     }
-    told = {
+    members = {
         "start": period.start.isoformat(),
         "end": period.end.isoformat(),
         "timezone": entry.zone.key,
@@ -87,4 +87,4 @@ def _run(entry: Entry) -> dict[str, Any]:
         "location": entry.place,
         "point": None if run.virtual else event.point,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in members.items() if value is not None}

@@ -1,7 +1,7 @@
-"""An event as schema.org JSON-LD, for the search engines that read its page.
+"""An event as schema.org JSON-LD, for search engines that read its page.
 
-What is not known is left out. Where schema.org leaves a choice, Google's structured data for events
-decides (https://developers.google.com/search/docs/appearance/structured-data/event).
+Unknown properties are left out. Where schema.org leaves a choice, Google's rules for events decide
+(https://developers.google.com/search/docs/appearance/structured-data/event).
 """
 
 import datetime as dt
@@ -23,49 +23,50 @@ from feeds.text.dates import format_utc
 
 SCHEMA = "https://schema.org"
 
-_UNSAFE = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
-"""What may end a script, or keep it from ending, within a string too (HTML, "Restrictions for
-contents of script elements"). JSON has these characters in strings only."""
+_SCRIPT_ESCAPES = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
+"""Characters that may end a script element, or keep it from ending, also inside a string (HTML,
+"Restrictions for contents of script elements"). In JSON, they occur in strings only."""
 _AVAILABILITY = {None: "InStock", "paused": "OutOfStock", "closed": "OutOfStock"}
-"""By what the organizer made of registration; of a word that is not known, none."""
+"""By the organizer's override of registration. An unknown override has no availability."""
 
 
 def render_script(feed: Feed) -> str:
-    """The document as JSON that is safe inside ``<script type="application/ld+json">``."""
-    return json.encode(build_document(feed)).decode().translate(_UNSAFE)
+    """The document as JSON, escaped for ``<script type="application/ld+json">``."""
+    return json.encode(build_document(feed)).decode().translate(_SCRIPT_ESCAPES)
 
 
 def build_document(feed: Feed) -> dict[str, Any]:
-    """The event of a feed of one edition with all its runs, whatever the options of the feed."""
+    """The event of a feed of one edition, with all runs whatever the options select."""
     (event,) = (timetable.edition.event for timetable in feed.timetables)
     entries = select_entries(structs.replace(feed, options=Options()))
-    # A run that is off moves neither the days nor the place of those that are left.
+    # The dates and the place of an event are those of the runs that take place.
     on = [entry for entry in entries if not entry.off] or entries
-    told = {"@context": SCHEMA} | _sports_event(feed.page, event.name, on, feed.page)
+    document = {"@context": SCHEMA} | _build_sports_event(feed.page, event.name, on, feed.page)
     if event.description:
-        told["description"] = event.description
+        document["description"] = event.description
     if entries[0].run.id == event.id:
-        return told | _offers(entries[0])
-    return told | {"subEvent": [_run(entry, feed.page) for entry in entries]}
+        return document | _build_offers(entries[0])
+    return document | {"subEvent": [_build_sub_event(entry, feed.page) for entry in entries]}
 
 
-def _run(entry: Entry, page: str) -> dict[str, Any]:
-    told = _sports_event(f"{page}?run={entry.run.id}", summaries.build_name(entry), [entry], page)
-    return told | {"sport": "Walking" if entry.run.walking else "Running"} | _offers(entry)
+def _build_sub_event(entry: Entry, page: str) -> dict[str, Any]:
+    id_, name = f"{page}?run={entry.run.id}", summaries.build_name(entry)
+    sport = {"sport": "Walking" if entry.run.walking else "Running"}
+    return _build_sports_event(id_, name, [entry], page) | sport | _build_offers(entry)
 
 
-def _sports_event(id_: str, name: str, entries: Sequence[Entry], page: str) -> dict[str, Any]:
-    """What a run tells of itself, and an event of its runs."""
+def _build_sports_event(id_: str, name: str, entries: Sequence[Entry], page: str) -> dict[str, Any]:
+    """The members of a run, or of an event with these runs."""
     zone = entries[0].zone
-    start, end = _earliest([entry.period.start for entry in entries], zone), _end(entries)
-    statuses = {_status(entry) for entry in entries}
+    start, end = _find_earliest([entry.period.start for entry in entries], zone), _find_end(entries)
+    statuses = {_get_status(entry) for entry in entries}
     status = statuses.pop() if len(statuses) == 1 else SCHEDULED.schema_org
-    # Google takes a previousStartDate with no other status, and the planned start of what is
-    # postponed as its startDate; schema.org would have that one as previousStartDate.
-    before = [each for each in map(_previously, entries) if each]
-    told_of_all = status == RESCHEDULED.schema_org and len(before) == len(entries)
-    previous = _earliest(before, zone) if told_of_all else None
-    told = {
+    # Google takes previousStartDate with EventRescheduled alone. It takes the planned start of a
+    # postponed event as startDate, where schema.org has previousStartDate.
+    before = [each for each in map(_find_previous_start, entries) if each]
+    all_moved = status == RESCHEDULED.schema_org and len(before) == len(entries)
+    previous = _find_earliest(before, zone) if all_moved else None
+    members = {
         "@type": "SportsEvent",
         "@id": id_,
         "url": page,
@@ -74,18 +75,18 @@ def _sports_event(id_: str, name: str, entries: Sequence[Entry], page: str) -> d
         "endDate": end and end.isoformat(),
         "eventStatus": f"{SCHEMA}/{status}",
         "previousStartDate": previous.isoformat() if previous and previous != start else None,
-        **_attendance(entries, page),
+        **_build_attendance(entries, page),
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in members.items() if value}
 
 
-def _earliest(starts: Iterable[dt.date], zone: ZoneInfo) -> dt.date:
-    """Of a day and its midnight the day, which says less."""
+def _find_earliest(starts: Iterable[dt.date], zone: ZoneInfo) -> dt.date:
+    """The earliest start; a day comes before its own midnight, because the day claims less."""
     return min(starts, key=lambda start: (to_instant(start, zone), isinstance(start, dt.datetime)))
 
 
-def _end(entries: Sequence[Entry]) -> dt.date | None:
-    """The latest end, unless nobody announced it; of days the last, since it is inclusive here."""
+def _find_end(entries: Sequence[Entry]) -> dt.date | None:
+    """The latest end; None if it is an estimate. A last day is inclusive here."""
     period = max(
         (entry.period for entry in entries),
         key=lambda each: (to_instant(each.end, entries[0].zone), not each.estimated),
@@ -94,14 +95,14 @@ def _end(entries: Sequence[Entry]) -> dt.date | None:
     return None if period.estimated else end
 
 
-def _status(entry: Entry) -> str:
+def _get_status(entry: Entry) -> str:
     status = entry.status.schema_org
-    moved = status == SCHEDULED.schema_org and _previously(entry)
+    moved = status == SCHEDULED.schema_org and _find_previous_start(entry)
     return RESCHEDULED.schema_org if moved else status
 
 
-def _previously(entry: Entry) -> dt.date | None:
-    """The start that was told before the last move, if that moved it."""
+def _find_previous_start(entry: Entry) -> dt.date | None:
+    """The start that was published before the last move; None if that move kept the start."""
     move = entry.last_move
     if move is None or not move.new_start or announces_start_time(move):
         return None
@@ -109,8 +110,8 @@ def _previously(entry: Entry) -> dt.date | None:
     return localize(start, ZoneInfo(move.was.zone)) if "T" in move.was.start else start.date()
 
 
-def _attendance(entries: Sequence[Entry], page: str) -> dict[str, Any]:
-    """How one takes part, and where: at a place, from anywhere, or (a list) in both ways."""
+def _build_attendance(entries: Sequence[Entry], page: str) -> dict[str, Any]:
+    """The attendance mode, and the location: a place, a virtual one, or a list of both."""
     event = entries[0].event
     virtual = {entry.run.virtual for entry in entries}
     place: dict[str, Any] = {"@type": "Place"}
@@ -119,7 +120,7 @@ def _attendance(entries: Sequence[Entry], page: str) -> dict[str, Any]:
     if event.point:
         degrees = zip(("latitude", "longitude"), event.point, strict=True)
         place["geo"] = {"@type": "GeoCoordinates", **dict(degrees)}
-    # Google does without a name of the place, but not without the url of a VirtualLocation.
+    # Google does not require the name of a Place, but it requires the url of a VirtualLocation.
     online = {"@type": "VirtualLocation", "url": event.website_url or page}
     known = [place] if False in virtual and len(place) > 1 else []
     known += [online] if True in virtual else []
@@ -130,8 +131,8 @@ def _attendance(entries: Sequence[Entry], page: str) -> dict[str, Any]:
     }
 
 
-def _offers(entry: Entry) -> dict[str, Any]:
-    """Where and when to register, if one can at all; whether that is now is for a clock to say."""
+def _build_offers(entry: Entry) -> dict[str, Any]:
+    """Where and when to register: the window, never whether it is open now. Empty without a URL."""
     run = entry.run
     if entry.register is None:
         return {}

@@ -1,6 +1,6 @@
-"""A feed as an RSS 2.0 channel, by the RSS Board's profile."""
+"""A feed as an RSS 2.0 channel, by the RSS Advisory Board's profile."""
 
-from feedgen.feed import FeedGenerator  # before feedgen.ext, which does not import without it
+from feedgen.feed import FeedGenerator  # feedgen.ext can only be imported after this module
 
 from feeds.domain.feed import Feed, compute_last_modified
 from feeds.formats.items import Item, build_items
@@ -11,7 +11,7 @@ TTL = 60
 
 
 def render(feed: Feed) -> bytes:
-    """The bytes of ``application/rss+xml``."""
+    """The feed as ``application/rss+xml``."""
     title = summaries.strip_markup(feed.title)
     channel = FeedGenerator()
     channel.load_extension("geo", atom=False, rss=True)

@@ -1,1 +1,1 @@
-"""What feeds and pages say, in words: summaries, dates, descriptions, changes."""
+"""Texts of feeds and pages: summaries, dates, descriptions, changes."""

@@ -1,7 +1,4 @@
-"""What a channel says of changes: titles and lines of items.
-
-``descriptions`` has the words for the present state.
-"""
+"""Titles and lines of the items about changes and about registration (rules 5.4, 5.5 and 5.7)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +10,7 @@ from feeds.text.dates import format_start
 from feeds.text.descriptions import list_facts
 from feeds.text.summaries import build_name
 
-_KINDS = {
+CHANGE_TITLES = {
     Kind.MOVED: "Moved",
     Kind.REINSTATED: "Reinstated",
     Kind.SOLD_OUT: "Sold out",
@@ -29,7 +26,7 @@ REGISTRATION_TITLES = {
 
 
 def build_shared_name(runs: Sequence[Entry]) -> str:
-    """What some runs of an event are called together: ``Harbor Run: 10K, 5K``."""
+    """The name of some runs of one event: ``Harbor Run: 10K, 5K``."""
     event = runs[0].event
     if len(runs) == 1:
         return build_name(runs[0])
@@ -42,50 +39,54 @@ def build_registration_title(kind: str, runs: Sequence[Entry]) -> str:
 
 
 def build_change_title(group: Sequence[Change], runs: Sequence[Entry]) -> str:
-    """The title of changes of one kind that were noticed together, with what they share.
+    """``Moved: Harbor Run: 10K, 5K, now Sun 15 Jun 2025, 08:00``.
 
-    What is told for the first time has not moved; where only the place is new, the place is told.
+    ``group`` are changes of one kind that were noticed together, ``runs`` their entries. The title
+    ends with the new start, or with the new place if no start changed, if all runs share it.
     """
-    kind, word = group[0].kind, _KINDS[group[0].kind]
+    kind, word = group[0].kind, CHANGE_TITLES[group[0].kind]
     moved = kind == Kind.MOVED
-    if moved and all(map(_tells_first, group)):
+    if moved and all(map(_only_adds, group)):
         word = "Start time" if all(map(announces_start_time, group)) else "Place"
     if word == "Place" or (moved and not any(change.new_start for change in group)):
         shared = {change.now.place or "" for change in group}
     else:
         shared = {format_start(change.now.start) for change in group}
     now = "now " if kind in (Kind.MOVED, Kind.RESCHEDULED) else ""
-    what = f", {now}{shared.pop()}" if len(shared) == 1 else ""
-    return f"{word}: {build_shared_name(runs)}{what}"
+    end = f", {now}{shared.pop()}" if len(shared) == 1 else ""
+    return f"{word}: {build_shared_name(runs)}{end}"
 
 
-def _tells_first(change: Change) -> bool:
-    """Whether nothing moved of what had been told."""
-    start = change.new_start and not announces_start_time(change)
-    return not (start or (change.new_place and change.was.place))
+def _only_adds(change: Change) -> bool:
+    """Whether the change adds a start time or a place, and replaces neither."""
+    replaces_start = change.new_start and not announces_start_time(change)
+    replaces_place = change.new_place and change.was.place
+    return not (replaces_start or replaces_place)
 
 
 def describe_change(change: Change, entry: Entry) -> str:
-    """What a change tells of a run: how it is now and, where that moved, how it was."""
+    """``10K: Sun 15 Jun 2025, 08:00 local time (America/Chicago); before: Sat 14 Jun 2025, 08:00``.
+
+    The start and the place after the change, and those before it as far as each was replaced.
+    """
     was, now = change.was, change.now
     zone = f" local time ({now.zone})" if "T" in now.start else ""
-    parts = [f"{format_start(now.start)}{zone}", *([now.place] if now.place else [])]
-    before = (
-        [format_start(was.start)] if change.new_start and not announces_start_time(change) else []
-    )
+    after = [f"{format_start(now.start)}{zone}", *([now.place] if now.place else [])]
+    replaces_start = change.new_start and not announces_start_time(change)
+    before = [format_start(was.start)] if replaces_start else []
     before += [was.place] if change.new_place and was.place else []
-    told_before = f"; before: {', '.join(before)}" if before else ""
-    return f"{_label(entry)}: {', '.join(parts)}{told_before}"
+    end = f"; before: {', '.join(before)}" if before else ""
+    return f"{_get_label(entry)}: {', '.join(after)}{end}"
 
 
 def list_shared_facts(runs: Sequence[Entry]) -> Iterator[str]:
-    """What there is to know of some runs; what does not hold for all of them names its run."""
-    each_has = [list(list_facts(run)) for run in runs]
-    shared = [fact for fact in each_has[0] if all(fact in has for has in each_has)]
+    """The facts about some runs: first those that all share, then the others after a label."""
+    facts = [list(list_facts(run)) for run in runs]
+    shared = [fact for fact in facts[0] if all(fact in each for each in facts)]
     yield from shared
-    for run, has in zip(runs, each_has, strict=True):
-        yield from (f"{_label(run)}: {fact}" for fact in has if fact not in shared)
+    for run, own in zip(runs, facts, strict=True):
+        yield from (f"{_get_label(run)}: {fact}" for fact in own if fact not in shared)
 
 
-def _label(entry: Entry) -> str:
+def _get_label(entry: Entry) -> str:
     return entry.run.distance_label or entry.event.name

@@ -1,6 +1,7 @@
-"""How an event and its runs stand, in the words of pages: what nobody may overlook, and when.
+"""Texts of pages: notices, dates of an event, registration.
 
-Pages know the clock, by the last instant that changed them; feeds do not.
+Pages depend on the time, feeds do not. ``at`` is always the last of ``find_turn_times`` that has
+passed, so that a page changes only at these instants.
 """
 
 import datetime as dt
@@ -27,29 +28,32 @@ class Notice(Struct, frozen=True):
 
 
 def get_label(entry: Entry) -> str:
-    """``10K``; of an event without runs its name."""
+    """``10K``, or the event's name for an event without runs."""
     return entry.run.distance_label or entry.run.distance_standard or entry.event.name
 
 
 def list_notices(entries: Sequence[Entry]) -> Iterator[Notice]:
     """A notice for each status other than scheduled, the worst first."""
     for status in STATUSES[: STATUSES.index(SCHEDULED)]:
-        those = [entry for entry in entries if entry.status == status]
-        if len(those) == len(entries):
+        affected = [entry for entry in entries if entry.status == status]
+        if len(affected) == len(entries):
             yield Notice(status)
-        elif those:
+        elif affected:
             others = {get_label(entry) for entry in entries if entry.status != status}
             labels = (
                 f"{get_label(entry)} ({dates.format_when(entry.period)})"
                 if get_label(entry) in others
                 else get_label(entry)
-                for entry in those
+                for entry in affected
             )
             yield Notice(status, tuple(dict.fromkeys(labels)))
 
 
 def build_headline(entries: Sequence[Entry], name: str) -> str:
-    """A name for tabs and previews, which see nothing else: ``Cancelled: Harbor Run``."""
+    """The title of a page: ``Cancelled: Harbor Run`` if that is the status of all runs.
+
+    If all runs are off and one is cancelled, the event is cancelled.
+    """
     statuses = {entry.status for entry in entries}
     if CANCELLED in statuses and all(status.off for status in statuses):
         return f"{CANCELLED.summary_prefix}{name}"
@@ -57,7 +61,7 @@ def build_headline(entries: Sequence[Entry], name: str) -> str:
 
 
 def format_dates(entries: Sequence[Entry]) -> str:
-    """When all of it takes place: ``Sat 14 Jun 2025``, or the first day and the last."""
+    """``Sat 14 Jun 2025``, or ``Sat 14 Jun 2025 to Sun 15 Jun 2025``."""
     first, last = find_days(entries)
     return (
         dates.format_day(first)
@@ -67,33 +71,40 @@ def format_dates(entries: Sequence[Entry]) -> str:
 
 
 def format_first_start(entries: Sequence[Entry]) -> str:
-    """When it begins: the days, and the time of the first start if that is known."""
-    those = [entry for entry in entries if not entry.off] or entries
-    times = {e.period.start for e in those if isinstance(e.period.start, dt.datetime)}
-    if not times or any(_day(each) != find_days(entries)[0] for each in times):
+    """``Sat 14 Jun 2025, from 07:00``: the days, and the time of the first start if it is known.
+
+    Runs on several days have no common time.
+    """
+    shown = _select_taking_place(entries)
+    times = {e.period.start for e in shown if isinstance(e.period.start, dt.datetime)}
+    if not times or any(_get_day(each) != find_days(entries)[0] for each in times):
         return format_dates(entries)
-    alone = len(times) == 1 and len(times) == len({e.period.start for e in those})
+    alone = len(times) == 1 and len(times) == len({e.period.start for e in shown})
     return f"{format_dates(entries)}, {'' if alone else 'from '}{dates.format_clock(min(times))}"
 
 
 def find_days(entries: Sequence[Entry]) -> tuple[dt.date, dt.date]:
-    """The first day on which something starts, and the last; of what is off if all is."""
-    those = [entry for entry in entries if not entry.off] or entries
-    starts = [entry.period.start for entry in those]
+    """The first and the last day on which a run takes place, or would have if all are off."""
+    shown = _select_taking_place(entries)
+    starts = [entry.period.start for entry in shown]
     lasts = [
-        entry.period.end - DAY if entry.period.all_day else entry.period.start for entry in those
+        entry.period.end - DAY if entry.period.all_day else entry.period.start for entry in shown
     ]
-    # Of an event without runs the end is its own.
-    lasts += [e.event.end_date for e in those if e.run.id == e.event.id and e.event.end_date]
-    return min(map(_day, starts)), max(map(_day, lasts))
+    # An event without runs has an end of its own.
+    lasts += [e.event.end_date for e in shown if e.run.id == e.event.id and e.event.end_date]
+    return min(map(_get_day, starts)), max(map(_get_day, lasts))
 
 
-def _day(when: dt.date) -> dt.date:
+def _select_taking_place(entries: Sequence[Entry]) -> Sequence[Entry]:
+    return [entry for entry in entries if not entry.off] or entries
+
+
+def _get_day(when: dt.date) -> dt.date:
     return when.date() if isinstance(when, dt.datetime) else when
 
 
 def describe_registration(entry: Entry, at: dt.datetime | None) -> str:
-    """Whether one can register; ``at`` is the last of ``turns`` that has passed."""
+    """The state of registration: ``Open until Thu 12 Jun 2025, 23:59``; empty if not known."""
     run, zone = entry.run, entry.zone
     opens, closes = run.registration_opens, run.registration_closes
     if entry.off or has_ended(entry, at):
@@ -112,12 +123,11 @@ def describe_registration(entry: Entry, at: dt.datetime | None) -> str:
 
 
 def has_ended(entry: Entry, at: dt.datetime | None) -> bool:
-    """Whether it has ended; ``at`` is the last of ``turns`` that has passed."""
     return at is not None and to_instant(entry.period.end, entry.zone) <= at
 
 
-def find_turns(entries: Sequence[Entry]) -> Iterator[dt.datetime]:
-    """The instants at which ``registration`` and ``over`` change by themselves."""
+def find_turn_times(entries: Sequence[Entry]) -> Iterator[dt.datetime]:
+    """The instants at which ``describe_registration`` and ``has_ended`` change."""
     for entry in entries:
         window = (entry.run.registration_opens, entry.run.registration_closes)
         yield from (at for at in window if at)
@@ -125,18 +135,18 @@ def find_turns(entries: Sequence[Entry]) -> Iterator[dt.datetime]:
 
 
 def has_times(entries: Sequence[Entry]) -> bool:
-    """Whether there is any time to tell the zone of."""
+    """Whether a page shows any time of day, so that it names the zone."""
     return any(not entry.period.all_day for entry in entries)
 
 
 def format_instant(at: dt.datetime, entries: Sequence[Entry]) -> str:
-    """An instant on the clock of the place, to the minute, with its zone."""
+    """``Sun 1 Jun 2025, 07:00 (America/Chicago)``: the local time of the place, to the minute."""
     zone = entries[0].zone
     return f"{dates.format_moment(at.astimezone(zone).replace(second=0))} ({zone.key})"
 
 
 def format_duration(age: dt.timedelta) -> str:
-    """``15 minutes``, rounded up; from two hours on in hours."""
+    """``15 minutes``, rounded up; in hours from two hours on."""
     minutes = -(-age // dt.timedelta(minutes=1))
     if minutes < 120:  # noqa: PLR2004 - two hours
         return "1 hour" if minutes == 60 else f"{minutes} minute{'s' * (minutes != 1)}"  # noqa: PLR2004

@@ -171,6 +171,6 @@ def build_page_feed(edition: Edition, now: datetime) -> tuple[Feed, datetime | N
     """The feed of an event as pages show it, and when the clock changes the page next."""
     site, event = get_site(), edition.event
     feed = site.build_feed(edition, event.name, site.page_url(event.id))
-    turns = pages.find_turns(select_entries(feed))
+    turns = pages.find_turn_times(select_entries(feed))
     as_of, until = split_at([*find_removal_times(feed), *turns], now)
     return structs.replace(feed, as_of=as_of), until

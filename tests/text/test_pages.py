@@ -149,8 +149,8 @@ class TestRegistration:
         assert standing.describe_registration(the_entry(a_run(**fields)), at) == words
 
     def test_changes_at_its_turns_and_nowhere_else(self):
-        assert list(standing.find_turns([the_entry(self.RUN)])) == [OPENS, CLOSES, ENDS]
-        assert list(standing.find_turns([the_entry(a_run())])) == [ENDS]
+        assert list(standing.find_turn_times([the_entry(self.RUN)])) == [OPENS, CLOSES, ENDS]
+        assert list(standing.find_turn_times([the_entry(a_run())])) == [ENDS]
 
     @pytest.mark.parametrize("fields", [{}, {"registration_closes": None}, {"sold_out": True}])
     def test_is_nothing_to_speak_of_once_the_run_is_over(self, fields):
