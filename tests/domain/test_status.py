@@ -8,30 +8,14 @@ import pytest
 from feeds.domain.model import Kind
 from feeds.domain.status import STATUSES, find_status, get_status
 from tests.support.factories import NOW, a_run
+from tests.support.rules import find_code, read_sentences, read_table
 
-ROOT = Path(__file__).parents[2]
-RULES = (ROOT / "docs" / "rules.md").read_text()
-STYLE = (ROOT / "templates" / "style.css").read_text()
-
-
-def read_rule(number):
-    """The text of one rule: from its bold number to the next one."""
-    return re.split(r"\n(?:\*\*\d|## )", RULES.partition(f"\n**{number} ")[2])[0]
-
-
-def read_table(number):
-    """The rows of a rule's table, as lists of cells."""
-    lines = [line for line in read_rule(number).splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
-
-
-def quoted(text):
-    return tuple(re.findall("`([^`]+)`", text))
+STYLE = (Path(__file__).parents[2] / "templates" / "style.css").read_text()
 
 
 def test_status_and_summary_prefix_of_each_word_are_those_of_rules_3_1():
     documented = {
-        quoted(words) or words.split(" (")[0]: (status.split(";")[0], "".join(quoted(prefix)))
+        find_code(words) or words.split(" (")[0]: (status.split(";")[0], "".join(find_code(prefix)))
         for words, status, prefix in read_table("3.1")
     }
     table = {
@@ -43,15 +27,14 @@ def test_status_and_summary_prefix_of_each_word_are_those_of_rules_3_1():
 
 
 def test_the_statuses_that_are_off_are_those_of_rules_3_1():
-    (documented,) = re.findall(r"A run that is (.+) is \*off\*", read_rule("3.1"))
+    (documented,) = re.findall(r"A run that is (.+) is \*off\*", read_sentences("3.1"))
     assert {status.word.lower() for status in STATUSES if status.off} == set(
         documented.split(" or ")
     )
 
 
 def test_the_statuses_that_can_block_the_time_are_those_of_rules_3_2():
-    text = " ".join(read_rule("3.2").split())
-    (documented,) = re.findall("runs that are (.+), in person", text)
+    (documented,) = re.findall("runs that are (.+), in person", read_sentences("3.2"))
     assert {status.word.lower() for status in STATUSES if status.busy} == set(
         documented.split(" or ")
     )
@@ -59,13 +42,13 @@ def test_the_statuses_that_can_block_the_time_are_those_of_rules_3_2():
 
 def test_the_names_in_json_feed_are_those_of_rules_5_13():
     (documented,) = (cell for name, cell in read_table("5.13") if name == "`status`")
-    assert {status.name for status in STATUSES} == set(quoted(documented))
+    assert {status.name for status in STATUSES} == set(find_code(documented))
 
 
 def test_the_kinds_of_change_to_a_status_are_those_of_rules_5_4():
-    titles = {quoted(kind)[0]: quoted(title)[0] for kind, title, _ in read_table("5.4")}
-    news = [status for status in STATUSES if status.change_kind]
-    assert {titles[status.change_kind] for status in news} == {status.word for status in news}
+    titles = {find_code(kind)[0]: find_code(title)[0] for kind, title, _ in read_table("5.4")}
+    news = {titles[status.change_kind]: status.word for status in STATUSES if status.change_kind}
+    assert list(news) == list(news.values())
     assert len(news) == len(STATUSES) - 1
 
 

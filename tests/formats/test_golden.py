@@ -6,22 +6,15 @@
 
 import subprocess
 import sys
-from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from feeds.domain.feed import Feed
-from feeds.domain.model import Event
 from feeds.formats import FORMATS
-from feeds.sandbox import SAMPLES, SANDBOX_KEY, create_sandbox
-from feeds.upstream import schema as documents
 from tests.support.factories import a_feed
+from tests.support.samples import SAMPLE_IDS, event_of, feed_of
 
 DATA = Path(__file__).parent / "data"
-TODAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 GOLDEN = (
     "e72tuv901wxy234",  # the event of the API page
@@ -36,33 +29,11 @@ GOLDEN = (
     "spring-forward-5k",
     "virtual-miles-challenge",
 )
-EVERY = tuple(sorted(path.stem for path in SAMPLES.glob("*.json") if path.stem != "organization"))
-"""The ids of all sample events."""
-
-
-@cache
-def event_of(id_: str) -> Event:
-    """A sample event as the service knows it on the same day for ever."""
-    response = _sandbox().get(f"/events/{id_}", headers={"Authorization": f"Bearer {SANDBOX_KEY}"})
-    assert response.status_code == 200, id_
-    return documents.decode(response.data, id_).event
-
-
-@cache
-def _sandbox():
-    return create_sandbox(clock=lambda: TODAY).test_client()
-
-
-def feed_of(id_: str, extension: str) -> Feed:
-    """The feed of a sample event at its own address."""
-    page = f"https://feeds.example.org/events/{id_}"
-    feed = a_feed(event_of(id_), extension=extension)
-    return msgspec.structs.replace(feed, page=page, source=f"{page}.{extension}")
 
 
 def all_in_one(extension: str) -> bytes:
     """One feed of all samples, with all that can be asked for."""
-    feed = a_feed(*map(event_of, EVERY), extension=extension, busy=True, registration=True)
+    feed = a_feed(*map(event_of, SAMPLE_IDS), extension=extension, busy=True, registration=True)
     return FORMATS[extension].render(feed)
 
 

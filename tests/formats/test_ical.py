@@ -18,8 +18,8 @@ from icalendar import Calendar
 from feeds.domain.feed import MAX_RUNS, Feed, select_entries
 from feeds.formats import ical
 from feeds.upstream import fields as values
-from tests.formats.test_golden import EVERY, event_of
 from tests.support.factories import HOME, PAGE, a_feed, a_run, an_edition, an_event, timetable_of
+from tests.support.samples import SAMPLE_IDS, event_of
 
 MILWAUKEE = (43.0466, -87.8871)
 NEW_YORK = (40.7722, -73.9711)
@@ -169,8 +169,8 @@ class Sample(NamedTuple):
 @cache
 def samples(options):
     """The samples, one by one and in one feed, with the options of that name."""
-    feeds = [a_feed(event_of(id_), **OPTIONS[options]) for id_ in EVERY]
-    feeds.append(a_feed(*map(event_of, EVERY), **OPTIONS[options]))
+    feeds = [a_feed(event_of(id_), **OPTIONS[options]) for id_ in SAMPLE_IDS]
+    feeds.append(a_feed(*map(event_of, SAMPLE_IDS), **OPTIONS[options]))
     return [Sample(feed, data := ical.render(feed), read(data)) for feed in feeds]
 
 
@@ -824,7 +824,7 @@ class TestRegistration:
 
 
 class TestFilters:
-    @pytest.mark.parametrize("id_", [id_ for id_ in EVERY if len(event_of(id_).runs) > 1])
+    @pytest.mark.parametrize("id_", [id_ for id_ in SAMPLE_IDS if len(event_of(id_).runs) > 1])
     def test_a_run_that_is_kept_keeps_its_bytes(self, id_):
         event = event_of(id_)
         unfiltered = blocks(rendered(event))

@@ -10,7 +10,6 @@ from msgspec import structs
 from feeds.domain.changes import append_changes, find_changes
 from feeds.domain.entries import UNLISTED_SHOWN_FOR
 from feeds.formats import jsonld
-from tests.formats.test_golden import EVERY, feed_of
 from tests.support.factories import (
     HOME,
     NOW,
@@ -22,6 +21,7 @@ from tests.support.factories import (
     entries_of,
     timetable_of,
 )
+from tests.support.samples import SAMPLE_IDS, feed_of
 
 SITE, CLUB = "https://club.example/harbor", "https://club.example/register"
 HOSTILE = "</script><script>x()</script><!-- <script> ]]> &amp; \" ' \\ \u2028\u2029 \U0001f3c3"
@@ -256,7 +256,7 @@ class TestTheText:
         assert json.loads(text) == the_event(run, **lines)
         assert {json.loads(text)[name] for name in ("name", "description")} == {HOSTILE}
 
-    @pytest.mark.parametrize("id_", EVERY)
+    @pytest.mark.parametrize("id_", SAMPLE_IDS)
     def test_of_no_sample_tells_what_is_not_known(self, id_):
         told = jsonld.render_script(feed_of(id_, "ics"))
         assert json.loads(told) == jsonld.build_document(feed_of(id_, "ics"))

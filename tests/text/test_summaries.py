@@ -1,0 +1,175 @@
+"""Summaries of runs, titles of feeds, and titles without markup."""
+
+import html
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from feeds.domain.model import Options
+from feeds.text.summaries import build_feed_title, build_summary, describe_feed, strip_markup
+from tests.support.factories import a_run, an_edition, an_event, entries_of, the_entry
+
+
+def summary_of(label="10K", name="Harbor Run", **run):
+    return build_summary(the_entry(a_run(distance_label=label, **run), name=name))
+
+
+@pytest.mark.parametrize(
+    ("status", "summary"),
+    [
+        ("scheduled", "Harbor Run: 10K"),
+        ("cancelled", "Cancelled: Harbor Run: 10K"),
+        ("on hold", "Harbor Run: 10K"),
+    ],
+)
+def test_a_summary_starts_with_the_prefix_of_the_status(status, summary):
+    assert summary_of(status=status) == summary
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("Harbor 10K", "10K"),
+        ("10K of the Harbor", "10K"),
+        ("Harbor 10k", "10K"),
+        ("Harbor Half Marathon 2025", "Half Marathon"),
+        ("Harbor (10K)", "10K"),
+        ("Harbor-10K-Run", "10K"),
+        ("Harbor Run 10+ km", "10+ km"),
+        ("10K", "10K"),
+    ],
+)
+def test_a_summary_omits_the_label_of_the_only_run_if_the_name_contains_its_words(name, label):
+    assert summary_of(label, name) == name
+    assert summary_of(label, name, status="cancelled") == f"Cancelled: {name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("Harbor 15K", "5K"),
+        ("Harbor 5Km", "5K"),
+        ("Harbor 10 K", "10K"),
+        ("Harbor Half-Marathon", "Half Marathon"),
+        ("Ultraviolet Run", "Ultra"),
+        ("Harbor 10x km", "10. km"),
+        ("Harbor", "Harbor Mile"),
+    ],
+)
+def test_a_summary_has_a_label_that_the_name_does_not_contain_as_whole_words(name, label):
+    assert summary_of(label, name) == f"{name}: {label}"
+
+
+def test_the_summaries_of_several_runs_have_their_labels_even_if_the_name_contains_them():
+    runs = a_run(id="a", distance_label="10K"), a_run(id="b", distance_label="5K")
+    entries = entries_of(an_edition(an_event(*runs, name="Harbor 10K & 5K")))
+    summaries = [build_summary(entry) for entry in entries]
+    assert summaries == ["Harbor 10K & 5K: 10K", "Harbor 10K & 5K: 5K"]
+
+
+def test_the_summary_of_an_event_without_runs_is_its_name():
+    (entry,) = entries_of(an_edition(an_event()))
+    assert build_summary(entry) == "Harbor Run"
+
+
+TEN = a_run(id="a", distance_label="10K by the sea")
+FIVE, SECOND_FIVE = (a_run(id=each, distance_label="5K", distance_standard="5K") for each in "bc")
+
+
+@pytest.mark.parametrize(
+    ("options", "title"),
+    [
+        (Options(), "Harbor Run"),
+        (Options(busy=True, cancelled="keep"), "Harbor Run"),
+        (Options(run=("a",)), "Harbor Run: 10K by the sea"),
+        (Options(run=("a", "b")), "Harbor Run: 10K by the sea, 5K"),
+        (Options(run=("b", "c")), "Harbor Run: 5K"),
+        (Options(run=("a", "unknown")), "Harbor Run: 10K by the sea"),
+        (Options(run=("unknown",)), "Harbor Run"),
+        (Options(distance=("5K",)), "Harbor Run: 5K"),
+        (Options(distance=("5K", "Half Marathon")), "Harbor Run: 5K, Half Marathon"),
+        (Options(run=("a", "b"), distance=("5K",)), "Harbor Run: 5K"),
+    ],
+    ids=str,
+)
+def test_the_title_of_a_feed_names_its_filter(options, title):
+    assert build_feed_title(an_event(TEN, FIVE, SECOND_FIVE), options) == title
+
+
+def test_the_description_of_a_feed_starts_with_its_title():
+    assert describe_feed("Harbor Run: 5K").startswith("Harbor Run: 5K: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("Harbor Run: 10K", "Harbor Run: 10K"),
+        ("5 < 10", "5 < 10"),
+        ("I <3 running > walking", "I <3 running > walking"),
+        ("a<", "a<"),
+        ("Läufe", "Läufe"),
+        # tags
+        ("<b>Harbor</b> Run", "Harbor Run"),
+        ("Harbor <br/> Run", "Harbor Run"),
+        ('<a href="https://club.example/?a=1&b=2">Harbor</a>', "Harbor"),
+        ("<B\nCLASS='x'\n>Harbor</B\n>", "Harbor"),
+        ("<h1>5 < 10</h1>", "5 < 10"),
+        # comments
+        ("Harbor<!-- <b>hidden</b>\n > --> Run", "Harbor Run"),
+        ("<!----><!-- -->Harbor", "Harbor"),
+        ("Harbor <!-- never ends: <b>a</b>", "Harbor"),
+        # entities
+        ("Fun &amp; Run", "Fun & Run"),
+        ("Caf&eacute; Run", "Café Run"),
+        ("It&#39;s&#x20;on", "It's on"),
+        ("5 &lt; 10", "5 < 10"),
+        ("A & B", "A & B"),
+        # encoded tags
+        ("&lt;b&gt;Harbor&lt;/b&gt; Run", "Harbor Run"),
+        ("&#60;b>Harbor</b&#x3e; Run", "Harbor Run"),
+        # white space
+        (" <p>Harbor</p>\n\n<p> Run\t</p> &#10;", "Harbor Run"),
+        # what remains opens no tag
+        ("<scr<b>ipt>Run", "< script>Run"),
+        ("<scr<!-- -->ipt>Run", "< script>Run"),
+        ("Run <img src=x onerror=alert(1)", "Run < img src=x onerror=alert(1)"),
+        ("</</b>b>Run", "< /b>Run"),
+        # a title must not be empty
+        ("<b></b>", "< b>< /b>"),
+        ("<!-- Harbor -->", "< !-- Harbor -->"),
+        ("&lt;Harbor&gt;", "&lt;Harbor&gt;"),
+        ("&nbsp;", "&nbsp;"),
+    ],
+)
+def test_a_title_loses_its_markup(text, plain):
+    assert strip_markup(text) == plain
+
+
+def test_a_long_hostile_title_takes_less_than_two_seconds():
+    for piece in ("<!--", "<a", "<a ", "</", "<a<b>", "<!-", "&lt;!--"):
+        started = datetime.now(UTC)
+        strip_markup(piece * 50_000)
+        assert datetime.now(UTC) - started < timedelta(seconds=2), piece
+
+
+PIECES = ["<", ">", "/", "!", "--", "?", "b", "script", " ", "&lt;", "&gt;", "&amp;", "5", '"']
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=3)).map("".join))
+@example("<s<s>cript>")
+@example("<!--<b>-->")
+def test_a_title_without_markup_contains_no_tag_and_no_comment(text):
+    assert not re.search("<[a-zA-Z/!?]", strip_markup(text))
+
+
+@given(st.text(min_size=1))
+def test_no_title_becomes_empty(text):
+    assert strip_markup(text)
+
+
+@given(st.text(st.characters(exclude_characters="<&", exclude_categories=["Z", "C"])))
+def test_an_escaped_title_is_restored(text):
+    assert strip_markup(html.escape(text)) == text
