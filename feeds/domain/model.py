@@ -1,18 +1,18 @@
-r"""What the service knows, in one neutral shape between the upstream and the formats.
+r"""The neutral model between the upstream and the formats.
 
 Words, used alike in code, tests and texts:
 
 event     what an organizer publishes: a name, a place, a day, and its runs
 run       one distance of an event, with its own date, start and status
-entry     what becomes a VEVENT and an item: a run, or an event that has (as yet) no runs
-edition   an event as known at one time, with its history: revisions, changes, what left the list
-feed      what a representation is rendered from: a title, links, options and editions
+entry     a VEVENT and an item: a run, or an event that has no runs yet
+edition   an event as fetched at one time, with its history: revisions, changes, delisted runs
+feed      the input of a format: a title, links, options, and editions
 
-Every text here is clean: no control characters but tab and ``\n``; names, labels and places are on
-one line. Every address is a URI with the scheme http or https. The source of the event sees to it.
+Every text in the model is clean: no control characters but tab and ``\n``; names, labels and places
+are on one line. Every address is a URI with the scheme http or https. ``upstream.schema`` cleans.
 
-Nothing here can be part of a cycle (``gc=False``, which msgspec has for no class with weak
-references): the collector need not walk through what ten thousand editions are made of.
+No object here can be part of a reference cycle (``gc=False``, which msgspec does not offer for
+classes with weak references): the garbage collector does not walk ten thousand editions.
 """
 
 import datetime as dt
@@ -85,18 +85,18 @@ class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
 
     @property
     def as_run(self) -> Run:
-        """What stands for the event while it has no runs: it has the event's id and day."""
+        """The run that stands for an event without runs: it has the event's id and day."""
         return Run(
             id=self.id, distance_meters=0, distance_standard="", distance_label="", date=self.date
         )
 
 
 class Revision(Struct, frozen=True, gc=False):
-    """What is remembered of an entry, so that calendars and readers notice its changes.
+    """The revision of an entry, by which calendars and readers notice its changes.
 
-    ``created`` is when it was first seen, ``last_modified`` when its content last changed (UTC,
-    whole seconds); ``sequence`` rises when its start, end, place or status do. The digests are of
-    what they stand for.
+    ``created`` is when the entry was first seen, ``last_modified`` when its content last changed
+    (UTC, whole seconds). ``sequence`` rises when start, end, place or status change; ``content``
+    and ``schedule`` are the digests of the VEVENT and of these four.
     """
 
     created: dt.datetime
@@ -109,7 +109,7 @@ class Revision(Struct, frozen=True, gc=False):
 NO_REVISION = Revision(
     dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.min.replace(tzinfo=dt.UTC), 0, "", ""
 )
-"""The revision of an entry before it gets one."""
+"""The revision of an entry that has not been saved yet."""
 
 
 class State(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -183,7 +183,7 @@ class Change(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PendingRemoval(Struct, frozen=True, gc=False):
-    """A first answer that says an event is gone, or has no runs any more, and when it came."""
+    """A first answer without an event, or without any of its runs, to be confirmed by a second."""
 
     reason: str
     since: dt.datetime
@@ -210,7 +210,7 @@ class Edition(Struct, frozen=True, kw_only=True, weakref=True):
 
 
 class Options(Struct, frozen=True):
-    """What a subscriber chose: which runs, and how they are shown."""
+    """A subscriber's choice: which runs, and how they are shown."""
 
     run: tuple[str, ...] = ()
     distance: tuple[str, ...] = ()

@@ -124,7 +124,7 @@ def test_a_worker_that_starts_meanwhile_waits_for_the_database(
 ):
     calls = len(upstream.calls)
     with trouble(path):
-        worker = start(made=True)
+        worker = start(must_exist=True)
         assert worker.get("/events/harbor.ics").status_code in (200, 503)
         assert worker.get("/events/bridge.ics").status_code == 503
         assert worker.get("/").status_code == 200
