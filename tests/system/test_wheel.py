@@ -120,5 +120,6 @@ def test_the_source_distribution_holds_no_environment_and_no_database(sdist):
 
     assert tops <= {
         *("bench", "deploy", "docs", "feeds", "templates", "tests"),
-        *("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "PKG-INFO", ".gitignore"),
+        *("pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),
+        *("SECURITY.md", "PKG-INFO", ".gitignore"),
     }
