@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
-from feeds.domain.feed import MAX_RUNS, Feed, compute_last_modified, select_entries
+from feeds.domain.feed import Feed, compute_last_modified, select_entries
 from feeds.formats import rss
 from feeds.upstream import fields
 from tests.support.factories import NOW, PAGE, a_feed, a_run, an_edition, an_event, timetable_of
@@ -201,11 +201,6 @@ def test_the_newest_items_come_first():
     items = channel_in(rss.render(feed_seen_on(3, 9, 1, 5))).findall("item")
     guids = [item.findtext("guid") for item in items]
     assert guids == [f"r{day}@intervals.run" for day in (9, 5, 3, 1)]
-
-
-def test_a_channel_shows_at_most_the_last_thousand_runs():
-    runs = [a_run(id=f"r{n}", start_time=time(n // 60, n % 60)) for n in range(MAX_RUNS + 1)]
-    assert set(items_of(an_event(*runs))) == {run.id for run in runs[1:]}
 
 
 # The RSS Advisory Board's profile
