@@ -126,7 +126,7 @@ class Service:
         """The body of a feed, which must be a 200."""
         response = self.get(form)
         assert response.status_code == 200, response.text
-        return response.data
+        return bytes(response.data)
 
     def calendar(self, query: str = "") -> Calendar:
         """The calendar; ``query`` begins with ``?``."""
