@@ -1,6 +1,7 @@
 """The service as subscribers see it: an application, its upstream on a socket, and a clock."""
 
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def a_5k(id_: str = "five", **fields: Any) -> dict[str, Any]:
 
 
 class Service:
-    """An application over ``upstream``; ``client`` sends requests to it.
+    """An application over ``upstream``, with a database of its own.
 
     ``clock`` is the time of both and stands still until ``advance`` moves it. The event of
     ``an_event`` is the one that ``announce`` publishes and the other methods are about.
@@ -69,13 +70,20 @@ class Service:
         self._databases = 1
         self._event: dict[str, Any] = {}
         self._runs: dict[str, dict[str, Any]] = {}
-        self.restart()
+
+    @cached_property
+    def client(self) -> Client:
+        """Sends requests to the application, which the first use starts with ordinary settings."""
+        return self._start()
+
+    def _start(self, **settings: Any) -> Client:
+        database = {"database_url": f"sqlite:///{self._folder}/feeds-{self._databases}.sqlite3"}
+        changed = settings_for(self.upstream.url, self._folder, **database | settings)
+        return Client(create_app(changed, self.clock.timestamp), use_cookies=False)
 
     def restart(self, **settings: Any) -> None:
         """Start another application on the same database, with these settings changed."""
-        database = {"database_url": f"sqlite:///{self._folder}/feeds-{self._databases}.sqlite3"}
-        changed = settings_for(self.upstream.url, self._folder, **database | settings)
-        self.client = Client(create_app(changed, self.clock.timestamp), use_cookies=False)
+        self.client = self._start(**settings)
 
     def lose_database(self) -> None:
         """Start another application on an empty database."""
