@@ -77,9 +77,10 @@ class Service:
         return self._start()
 
     def _start(self, **settings: Any) -> Client:
-        database = {"database_url": f"sqlite:///{self._folder}/feeds-{self._databases}.sqlite3"}
-        changed = settings_for(self.upstream.url, self._folder, **database | settings)
-        return Client(create_app(changed, self.clock.timestamp), use_cookies=False)
+        database_url = f"sqlite:///{self._folder}/feeds-{self._databases}.sqlite3"
+        changes = {"api_url": self.upstream.url, "database_url": database_url} | settings
+        ready = settings_for(changes.pop("api_url"), self._folder, **changes)
+        return Client(create_app(ready, self.clock.timestamp), use_cookies=False)
 
     def restart(self, **settings: Any) -> None:
         """Start another application on the same database, with these settings changed."""
