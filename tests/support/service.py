@@ -1,6 +1,7 @@
 """The service as subscribers see it: an application, its upstream on a socket, and a clock."""
 
 import json
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,8 @@ def a_5k(id_: str = "five", **fields: Any) -> dict[str, Any]:
 class Service:
     """An application over ``upstream``, with a database of its own.
 
-    ``clock`` is the time of both and stands still until ``advance`` moves it. The event of
-    ``an_event`` is the one that ``announce`` publishes and the other methods are about.
+    ``clock`` is the time of both and stands still until ``advance`` moves it; ``set_back`` sets
+    the application's time back. ``announce`` publishes the event that all methods are about.
     """
 
     def __init__(self, upstream: Upstream, clock: Clock, folder: Path) -> None:
@@ -68,6 +69,7 @@ class Service:
         self.clock = clock
         self._folder = folder
         self._databases = 1
+        self._behind = timedelta(0)
         self._event: dict[str, Any] = {}
         self._runs: dict[str, dict[str, Any]] = {}
 
@@ -80,7 +82,10 @@ class Service:
         database_url = f"sqlite:///{self._folder}/feeds-{self._databases}.sqlite3"
         changes = {"api_url": self.upstream.url, "database_url": database_url} | settings
         ready = settings_for(changes.pop("api_url"), self._folder, **changes)
-        return Client(create_app(ready, self.clock.timestamp), use_cookies=False)
+        return Client(create_app(ready, self._timestamp), use_cookies=False)
+
+    def _timestamp(self) -> float:
+        return (self.clock.now - self._behind).timestamp()
 
     def restart(self, **settings: Any) -> None:
         """Start another application on the same database, with these settings changed."""
@@ -123,8 +128,12 @@ class Service:
         self.upstream.delete(EVENT)
 
     def advance(self, **duration: float) -> None:
-        """Move the clock by ``seconds=``, ``hours=`` and so on; backwards if negative."""
+        """Move the clock forward by ``seconds=``, ``hours=`` and so on."""
         self.clock.advance(**duration)
+
+    def set_back(self, **duration: float) -> None:
+        """Set the application's clock back, and not that of the upstream."""
+        self._behind += timedelta(**duration)
 
     def get(self, form: str = ".ics", **headers: str) -> TestResponse:
         """GET ``/events/<id><form>``; headers are named as in Python: ``if_none_match``."""

@@ -1,0 +1,333 @@
+"""Section 4 of docs/rules.md: revisions."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.support.processes import START
+from tests.support.service import EVENT, a_5k, a_run
+
+NOWHERE = {"address": None, "lat": None, "lng": None}
+NEW_YORK = {"lat": 40.7033, "lng": -74.0170}
+
+
+def revision(entry):
+    """CREATED, LAST-MODIFIED and SEQUENCE of a VEVENT."""
+    return entry["CREATED"].dt, entry["LAST-MODIFIED"].dt, int(entry["SEQUENCE"])
+
+
+def revisions(service):
+    return {id_: revision(entry) for id_, entry in service.entries().items()}
+
+
+def sequence_at(instant):
+    return int((instant - datetime(2020, 1, 1, tzinfo=UTC)).total_seconds())
+
+
+@pytest.mark.parametrize("runs", [(a_run(), a_5k()), ()], ids=["runs", "no runs"])
+def test_the_times_and_the_sequence_of_an_entry_survive_a_restart(service, runs):
+    """Rules 4.1."""
+    service.announce(*runs)
+    service.edit(address="Grant Park, Chicago")
+    service.advance(hours=2)
+    before = revisions(service)
+    assert {row[0] for row in before.values()} == {START}
+    assert {row[1] for row in before.values()} == {START + timedelta(hours=2)}
+    service.advance(hours=2)
+    service.restart()
+    assert revisions(service) == before
+
+
+# What changes, of the event or of the run; whether LAST-MODIFIED moves; whether SEQUENCE rises.
+DIGESTS = [
+    ("event", {"name": "Pier Run"}, True, False),
+    ("event", {"description": "Bring water."}, True, False),
+    ("event", {"websiteUrl": "https://harbor.example.org"}, True, False),
+    ("event", {"registrationUrl": "https://harbor.example.org/enter"}, True, False),
+    ("event", {"type": "runClub"}, True, False),
+    ("run", {"distanceLabel": "Ten"}, True, False),
+    ("run", {"distanceMeters": 10001}, True, False),
+    ("run", {"distanceStandard": "Other"}, True, False),
+    ("run", {"registrationOpensAt": "2026-06-01T15:00:00Z"}, True, False),
+    ("run", {"registrationClosesAt": "2026-08-01T15:00:00Z"}, True, False),
+    ("run", {"registrationOverride": "paused"}, True, False),
+    ("run", {"soldOut": True}, True, False),
+    ("run", {"isRelay": True}, True, False),
+    ("run", {"startTime": "09:00"}, True, True),
+    ("run", {"startTime": None}, True, True),
+    ("run", {"date": "2026-08-16"}, True, True),
+    ("run", {"eventStatus": "cancelled"}, True, True),
+    ("run", {"eventStatus": "postponed"}, True, True),
+    ("run", {"isWalking": True}, True, True),
+    ("event", {"endTime": "13:00"}, True, True),
+    ("event", {"address": "Grant Park, Chicago"}, True, True),
+    ("event", {"address": None}, True, True),
+    ("event", NEW_YORK, True, True),
+    ("event", {"lat": 41.8900}, True, False),
+    ("event", {"slug": "pier-run"}, False, False),
+    ("event", {"updatedAt": "2026-05-20T13:00:00Z"}, False, False),
+    ("run", {"eventStatus": "scheduled"}, False, False),
+    ("run", {"maxParticipants": 500}, False, False),
+]
+
+
+@pytest.mark.parametrize(
+    ("part", "fields", "modified", "rescheduled"),
+    DIGESTS,
+    ids=[f"{row[0]} {row[1]}" for row in DIGESTS],
+)
+def test_content_moves_last_modified_and_the_schedule_also_raises_sequence(
+    service, part, fields, modified, rescheduled
+):
+    """Rules 4.2, 4.3, 4.5 and 4.6."""
+    service.announce(a_run())
+    service.edit(*(["ten"] if part == "run" else []), **fields)
+    service.advance(hours=2)
+    now = START + timedelta(hours=2)
+    expected = (START, now if modified else START, sequence_at(now if rescheduled else START))
+    assert revision(service.entry()) == expected
+
+
+def test_a_change_of_one_run_leaves_the_revisions_of_the_others(service):
+    """Rules 4.2."""
+    service.announce(a_run(), a_5k())
+    before = revisions(service)
+    service.edit("five", startTime="09:00", soldOut=True)
+    service.advance(hours=2)
+    assert revisions(service)["ten"] == before["ten"]
+    assert revisions(service)["five"] != before["five"]
+
+
+@pytest.mark.parametrize(("start", "rises"), [("08:00", True), (None, False)])
+def test_another_zone_raises_the_sequence_of_a_timed_entry_and_of_no_all_day_entry(
+    service, start, rises
+):
+    """Rules 4.3."""
+    service.announce(a_run(startTime=start))
+    _, modified, sequence = revision(service.entry())
+    service.edit(**NEW_YORK)
+    service.advance(hours=2)
+    _, modified_then, sequence_then = revision(service.entry())
+    assert modified_then > modified
+    assert (sequence_then > sequence) == rises
+
+
+def test_a_deploy_that_changes_the_zone_moves_last_modified_once(service):
+    """Rules 4.4."""
+    service.announce(a_run(), **NOWHERE)
+    service.advance(minutes=10)
+    service.restart(timezone="Europe/Paris")
+    now = START + timedelta(minutes=10)
+    assert revision(service.entry()) == (START, now, sequence_at(now))
+    assert service.upstream.asked == [EVENT]
+    service.advance(hours=2)
+    service.restart(timezone="Europe/Paris")
+    assert revision(service.entry()) == (START, now, sequence_at(now))
+
+
+def test_a_deploy_that_changes_no_byte_of_an_entry_moves_nothing(service):
+    """Rules 4.4."""
+    service.announce(a_run())
+    before = revision(service.entry())
+    service.advance(minutes=10)
+    service.restart(timezone="Europe/Paris")
+    assert revision(service.entry()) == before
+
+
+def test_last_modified_equals_dtstamp_and_is_never_the_time_of_a_request(service):
+    """Rules 4.5."""
+    service.announce(a_run(), a_5k())
+    for hours in (0, 1, 24):
+        service.advance(hours=hours)
+        for entry in service.entries().values():
+            assert entry["DTSTAMP"].dt == entry["LAST-MODIFIED"].dt == START
+
+
+def test_last_modified_rises_above_all_of_the_event_when_the_clock_was_set_back(service):
+    """Rules 4.5."""
+    service.announce(a_run(), a_5k())
+    service.edit("five", soldOut=True)
+    service.advance(days=2)
+    newest = revisions(service)["five"][1]
+    service.set_back(days=1)
+    service.edit("ten", soldOut=True)
+    service.poll()
+    service.advance(hours=2)
+    assert revisions(service)["ten"][1] > newest
+
+
+def test_created_is_when_a_run_was_first_seen_whatever_changes(service):
+    """Rules 4.5."""
+    service.announce(a_run())
+    service.advance(days=3)
+    service.add(a_5k())
+    service.edit("ten", date="2026-08-16", eventStatus="rescheduled", distanceLabel="Ten")
+    service.advance(days=4)
+    created = {id_: row[0] for id_, row in revisions(service).items()}
+    assert created == {"ten": START, "five": START + timedelta(days=7)}
+
+
+def test_sequence_rises_by_one_when_the_clock_was_set_back(service):
+    """Rules 4.6."""
+    service.announce(a_run())
+    before = revision(service.entry())[2]
+    service.set_back(days=30)
+    for rise in (1, 2, 3):
+        service.edit("ten", startTime=f"09:0{rise}")
+        service.advance(hours=2)
+        assert revision(service.entry())[2] == before + rise
+
+
+def test_sequence_still_rises_after_a_lost_database(service):
+    """Rules 4.6."""
+    service.announce(a_run())
+    service.edit("ten", startTime="09:00")
+    service.advance(hours=2)
+    before = revision(service.entry())[2]
+    service.lose_database()
+    service.advance(minutes=1)
+    assert revision(service.entry())[2] > before
+
+
+@pytest.mark.parametrize("form", [".ics", ".ics?registration=1", ".rss", ".json"])
+def test_a_refetch_of_the_same_document_moves_nothing(service, form):
+    """Rules 4.7."""
+    service.announce(a_run(), a_5k())
+    first = service.get(form)
+    for _ in range(3):
+        service.advance(hours=2)
+        service.publish()
+        again = service.get(form)
+        assert again.data == first.data
+        assert again.headers["ETag"] == first.headers["ETag"]
+        assert again.headers["Last-Modified"] == first.headers["Last-Modified"]
+    assert service.upstream.asked == [EVENT] * 4
+
+
+def live(service):
+    """A life with all that a history holds; the service is asked at its end."""
+    service.announce(a_run(), a_5k(), a_run("walk", distanceLabel="Walk"))
+    service.edit("ten", startTime="09:00", soldOut=True)
+    service.advance(hours=2)
+    service.poll()
+    service.edit("five", eventStatus="cancelled")
+    service.delist("walk")
+    service.advance(hours=2)
+
+
+FORMS = (".ics", ".rss", ".json", ".ics?run=ten&cancelled=keep")
+
+
+def test_the_bytes_of_a_feed_are_the_same_on_any_other_day_and_in_any_process(service):
+    """Rules 4.8."""
+    live(service)
+    first = {form: service.poll(form) for form in FORMS}
+    for days in (1, 10, 18):
+        service.advance(days=days)
+        assert {form: service.poll(form) for form in FORMS} == first
+        service.restart()
+        assert {form: service.poll(form) for form in FORMS} == first
+
+
+def test_the_same_history_gives_the_same_bytes_in_another_database(service):
+    """Rules 4.8."""
+    bodies = []
+    for _ in range(2):
+        service.lose_database()
+        live(service)
+        bodies.append({form: service.poll(form) for form in FORMS})
+        service.set_back(hours=4)
+    assert bodies[0] == bodies[1]
+
+
+def test_a_vevent_gives_the_registration_window_and_not_whether_it_is_open_now(service):
+    """Rules 4.9."""
+    opens, closes = "2026-06-01T15:00:00Z", "2026-08-01T15:00:00Z"
+    service.announce(a_run(registrationOpensAt=opens, registrationClosesAt=closes))
+    before = service.entry()
+    assert (
+        "Registration opens Mon 1 Jun 2026, 10:00 and closes Sat 1 Aug 2026, 10:00 "
+        "(America/Chicago)"
+    ) in before["DESCRIPTION"]
+    for days in (20, 60, 7, 60):
+        service.advance(days=days)
+        assert service.entry().to_ical() == before.to_ical()
+
+
+@pytest.mark.parametrize(
+    ("moves", "lines"),
+    [
+        ([("ten", {"startTime": "09:00"})], ["Moved from Sat 15 Aug 2026, 08:00"]),
+        (
+            [("ten", {"startTime": "09:00"}), ("ten", {"date": "2026-08-16"})],
+            ["Moved from Sat 15 Aug 2026, 09:00"],
+        ),
+        (
+            [("ten", {"startTime": "09:00"}), ("ten", {"soldOut": True})],
+            ["Moved from Sat 15 Aug 2026, 08:00"],
+        ),
+        ([(None, {"address": "Grant Park, Chicago"})], ["Moved from Navy Pier, Chicago"]),
+        (
+            [("ten", {"startTime": "09:00"}), (None, {"address": "Grant Park, Chicago"})],
+            ["Moved from Navy Pier, Chicago"],
+        ),
+        ([("five", {"startTime": "09:00"})], []),
+        ([(None, {"endTime": "13:00"})], []),
+    ],
+)
+def test_the_description_names_the_last_move_of_a_run_and_what_was_published_before(
+    service, moves, lines
+):
+    """Rules 4.10."""
+    service.announce(a_run(), a_5k())
+    for run, fields in moves:
+        service.edit(*([run] if run else []), **fields)
+        service.advance(hours=2)
+        service.poll()
+    description = service.entries()["ten"]["DESCRIPTION"].splitlines()
+    assert [line for line in description if line.startswith("Moved")] == lines
+
+
+FAR = {"date": "2028-08-12"}
+MOVED = "ten/moved/2028-08-12T09:00:00"
+
+
+def live_long(service, **duration):
+    """Two runs more than two years ahead; one of them moves, and then so much time passes."""
+    service.announce(a_run(**FAR), a_5k(**FAR), **FAR)
+    service.edit("ten", startTime="09:00")
+    service.advance(hours=2)
+    service.poll()
+    service.advance(**duration)
+
+
+@pytest.mark.parametrize(
+    ("duration", "kept"),
+    [({"days": 364}, ["ten/sold-out", MOVED]), ({"days": 365}, ["ten/sold-out"])],
+)
+def test_changes_older_than_a_year_are_dropped_when_the_same_run_changes_again(
+    service, duration, kept
+):
+    """Rules 4.11."""
+    live_long(service, **duration)
+    service.edit("ten", soldOut=True)
+    assert [guid for guid in service.items() if guid.startswith("ten/")] == kept
+
+
+def test_changes_older_than_a_year_stay_while_only_other_runs_change(service):
+    """Rules 4.11."""
+    live_long(service, days=400)
+    service.edit("five", soldOut=True)
+    assert [guid for guid in service.items() if "/" in guid] == ["five/sold-out", MOVED]
+
+
+def test_created_last_modified_and_sequence_are_kept_when_old_changes_are_dropped(service):
+    """Rules 4.11."""
+    live_long(service, days=400)
+    before = revision(service.entries()["ten"])
+    service.edit("ten", registrationOverride="paused")
+    service.advance(days=1)
+    assert MOVED not in service.items()
+    created, modified, sequence = revision(service.entries()["ten"])
+    assert (created, sequence) == (START, before[2])
+    assert modified > before[1]
