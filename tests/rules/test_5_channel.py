@@ -1,0 +1,605 @@
+"""Section 5 of docs/rules.md: the channel, which is the RSS feed and the JSON Feed."""
+
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.support.processes import START
+from tests.support.service import PAGE, a_5k, a_run
+
+OPENS, CLOSES = "2026-06-01T15:00:00Z", "2026-08-01T15:00:00Z"
+WINDOW = {"registrationOpensAt": OPENS, "registrationClosesAt": CLOSES}
+DAY = timedelta(days=1)
+
+
+def edit_and_poll(service, *runs, **fields):
+    """Change these fields of these runs and poll two hours later."""
+    service.edit(*runs, **fields)
+    service.advance(hours=2)
+    service.poll()
+
+
+def published(item):
+    return datetime.fromisoformat(item["date_published"])
+
+
+def titles(service):
+    """The titles of the items that are not those of runs, newest first."""
+    return [each["title"] for guid, each in service.items().items() if "/" in guid]
+
+
+@pytest.mark.parametrize(("query", "count"), [("", 7), ("?run=ten", 3), ("?distance=5K", 3)])
+def test_rss_and_json_feed_have_the_same_items(service, query, count):
+    """Rules 5.1."""
+    service.announce(a_run(**WINDOW), a_5k(), a_run("walk", distanceLabel="Walk"))
+    edit_and_poll(service, "ten", "five", startTime="09:00")
+    edit_and_poll(service, "five", eventStatus="cancelled")
+    service.delist("walk")
+    service.advance(days=13)
+    channel = [
+        (each.id, each.title, parsedate_to_datetime(each.published))
+        for each in service.channel(query).entries
+    ]
+    items = service.json_feed(query)["items"]
+    assert channel == [(each["id"], each["title"], published(each)) for each in items]
+    assert len(items) == count
+
+
+def test_the_title_of_a_runs_item_is_its_summary_and_its_start(service):
+    """Rules 5.2."""
+    service.announce(
+        a_run(),
+        a_5k(startTime=None),
+        a_run("walk", distanceLabel="Walk", isVirtual=True),
+        endDate="2026-08-17",
+    )
+    assert {guid: each["title"] for guid, each in service.items().items()} == {
+        "ten": "Harbor Run: 10K, Sat 15 Aug 2026, 08:00",
+        "five": "Harbor Run: 5K, Sat 15 Aug 2026",
+        "walk": "Harbor Run: Walk, Sat 15 Aug 2026 to Mon 17 Aug 2026",
+    }
+
+
+def test_a_runs_item_shows_its_state_now_with_the_date_on_which_it_was_first_seen(service):
+    """Rules 5.2."""
+    service.announce(a_run())
+    service.edit(name="Pier Run")
+    edit_and_poll(service, "ten", startTime="09:00", eventStatus="cancelled")
+    item = service.items()["ten"]
+    assert item["title"] == "Cancelled: Pier Run: 10K, Sat 15 Aug 2026, 09:00"
+    assert published(item) == START
+
+
+def test_a_new_run_makes_no_item_but_its_own(service):
+    """Rules 5.2 and 5.6."""
+    service.announce(a_run())
+    service.add(a_5k())
+    service.advance(hours=2)
+    items = service.items()
+    assert list(items) == ["five", "ten"]
+    assert published(items["five"]) == START + timedelta(hours=2)
+
+
+def test_an_event_without_runs_is_one_item(service):
+    """Rules 5.3."""
+    service.announce()
+    (item,) = service.items().values()
+    assert item["title"] == "Harbor Run, Sat 15 Aug 2026"
+
+
+EVENT_FIELDS = ("address", "lat", "lng", "endTime")
+
+
+def announce(service, **fields):
+    """Announce the event with the 10K, with these fields of either."""
+    of_event = {name: value for name, value in fields.items() if name in EVENT_FIELDS}
+    of_run = {name: value for name, value in fields.items() if name not in EVENT_FIELDS}
+    service.announce(a_run(**of_run), **of_event)
+
+
+def change(service, **fields):
+    """The items, by guid with their titles, that a change of the event or its run adds."""
+    before = service.items()
+    for name, value in fields.items():
+        service.edit(*([] if name in EVENT_FIELDS else ["ten"]), **{name: value})
+    service.advance(hours=2)
+    after = service.items()
+    return {guid: each["title"] for guid, each in after.items() if guid not in before}
+
+
+SOLD_OUT, PLACES = {"soldOut": True}, {"soldOut": False}
+PAUSED, CLOSED = {"registrationOverride": "paused"}, {"registrationOverride": "closed"}
+REOPENED = {"registrationOverride": None}
+CANCELLED, POSTPONED = {"eventStatus": "cancelled"}, {"eventStatus": "postponed"}
+SCHEDULED, RESCHEDULED = {"eventStatus": "scheduled"}, {"eventStatus": "rescheduled"}
+NO_START = {"startTime": None}
+GRANT_PARK = {"address": "Grant Park, Chicago"}
+NEW_YORK = {"lat": 40.7033, "lng": -74.0170}
+NOWHERE = {"address": None, "lat": None, "lng": None}
+EIGHT, NINE = "Sat 15 Aug 2026, 08:00", "Sat 15 Aug 2026, 09:00"
+
+CHANGES = [
+    # Before; what changes; the kind of the new item; its title before and after the name.
+    ({}, {"startTime": "09:00"}, "moved", "Moved", f"now {NINE}"),
+    ({}, {"date": "2026-08-16"}, "moved", "Moved", "now Sun 16 Aug 2026, 08:00"),
+    ({}, NO_START, "moved", "Moved", "now Sat 15 Aug 2026"),
+    ({}, NEW_YORK, "moved", "Moved", f"now {EIGHT}"),
+    ({}, GRANT_PARK, "moved", "Moved", "now Grant Park, Chicago"),
+    ({}, GRANT_PARK | {"startTime": "09:00"}, "moved", "Moved", f"now {NINE}"),
+    (NO_START, {"startTime": "09:00"}, "moved", "Start time", f"now {NINE}"),
+    (NOWHERE, GRANT_PARK, "moved", "Place", "now Grant Park, Chicago"),
+    ({}, CANCELLED, "cancelled", "Cancelled", EIGHT),
+    (POSTPONED, CANCELLED, "cancelled", "Cancelled", EIGHT),
+    ({}, POSTPONED, "postponed", "Postponed", EIGHT),
+    ({}, RESCHEDULED | {"startTime": "09:00"}, "rescheduled", "Rescheduled", f"now {NINE}"),
+    (POSTPONED, RESCHEDULED | GRANT_PARK, "rescheduled", "Rescheduled", f"now {EIGHT}"),
+    (CANCELLED, SCHEDULED, "reinstated", "Reinstated", EIGHT),
+    (POSTPONED, SCHEDULED, "reinstated", "Reinstated", EIGHT),
+    ({}, SOLD_OUT, "sold-out", "Sold out", EIGHT),
+    (SOLD_OUT, PLACES, "places-again", "Places again", EIGHT),
+    ({}, PAUSED, "registration-paused", "Registration paused", EIGHT),
+    ({}, CLOSED, "registration-closed", "Registration closed", EIGHT),
+    (PAUSED, CLOSED, "registration-closed", "Registration closed", EIGHT),
+    (PAUSED, REOPENED, "registration-reopened", "Registration reopened", EIGHT),
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "fields", "kind", "word", "what"),
+    CHANGES,
+    ids=[f"{before} {fields}" for before, fields, *_ in CHANGES],
+)
+def test_each_change_is_one_item_of_its_own(service, before, fields, kind, word, what):
+    """Rules 5.4."""
+    announce(service, **before)
+    (guid, title), *others = change(service, **fields).items()
+    assert others == []
+    assert guid.split("/")[:2] == ["ten", kind]
+    assert title == f"{word}: Harbor Run: 10K, {what}"
+
+
+def test_a_run_that_is_no_longer_listed_makes_an_item_and_is_reinstated_when_it_returns(service):
+    """Rules 5.4."""
+    service.announce(a_run(), a_5k())
+    service.delist("ten")
+    service.advance(hours=2)
+    assert titles(service) == [f"No longer listed: Harbor Run: 10K, {EIGHT}"]
+    service.publish()
+    service.advance(hours=2)
+    assert titles(service)[0] == f"Reinstated: Harbor Run: 10K, {EIGHT}"
+
+
+def test_the_item_of_a_change_is_dated_when_the_change_was_noticed(service):
+    """Rules 5.4."""
+    service.announce(a_run())
+    service.edit("ten", **SOLD_OUT)
+    service.advance(minutes=59)
+    assert list(service.items()) == ["ten"]
+    service.advance(minutes=1)
+    assert published(service.items()["ten/sold-out"]) == START + timedelta(hours=1)
+    service.advance(days=20)
+    assert published(service.items()["ten/sold-out"]) == START + timedelta(hours=1)
+
+
+NOT_YET = {"registrationOpensAt": "2026-06-30T15:00:00Z"}
+OVER = {"registrationClosesAt": "2026-05-01T15:00:00Z"}
+
+
+@pytest.mark.parametrize("obstacle", [NOT_YET, OVER, PAUSED, CLOSED, CANCELLED])
+def test_places_again_is_news_only_if_one_can_register_now(service, obstacle):
+    """Rules 5.4."""
+    announce(service, **SOLD_OUT, **obstacle)
+    assert change(service, **PLACES) == {}
+
+
+@pytest.mark.parametrize("obstacle", [NOT_YET, OVER, SOLD_OUT, CANCELLED])
+def test_registration_reopened_is_news_only_if_one_can_register_now(service, obstacle):
+    """Rules 5.4."""
+    announce(service, **PAUSED, **obstacle)
+    assert change(service, **REOPENED) == {}
+
+
+def test_changes_of_one_kind_that_are_noticed_together_are_one_item_that_names_the_runs(service):
+    """Rules 5.5."""
+    service.announce(a_run(), a_5k(), a_run("walk", distanceLabel="Walk"))
+    edit_and_poll(service, "ten", "five", **CANCELLED)
+    assert titles(service) == [f"Cancelled: Harbor Run: 5K, 10K, {EIGHT}"]
+
+
+def test_runs_that_moved_to_different_times_are_one_item_without_a_time_in_its_title(service):
+    """Rules 5.5."""
+    service.announce(a_run(), a_5k())
+    service.edit("ten", startTime="09:00")
+    edit_and_poll(service, "five", startTime="10:00")
+    assert titles(service) == ["Moved: Harbor Run: 10K, 5K"]
+    (item, *_) = service.items().values()
+    assert (
+        f"10K: {NINE} local time (America/Chicago), Navy Pier, Chicago; before: {EIGHT}"
+        in (item["content_html"])
+    )
+
+
+def test_changes_of_different_kinds_that_are_noticed_together_are_different_items(service):
+    """Rules 5.5."""
+    service.announce(a_run(), a_5k())
+    service.edit("ten", **CANCELLED)
+    edit_and_poll(service, "five", **SOLD_OUT)
+    assert sorted(titles(service)) == [
+        f"Cancelled: Harbor Run: 10K, {EIGHT}",
+        f"Sold out: Harbor Run: 5K, {EIGHT}",
+    ]
+
+
+def test_changes_that_are_noticed_at_different_times_are_different_items(service):
+    """Rules 5.5."""
+    service.announce(a_run(), a_5k())
+    edit_and_poll(service, "ten", **CANCELLED)
+    edit_and_poll(service, "five", **CANCELLED)
+    assert titles(service) == [
+        f"Cancelled: Harbor Run: 5K, {EIGHT}",
+        f"Cancelled: Harbor Run: 10K, {EIGHT}",
+    ]
+
+
+NO_NEWS = {
+    "an end that is announced": ({}, {"endTime": "11:00"}),
+    "an end that moves": ({"endTime": "11:00"}, {"endTime": "11:30"}),
+    "another standard distance": ({}, {"distanceStandard": "Other"}),
+    "a place that is removed": ({}, NOWHERE),
+    "coordinates instead of an address": ({}, {"address": None}),
+    "an address instead of coordinates": ({"address": None}, GRANT_PARK),
+    "a status that is removed": (RESCHEDULED, SCHEDULED),
+}
+
+
+@pytest.mark.parametrize(("before", "fields"), NO_NEWS.values(), ids=NO_NEWS)
+def test_what_changes_nothing_for_a_runner_is_no_news(service, before, fields):
+    """Rules 5.6."""
+    announce(service, **before)
+    assert change(service, **fields) == {}
+
+
+def test_a_run_that_is_removed_after_its_end_is_no_news(service):
+    """Rules 5.6."""
+    service.announce(a_run(date="2026-05-21"), a_5k())
+    service.advance(days=3)
+    service.poll()
+    service.delist("ten")
+    service.advance(days=1)
+    assert list(service.items()) == ["five", "ten"]
+
+
+def test_what_happens_to_a_run_while_it_is_not_listed_is_no_news(service):
+    """Rules 5.6."""
+    service.announce(a_run(), a_5k())
+    service.delist("ten")
+    service.advance(hours=2)
+    service.poll()
+    service.edit(**GRANT_PARK)
+    service.delist("ten")
+    service.advance(hours=2)
+    assert titles(service) == [
+        "Moved: Harbor Run: 5K, now Grant Park, Chicago",
+        f"No longer listed: Harbor Run: 10K, {EIGHT}",
+    ]
+
+
+def test_registration_that_opens_or_closes_becomes_an_item_at_that_instant(service):
+    """Rules 5.7."""
+    service.announce(a_run(**WINDOW))
+    for instant, title in ((OPENS, "Registration is open"), (CLOSES, "Registration has closed")):
+        service.clock.now = datetime.fromisoformat(instant) - timedelta(seconds=1)
+        assert f"{title}: Harbor Run: 10K" not in titles(service)
+        service.advance(seconds=1)
+        newest = next(iter(service.items().values()))
+        assert newest["title"] == f"{title}: Harbor Run: 10K"
+        assert published(newest) == datetime.fromisoformat(instant)
+
+
+def test_runs_whose_registration_opens_at_the_same_instant_are_one_item(service):
+    """Rules 5.7."""
+    service.announce(a_run(**WINDOW), a_5k(**WINDOW), a_run("walk", **NOT_YET))
+    service.advance(days=13)
+    assert titles(service) == ["Registration is open: Harbor Run: 5K, 10K"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "items"),
+    [
+        (CANCELLED, []),
+        (SOLD_OUT, []),
+        (PAUSED, []),
+        (CLOSED, []),
+        (POSTPONED, ["ten/registration-opens/20260601T150000Z"]),
+        (RESCHEDULED, ["ten/registration-opens/20260601T150000Z"]),
+    ],
+)
+@pytest.mark.parametrize("then", ["the same", "scheduled and open"])
+def test_registration_makes_no_item_if_the_run_was_off_sold_out_or_overridden_at_its_instant(
+    service, fields, items, then
+):
+    """Rules 5.7."""
+    service.announce(a_run(**WINDOW, **fields))
+    service.advance(days=13)
+    service.poll()
+    if then != "the same":
+        edit_and_poll(service, "ten", **SCHEDULED, **PLACES, **REOPENED)
+    assert [guid for guid in service.items() if "opens" in guid] == items
+
+
+def test_registration_makes_no_item_if_the_run_was_no_longer_listed_at_its_instant(service):
+    """Rules 5.7."""
+    service.announce(a_run(**WINDOW), a_5k())
+    service.delist("ten")
+    service.advance(hours=2)
+    service.poll()
+    service.advance(days=13)
+    assert [guid for guid in service.items() if "opens" in guid] == []
+
+
+@pytest.mark.parametrize("fields", [CANCELLED, SOLD_OUT, PAUSED])
+def test_an_item_of_registration_stays_when_the_run_changes_after_its_instant(service, fields):
+    """Rules 5.7."""
+    service.announce(a_run(**WINDOW))
+    service.advance(days=13)
+    service.poll()
+    edit_and_poll(service, "ten", **fields)
+    assert "ten/registration-opens/20260601T150000Z" in service.items()
+
+
+def test_an_item_that_is_dated_after_the_present_is_left_out_until_then(service):
+    """Rules 5.8."""
+    service.announce(a_run())
+    edit_and_poll(service, "ten", **SOLD_OUT)
+    assert list(service.items()) == ["ten/sold-out", "ten"]
+    service.set_back(hours=1)
+    assert list(service.items()) == ["ten"]
+    service.advance(minutes=59, seconds=59)
+    assert [each.id for each in service.channel().entries] == ["ten@intervals.run"]
+    service.advance(seconds=1)
+    assert list(service.items()) == ["ten/sold-out", "ten"]
+
+
+def change_often(service, *, polls, apart):
+    """Notice three changes of a run far ahead with each poll; the items of changes by guid."""
+    service.announce(a_run(date="2027-08-14"), date="2027-08-14")
+    for number in range(polls):
+        start = f"08:{number % 60:02}"
+        override = "closed" if number % 2 else "paused"
+        service.edit("ten", startTime=start, registrationOverride=override, soldOut=number % 2 > 0)
+        service.advance(seconds=apart.total_seconds())
+        service.poll()
+    return {guid: each for guid, each in service.items().items() if "/" in guid}
+
+
+def test_items_are_in_the_order_of_their_dates_the_newest_first(service):
+    """Rules 5.9."""
+    change_often(service, polls=3, apart=DAY)
+    dates = [published(each) for each in service.items().values()]
+    assert len(set(dates)) == 4
+    assert dates == sorted(dates, reverse=True)
+
+
+def test_a_channel_has_at_most_50_items_of_changes(service):
+    """Rules 5.9."""
+    items = change_often(service, polls=30, apart=3 * DAY)
+    assert len(items) == 50
+    assert max(map(published, items.values())) == START + 90 * DAY
+
+
+def test_no_item_of_a_change_is_dropped_that_was_noticed_within_30_days_before_the_newest(service):
+    """Rules 5.9."""
+    items = change_often(service, polls=40, apart=DAY)
+    assert len(items) > 50
+    assert min(map(published, items.values())) == START + 11 * DAY
+
+
+MARKUP = "Harbor &amp; <b>Pier</b> Run <3"
+
+
+def test_a_title_is_plain_text_without_tags_and_entities(service):
+    """Rules 5.10."""
+    service.announce(a_run(distanceLabel="10<i>K</i>"), name=MARKUP)
+    edit_and_poll(service, "ten", **SOLD_OUT)
+    expected = [
+        f"Sold out: Harbor & Pier Run <3: 10K, {EIGHT}",
+        f"Harbor & Pier Run <3: 10K, {EIGHT}",
+    ]
+    assert [each["title"] for each in service.json_feed()["items"]] == expected
+    channel = ET.fromstring(service.poll(".rss"))
+    assert [each.text for each in channel.findall("channel/item/title")] == expected
+
+
+def test_a_description_is_html_in_which_all_text_of_the_upstream_is_escaped(service):
+    """Rules 5.10."""
+    text = "Bring <script>alert('water')</script> & shoes.\n\nPark at <a href='#'>the pier</a>."
+    service.announce(a_run(distanceLabel="10<i>K</i>"), description=text, address="Pier <1>")
+    edit_and_poll(service, "ten", startTime="09:00")
+    moved, run = service.json_feed()["items"]
+    assert (
+        "<p>Bring &lt;script&gt;alert(&#x27;water&#x27;)&lt;/script&gt; &amp; shoes.</p>"
+        in (run["content_html"])
+    )
+    assert "Pier &lt;1&gt;" in run["content_html"]
+    assert "10&lt;i&gt;K&lt;/i&gt;: Sat 15 Aug 2026, 09:00" in moved["content_html"]
+    channel = ET.fromstring(service.poll(".rss"))
+    descriptions = [each.text for each in channel.findall("channel/item/description")]
+    assert descriptions == [moved["content_html"], run["content_html"]]
+
+
+@pytest.mark.parametrize("form", ["the event's", "the run's"])
+def test_a_description_holds_the_registration_link(service, form):
+    """Rules 5.10."""
+    fields = {"registrationUrl": "https://harbor.example.org/enter?race=1&lang=en"}
+    run, event = ({}, fields) if form == "the event's" else (fields, {})
+    service.announce(a_run(**run), **event)
+    link = '<a href="https://harbor.example.org/enter?race=1&amp;lang=en">Register</a>'
+    assert link in service.items()["ten"]["content_html"]
+
+
+@pytest.mark.parametrize(
+    ("type_", "distance", "categories"),
+    [
+        ("race", "10K", ["10K", "Race"]),
+        ("runClub", "Half Marathon", ["Half Marathon", "Run club"]),
+        ("timeTrial", "5K", ["5K", "Time trial"]),
+        ("other", "Other", ["Other", "Event"]),
+        ("parade", "10K", ["10K", "Event"]),
+    ],
+)
+def test_the_categories_of_an_item_are_its_standard_distance_and_the_type_of_event(
+    service, type_, distance, categories
+):
+    """Rules 5.11."""
+    service.announce(a_run(distanceStandard=distance), type=type_)
+    assert service.items()["ten"]["tags"] == categories
+    (entry,) = service.channel().entries
+    assert [each.term for each in entry.tags] == categories
+
+
+def test_every_item_links_to_the_page_of_the_event(service):
+    """Rules 5.11."""
+    service.announce(a_run(), websiteUrl="https://harbor.example.org")
+    edit_and_poll(service, "ten", **SOLD_OUT)
+    assert [each.link for each in service.channel().entries] == [PAGE, PAGE]
+    assert [each["url"] for each in service.json_feed()["items"]] == [PAGE, PAGE]
+
+
+@pytest.mark.parametrize(
+    ("fields", "point"),
+    [({}, "41.891700 -87.604300"), ({"isVirtual": True}, None), (NOWHERE, None)],
+)
+def test_the_georss_point_of_an_item_is_its_place_unless_the_run_is_virtual(service, fields, point):
+    """Rules 5.11."""
+    announce(service, **fields)
+    channel = ET.fromstring(service.poll(".rss"))
+    assert channel.findtext("channel/item/{http://www.georss.org/georss}point") == point
+
+
+def test_a_channel_has_the_title_the_page_a_description_a_language_and_a_ttl_of_60_minutes(service):
+    """Rules 5.12."""
+    service.announce(a_run())
+    channel = service.channel().feed
+    assert (channel.title, channel.link, channel.language) == ("Harbor Run", PAGE, "en")
+    assert channel.subtitle.startswith("Harbor Run: ")
+    assert channel.ttl == "60"
+    feed = service.json_feed()
+    assert (feed["title"], feed["home_page_url"], feed["language"]) == ("Harbor Run", PAGE, "en")
+    assert feed["description"] == channel.subtitle
+
+
+@pytest.mark.parametrize("query", ["", "?run=ten", "?distance=10K"])
+def test_a_channel_links_to_itself(service, query):
+    """Rules 5.12."""
+    service.announce(a_run())
+    links = [each for each in service.channel(query).feed.links if each.rel == "self"]
+    assert [each.href for each in links] == [f"{PAGE}.rss{query}"]
+    assert service.json_feed(query)["feed_url"] == f"{PAGE}.json{query}"
+
+
+def test_last_build_date_equals_last_modified(service):
+    """Rules 5.12."""
+    service.announce(a_run(**WINDOW))
+    dates = []
+    for _ in range(2):
+        answer = service.get(".rss")
+        built = ET.fromstring(answer.data).findtext("channel/lastBuildDate")
+        dates.append(parsedate_to_datetime(built))
+        assert dates[-1] == answer.last_modified
+        service.advance(days=13)
+    assert dates == [START, datetime.fromisoformat(OPENS)]
+
+
+ORDINARY = {
+    "start": "2026-08-15T08:00:00-05:00",
+    "end": "2026-08-15T10:00:00-05:00",
+    "timezone": "America/Chicago",
+    "end_estimated": True,
+    "status": "scheduled",
+    "distance": {"label": "10K", "standard": "10K", "meters": 10000},
+    "registration": {},
+    "sold_out": False,
+    "virtual": False,
+    "relay": False,
+    "walking": False,
+    "location": "Navy Pier, Chicago",
+    "point": [41.8917, -87.6043],
+}
+LINK = "https://harbor.example.org/enter"
+
+IN_NEW_YORK = {
+    "start": "2026-08-15T08:00:00-04:00",
+    "end": "2026-08-15T10:00:00-04:00",
+    "timezone": "America/New_York",
+    "point": [40.7033, -74.017],
+}
+
+EXTENSIONS = [
+    # Fields of the event or the run; the members of _intervals that differ; None is absent.
+    ({}, {}),
+    ({"endTime": "12:00"}, {"end": "2026-08-15T12:00:00-05:00", "end_estimated": False}),
+    (NO_START, {"start": "2026-08-15", "end": "2026-08-16", "end_estimated": False}),
+    (NEW_YORK, IN_NEW_YORK),
+    (CANCELLED, {"status": "cancelled"}),
+    ({"eventStatus": "canceled"}, {"status": "cancelled"}),
+    (POSTPONED, {"status": "postponed"}),
+    (RESCHEDULED, {"status": "rescheduled"}),
+    ({"eventStatus": "weather hold"}, {"status": "weather hold"}),
+    (WINDOW, {"registration": {"opens": OPENS, "closes": CLOSES}}),
+    (PAUSED, {"registration": {"override": "paused"}}),
+    ({"registrationUrl": LINK}, {"registration": {"url": LINK}}),
+    (SOLD_OUT, {"sold_out": True}),
+    ({"isRelay": True}, {"relay": True}),
+    ({"isWalking": True}, {"walking": True, "end": "2026-08-15T10:30:00-05:00"}),
+    (NOWHERE, {"location": None, "point": None}),
+    ({"address": None}, {"location": "41.89170, -87.60430"}),
+]
+
+
+@pytest.mark.parametrize(("fields", "members"), EXTENSIONS, ids=[str(row[0]) for row in EXTENSIONS])
+def test_the_item_of_a_run_in_the_json_feed_has_the_members_of_intervals(service, fields, members):
+    """Rules 5.13."""
+    announce(service, **fields)
+    expected = ORDINARY | members
+    assert service.items()["ten"]["_intervals"] == {
+        name: value for name, value in expected.items() if value is not None
+    }
+
+
+def test_a_virtual_run_has_days_and_no_place_in_the_json_feed(service):
+    """Rules 5.13."""
+    announce(service, isVirtual=True)
+    members = service.items()["ten"]["_intervals"]
+    assert members.keys() == ORDINARY.keys() - {"location", "point"}
+    assert (members["virtual"], members["start"], members["end"]) == (
+        True,
+        "2026-08-15",
+        "2026-08-16",
+    )
+
+
+def test_the_status_of_a_run_that_is_no_longer_listed_is_unlisted_in_the_json_feed(service):
+    """Rules 5.13."""
+    service.announce(a_run(), a_5k())
+    service.delist("ten")
+    service.advance(hours=2)
+    assert service.items()["ten"]["_intervals"]["status"] == "unlisted"
+
+
+def test_an_event_without_runs_has_no_distance_in_the_json_feed(service):
+    """Rules 5.13."""
+    service.announce(startTime="08:00")
+    (item,) = service.items().values()
+    assert item["_intervals"].keys() == ORDINARY.keys() - {"distance"}
+
+
+def test_only_the_items_of_runs_have_the_extension(service):
+    """Rules 5.13."""
+    service.announce(a_run(**WINDOW))
+    edit_and_poll(service, "ten", startTime="09:00")
+    service.advance(days=13)
+    extended = {guid: "_intervals" in each for guid, each in service.items().items()}
+    assert len(extended) == 3
+    assert [guid for guid, has in extended.items() if has] == ["ten"]
