@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from werkzeug import Response
@@ -64,7 +65,7 @@ def test_a_run_that_is_no_longer_listed_is_cancelled_and_its_summary_says_why(se
     assert shown(service) == {"five": "CONFIRMED Harbor Run: 5K", "ten": UNLISTED}
 
 
-BUSY = [
+BUSY: list[tuple[dict[str, Any], str]] = [
     ({}, "OPAQUE"),
     ({"startTime": None}, "OPAQUE"),
     ({"eventStatus": "rescheduled"}, "OPAQUE"),
@@ -181,7 +182,7 @@ def test_a_document_with_an_unreadable_run_makes_no_run_no_longer_listed(service
     assert service.entries()["walk"]["DTSTART"].dt.hour == 9
 
 
-UNREADABLE = {
+UNREADABLE: dict[str, dict[str, Any]] = {
     "another-event": {"eventId": "another-event"},
     "no-event": {"eventId": None},
     "unreadable-date": {"date": "2026-13-01"},
@@ -222,35 +223,36 @@ def test_an_unreadable_run_and_an_unreadable_field_are_each_logged_once(service,
     assert "does not decode" in run
 
 
-UNREADABLE_FIELDS = [
-    ("ten", {"startTime": "at eight"}),
-    ("ten", {"registrationUrl": "javascript:alert(1)"}),
-    ("ten", {"registrationOpensAt": "in June"}),
-    ("ten", {"registrationClosesAt": 1754061600}),
-    ("ten", {"soldOut": "no"}),
-    ("ten", {"isVirtual": 1}),
-    (None, {"startTime": "25:00"}),
-    (None, {"endDate": "the same day"}),
-    (None, {"endTime": 1200}),
-    (None, {"lat": "north"}),
-    (None, {"address": 5}),
-    (None, {"websiteUrl": "harbor.example.org"}),
-    (None, {"description": ["a", "list"]}),
-]
+UNREADABLE_IN_RUN = {
+    "startTime": "at eight",
+    "registrationUrl": "javascript:alert(1)",
+    "registrationOpensAt": "in June",
+    "registrationClosesAt": 1754061600,
+    "soldOut": "no",
+    "isVirtual": 1,
+}
+UNREADABLE_IN_EVENT = {
+    "startTime": "25:00",
+    "endDate": "the same day",
+    "endTime": 1200,
+    "lat": "north",
+    "address": 5,
+    "websiteUrl": "harbor.example.org",
+    "description": ["a", "list"],
+}
 
 
 def test_an_unreadable_optional_field_is_as_if_it_were_null(service):
     """Rules 3.7."""
-    nulls = {"ten": {}, None: {}}
-    for run, fields in UNREADABLE_FIELDS:
-        nulls[run] |= dict.fromkeys(fields)
-    service.announce(a_run(**nulls["ten"]), **nulls[None])
+    run = a_run() | dict.fromkeys(UNREADABLE_IN_RUN)
+    service.announce(run, **dict.fromkeys(UNREADABLE_IN_EVENT))
     before = service.poll()
-    for run, fields in UNREADABLE_FIELDS:
-        service.edit(*([run] if run else []), **fields)
-        service.advance(hours=2)
-        assert service.poll() == before, fields
-    assert service.upstream.asked == [EVENT] * (1 + len(UNREADABLE_FIELDS))
+    for runs, fields in ((["ten"], UNREADABLE_IN_RUN), ([], UNREADABLE_IN_EVENT)):
+        for name, value in fields.items():
+            service.edit(*runs, **{name: value})
+            service.advance(hours=2)
+            assert service.poll() == before, name
+    assert len(service.upstream.asked) == 1 + len(UNREADABLE_IN_RUN) + len(UNREADABLE_IN_EVENT)
 
 
 def test_null_means_absent_and_unknown_fields_are_ignored(service):
@@ -263,7 +265,7 @@ def test_null_means_absent_and_unknown_fields_are_ignored(service):
     optional = "startTime endDate endTime address lat lng description websiteUrl registrationUrl"
     of_run = "startTime eventStatus registrationUrl registrationOpensAt registrationClosesAt"
     flags = "registrationOverride soldOut isVirtual isRelay isWalking"
-    run = a_run(**dict.fromkeys(f"{of_run} {flags}".split()), wave={"number": 3})
+    run = a_run(wave={"number": 3}) | dict.fromkeys(f"{of_run} {flags}".split())
     service.advance(hours=2)
     service.announce(run, **dict.fromkeys(optional.split()), colour="red")
     assert service.poll() == before

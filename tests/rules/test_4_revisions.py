@@ -1,6 +1,7 @@
 """Section 4 of docs/rules.md: revisions."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_the_times_and_the_sequence_of_an_entry_survive_a_restart(service, runs)
 
 
 # The run or the event that changes; whether LAST-MODIFIED moves; whether SEQUENCE rises.
-DIGESTS = [
+DIGESTS: list[tuple[list[str], dict[str, Any], bool, bool]] = [
     ([], {"name": "Pier Run"}, True, False),
     ([], {"description": "Bring water."}, True, False),
     ([], {"websiteUrl": "https://harbor.example.org"}, True, False),
@@ -235,7 +236,7 @@ def test_a_vevent_gives_the_registration_window_and_not_whether_it_is_open_now(s
         assert service.entry().to_ical() == before.to_ical()
 
 
-MOVES = [
+MOVES: list[tuple[list[str], dict[str, Any], list[str]]] = [
     # The run or the event that changes; what the 10K's description then says of a move.
     (["ten"], {"soldOut": True}, []),
     (["five"], {"startTime": "09:30"}, []),

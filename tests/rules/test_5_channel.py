@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -305,7 +306,13 @@ def test_registration_makes_no_item_if_the_run_was_off_sold_out_or_overridden_at
     service,
 ):
     """Rules 5.7."""
-    states = {"a": CANCELLED, "b": SOLD_OUT, "c": PAUSED, "d": CLOSED, "e": POSTPONED}
+    states: dict[str, dict[str, Any]] = {
+        "a": CANCELLED,
+        "b": SOLD_OUT,
+        "c": PAUSED,
+        "d": CLOSED,
+        "e": POSTPONED,
+    }
     runs = [a_run(id_, distanceLabel=id_, **state, **WINDOW) for id_, state in states.items()]
     service.announce(*runs, a_run(**WINDOW))
     delist_ten(service)
@@ -475,7 +482,7 @@ def test_last_build_date_equals_last_modified(service):
     dates = []
     for _ in range(2):
         answer = service.get(".rss")
-        built = ET.fromstring(answer.data).findtext("channel/lastBuildDate")
+        built = ET.fromstring(answer.data).findtext("channel/lastBuildDate", "")
         dates.append(parsedate_to_datetime(built))
         assert dates[-1] == answer.last_modified
         service.advance(days=13)
@@ -506,7 +513,7 @@ IN_NEW_YORK = {
     "point": [40.7033, -74.017],
 }
 
-EXTENSIONS = [
+EXTENSIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     # Fields of the run; the members that differ.
     ({}, {}),
     (NO_START, {"start": "2026-08-15", "end": "2026-08-16", "end_estimated": False}),
