@@ -2,10 +2,28 @@
 
 import pytest
 
-from tests.support.service import Service
+from tests.support.processes import Clock, Upstream
+from tests.support.service import Service, a_5k, a_run
 
 
 @pytest.fixture
 def service(upstream, clock, tmp_path):
     """The service with an upstream, a clock and a database of its own."""
     return Service(upstream, clock, tmp_path)
+
+
+@pytest.fixture
+def announced(service):
+    """The service after a poll of an event with two runs."""
+    service.announce(a_run(), a_5k())
+    return service
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory):
+    """As ``announced``, for tests that change neither the event nor the time."""
+    clock = Clock()
+    with Upstream(clock).on() as upstream:
+        service = Service(upstream, clock, tmp_path_factory.mktemp("unchanged"))
+        service.announce(a_run(), a_5k())
+        yield service

@@ -1,0 +1,255 @@
+"""Rules 6: the calendar and its options, as icalendar reads them."""
+
+import pytest
+
+from tests.support.service import PAGE, a_5k, a_run
+
+SITE = "https://club.example.org"
+REGISTRATION = {
+    "registrationOpensAt": "2026-06-01T15:00:00Z",
+    "registrationClosesAt": "2026-08-10T04:59:00Z",
+}
+
+
+def content_lines(service, query=""):
+    """The content lines of the calendar, unfolded (RFC 5545 3.1)."""
+    return service.poll(f".ics{query}").decode().replace("\r\n ", "").split("\r\n")
+
+
+def description_of(service, query=""):
+    """The lines of the only DESCRIPTION."""
+    return str(service.entry(query)["DESCRIPTION"]).split("\n")
+
+
+def test_a_calendar_has_a_name_a_zone_a_source_and_a_page(service):
+    """Rules 6.1."""
+    service.announce(a_run())
+    properties = {name: value.to_ical().decode() for name, value in service.calendar().items()}
+    assert properties == {
+        "VERSION": "2.0",
+        "PRODID": "-//intervals-feeds//intervals-feeds//EN",
+        "CALSCALE": "GREGORIAN",
+        "NAME": "Harbor Run",
+        "X-WR-CALNAME": "Harbor Run",
+        "X-WR-CALDESC": f"Harbor Run: {PAGE}",
+        "X-WR-TIMEZONE": "America/Chicago",
+        "REFRESH-INTERVAL": "PT1H",
+        "X-PUBLISHED-TTL": "PT1H",
+        "SOURCE": f"{PAGE}.ics",
+        "URL": PAGE,
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("?run=five", "Harbor Run: 5K"),
+        ("?run=five&run=ten", "Harbor Run: 5K\\, 10K"),
+        ("?distance=10K", "Harbor Run: 10K"),
+        ("?cancelled=keep", "Harbor Run"),
+    ],
+)
+def test_the_name_of_a_filtered_calendar_includes_the_filter(service, query, name):
+    """Rules 6.1."""
+    service.announce(a_run(), a_5k())
+    lines = content_lines(service, query)
+    assert f"NAME:{name}" in lines
+    assert f"X-WR-CALNAME:{name}" in lines
+
+
+@pytest.mark.parametrize("date", ["2026-05-20", "2026-05-30", "2026-08-15", "2026-01-10"])
+def test_a_calendar_asks_for_a_poll_every_hour_however_near_the_race_is(service, date):
+    """Rules 6.2."""
+    service.announce(a_run(date=date), date=date)
+    lines = content_lines(service)
+    assert "REFRESH-INTERVAL;VALUE=DURATION:PT1H" in lines
+    assert "X-PUBLISHED-TTL:PT1H" in lines
+
+
+def test_a_calendar_has_no_method_and_no_alarm(service):
+    """Rules 6.3."""
+    service.announce(a_run(**REGISTRATION), a_5k(eventStatus="cancelled"))
+    for query in ("", "?registration=1&busy=1&cancelled=keep"):
+        calendar = service.calendar(query)
+        assert "METHOD" not in calendar
+        assert calendar.walk("VALARM") == []
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "status", "others", "summary"),
+    [
+        ("Harbor Run", "10K", "scheduled", [], "Harbor Run: 10K"),
+        ("Harbor Run", "10K", "cancelled", [], "Cancelled: Harbor Run: 10K"),
+        ("Harbor 10K", "10K", "scheduled", [], "Harbor 10K"),
+        ("Harbor 10k Run", "10K", "scheduled", [], "Harbor 10k Run"),
+        ("Harbor 10K", "10K", "postponed", [], "Postponed: Harbor 10K"),
+        ("Harbor 10K", "10K", "scheduled", [a_5k()], "Harbor 10K: 10K"),
+        ("Harbor 110K", "10K", "scheduled", [], "Harbor 110K: 10K"),
+    ],
+)
+def test_a_summary_is_the_status_the_event_and_the_label_unless_the_name_holds_the_label(
+    service, name, label, status, others, summary
+):
+    """Rules 6.4."""
+    service.announce(a_run(distanceLabel=label, eventStatus=status), *others, name=name)
+    assert service.entries()["ten"]["SUMMARY"] == summary
+
+
+def test_a_description_says_all_that_is_known_of_a_run(service):
+    """Rules 6.5."""
+    opens, closes = "Mon 1 Jun 2026, 10:00", "Sun 9 Aug 2026, 23:59"
+    run = a_run(soldOut=True, isRelay=True, isWalking=True, **REGISTRATION)
+    service.announce(
+        run, websiteUrl=SITE, registrationUrl=f"{SITE}/enter", description="Bring a torch.\nBibs."
+    )
+    assert description_of(service) == [
+        "Start: Sat 15 Aug 2026, 08:00 local time (America/Chicago)",
+        "The finish time is an estimate.",
+        f"Registration opens {opens} and closes {closes} (America/Chicago)",
+        "Sold out.",
+        "Relay.",
+        "Walking event.",
+        "",
+        f"Register: {SITE}/enter",
+        f"Website: {SITE}",
+        f"Event page: {PAGE}",
+        "",
+        "Bring a torch.",
+        "Bibs.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"eventStatus": "cancelled"}, "Cancelled by the organizer."),
+        ({"eventStatus": "postponed"}, "Postponed by the organizer."),
+        ({"eventStatus": "rescheduled"}, "Rescheduled by the organizer."),
+        ({"eventStatus": "weatherHold"}, "Status given by the organizer: weatherHold"),
+        ({"startTime": "09:30"}, "Moved from Sat 15 Aug 2026, 08:00"),
+        ({"startTime": None}, "No start time has been announced."),
+        ({"registrationOverride": "paused"}, "Registration is paused."),
+        ({"registrationOverride": "closed"}, "Registration is closed."),
+        ({"isVirtual": True}, "Virtual: take part from anywhere."),
+    ],
+)
+def test_a_description_says_what_the_organizer_has_changed(service, fields, line):
+    """Rules 6.5."""
+    service.announce(a_run())
+    assert line not in description_of(service)
+    service.edit("ten", **fields)
+    service.advance(hours=1)
+    assert line in description_of(service)
+
+
+def test_a_place_is_one_line_with_coordinates_and_a_map_for_apple(service):
+    """Rules 6.6."""
+    service.announce(a_run(), address="Navy Pier\n600 E Grand Ave\nChicago")
+    lines = content_lines(service)
+    assert "LOCATION:Navy Pier 600 E Grand Ave Chicago" in lines
+    assert "GEO:41.8917;-87.6043" in lines
+    title = "X-TITLE=Navy Pier 600 E Grand Ave Chicago:geo:41.8917,-87.6043"
+    [apple] = [line for line in lines if line.startswith("X-APPLE-STRUCTURED-LOCATION")]
+    assert sorted(apple.replace('"', "").split(";")[1:]) == [
+        "VALUE=URI",
+        "X-APPLE-RADIUS=100",
+        title,
+    ]
+
+
+def test_a_place_without_an_address_is_its_coordinates_as_text(service):
+    """Rules 6.6."""
+    service.announce(a_run(), address=None)
+    assert service.entry()["LOCATION"] == "41.89170, -87.60430"
+    assert service.entry()["GEO"].to_ical() == "41.8917;-87.6043"
+
+
+def test_a_place_without_coordinates_has_no_map(service):
+    """Rules 6.6."""
+    service.announce(a_run(), lat=None, lng=None)
+    entry = service.entry()
+    assert entry["LOCATION"] == "Navy Pier, Chicago"
+    assert not {"GEO", "X-APPLE-STRUCTURED-LOCATION"} & set(entry)
+
+
+def test_quotes_in_a_place_are_typographic_in_location_and_title(service):
+    """Rules 6.6."""
+    service.announce(a_run(), address='The "Old" Pier')
+    entry = service.entry()
+    assert entry["LOCATION"] == "The “Old” Pier"
+    assert entry["X-APPLE-STRUCTURED-LOCATION"].params["X-TITLE"] == entry["LOCATION"]
+
+
+@pytest.mark.parametrize(("website", "url"), [(None, PAGE), (SITE, SITE)])
+def test_the_url_of_an_entry_is_the_website_or_else_the_page(service, website, url):
+    """Rules 6.7."""
+    service.announce(a_run(), websiteUrl=website)
+    assert service.entry()["URL"] == url
+
+
+@pytest.mark.parametrize(
+    ("distance", "type_", "categories"),
+    [
+        ("10K", "race", ["10K", "Race"]),
+        ("Half Marathon", "runClub", ["Half Marathon", "Run club"]),
+        ("Other", "timeTrial", ["Other", "Time trial"]),
+        ("5K", "other", ["5K", "Event"]),
+    ],
+)
+def test_the_categories_are_the_standard_distance_and_the_type_of_event(
+    service, distance, type_, categories
+):
+    """Rules 6.7."""
+    service.announce(a_run(distanceStandard=distance), type=type_)
+    assert [str(each) for each in service.entry()["CATEGORIES"].cats] == categories
+
+
+def test_a_virtual_run_has_no_place(service):
+    """Rules 6.8."""
+    service.announce(a_run(isVirtual=True))
+    taboo = {"LOCATION", "GEO", "X-APPLE-STRUCTURED-LOCATION", "CONFERENCE"}
+    assert not taboo & set(service.entry())
+
+
+def test_a_virtual_run_with_a_website_has_a_conference(service):
+    """Rules 6.8."""
+    service.announce(a_run(isVirtual=True), a_5k(), websiteUrl=SITE)
+    entries = service.entries()
+    assert entries["ten"]["CONFERENCE"].to_ical() == SITE.encode()
+    assert entries["ten"]["CONFERENCE"].params["VALUE"] == "URI"
+    assert "CONFERENCE" not in entries["five"]
+
+
+POSTAL = {
+    "country": "USA",
+    "zip": 60611,
+    "region": "IL",
+    "city": "Chicago",
+    "line2": "Gate 4",
+    "address1": "600 E Grand Ave",
+    "name": "Navy Pier",
+}
+
+
+@pytest.mark.parametrize(
+    ("address", "location"),
+    [
+        ("Navy Pier; Chicago", "Navy Pier; Chicago"),
+        (POSTAL, "Navy Pier, 600 E Grand Ave, Gate 4, Chicago, IL, 60611, USA"),
+        ({"venue": "Pier", "name": "Navy Pier", "city": "Chicago"}, "Pier, Chicago"),
+        ({"street": "Lake St", "line1": "Main St", "locality": "Elgin"}, "Lake St, Elgin"),
+        ({"state": "IL", "province": "ON", "postalCode": "60611"}, "IL, 60611"),
+        ({"venue": "Chicago", "city": "Chicago", "state": "IL"}, "Chicago, IL"),
+        ({"city": "Chicago", "formatted": "Navy Pier, Chicago"}, "Chicago"),
+        ({"formatted": "Navy Pier, Chicago", "hall": "B"}, "Navy Pier, Chicago"),
+        ({"hall": "Festival Hall", "gate": 4, "quay": "North Quay"}, "Festival Hall, North Quay"),
+        ({"hall": "B", "wing": "B"}, "B"),
+        ({}, "41.89170, -87.60430"),
+    ],
+)
+def test_an_address_object_is_read_by_known_keys_then_formatted_then_all_texts(
+    service, address, location
+):
+    """Rules 6.9."""
+    service.announce(a_run(), address=address)
+    assert service.entry()["LOCATION"] == location
