@@ -19,6 +19,14 @@ def announced(service):
     return service
 
 
+@pytest.fixture
+def other(announced, upstream, clock, tmp_path):
+    """A second process on the database of ``announced``, which has polled the event too."""
+    process = Service(upstream, clock, tmp_path)
+    process.poll()
+    return process
+
+
 @pytest.fixture(scope="module")
 def unchanged(tmp_path_factory):
     """As ``announced``, for tests that change neither the event nor the time."""

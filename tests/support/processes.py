@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from signal import Signals
 from typing import Any, TypeVar, cast
+from wsgiref.types import WSGIApplication
 
 from werkzeug import Response
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -61,14 +62,17 @@ class Upstream:
     """The sandbox behind a socket.
 
     ``calls`` are the paths that it was asked for. ``instead`` is what it answers to all of them
-    while that is set, ``scopes`` what its key may read. ``on`` runs it.
+    while that is set, ``scopes`` what its key may read. ``on`` runs it. ``hold`` holds answers
+    back.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.calls: list[str] = []
-        self.instead: Response | None = None
+        self.instead: WSGIApplication | None = None
         self.failing: dict[str, Response] = {}
         self.scopes = set(SCOPES)
+        self._released = threading.Event()
+        self._released.set()
         self._keys: dict[str, Key] = {}
         self.give_key_to(ORGANIZATION_ID)
         self._sandbox = create_sandbox(keys=self._keys, clock=clock)
@@ -82,8 +86,18 @@ class Upstream:
 
     def _answer(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         self.calls.append(environ["PATH_INFO"])
+        assert self._released.wait(PATIENCE)
         failing = self.failing.get(environ["PATH_INFO"])
         return (self.instead or failing or self._sandbox)(environ, start_response)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Answer no call before the end of the block; a call is then answered with what is so."""
+        self._released.clear()
+        try:
+            yield
+        finally:
+            self._released.set()
 
     @contextmanager
     def on(self) -> Iterator["Upstream"]:

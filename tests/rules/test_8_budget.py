@@ -1,0 +1,254 @@
+"""Rules 8.2, 8.14 to 8.20 and 8.23: the budget of calls, and what closes the upstream for all."""
+
+from datetime import timedelta
+from signal import SIGTERM
+
+import pytest
+
+from feeds import config
+from tests.support.processes import environment_for, run, running, until
+from tests.support.service import EVENT
+
+FAILED = "max-age=60, stale-if-error=604800"
+
+FAR, ON = ("2026-08-15",), ("2026-05-10", "2026-08-15")
+"""The days of an event that is far away, and of one that is on."""
+
+
+def rate(text):
+    """The setting FEEDS_UPSTREAM_RATE."""
+    given = {"INTERVALS_PARTNER_API_KEY": "key", "FEEDS_TIMEZONE": "UTC"}
+    return config.read(given | {"FEEDS_UPSTREAM_RATE": text}).rate
+
+
+def publish_and_poll(service, days, number):
+    """Poll so many new events on these days, at a rate that allows the calls; their ids."""
+    service.restart(rate=rate("1000000/day;burst=500000"))
+    ids = [f"race-{each}" for each in range(number)]
+    for event_id in ids:
+        service.advance(seconds=1)  # since the sandbox has a rate limit, too
+        service.upstream.publish(event_id, *days)
+        assert service.client.get(f"/events/{event_id}.ics").status_code == 200
+    service.upstream.calls.clear()
+    return ids
+
+
+def poll_each(service, ids):
+    """How many of these events were refreshed by a poll of each."""
+    before = len(service.upstream.asked)
+    for event_id in ids:
+        service.client.get(f"/events/{event_id}.ics")
+    return len(service.upstream.asked) - before
+
+
+@pytest.mark.parametrize(
+    ("limit", "events", "seconds"),
+    [
+        ("100/day", 1, 1728),
+        ("100/day", 10, 17280),
+        ("100/hour", 5, 360),
+        ("100/minute", 10, 60),
+    ],
+)
+def test_max_age_is_at_least_what_half_of_the_rate_can_carry(service, limit, events, seconds):
+    """Rules 8.2; FEEDS_MAX_AGE is 60 seconds."""
+    ids = publish_and_poll(service, ON, events)
+    service.restart(rate=rate(limit), max_age=timedelta(seconds=60))
+    service.advance(days=1)
+    answer = service.client.get(f"/events/{ids[0]}.ics")
+    assert answer.headers["Cache-Control"] == f"max-age={seconds}, stale-if-error=604800"
+
+
+def test_the_page_shows_the_stretched_max_age(service):
+    """Rules 8.2."""
+    publish_and_poll(service, ON, 1)
+    service.restart(rate=rate("100/day"))
+    assert "29 minutes" in service.client.get("/events/race-0").text
+
+
+def test_all_processes_share_one_budget(announced, other):
+    """Rules 8.14: of a burst of 8, six calls are for events that are far away."""
+    ids = publish_and_poll(announced, FAR, 9)
+    announced.advance(days=2)
+    for process in (announced, other):
+        process.restart(rate=rate("80/day;burst=8"))
+    calls = [
+        poll_each(process, ids[number::2]) for number, process in enumerate((announced, other))
+    ]
+    assert calls == [5, 1]
+
+
+def test_a_call_counts_although_the_upstream_does_not_answer_it(service):
+    """Rules 8.14."""
+    ids = publish_and_poll(service, FAR, 8)
+    service.advance(days=2)
+    service.restart(rate=rate("80/day;burst=8"))
+    service.upstream.stop()
+    poll_each(service, ids[:5])
+    service.upstream.restart()
+    assert poll_each(service, ids[5:]) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "burst"),
+    [("8/day", 1), ("40/day", 8), ("1000/day", 50), ("40/day;burst=20", 20)],
+)
+def test_the_burst_is_a_fifth_of_the_limit_and_at_most_50_unless_it_is_given(service, given, burst):
+    """Rules 8.14; an event that is on may spend the whole burst."""
+    ids = publish_and_poll(service, ON, burst + 1)
+    service.restart(rate=rate(given))
+    service.advance(days=2)
+    assert poll_each(service, ids) == burst
+
+
+def test_no_window_has_more_calls_than_the_limit(service):
+    """Rules 8.15: all of forty events are stale, and one of them is polled every second."""
+    ids = publish_and_poll(service, ON, 40)
+    service.restart(rate=rate("12/minute;burst=6"))
+    service.advance(days=2)
+    calls = []
+    for second in range(180):
+        calls += [second] * poll_each(service, [ids[second % 40]])
+        service.advance(seconds=1)
+    assert calls[:6] == list(range(6))
+    assert 11 <= max(sum(0 <= call - begin < 60 for call in calls) for begin in calls) <= 12
+
+
+@pytest.mark.parametrize(
+    ("limit", "poll", "calls"),
+    [
+        ("80/day;burst=8", "of an event that is on", 8),
+        ("80/day;burst=8", "of another event", 6),
+        ("80/day;burst=8", "of an id never seen", 6),
+        ("24/day;burst=8", "of an event that is on", 8),
+        ("24/day;burst=8", "of another event", 6),
+        ("24/day;burst=8", "of an id never seen", 3),
+    ],
+)
+def test_a_call_spends_as_much_of_the_burst_as_its_priority_allows(service, limit, poll, calls):
+    """Rules 8.16; of its own bucket of limit / 4, half can be spent at once."""
+    ids = publish_and_poll(service, FAR if "another" in poll else ON, 9)
+    service.restart(rate=rate(limit))
+    service.advance(days=2)
+    if "never seen" in poll:
+        ids = [f"guess-{number}" for number in range(9)]
+    assert poll_each(service, ids) == calls
+
+
+def test_feeds_warm_leaves_half_of_the_burst_to_polls(upstream, tmp_path):
+    """Rules 8.16; the first of the four calls asks for the organization."""
+    ids = [f"race-{number}" for number in range(9)]
+    for event_id in ids:
+        upstream.publish(event_id, *FAR)
+    env = environment_for(upstream.url, tmp_path, FEEDS_UPSTREAM_RATE="80/day;burst=8")
+    with running(tmp_path / "log", "warm", *ids, env=env) as process:
+        until(lambda: len(upstream.calls) >= 4, "four calls")
+        process.send(SIGTERM)
+        process.wait()
+        assert "3 fetched with 4 calls" in process.output
+
+
+def test_whoever_guesses_ids_does_not_starve_subscribers(service):
+    """Rules 8.16: every poll of a day gets a new edition, on a plan of 100 calls a day."""
+    [known] = publish_and_poll(service, FAR, 1)
+    service.restart(rate=rate("100/day"))
+    for guesses in range(0, 24 * 6, 6):
+        for number in range(guesses, guesses + 6):
+            service.client.get(f"/events/guess-{number}.ics")
+            service.advance(minutes=10)
+        assert poll_each(service, [known]) == 1
+    assert 20 <= len(service.upstream.asked) - 24 <= 25
+
+
+def is_closed_after(seconds, service, other):
+    """Whether polls in both processes make no call, so much later and with a healthy upstream."""
+    service.upstream.instead = None
+    service.upstream.failing.clear()
+    service.advance(seconds=seconds)
+    calls = len(service.upstream.calls)
+    answers = [service.client.get("/events/race-0.ics"), other.client.get("/events/race-1.ics")]
+    failed = [answer.headers["Cache-Control"] == FAILED for answer in answers]
+    made = len(service.upstream.calls) - calls
+    assert (failed, made) in (([True, True], 0), ([False, False], 2))
+    return made == 0
+
+
+@pytest.fixture
+def stale(announced, other):
+    """Two processes, and ``EVENT`` and two more events whose editions are too old."""
+    publish_and_poll(announced, FAR, 2)
+    announced.restart()
+    announced.advance(days=2)
+    return announced
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [(None, 60), (7, 7), (59, 59), (-7, 60), (7200, 60), ("soon", 60)],
+)
+def test_a_429_closes_the_upstream_for_all_processes_until_retry_after(
+    stale, other, retry_after, seconds
+):
+    """Rules 8.17; the window of the rate is a minute."""
+    at = (stale.clock.timestamp() + retry_after) * 1000 if isinstance(retry_after, int) else "soon"
+    stale.upstream.refuse(429, "RATE_LIMITED", **({"retryAfter": at} if retry_after else {}))
+    stale.poll()
+    assert is_closed_after(seconds - 1, stale, other)
+    assert not is_closed_after(1, stale, other)
+
+
+def test_a_401_closes_the_upstream_for_all_processes_for_a_minute(stale, other):
+    """Rules 8.18."""
+    stale.upstream.refuse(401, "UNAUTHORIZED")
+    stale.poll()
+    assert is_closed_after(59, stale, other)
+    assert not is_closed_after(1, stale, other)
+
+
+def test_a_key_of_another_organization_closes_the_upstream_as_a_401_does(stale, other):
+    """Rules 8.19."""
+    organization = stale.upstream.document(EVENT)["event"]["organizationId"]
+    stale.upstream.give_key_to("another organization")
+    good = stale.poll()
+    stale.upstream.give_key_to(organization)
+    assert is_closed_after(59, stale, other)
+    assert not is_closed_after(1, stale, other)
+    assert stale.poll() == good
+
+
+def test_a_403_for_a_known_event_closes_the_upstream_for_a_minute(stale, other):
+    """Rules 8.20."""
+    stale.upstream.refuse_path(f"/events/{EVENT}", 403, "FORBIDDEN")
+    stale.poll()
+    assert is_closed_after(59, stale, other)
+    assert not is_closed_after(1, stale, other)
+
+
+def test_a_403_for_an_id_never_seen_is_an_unknown_id_and_closes_nothing(stale, other):
+    """Rules 8.20."""
+    stale.upstream.refuse_path("/events/new", 403, "FORBIDDEN")
+    calls = len(stale.upstream.calls)
+    for elapsed in (0, 599):
+        stale.advance(seconds=elapsed)
+        for process in (stale, other):
+            assert process.client.get("/events/new.ics").status_code == 404
+    assert len(stale.upstream.calls) == calls + 1
+    assert not is_closed_after(0, stale, other)
+
+
+def test_a_403_before_the_key_has_read_any_event_is_503(service):
+    """Rules 8.20."""
+    service.upstream.scopes.clear()
+    response = service.get()
+    assert response.status_code == 503
+    assert response.text == "The Intervals API does not let the key read this.\n"
+
+
+def test_an_unknown_setting_is_warned_about_and_not_refused(upstream, tmp_path):
+    """Rules 8.23."""
+    upstream.publish("new", *FAR)
+    env = environment_for(upstream.url, tmp_path, FEEDS_TIMEZON="UTC", PORT_OF_FEEDS="1")
+    done = run("warm", "new", env=env)
+    assert done.returncode == 0
+    assert "Warning: FEEDS_TIMEZON " in done.stderr
+    assert "PORT_OF_FEEDS" not in done.stderr
