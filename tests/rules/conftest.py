@@ -28,10 +28,15 @@ def other(announced, upstream, clock, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def unchanged(tmp_path_factory):
-    """As ``announced``, for tests that change neither the event nor the time."""
+def shared_service(tmp_path_factory):
+    """As ``service``, one for all tests of a module."""
     clock = Clock()
     with Upstream(clock).on() as upstream:
-        service = Service(upstream, clock, tmp_path_factory.mktemp("unchanged"))
-        service.announce(a_run(), a_5k())
-        yield service
+        yield Service(upstream, clock, tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="module")
+def unchanged(shared_service):
+    """As ``announced``, for tests that change neither the event nor the time."""
+    shared_service.announce(a_run(), a_5k())
+    return shared_service
