@@ -5,20 +5,13 @@ from signal import SIGTERM
 
 import pytest
 
-from feeds import config
-from tests.support.processes import environment_for, run, running, until
+from tests.support.processes import environment_for, rate, run, running, until
 from tests.support.service import EVENT
 
 FAILED = "max-age=60, stale-if-error=604800"
 
 FAR, ON = ("2026-08-15",), ("2026-05-10", "2026-08-15")
 """The days of an event that is far away, and of one that is on."""
-
-
-def rate(text):
-    """The setting FEEDS_UPSTREAM_RATE."""
-    given = {"INTERVALS_PARTNER_API_KEY": "key", "FEEDS_TIMEZONE": "UTC"}
-    return config.read(given | {"FEEDS_UPSTREAM_RATE": text}).rate
 
 
 def publish_and_poll(service, days, number):

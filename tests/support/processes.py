@@ -15,11 +15,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from signal import Signals
 from typing import Any, TypeVar, cast
-from wsgiref.types import WSGIApplication
 
 from werkzeug import Response
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from feeds import config
 from feeds.config import Settings
 from feeds.sandbox import ORGANIZATION_ID, SAMPLES, SANDBOX_KEY, SCOPES, Key, create_sandbox
 
@@ -68,7 +68,7 @@ class Upstream:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.calls: list[str] = []
-        self.instead: WSGIApplication | None = None
+        self.instead: Callable[[Any, Any], Iterable[bytes]] | None = None
         self.failing: dict[str, Response] = {}
         self.scopes = set(SCOPES)
         self._released = threading.Event()
@@ -210,6 +210,12 @@ def settings_for(api_url: str, folder: Path, **changes: Any) -> Settings:
         }
         | changes
     )
+
+
+def rate(text: str) -> Any:
+    """The value of ``rate`` in settings that stands for a FEEDS_UPSTREAM_RATE."""
+    given = {"INTERVALS_PARTNER_API_KEY": SANDBOX_KEY, "FEEDS_TIMEZONE": "America/Chicago"}
+    return config.read(given | {"FEEDS_UPSTREAM_RATE": text}).rate
 
 
 def environment(**settings: str) -> dict[str, str]:
