@@ -1,4 +1,4 @@
-"""Threads that wait for a refresh: all of them while answers come in, so many when none does."""
+"""Requests that wait for refreshes: all while refreshes end, 48 once refreshes have stalled."""
 
 from queue import Queue
 from threading import Event as Flag
@@ -7,11 +7,13 @@ from time import monotonic
 
 import pytest
 
-from feeds.service.bulkhead import GLANCE, MOST, STALLED_AFTER, Bulkhead
+from feeds.service.bulkhead import CHECK_INTERVAL, MAX_WAITING, STALLED_AFTER, Bulkhead
 from tests.support.processes import PATIENCE
 
 A_MOMENT = 0.001
 FOR_EVER = 1e9
+ALL_WAIT = ["waits"] * (MAX_WAITING + 5)
+FIVE_LEAVE = ["leaves"] * 5 + ["waits"] * MAX_WAITING
 
 
 class Seconds:
@@ -32,176 +34,182 @@ def seconds(monkeypatch):
 
 
 class Waiter:
-    """A thread in the crowd; it looks up when it is told to, and then "waits" on or "leaves"."""
+    """A thread that waits; at each ``check`` it "waits" on or "leaves"."""
 
-    def __init__(self, crowd, end=FOR_EVER):
-        self._crowd, self._end = crowd, end
-        self._told: Queue[bool] = Queue()
-        self._does: Queue[str] = Queue()
-        self.got: bool | None = None
-        Thread(target=self._wait, daemon=True).start()
-        assert self._does.get(timeout=PATIENCE) == "waits"
+    def __init__(self, bulkhead, end=FOR_EVER):
+        self._bulkhead, self._end = bulkhead, end
+        self._results: Queue[bool] = Queue()
+        self._actions: Queue[str] = Queue()
+        self.result: bool | None = None
+        Thread(target=self._run, daemon=True).start()
+        assert self._actions.get(timeout=PATIENCE) == "waits"
 
-    def _wait(self):
-        self.got = self._crowd.wait(self._take, self._end)
-        self._does.put("leaves")
+    def _run(self):
+        self.result = self._bulkhead.wait(self._wait, self._end)
+        self._actions.put("leaves")
 
-    def _take(self, seconds):
-        if seconds == 0:  # the last look of one that leaves
+    def _wait(self, seconds):
+        if seconds == 0:  # the last look of a thread that leaves
             return False
-        self._does.put("waits")
-        return self._told.get(timeout=PATIENCE)
+        self._actions.put("waits")
+        return self._results.get(timeout=PATIENCE)
 
-    def looks_up(self, *, answer=False):
-        self._told.put(answer)
-        return self._does.get(timeout=PATIENCE)
+    def check(self, *, ended=False):
+        self._results.put(ended)
+        return self._actions.get(timeout=PATIENCE)
 
 
 @pytest.fixture
-def crowded(seconds):
-    """A crowd that waits for one refresh, with five more than may if that takes too long."""
-    crowd = Bulkhead()
-    crowd.begun()
-    waiters = [Waiter(crowd) for _ in range(MOST + 5)]
-    yield crowd, waiters
+def waiting(seconds):
+    """A bulkhead with one refresh, for which five threads more wait than may if it stalls."""
+    bulkhead = Bulkhead()
+    bulkhead.begin()
+    waiters = [Waiter(bulkhead) for _ in range(MAX_WAITING + 5)]
+    yield bulkhead, waiters
     for each in waiters:
-        if each.got is None:
-            each.looks_up(answer=True)
+        if each.result is None:
+            each.check(ended=True)
 
 
-def what_they_do(waiters):
-    """What each of those who are still there does, looking up one after the other."""
-    return [each.looks_up() for each in waiters if each.got is None]
+def check_all(waiters):
+    """What each thread that is still there does, one after the other."""
+    return [each.check() for each in waiters if each.result is None]
 
 
-class TestWaiting:
-    def test_ends_when_the_answer_comes(self):
-        done, crowd = Flag(), Bulkhead()
-        answers: Queue[bool] = Queue()
-        crowd.begun()
-        threads = [
-            Thread(target=lambda: answers.put(crowd.wait(done.wait, monotonic() + PATIENCE)))
-            for _ in range(3)
-        ]
-        for each in threads:
-            each.start()
-        done.set()
-        assert [answers.get(timeout=PATIENCE / 2) for _ in threads] == [True] * 3
-
-    def test_takes_an_answer_that_is_there_already(self, seconds):
-        assert Bulkhead().wait(lambda _: True, seconds.now + 1)
-        assert Bulkhead().wait(lambda _: True, seconds.now - 1), "even one who has no time left"
-
-    def test_ends_at_its_end_without_one(self, seconds):
-        waited = []
-
-        def take(left):
-            waited.append(left)
-            seconds.now += left
-            return False
-
-        assert not Bulkhead().wait(take, seconds.now + 2.5 * GLANCE)
-        assert waited == pytest.approx([GLANCE, GLANCE, GLANCE / 2, 0])
-
-    def test_takes_an_answer_that_comes_at_the_end(self, seconds):
-        def take(left):
-            seconds.now += left
-            return left == 0
-
-        assert Bulkhead().wait(take, seconds.now + GLANCE)
+def test_a_thread_waits_until_the_refresh_ends():
+    ended, bulkhead = Flag(), Bulkhead()
+    results: Queue[bool] = Queue()
+    bulkhead.begin()
+    threads = [
+        Thread(target=lambda: results.put(bulkhead.wait(ended.wait, monotonic() + PATIENCE)))
+        for _ in range(3)
+    ]
+    for each in threads:
+        each.start()
+    ended.set()
+    assert [results.get(timeout=PATIENCE / 2) for _ in threads] == [True] * 3
 
 
-class TestACrowd:
-    def test_waits_as_a_whole_while_it_is_not_stalled(self, crowded, seconds):
-        crowd, waiters = crowded
-        seconds.now += STALLED_AFTER
-        assert not crowd.too_large()
-        assert what_they_do(waiters) == ["waits"] * (MOST + 5)
-
-    def test_loses_its_surplus_at_once_when_it_is_stalled(self, crowded, seconds):
-        crowd, waiters = crowded
-        seconds.now += STALLED_AFTER + A_MOMENT
-        assert crowd.too_large()
-        assert what_they_do(waiters) == ["leaves"] * 5 + ["waits"] * MOST
-        assert not crowd.too_large()
-        assert what_they_do(waiters) == ["waits"] * MOST
-        assert [each.got for each in waiters[:5]] == [False] * 5
-
-    def test_that_is_stalled_sends_newcomers_away_but_with_an_answer_that_is_there(
-        self, crowded, seconds
-    ):
-        crowd, waiters = crowded
-        seconds.now += STALLED_AFTER + A_MOMENT
-        what_they_do(waiters)
-        asked = []
-
-        def take(left):
-            asked.append(left)
-            return False
-
-        assert not crowd.wait(take, FOR_EVER)
-        assert asked == [0], "without waiting"
-        assert crowd.wait(lambda _: True, FOR_EVER)
-
-    def test_that_was_answered_makes_room_for_others(self, crowded, seconds):
-        crowd, waiters = crowded
-        seconds.now += STALLED_AFTER + A_MOMENT
-        what_they_do(waiters)
-        assert waiters[-1].looks_up(answer=True) == "leaves"
-        assert waiters[-1].got is True
-        waiters.append(Waiter(crowd))
-        assert waiters[-1].looks_up() == "waits"
-
-    def test_that_waits_for_nothing_is_never_too_large(self, crowded, seconds):
-        crowd, waiters = crowded
-        crowd.ended(well=False)
-        seconds.now += 100 * STALLED_AFTER
-        assert not crowd.too_large()
-        assert what_they_do(waiters) == ["waits"] * (MOST + 5)
+def test_a_thread_without_time_left_takes_a_result_that_is_there(seconds):
+    assert Bulkhead().wait(lambda _: True, seconds.now + 1)
+    assert Bulkhead().wait(lambda _: True, seconds.now - 1)
 
 
-class TestAnEnd:
-    def test_that_is_good_has_all_wait_for_the_others_that_long_again(self, crowded, seconds):
-        crowd, waiters = crowded
-        crowd.begun()
-        seconds.now += STALLED_AFTER
-        crowd.ended(well=True)
-        seconds.now += STALLED_AFTER
-        assert what_they_do(waiters) == ["waits"] * (MOST + 5)
-        seconds.now += A_MOMENT
-        assert what_they_do(waiters) == ["leaves"] * 5 + ["waits"] * MOST
+def test_a_thread_leaves_at_its_end_without_a_result(seconds):
+    waited = []
 
-    def test_that_is_good_has_a_stalled_crowd_take_others_again(self, crowded, seconds):
-        crowd, waiters = crowded
-        crowd.begun()
-        seconds.now += STALLED_AFTER + A_MOMENT
-        what_they_do(waiters)
-        crowd.ended(well=True)
-        waiters += [Waiter(crowd) for _ in range(5)]
-        assert what_they_do(waiters) == ["waits"] * (MOST + 5)
+    def wait(left):
+        waited.append(left)
+        seconds.now += left
+        return False
 
-    def test_that_is_not_gains_no_time(self, crowded, seconds):
-        crowd, waiters = crowded
-        crowd.begun()
-        seconds.now += STALLED_AFTER
-        crowd.ended(well=False)
-        seconds.now += A_MOMENT
-        assert what_they_do(waiters) == ["leaves"] * 5 + ["waits"] * MOST
+    assert not Bulkhead().wait(wait, seconds.now + 2.5 * CHECK_INTERVAL)
+    assert waited == pytest.approx([CHECK_INTERVAL, CHECK_INTERVAL, CHECK_INTERVAL / 2, 0])
 
-    def test_that_is_not_gains_the_next_refresh_no_time_either(self, crowded, seconds):
-        crowd, waiters = crowded
-        seconds.now += STALLED_AFTER + A_MOMENT
-        crowd.ended(well=False)
-        crowd.begun()
-        assert what_they_do(waiters) == ["leaves"] * 5 + ["waits"] * MOST
 
-    def test_that_is_good_gives_the_next_refresh_its_own_time(self, crowded, seconds):
-        crowd, waiters = crowded
-        crowd.ended(well=True)
-        seconds.now += 100 * STALLED_AFTER
-        crowd.begun()
-        seconds.now += STALLED_AFTER
-        assert what_they_do(waiters) == ["waits"] * (MOST + 5)
-        seconds.now += A_MOMENT
-        crowd.begun()
-        assert what_they_do(waiters) == ["leaves"] * 5 + ["waits"] * MOST
+def test_a_thread_takes_a_result_that_comes_at_its_end(seconds):
+    def wait(left):
+        seconds.now += left
+        return left == 0
+
+    assert Bulkhead().wait(wait, seconds.now + CHECK_INTERVAL)
+
+
+def test_all_threads_wait_while_refreshes_have_not_stalled(waiting, seconds):
+    bulkhead, waiters = waiting
+    seconds.now += STALLED_AFTER
+    assert not bulkhead.is_full()
+    assert check_all(waiters) == ALL_WAIT
+
+
+def test_the_surplus_leaves_at_once_when_refreshes_stall(waiting, seconds):
+    bulkhead, waiters = waiting
+    seconds.now += STALLED_AFTER + A_MOMENT
+    assert bulkhead.is_full()
+    assert check_all(waiters) == FIVE_LEAVE
+    assert not bulkhead.is_full()
+    assert check_all(waiters) == FIVE_LEAVE[5:]
+    assert [each.result for each in waiters[:5]] == [False] * 5
+
+
+def test_a_newcomer_takes_a_result_that_is_there_but_does_not_wait_when_full(waiting, seconds):
+    bulkhead, waiters = waiting
+    seconds.now += STALLED_AFTER + A_MOMENT
+    check_all(waiters)
+    waited = []
+
+    def wait(left):
+        waited.append(left)
+        return False
+
+    assert not bulkhead.wait(wait, FOR_EVER)
+    assert waited == [0]
+    assert bulkhead.wait(lambda _: True, FOR_EVER)
+
+
+def test_a_thread_that_leaves_makes_room_for_a_newcomer(waiting, seconds):
+    bulkhead, waiters = waiting
+    seconds.now += STALLED_AFTER + A_MOMENT
+    check_all(waiters)
+    assert waiters[-1].check(ended=True) == "leaves"
+    assert waiters[-1].result is True
+    waiters.append(Waiter(bulkhead))
+    assert waiters[-1].check() == "waits"
+
+
+def test_a_bulkhead_without_a_refresh_is_never_full(waiting, seconds):
+    bulkhead, waiters = waiting
+    bulkhead.end(well=False)
+    seconds.now += 100 * STALLED_AFTER
+    assert not bulkhead.is_full()
+    assert check_all(waiters) == ALL_WAIT
+
+
+def test_the_good_end_of_a_refresh_gives_the_other_refreshes_more_time(waiting, seconds):
+    bulkhead, waiters = waiting
+    bulkhead.begin()
+    seconds.now += STALLED_AFTER
+    bulkhead.end(well=True)
+    seconds.now += STALLED_AFTER
+    assert check_all(waiters) == ALL_WAIT
+    seconds.now += A_MOMENT
+    assert check_all(waiters) == FIVE_LEAVE
+
+
+def test_the_good_end_of_a_refresh_lets_newcomers_wait_again(waiting, seconds):
+    bulkhead, waiters = waiting
+    bulkhead.begin()
+    seconds.now += STALLED_AFTER + A_MOMENT
+    check_all(waiters)
+    bulkhead.end(well=True)
+    waiters += [Waiter(bulkhead) for _ in range(5)]
+    assert check_all(waiters) == ALL_WAIT
+
+
+def test_a_failed_refresh_gives_the_other_refreshes_no_more_time(waiting, seconds):
+    bulkhead, waiters = waiting
+    bulkhead.begin()
+    seconds.now += STALLED_AFTER
+    bulkhead.end(well=False)
+    seconds.now += A_MOMENT
+    assert check_all(waiters) == FIVE_LEAVE
+
+
+def test_a_failed_refresh_gives_the_next_refresh_no_more_time(waiting, seconds):
+    bulkhead, waiters = waiting
+    seconds.now += STALLED_AFTER + A_MOMENT
+    bulkhead.end(well=False)
+    bulkhead.begin()
+    assert check_all(waiters) == FIVE_LEAVE
+
+
+def test_the_refresh_after_a_good_end_has_a_time_of_its_own(waiting, seconds):
+    bulkhead, waiters = waiting
+    bulkhead.end(well=True)
+    seconds.now += 100 * STALLED_AFTER
+    bulkhead.begin()
+    seconds.now += STALLED_AFTER
+    assert check_all(waiters) == ALL_WAIT
+    seconds.now += A_MOMENT
+    bulkhead.begin()
+    assert check_all(waiters) == FIVE_LEAVE

@@ -1,4 +1,4 @@
-"""What a process tells the others and hears from them, however the database is."""
+"""What processes exchange through the database: polls that are noted, events that were saved."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -8,19 +8,16 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from msgspec import structs
 
-from feeds.domain.freshness import INVALIDATION_INTERVAL, NOTED_EVERY
+from feeds.domain.freshness import INVALIDATION_INTERVAL, POLLED_WITHIN
 from feeds.domain.quota import MICROSECOND
-from feeds.service.invalidation import Invalidation
+from feeds.service.invalidation import NOTED_EVERY, Invalidation
 from feeds.store import engines
 from feeds.store.database import Saves
-from feeds.store.tables import events
-from tests.support.databases import connect
+from tests.support.databases import another
 from tests.support.factories import NOW, an_edition, an_event
 from tests.support.processes import Clock
 
-HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
@@ -30,30 +27,51 @@ def clock():
 
 
 @pytest.fixture
-def polls(database, clock):
-    """Those of one process, which has looked once."""
-    polls = Invalidation(database, clock)
-    assert polls.look() == Saves(0, None, 0)
-    return polls
+def invalidation(database, clock):
+    """The invalidation of a process that has read what was saved once."""
+    invalidation = Invalidation(database, clock)
+    assert invalidation.read() == Saves(0, None, 0)
+    return invalidation
 
 
 def save(database, *ids):
     for id_ in ids:
-        known = database.read(id_)
-        edition = structs.replace(known or an_edition(an_event(id=id_)))
-        assert database.save(known, edition, (NOW + DAY, NOW + DAY + HOUR), NOW)
+        edition = an_edition(an_event(id=id_))
+        assert database.save(database.read(id_), edition, (NOW + DAY, NOW + 2 * DAY), NOW)
 
 
-def noted(database):
-    """When each event was polled last, as far as the database was told."""
-    with database._engine.read() as connection:
-        rows = connection.execute(sa.select(events.c.id, events.c.polled))
-        return {id_: polled and timedelta(seconds=polled - NOW.timestamp()) for id_, polled in rows}
+def read_saved(invalidation):
+    saves = invalidation.read()
+    assert saves is not None
+    return saves.saved
+
+
+def poll(invalidation, clock, *ids, after=timedelta(0)):
+    """Poll events so much later, and give the database the notes."""
+    clock.now += after
+    for id_ in ids:
+        invalidation.note_poll(id_, clock())
+    assert invalidation.read()
+
+
+def list_polled(database, since):
+    """The events that the database knows to be polled at that time or later."""
+    return set(database.list_due(since + POLLED_WITHIN, 100))
 
 
 @contextmanager
-def away(url, request):
-    """Have the database away until the end of the block."""
+def locked(url):
+    """Another program holds the lock of the events until the end of the block."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.execute(sa.text("UPDATE events SET polled = NULL"))
+        yield
+        connection.rollback()
+
+
+@contextmanager
+def unavailable(url, request):
+    """The database is unavailable until the end of the block."""
     if "postgresql" in url:
         server = request.getfixturevalue("postgres")
         server.stop()
@@ -66,54 +84,53 @@ def away(url, request):
         path.with_suffix(".elsewhere").rename(path)
 
 
-def polled(polls, clock, *ids, after=timedelta(0)):
-    """Poll these events so much later, and look."""
-    clock.now += after
-    for id_ in ids:
-        polls.note(id_, clock())
-    assert polls.look()
+def test_a_poll_is_noted_in_the_database_at_most_once_an_hour(database, invalidation, clock):
+    save(database, "harbor")
+    poll(invalidation, clock, "harbor", "harbor")
+    assert list_polled(database, NOW) == {"harbor"}
+    poll(invalidation, clock, "harbor", after=NOTED_EVERY - MICROSECOND)
+    assert list_polled(database, NOW + timedelta(seconds=1)) == set()
+    poll(invalidation, clock, "harbor", after=MICROSECOND)
+    assert list_polled(database, NOW + NOTED_EVERY) == {"harbor"}
 
 
-def heard(polls):
-    news = polls.look()
-    assert news is not None
-    return news.saved
+def test_each_event_has_an_hour_of_its_own(database, invalidation, clock):
+    save(database, "harbor", "lakefront", "never-polled")
+    poll(invalidation, clock, "harbor")
+    poll(invalidation, clock, "harbor", "lakefront", after=NOTED_EVERY / 2)
+    assert list_polled(database, NOW) == {"harbor", "lakefront"}
+    assert list_polled(database, clock()) == {"lakefront"}
+    poll(invalidation, clock, "harbor", "lakefront", after=NOTED_EVERY / 2)
+    assert list_polled(database, clock()) == {"harbor"}
 
 
-class TestNotes:
-    def test_of_an_event_reach_the_database_at_most_once_an_hour(self, database, polls, clock):
-        save(database, "harbor")
-        polled(polls, clock, "harbor", "harbor")
-        assert noted(database) == {"harbor": timedelta(0)}
-        polled(polls, clock, "harbor", after=NOTED_EVERY - MICROSECOND)
-        assert noted(database) == {"harbor": timedelta(0)}
-        polled(polls, clock, "harbor", after=MICROSECOND)
-        assert noted(database) == {"harbor": NOTED_EVERY}
-
-    def test_of_one_event_keep_no_other_waiting(self, database, polls, clock):
-        save(database, "harbor", "lakefront", "nobodys")
-        polled(polls, clock, "harbor")
-        polled(polls, clock, "harbor", "lakefront", after=HOUR / 2)
-        polled(polls, clock, "harbor", "lakefront", after=HOUR / 2)
-        assert noted(database) == {"harbor": HOUR, "lakefront": HOUR / 2, "nobodys": None}
-
-    def test_are_told_once(self, database, polls, clock):
-        save(database, "harbor")
-        polled(polls, clock, "harbor")
-        with database._engine.write() as connection:
-            connection.execute(sa.update(events).values(polled=None))
-        polled(polls, clock, after=INVALIDATION_INTERVAL)
-        assert noted(database) == {"harbor": None}
-
-    def test_are_taken_again_after_a_clock_was_put_back(self, database, polls, clock):
-        save(database, "harbor")
-        polled(polls, clock, "harbor")
-        polled(polls, clock, "harbor", after=-DAY)
-        assert noted(database) == {"harbor": -DAY}
+def test_the_database_gets_a_note_once(database, invalidation, clock):
+    save(database, "harbor")
+    poll(invalidation, clock, "harbor")
+    poll(invalidation, clock, after=INVALIDATION_INTERVAL)
+    assert list_polled(database, NOW) == {"harbor"}
+    assert list_polled(database, clock()) == set()
 
 
-class Shared(datetime):
-    """An instant that is compared by two threads at the same time, unless a lock forbids that."""
+def test_a_poll_is_noted_again_after_the_clock_was_set_back(database, invalidation, clock):
+    save(database, "harbor")
+    poll(invalidation, clock, "harbor")
+    poll(invalidation, clock, "harbor", after=-DAY)
+    assert list_polled(database, NOW - DAY) == {"harbor"}
+    assert list_polled(database, NOW) == set()
+
+
+def test_the_events_polled_within_a_week_are_counted(database, invalidation, clock):
+    save(database, "harbor", "lakefront", "never-polled")
+    assert invalidation.count_polled() == 0
+    poll(invalidation, clock, "harbor", "lakefront")
+    assert invalidation.read().polled == invalidation.count_polled() == 2
+    poll(invalidation, clock, after=POLLED_WITHIN + DAY)
+    assert invalidation.count_polled() == 0
+
+
+class SharedSeconds(float):
+    """A time that two threads compare at the same time, unless a lock prevents that."""
 
     both = threading.Barrier(2)
 
@@ -123,71 +140,74 @@ class Shared(datetime):
         return super().__lt__(other)
 
 
-class TestTheTimeToLook:
-    def test_comes_once_in_a_while(self, polls, clock):
-        assert polls.time_to_look(clock.timestamp())
-        polls.look()
-        clock.now += INVALIDATION_INTERVAL - MICROSECOND
-        assert not polls.time_to_look(clock.timestamp())
-        clock.now += MICROSECOND
-        assert polls.time_to_look(clock.timestamp())
-
-    def test_comes_for_one_of_two_threads_that_ask_together(self, polls, clock):
-        Shared.both.reset()
-        clock.now = Shared.fromtimestamp(NOW.timestamp(), UTC)
-        assert polls.time_to_look(clock.timestamp())
-        polls.look()
-        clock.now += INVALIDATION_INTERVAL
-        with ThreadPoolExecutor(2) as threads:
-            asked = [threads.submit(polls.time_to_look, clock.timestamp()) for _ in range(2)]
-        assert sorted(each.result() for each in asked) == [False, True]
-
-    def test_comes_after_a_clock_was_put_back(self, polls, clock):
-        assert polls.time_to_look(clock.timestamp())
-        polls.look()
-        clock.now -= DAY
-        assert polls.time_to_look(clock.timestamp())
+class SharedInstant(datetime):
+    def timestamp(self):
+        return SharedSeconds(super().timestamp())
 
 
-class TestALook:
-    def test_tells_what_anybody_saved_since_the_last_one(self, url, database, polls):
-        save(connect(url), "harbor")
-        save(database, "lakefront")
-        assert heard(polls) == {"harbor", "lakefront"}
-        assert heard(polls) == frozenset()
-        save(connect(url), "harbor")
-        assert heard(polls) == {"harbor"}
+def test_it_is_time_to_read_every_2_s(invalidation, clock):
+    assert invalidation.start_if_due()
+    assert invalidation.is_current(clock.timestamp())
+    clock.now += INVALIDATION_INTERVAL - MICROSECOND
+    assert not invalidation.start_if_due()
+    clock.now += MICROSECOND
+    assert not invalidation.is_current(clock.timestamp())
+    assert invalidation.start_if_due()
 
-    def test_that_cannot_note_what_was_polled_tells_nothing_and_the_next_one_all(
-        self, url, database, clock, monkeypatch
-    ):
-        save(database, "harbor")
-        monkeypatch.setattr(engines, "LOCK_TIMEOUT", 1)  # seconds that it waits for a lock
-        polls = Invalidation(connect(url), clock)
-        assert polls.look() is not None
-        save(database, "harbor")
-        polls.note("harbor", clock())
-        with database._engine.write() as connection:
-            connection.execute(sa.update(events).values(pending=None))
-            assert polls.look() is None
-            connection.rollback()
-        assert noted(database) == {"harbor": None}
-        assert heard(polls) == {"harbor"}
-        assert noted(database) == {"harbor": timedelta(0)}
-        assert heard(polls) == frozenset()
 
-    def test_while_the_database_is_away_tells_nothing_and_later_ones_do(
-        self, url, database, polls, clock, request
-    ):
-        save(database, "harbor", "lakefront")
-        polls.look()
-        save(database, "harbor")
-        polls.note("lakefront", clock())
-        with away(url, request):
-            for _ in range(2):
-                assert polls.time_to_look(clock.timestamp())
-                assert polls.look() is None
-                clock.now += INVALIDATION_INTERVAL
-        assert polls.time_to_look(clock.timestamp())
-        assert heard(polls) == {"harbor"}
-        assert noted(database) == {"harbor": None, "lakefront": 2 * INVALIDATION_INTERVAL}
+def test_it_is_time_to_read_for_one_of_two_threads(invalidation, clock):
+    clock.now = SharedInstant.fromtimestamp(NOW.timestamp(), UTC)
+    with ThreadPoolExecutor(2) as threads:
+        due = [threads.submit(invalidation.start_if_due) for _ in range(2)]
+    assert sorted(each.result() for each in due) == [False, True]
+
+
+def test_it_is_time_to_read_after_the_clock_was_set_back(invalidation, clock):
+    assert invalidation.start_if_due()
+    clock.now -= DAY
+    assert invalidation.start_if_due()
+
+
+def test_the_events_that_any_process_has_saved_since_the_last_read_are_read(
+    url, database, invalidation
+):
+    save(another(url), "harbor")
+    save(database, "lakefront")
+    assert read_saved(invalidation) == {"harbor", "lakefront"}
+    assert read_saved(invalidation) == frozenset()
+    save(another(url), "harbor")
+    assert read_saved(invalidation) == {"harbor"}
+
+
+def test_a_read_that_cannot_write_its_notes_is_made_again_as_a_whole(
+    url, database, clock, monkeypatch
+):
+    save(database, "harbor")
+    monkeypatch.setattr(engines, "PATIENCE", 1)  # seconds that the next process waits for a lock
+    invalidation = Invalidation(another(url), clock)
+    assert invalidation.read()
+    save(database, "harbor")
+    invalidation.note_poll("harbor", clock())
+    with locked(url):
+        assert invalidation.read() is None
+    assert list_polled(database, NOW) == set()
+    assert read_saved(invalidation) == {"harbor"}
+    assert list_polled(database, NOW) == {"harbor"}
+    assert read_saved(invalidation) == frozenset()
+
+
+def test_saves_and_notes_survive_a_database_that_is_unavailable(
+    url, database, invalidation, clock, request
+):
+    save(database, "harbor", "lakefront")
+    invalidation.read()
+    save(database, "harbor")
+    invalidation.note_poll("lakefront", clock())
+    with unavailable(url, request):
+        for _ in range(2):
+            assert invalidation.start_if_due()
+            assert invalidation.read() is None
+            clock.now += INVALIDATION_INTERVAL
+    assert invalidation.start_if_due()
+    assert read_saved(invalidation) == {"harbor"}
+    assert list_polled(database, clock()) == {"lakefront"}

@@ -1,72 +1,130 @@
-"""Work that may hang: what it costs those who want it done."""
+"""Tasks that may hang: one run of each at a time, and callers that do not wait for ever."""
 
 import time
 from queue import Queue
-from threading import Event
+from threading import Event as Flag
 
 import pytest
 
-from feeds.domain import freshness
-from feeds.service.singleflight import Aside
+from feeds.service.singleflight import PatientTask, Singleflight
 from tests.support.processes import PATIENCE, until
+
+MAX_WAIT = 0.5
+
+
+class HeldTask:
+    """A task whose runs go on until they are released, each by its number."""
+
+    def __init__(self):
+        self.started = 0
+        self._released = [Flag() for _ in range(4)]
+
+    def __call__(self, *_):
+        number = self.started
+        self.started += 1
+        assert self._released[number].wait(PATIENCE)
+        return number
+
+    def release(self, number):
+        self._released[number].set()
+
+    def release_all(self):
+        for number in range(len(self._released)):
+            self.release(number)
 
 
 @pytest.fixture
-def released():
-    flag = Event()
-    yield flag
-    flag.set()
+def task():
+    task = HeldTask()
+    yield task
+    task.release_all()
 
 
-def test_it_is_done_before_one_goes_on():
-    done = []
-    aside = Aside(lambda: done.append(1))
-    aside.do()
-    aside.do()
-    assert done == [1, 1]
+def join(flights, key, task, fallback=None):
+    """The flight of a key; there is one."""
+    flight = flights.join(key, task, fallback)
+    assert flight is not None
+    return flight
 
 
-def test_what_hangs_is_neither_begun_nor_waited_for_again(released, monkeypatch):
-    monkeypatch.setattr(freshness, "MAX_WAIT", 0.2)
-    done = []
-
-    def hang():
-        done.append(1)
-        released.wait(PATIENCE)
-
-    aside = Aside(hang)
-    aside.do()
+def is_waited_for(patient):
+    """Whether a caller waits for the task as long as a caller may."""
     began = time.monotonic()
-    for _ in range(100):
-        aside.do()
-    assert time.monotonic() - began < PATIENCE / 2
-    assert done == [1]
+    patient.run()
+    return time.monotonic() - began >= MAX_WAIT
 
 
-def test_after_that_nobody_waits_until_one_has_come_to_its_end_in_time(released, monkeypatch):
-    monkeypatch.setattr(freshness, "MAX_WAIT", 0.2)
-    begun: Queue[int] = Queue()
-    ended: Queue[int] = Queue()
+def test_callers_with_one_key_get_the_result_of_one_run(task):
+    flights = Singleflight[int](limit=4)
+    joined = [join(flights, "harbor", task) for _ in range(3)]
+    assert joined[0].result is None
+    task.release(0)
+    assert all(flight.wait(PATIENCE) for flight in joined)
+    assert [flight.result for flight in joined] == [0, 0, 0]
+    assert task.started == 1
 
-    def work():
-        begun.put(1)
-        released.wait(PATIENCE)
-        ended.put(1)
 
-    aside = Aside(work)
+def test_tasks_with_other_keys_run_at_the_same_time_up_to_the_limit(task):
+    flights = Singleflight[int](limit=2)
+    first = join(flights, "harbor", task)
+    until(lambda: task.started == 1, "the first run")
+    second = join(flights, "bridge", task)
+    until(lambda: task.started == 2, "the second run")
+    assert flights.keys() == {"harbor", "bridge"}
+    assert flights.join("lake", task) is None
+    assert flights.join("harbor", task) is first
+    task.release(1)
+    assert second.wait(PATIENCE)
+    third = join(flights, "lake", task)
+    assert flights.keys() == {"harbor", "lake"}
+    task.release(2)
+    assert third.wait(PATIENCE)
 
-    def done(number):
-        aside.do()
-        return begun.qsize() >= number
 
-    aside.do()
-    released.set()
-    ended.get(timeout=PATIENCE)
-    released.clear()
-    until(lambda: done(2), "the second")
-    assert ended.empty(), "it is not waited for"
-    monkeypatch.setattr(freshness, "MAX_WAIT", PATIENCE)
-    released.set()
-    until(lambda: not aside._hangs, "the end of the second, which was in time")
-    until(lambda: done(3), "the third")
-    assert ended.qsize() > 1, "it is waited for"
+def test_a_caller_stops_waiting_and_the_run_goes_on(task):
+    flight = join(Singleflight[int](limit=1), "harbor", task, fallback=7)
+    assert not flight.wait(0.01)
+    assert (flight.result, flight.fallback) == (None, 7)
+    task.release(0)
+    assert flight.wait(PATIENCE)
+    assert flight.result == 0
+
+
+def test_a_run_that_raises_ends_without_a_result(monkeypatch):
+    raised: Queue[type] = Queue()
+    monkeypatch.setattr("threading.excepthook", lambda error: raised.put(error.exc_type))
+    flights = Singleflight[float](limit=1)
+    flight = join(flights, "harbor", lambda _: 1 / 0)
+    assert flight.wait(PATIENCE)
+    assert flight.result is None
+    assert flights.keys() == frozenset()
+    assert raised.get(timeout=PATIENCE) is ZeroDivisionError
+
+
+def test_a_caller_waits_for_the_end_of_a_patient_task():
+    runs = []
+    patient = PatientTask(lambda: runs.append(1), PATIENCE)
+    patient.run()
+    patient.run()
+    assert runs == [1, 1]
+
+
+def test_a_patient_task_that_hangs_is_neither_started_nor_waited_for_again(task):
+    patient = PatientTask(task, MAX_WAIT)
+    assert is_waited_for(patient)
+    assert not any(is_waited_for(patient) for _ in range(100))
+    assert task.started == 1
+
+
+def test_callers_wait_for_a_patient_task_again_once_a_run_has_ended_in_time(task, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr("feeds.service.singleflight.monotonic", lambda: now)
+    patient = PatientTask(task, MAX_WAIT)
+    assert is_waited_for(patient)
+    now += 1  # the first run ends late
+    task.release(0)
+    while task.started == 1:
+        assert not is_waited_for(patient)
+    task.release(1)  # the second run ends in time
+    until(lambda: is_waited_for(patient), "a run that a caller waits for")
+    assert task.started == 3
