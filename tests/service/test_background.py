@@ -1,174 +1,226 @@
-"""The refresher, round by round on a clock: what it asks for, in which order, and how much."""
+"""The background refresher, round by round: which events it fetches, in which order, how many."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from threading import Event
+from threading import Event as Flag
 
 import pytest
 
-from feeds.app import assemble
-from feeds.domain.freshness import INVALIDATION_INTERVAL
 from feeds.domain.quota import Rate
 from feeds.service.background import BackgroundRefresher
-from feeds.service.editions import Editions
-from tests.support.processes import PATIENCE, settings_for, until
-
-DAY = timedelta(days=1)
+from tests.support.processes import PATIENCE, until
+from tests.support.workers import DAY, change_database, list_changes
 
 
-class World:
-    """A web process and a refresher on one database."""
+class Refresher:
+    """A process that answers requests, and a background refresher, on one database."""
 
-    def __init__(self, upstream, folder, clock, **changes):
-        settings = settings_for(upstream.url, folder, **changes)
-        web, worker = assemble(settings, clock), assemble(settings, clock)
-        worker.since()
-        self.upstream, self.clock = upstream, clock
-        self.newsroom = Editions(web.editor, web.reporter, web.database, clock)
-        self.refresher = BackgroundRefresher(worker.editor, worker.reporter, worker.database, clock)
-        self.database = worker.database
+    def __init__(self, upstream, start_worker, **changes):
+        self.upstream = upstream
+        self.web, worker = start_worker(**changes), start_worker(**changes)
+        self.worker = worker
+        self.background = BackgroundRefresher(
+            worker.refresh, worker.database, worker.invalidation, worker.clock
+        )
 
     def publish(self, **days):
-        """Have events at noon so many days from now."""
+        """Have the upstream publish events so many days from now."""
         for id_, ahead in days.items():
-            self.upstream.publish(id_, f"{self.clock() + timedelta(days=ahead):%Y-%m-%d}")
+            self.upstream.publish(id_, f"{self.web.clock() + timedelta(days=ahead):%Y-%m-%d}")
 
     def poll(self, *ids):
-        """Poll events, and have it noted that they are polled."""
-        for id_ in ids:
-            self.newsroom.current(id_)
-        self.clock.advance(seconds=2)
-        for id_ in ids:
-            self.newsroom.current(id_)
+        """Poll events, and write to the database that they are polled."""
+        for _ in range(2):
+            for id_ in ids:
+                self.web.poll(id_)
+            self.web.clock.advance(seconds=1)
+        self.web.poll(ids[0])
 
-    def round(self):
+    def run_round(self):
         """The ids that one round asks for."""
         before = len(self.upstream.asked)
-        with ThreadPoolExecutor(1) as threads:  # one after the other: their order can be seen
-            self.refresher.round(threads, Event())
+        with ThreadPoolExecutor(1) as threads:  # one after the other: the order is visible
+            self.background.run_round(threads, Flag())
         return self.upstream.asked[before:]
 
 
+class Pauses(Flag):
+    """A flag that ends a run after so many rounds; ``seconds`` are the pauses between them."""
+
+    def __init__(self, rounds):
+        super().__init__()
+        self.seconds = []
+        self._rounds = rounds
+
+    def wait(self, timeout=None):
+        self.seconds.append(timeout)
+        if len(self.seconds) == self._rounds:
+            self.set()
+        return self.is_set()
+
+
 @pytest.fixture
-def world(upstream, tmp_path, clock):
-    return World(upstream, tmp_path, clock)
+def refresher(upstream, start_worker):
+    return Refresher(upstream, start_worker)
 
 
-def test_it_asks_shortly_before_an_edition_ends(world, clock):
-    world.publish(later=60)
-    world.poll("later")
+@pytest.fixture
+def stale(refresher, clock):
+    """A refresher for one polled event whose edition has expired."""
+    refresher.publish(later=60)
+    refresher.poll("later")
+    clock.advance(hours=2)
+    return refresher
+
+
+def test_an_event_is_fetched_a_minute_before_its_edition_expires(refresher, clock):
+    refresher.publish(later=60)
+    refresher.poll("later")
     clock.advance(minutes=58, seconds=57)
-    assert world.round() == []
+    assert refresher.run_round() == []
     clock.advance(seconds=1)
-    assert world.round() == ["later"]
+    assert refresher.run_round() == ["later"]
     clock.advance(minutes=5)
-    assert world.round() == []
+    assert refresher.run_round() == []
 
 
-def test_polls_find_what_it_has_fetched_and_make_no_call(world, clock, upstream):
-    world.publish(later=60)
-    world.poll("later")
-    clock.advance(minutes=59)
-    document = upstream.document("later")
-    document["runs"][0]["eventStatus"] = "cancelled"
-    upstream.put("later", document)
-    world.round()
-    calls = list(upstream.asked)
+def test_a_poll_finds_the_edition_of_the_refresher_and_makes_no_call(stale, clock, upstream):
+    upstream.edit_run("later", eventStatus="cancelled")
+    assert stale.run_round() == ["later"]
+    noticed = clock()
     clock.advance(seconds=2)
-    current = world.newsroom.current("later")
-    assert [run.status for run in current.edition.event.runs] == ["cancelled"]
-    assert current.max_age.at(clock.timestamp()) == 3598
-    assert upstream.asked == calls
+    assert list_changes(stale.web.get_edition("later")) == [("cancelled", noticed)]
+    assert stale.web.get_max_age("later") == 3598
+    assert upstream.asked == ["later", "later"]
 
 
-def test_the_nearest_come_first_and_what_is_over_comes_last(world, clock):
-    world.publish(autumn=90, over=-1, tomorrow=1, week=7)
-    world.poll("autumn", "over", "tomorrow", "week")
+def test_the_nearest_event_is_fetched_first_and_a_past_one_last(refresher, clock):
+    refresher.publish(autumn=90, over=-1, tomorrow=1, week=7)
+    refresher.poll("autumn", "over", "tomorrow", "week")
     clock.advance(hours=2)
-    assert world.round() == ["tomorrow", "week", "autumn", "over"]
+    assert refresher.run_round() == ["tomorrow", "week", "autumn", "over"]
 
 
-def test_what_nobody_has_polled_for_a_week_is_left_alone(world, clock):
-    world.publish(later=60)
-    world.poll("later")
+def test_an_event_is_not_fetched_once_it_was_not_polled_for_a_week(refresher, clock):
+    refresher.publish(later=60)
+    refresher.poll("later")
     clock.advance(days=6, hours=23)
-    assert world.round() == ["later"]
+    assert refresher.run_round() == ["later"]
     clock.advance(hours=2)
-    assert world.round() == []
+    assert refresher.run_round() == []
 
 
-def test_what_was_only_warmed_up_is_left_alone(world, clock):
-    world.publish(later=60)
-    known = world.refresher._reporter.claim("later", None, polled=False)
-    world.refresher._reporter.report(known, None, polled=False)
+def test_an_event_that_was_never_polled_is_not_fetched(refresher, clock):
+    refresher.publish(later=60)
+    refresher.worker.refresh_in_background("later")
     clock.advance(hours=2)
-    assert world.round() == []
+    assert refresher.run_round() == []
 
 
-def test_a_failure_is_not_repeated_within_a_minute(world, clock, upstream):
-    world.publish(later=60)
-    world.poll("later")
-    clock.advance(hours=2)
+def test_an_event_that_another_process_refreshes_is_not_fetched(stale):
+    known = stale.web.refresh.read("later")
+    stale.web.refresh.acquire("later", known)
+    stale.background.refresh_event("later")
+    assert stale.upstream.asked == ["later"]
+
+
+def test_a_failed_call_is_not_repeated_within_a_minute(stale, clock, upstream):
     upstream.answer(500, "text/plain", "")
-    assert world.round() == ["later"]
+    assert stale.run_round() == ["later"]
     clock.advance(seconds=59)
-    assert world.round() == []
+    assert stale.run_round() == []
     upstream.instead = None
     clock.advance(seconds=1)
-    assert world.round() == ["later"]
+    assert stale.run_round() == ["later"]
 
 
-def test_it_leaves_half_of_the_budget_to_polls(upstream, tmp_path, clock):
-    world = World(upstream, tmp_path, clock, rate=Rate(100, DAY, 20))
+def test_half_of_the_burst_is_left_to_polls(upstream, start_worker, clock):
+    refresher = Refresher(upstream, start_worker, rate=Rate(100, DAY, 20))
     ids = [f"event{number}" for number in range(12)]
-    world.publish(**dict.fromkeys(ids, 60))
-    world.poll(*ids)
+    refresher.publish(**dict.fromkeys(ids, 60))
+    refresher.poll(*ids)
     clock.advance(days=3)
-    assert len(world.round()) == 10
+    assert len(refresher.run_round()) == 10
     clock.advance(seconds=1)
-    assert world.round() == []
+    assert refresher.run_round() == []
     for id_ in ids[10:]:
-        assert not world.newsroom.current(id_).failed
+        assert not refresher.web.poll(id_).failed
 
 
-def test_an_upstream_that_is_closed_is_not_asked_before_it_opens(world, clock, upstream):
-    world.publish(one=60, other=61)
-    world.poll("one", "other")
+def test_no_call_is_made_until_a_refusal_ends(refresher, clock, upstream):
+    refresher.publish(one=60, other=61)
+    refresher.poll("one", "other")
     clock.advance(hours=2)
     upstream.refuse(429, "RATE_LIMITED")
-    assert world.round() == ["one"]
+    assert refresher.run_round() == ["one"]
     upstream.instead = None
     clock.advance(seconds=59)
-    assert world.round() == []
+    assert refresher.run_round() == []
     clock.advance(seconds=1)
-    assert world.round() == ["one", "other"]
+    assert refresher.run_round() == ["one", "other"]
 
 
-def test_a_database_that_is_away_is_waited_for(world, clock, tmp_path):
-    world.publish(later=60)
-    world.poll("later")
+def test_a_missing_database_is_waited_for(stale, remove_database):
+    with remove_database():
+        assert stale.run_round() == []
+        stale.background.refresh_event("later")
+    assert stale.run_round() == ["later"]
+
+
+def test_an_unexpected_error_with_one_event_does_not_stop_the_others(
+    refresher, clock, tmp_path, caplog
+):
+    refresher.publish(one=60, other=61)
+    refresher.poll("one", "other")
     clock.advance(hours=2)
-    path = tmp_path / "feeds.sqlite3"
-    path.rename(tmp_path / "away")
-    assert world.round() == []
-    (tmp_path / "away").rename(path)
-    assert world.round() == ["later"]
+    change_database(tmp_path, "UPDATE events SET fetched = 'soon' WHERE id = 'one'")
+    assert refresher.run_round() == ["other"]
+    assert "event one cannot be refreshed" in caplog.text
 
 
-def test_it_ends_when_it_is_told_to(world, clock):
-    world.publish(later=60)
-    world.poll("later")
-    clock.advance(hours=2)
-    ends = Event()
-    with ThreadPoolExecutor(1) as threads:
-        running = threads.submit(world.refresher.run, ends)
-        until(lambda: world.upstream.asked.count("later") == 2, "a call")
+def test_the_refresher_waits_2_s_between_rounds_and_less_until_a_refusal_ends(stale, clock):
+    ends = (clock() + timedelta(seconds=0.5)).timestamp() * 1000
+    stale.upstream.refuse(429, "RATE_LIMITED", retryAfter=ends)
+    before = len(stale.upstream.calls)
+    pauses = Pauses(2)
+    stale.background.run(pauses)
+    assert pauses.seconds == [0.5, 0.5]
+    assert len(stale.upstream.calls) == before + 1
+    clock.advance(days=8)  # the event is not polled any more
+    pauses = Pauses(2)
+    stale.background.run(pauses)
+    assert pauses.seconds == [2, 2]
+
+
+def test_the_refresher_ends_after_the_call_under_way(stale, threads):
+    ends = Flag()
+    with stale.upstream.held() as gate:
+        running = threads.submit(stale.background.run, ends)
+        gate.await_one()
         ends.set()
-        running.result(PATIENCE)
+        assert not running.done()
+    running.result(PATIENCE)
+    assert not stale.web.poll("later").failed
 
 
-def test_it_waits_between_two_looks_after_a_refusal_that_is_over(world, clock, monkeypatch):
-    refusal = clock() - timedelta(minutes=5)
-    monkeypatch.setattr(world.refresher, "_closed", refusal)
-    assert world.round() == []
-    assert world.refresher._pause() == INVALIDATION_INTERVAL.total_seconds()
+def test_no_further_event_is_fetched_once_the_refresher_is_to_end(refresher, clock, threads):
+    ids = [f"event{number}" for number in range(8)]
+    refresher.publish(**dict.fromkeys(ids, 60))
+    refresher.poll(*ids)
+    clock.advance(hours=2)
+    ends = Flag()
+    with refresher.upstream.held() as gate:
+        running = threads.submit(refresher.background.run, ends)
+        for _ in range(4):
+            gate.await_one()
+        ends.set()
+    running.result(PATIENCE)
+    assert len(refresher.upstream.asked) == len(ids) + 4
+
+
+def test_the_refresher_makes_rounds_until_it_is_to_end(stale, threads):
+    ends = Flag()
+    running = threads.submit(stale.background.run, ends)
+    until(lambda: stale.upstream.asked.count("later") == 2, "a call")
+    ends.set()
+    running.result(PATIENCE)

@@ -1,185 +1,226 @@
-"""``feeds warm``: what it fetches, in which order, what it says, and how it goes on."""
+"""The warm-up: which events it fetches, in which order, how long it waits, what it counts."""
 
-from datetime import timedelta
-from threading import Event, Thread
+from datetime import datetime, timedelta
+from signal import SIG_DFL, SIGINT, SIGTERM, signal
+from threading import Event as Flag
 
 import pytest
-from click import ClickException
-from click.exceptions import Exit
+from click.testing import CliRunner
 
-from feeds.app import assemble
+from feeds.cli import main
 from feeds.domain.quota import Priority, Rate
-from feeds.errors import RateLimited
-from feeds.sandbox import ORGANIZATION_ID, SANDBOX_KEY, Key
-from feeds.service import warmup as warm
-from tests.support.processes import PATIENCE, SAMPLE_IDS, Clock, settings_for
+from feeds.errors import RateLimited, UpstreamUnavailable
+from feeds.sandbox import SANDBOX_KEY
+from feeds.service.warmup import Stopped, Tally, Warmup
+from feeds.upstream.client import IntervalsClient
+from tests.support.processes import SAMPLE_IDS, environment_for
+from tests.support.workers import DAY, SECOND
 
 GENEROUS = Rate(100_000, timedelta(minutes=1), 10_000)
+SMALL = Rate(100, DAY, 20)
 
 
-class World:
-    def __init__(self, upstream, folder, clock, **changes):
-        self.upstream, self.clock = upstream, clock
-        self.settings = settings_for(upstream.url, folder, **{"rate": GENEROUS} | changes)
-        self.ends = Event()
+class Skipping(Flag):
+    """A flag for which waiting means that the clock moves; set after so many waits."""
 
-    @property
-    def warmer(self):
-        """A new one, as each call of the command has it."""
-        parts = assemble(self.settings, self.clock)
-        parts.since()
-        return warm.Warmer(
-            parts.source,
-            parts.editor,
-            parts.reporter,
-            parts.database,
-            clock=self.clock,
-            ends=self.ends,
-        )
+    def __init__(self, clock, waits=1000):
+        super().__init__()
+        self.seconds = []
+        self._clock, self._waits = clock, waits
+
+    def wait(self, timeout=None):
+        self.seconds.append(timeout)
+        self._clock.advance(seconds=timeout)
+        if len(self.seconds) == self._waits:
+            self.set()
+        return self.is_set()
 
 
 @pytest.fixture
-def world(upstream, tmp_path, clock):
-    return World(upstream, tmp_path, clock)
+def start_warmup(upstream, start_worker, clock):
+    """Start one more warm-up on the same database, as one more command."""
+
+    def start_warmup(ends=None, rate=GENEROUS):
+        worker = start_worker(rate=rate)
+        client = IntervalsClient(upstream.url, SANDBOX_KEY)
+        ends = ends or Skipping(clock)
+        return Warmup(client, worker.refresh, worker.database, rate, clock=clock, ends=ends)
+
+    return start_warmup
 
 
-def test_it_fetches_what_is_named_and_counts_the_calls(world, upstream, capsys):
-    warm.run(world.warmer, ["harbor-festival", "run-for-all"])
+def fetch_all(warmup, *ids):
+    for id_ in ids:
+        warmup.fetch(id_)
+    return warmup.tally
 
+
+def test_named_events_are_fetched_with_a_call_each(start_warmup, upstream):
+    ids = ["harbor-festival", "run-for-all"]
+    assert fetch_all(start_warmup(), *ids) == Tally(fetched=ids, calls=3)
+    assert upstream.asked == ids
+
+
+def test_stored_events_cost_no_call(start_warmup, upstream):
+    fetch_all(start_warmup(), "harbor-festival")
+    tally = fetch_all(start_warmup(), "harbor-festival", "run-for-all")
+    assert tally == Tally(fetched=["run-for-all"], stored=["harbor-festival"], calls=2)
     assert upstream.asked == ["harbor-festival", "run-for-all"]
-    assert "2 fetched with 3 calls, 0 were there." in capsys.readouterr().out
 
 
-def test_what_is_there_costs_nothing(world, upstream, capsys):
-    warm.run(world.warmer, ["harbor-festival"])
-    warm.run(world.warmer, ["harbor-festival", "run-for-all"])
-
-    assert upstream.asked == ["harbor-festival", "run-for-all"]
-    assert "1 fetched with 2 calls, 1 were there." in capsys.readouterr().out
-
-
-def test_ids_that_are_none_are_named_and_the_others_are_fetched(world, capsys):
-    with pytest.raises(Exit):
-        warm.run(world.warmer, ["nothing", "harbor-festival", "none"])
-
-    told = capsys.readouterr().out
-    assert "1 fetched with 4 calls" in told
-    assert "2 unknown: nothing, none" in told
-
-
-def test_documents_that_cannot_be_read_are_named(world, upstream, capsys):
+def test_unknown_and_unreadable_events_do_not_stop_the_others(start_warmup, upstream):
     upstream.put("torn", {"event": {"_id": "torn"}, "runs": []})
-    with pytest.raises(Exit):
-        warm.run(world.warmer, ["torn", "harbor-festival"])
-
-    told = capsys.readouterr().out
-    assert "1 unreadable: torn" in told
-    assert "1 fetched" in told
-
-
-class TestAll:
-    @pytest.fixture
-    def clock(self):
-        """Time passes with each look at it: the sandbox grants so many calls a minute."""
-
-        class Ticking(Clock):
-            def __call__(self):
-                self.advance(seconds=1)
-                return self.now
-
-        return Ticking()
-
-    def test_are_all_of_the_organization_whatever_the_number_of_pages(
-        self, world, upstream, capsys
-    ):
-        for number in range(130):
-            upstream.publish(f"club-{number:03}", "2026-06-13")
-        warm.run(world.warmer, [])
-
-        pages = [path for path in upstream.calls if path == "/events"]
-        assert len(pages) == 2
-        assert len(upstream.asked) == len(set(upstream.asked))
-        assert {f"club-{number:03}" for number in range(130)} <= set(upstream.asked)
-        calls = 1 + len(pages) + len(upstream.asked)
-        assert f"fetched with {calls} calls" in capsys.readouterr().out
-
-
-def test_what_comes_next_is_fetched_first_and_what_is_over_last(world, upstream):
-    upstream.give_key_to("club")
-    for id_, day in {
-        "b": "2026-05-21",
-        "c": "2026-12-01",
-        "d": "2026-05-19",
-        "a": "2020-01-01",
-    }.items():
-        upstream.publish(id_, day, organizationId="club")
-    warm.run(world.warmer, [])
-
-    assert upstream.asked == ["b", "c", "d", "a"]
-
-
-def test_an_upstream_that_is_away_ends_it_in_one_line(world, upstream, capsys):
-    warm.run(world.warmer, ["harbor-festival"])
-    upstream.stop()
-    with pytest.raises(ClickException) as failure:
-        warm.run(world.warmer, ["harbor-festival", "run-for-all", "new-year-run"])
-
-    assert failure.value.message == (
-        "The Intervals API cannot be reached. The same command continues where this one stopped."
+    tally = fetch_all(start_warmup(), "nothing", "torn", "harbor-festival", "none")
+    assert tally == Tally(
+        fetched=["harbor-festival"], unknown=["nothing", "none"], unreadable=["torn"], calls=5
     )
-    assert "0 fetched with 2 calls, 1 were there." in capsys.readouterr().out
 
 
-def test_it_waits_for_the_budget_and_ends_when_it_is_told_to(upstream, tmp_path, clock, capsys):
-    world = World(upstream, tmp_path, clock, rate=Rate(100, timedelta(days=1), 20))
-    failures = []
-
-    def fetch():
-        try:
-            warm.run(world.warmer, SAMPLE_IDS[:15])
-        except ClickException as failure:
-            failures.append(failure.message)
-
-    thread = Thread(target=fetch)
-    thread.start()
-    while len(upstream.asked) < 10:
-        thread.join(0.01)
-    world.ends.set()
-    thread.join(PATIENCE)
-    assert failures == ["Stopped. The same command continues where this one stopped."]
-    assert "10 fetched with 11 calls" in capsys.readouterr().out
-
-    world.ends.clear()
-    clock.advance(days=1)
-    warm.run(world.warmer, SAMPLE_IDS[:15])
-    assert upstream.asked == SAMPLE_IDS[:15]
-    assert "5 fetched with 6 calls, 10 were there." in capsys.readouterr().out
+def test_an_unavailable_upstream_stops_the_warm_up(start_warmup, upstream):
+    fetch_all(start_warmup(), "harbor-festival")
+    upstream.stop()
+    warmup = start_warmup()
+    with pytest.raises(UpstreamUnavailable):
+        fetch_all(warmup, "harbor-festival", "run-for-all", "new-year-run")
+    assert warmup.tally == Tally(stored=["harbor-festival"], calls=2)
 
 
-def test_the_key_of_another_organization_lists_nothing(world, upstream, capsys):
-    upstream._keys[SANDBOX_KEY] = Key("another")
-    warm.run(world.warmer, [])
+def test_all_events_of_the_organization_are_listed_once_whatever_the_number_of_pages(
+    start_warmup, upstream
+):
+    ids = {f"club-{number:03}" for number in range(130)}
+    for id_ in ids:
+        upstream.publish(id_, "2026-06-13")
+    warmup = start_warmup()
+    listed = warmup.list_ids()
+    assert len(listed) == len(set(listed))
+    assert ids <= set(listed)
+    assert upstream.calls == ["/events"] * 2
+    assert warmup.tally == Tally(calls=3)
 
-    assert ORGANIZATION_ID != "another"
-    assert "0 fetched with 2 calls, 0 were there." in capsys.readouterr().out
+
+def test_the_next_event_is_listed_first_and_the_first_past_one_last(start_warmup, upstream):
+    upstream.give_key_to("club")
+    days = {"b": "2026-05-21", "c": "2026-12-01", "d": "2026-05-19", "a": "2020-01-01"}
+    for id_, day in days.items():
+        upstream.publish(id_, day, organizationId="club")
+    assert start_warmup().list_ids() == ["b", "c", "d", "a"]
 
 
-def test_a_refusal_of_the_list_is_one_for_everybody(world, upstream, clock):
-    over = clock() + timedelta(seconds=50)
-    upstream.refuse(429, "RATE_LIMITED", retryAfter=over.timestamp() * 1000)
-    with pytest.raises(ClickException):
-        warm.run(world.warmer, [])
-    parts = assemble(world.settings, clock)
-    parts.since()
-    refusal = parts.database.spend_call(GENEROUS.quota_for(Priority.URGENT), clock())
+def test_a_key_of_another_organization_lists_nothing(start_warmup, upstream):
+    upstream.give_key_to("another")
+    assert start_warmup().list_ids() == []
+
+
+def test_a_refusal_of_the_list_stops_the_calls_of_all_processes(
+    start_warmup, upstream, worker, clock
+):
+    ends = clock() + 50 * SECOND
+    upstream.refuse(429, "RATE_LIMITED", retryAfter=ends.timestamp() * 1000)
+    with pytest.raises(RateLimited):
+        start_warmup().list_ids()
+    refusal = worker.database.spend_call(GENEROUS.quota_for(Priority.URGENT), clock())
     assert isinstance(refusal, RateLimited)
-    assert refusal.retry_at == over
+    assert refusal.retry_at == ends
 
 
-def test_told_to_end_it_makes_no_further_call(world, upstream):
-    world.ends.set()
-    with pytest.raises(ClickException, match="Stopped"):
-        warm.run(world.warmer, ["harbor-festival", "run-for-all"])
-    with pytest.raises(ClickException, match="Stopped"):
-        warm.run(world.warmer, [])
+def test_the_warm_up_waits_for_the_rate_limit_and_reports_that(start_warmup, clock, upstream):
+    start = clock()
+    warmup = start_warmup(rate=SMALL)
+    reported: list[datetime] = []
+    warmup.on_wait = reported.append
+    tally = fetch_all(warmup, *SAMPLE_IDS[:12])
+    assert tally == Tally(fetched=SAMPLE_IDS[:12], calls=13)
+    # Ten calls at once, and one more in each eightieth part of a day.
+    assert (clock() - start) / 2 == pytest.approx(DAY / 80, abs=SECOND)
+    assert reported[0] == start + 60 * SECOND
+
+
+def test_the_list_waits_for_the_rate_limit_as_well(start_warmup, upstream, worker, clock):
+    quota = SMALL.quota_for(Priority.REFRESHER)
+    while not (refusal := worker.database.spend_call(quota, clock())):
+        pass
+    warmup = start_warmup(rate=SMALL)
+    reported: list[datetime] = []
+    warmup.on_wait = reported.append
+    assert "harbor" in warmup.list_ids()
+    assert reported == [refusal.retry_at]
+
+
+def test_a_refused_call_is_made_again_when_the_refusal_ends(start_warmup, upstream, clock):
+    ends = clock() + 50 * SECOND
+    upstream.refuse(429, "RATE_LIMITED", retryAfter=ends.timestamp() * 1000)
+    warmup = start_warmup()
+
+    def end_refusal(until):
+        upstream.instead = None
+        assert until == ends
+
+    warmup.on_wait = end_refusal
+    assert fetch_all(warmup, "harbor") == Tally(fetched=["harbor"], calls=3)
+
+
+def test_an_event_that_another_process_fetches_is_awaited_without_a_report(
+    start_warmup, worker, clock, upstream
+):
+    lease = worker.refresh.acquire("harbor", worker.refresh.read("harbor"))
+    ends = Skipping(clock)
+    warmup = start_warmup(ends)
+    warmup.on_wait = pytest.fail
+    assert fetch_all(warmup, "harbor") == Tally(fetched=["harbor"], calls=2)
+    assert ends.seconds == pytest.approx([0.2] * 50)  # as long as the lease
+    assert clock() == lease.at + 10 * SECOND
+
+
+def test_a_stopped_warm_up_makes_no_further_call(start_warmup, upstream):
+    ends = Flag()
+    ends.set()
+    with pytest.raises(Stopped):
+        start_warmup(ends).fetch("harbor-festival")
+    with pytest.raises(Stopped):
+        start_warmup(ends).list_ids()
     assert upstream.calls == []
+
+
+def test_a_warm_up_that_was_stopped_while_it_waited_goes_on_where_it_stopped(
+    start_warmup, upstream, clock
+):
+    warmup = start_warmup(Skipping(clock, waits=1), SMALL)
+    with pytest.raises(Stopped):
+        fetch_all(warmup, *SAMPLE_IDS[:15])
+    assert warmup.tally == Tally(fetched=SAMPLE_IDS[:10], calls=11)
+    clock.advance(days=1)
+    tally = fetch_all(start_warmup(rate=SMALL), *SAMPLE_IDS[:15])
+    assert tally == Tally(fetched=SAMPLE_IDS[10:15], stored=SAMPLE_IDS[:10], calls=6)
+    assert upstream.asked == SAMPLE_IDS[:15]
+
+
+@pytest.fixture
+def run_warm(upstream, tmp_path):
+    """Run ``feeds warm`` in this process."""
+    handlers = {number: signal(number, SIG_DFL) for number in (SIGINT, SIGTERM)}
+    env = environment_for(upstream.url, tmp_path)
+    yield lambda *ids: CliRunner().invoke(main, ["warm", *ids], env=env)
+    for number, handler in handlers.items():
+        signal(number, handler)
+
+
+def test_the_command_counts_calls_and_names_the_events_that_it_could_not_fetch(run_warm, upstream):
+    upstream.put("torn", {"event": {"_id": "torn"}, "runs": []})
+    done = run_warm("nothing", "harbor", "torn", "none")
+    assert "1 fetched with 5 calls, 0 were there." in done.output
+    assert "2 unknown: nothing, none" in done.output
+    assert "1 unreadable: torn" in done.output
+    assert done.exit_code == 1
+
+
+def test_the_command_says_how_to_continue_after_an_error(run_warm, upstream):
+    assert run_warm("harbor").exit_code == 0
+    upstream.refuse_path("/events/new-year-run", 500, "INTERNAL")
+    done = run_warm("harbor", "run-for-all", "new-year-run", "brick-city-5k")
+    assert "1 fetched with 3 calls, 1 were there." in done.output
+    assert done.output.endswith(
+        "Error: The Intervals API is out of order."
+        " The same command continues where this one stopped.\n"
+    )
+    assert done.exit_code == 1

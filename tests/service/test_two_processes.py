@@ -1,0 +1,363 @@
+"""Two processes that share one database: who fetches, who waits, whose answer is saved."""
+
+from datetime import timedelta
+
+import pytest
+
+from feeds.domain.model import Kind
+from feeds.errors import EventGone, EventNotFound, UpstreamError
+from tests.support.processes import PATIENCE, Clock, until
+from tests.support.workers import DAY, HOUR, SECOND, get_hour, list_changes, wait_for
+
+
+def delete_harbor(pair, upstream):
+    """Have the first process get a 404 after two hours; when a second 404 counts."""
+    pair.advance()
+    document = upstream.document("harbor")
+    upstream.delete("harbor")
+    edition = pair.one.get_edition()
+    assert edition.pending.since == pair.one.clock()
+    return document, edition.pending.since + 60 * SECOND
+
+
+def test_a_process_serves_the_edition_that_another_process_has_fetched(pair, upstream):
+    assert upstream.asked == ["harbor"]
+    pair.advance()
+    upstream.edit_run(soldOut=True)
+    first, second = pair.one.get_edition(), pair.other.get_edition()
+    assert upstream.asked == ["harbor", "harbor"]
+    assert second == first
+    assert list_changes(second) == [(Kind.SOLD_OUT, pair.one.clock())]
+
+
+def test_a_process_serves_the_edition_of_another_process_2_s_later(pair, upstream):
+    upstream.edit_run(soldOut=True)
+    pair.other.clock.advance(minutes=60)
+    changed = pair.other.get_edition()
+    assert list_changes(changed) == [(Kind.SOLD_OUT, pair.other.clock())]
+    pair.one.clock.advance(minutes=59)  # the edition in memory has not expired
+    assert pair.one.get_edition() == changed
+    assert len(upstream.asked) == 2
+
+
+def test_a_process_whose_clock_is_behind_serves_the_edition_of_another_process(
+    start_worker, upstream, clock
+):
+    start_worker().poll()
+    start_worker(clock=Clock(clock() - 3 * SECOND)).poll()
+    assert upstream.statuses == [200]
+
+
+def test_a_process_takes_over_a_304_that_another_process_has_got(start_worker, upstream, clock):
+    one = start_worker()
+    one.poll()
+    clock.advance(hours=1)
+    one.poll()
+    assert start_worker().get_edition().fetched == clock()
+    assert upstream.statuses == [200, 304]
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_a_process_waits_for_the_edition_that_another_process_is_fetching(
+    pair, upstream, threads, ahead
+):
+    upstream.edit_run(eventStatus="cancelled")
+    pair.advance(ahead=ahead)
+    with upstream.held() as gate:
+        first = pair.start_poll(pair.one, gate)
+        second = threads.submit(pair.other.poll)
+        gate.release(0)
+        assert wait_for(first) == wait_for(second) == pair.one.read_stored()
+    assert list_changes(pair.one.read_stored()) == [(Kind.CANCELLED, pair.one.clock())]
+    assert upstream.asked == ["harbor"] * 2
+
+
+def test_both_processes_serve_the_stale_edition_while_a_refresh_goes_on(
+    pair, upstream, set_max_wait
+):
+    upstream.edit_run(eventStatus="cancelled")
+    pair.advance()
+    set_max_wait(0.5)
+    with upstream.held() as gate:
+        first = pair.start_poll(pair.one, gate)
+        for entry in (pair.other.poll(), first.result(PATIENCE)):
+            assert (entry.failed, entry.edition.changes) == (True, ())
+        gate.release(0)
+        until(lambda: pair.one.read_stored().changes, "the change in the database")
+    set_max_wait(PATIENCE)
+    noticed = pair.one.clock()
+    for worker in (pair.one, pair.other):
+        worker.clock.advance(seconds=2)
+        entry = worker.poll()
+        assert not entry.failed
+        assert list_changes(entry.edition) == [(Kind.CANCELLED, noticed)]
+    assert upstream.asked == ["harbor"] * 2
+
+
+@pytest.mark.parametrize("ahead", [10, 90])
+@pytest.mark.parametrize("first", [0, 1], ids=["one-is-first", "other-is-first"])
+def test_a_change_that_both_processes_notice_is_one_change(pair, upstream, ahead, first):
+    upstream.edit_run(eventStatus="cancelled")
+    pair.advance(ahead=ahead)
+    with upstream.held() as gate:
+        polling = [pair.start_poll(each, gate) for each in (pair.one, pair.other)]
+        gate.release(first)
+        before = wait_for(polling[first])
+        gate.release(1 - first)
+        after = wait_for(polling[1 - first])
+    stored = pair.one.read_stored()
+    assert before.changes == after.changes == stored.changes
+    assert before.revisions == after.revisions == stored.revisions
+    assert len(stored.changes) == 1
+    assert upstream.asked == ["harbor"] * 3
+
+
+def test_a_change_that_both_processes_save_at_the_same_time_is_one_change(pair, upstream):
+    for number in range(1, 11):
+        upstream.edit_run(soldOut=bool(number % 2))
+        pair.advance(ahead=10 + number % 3)
+        with upstream.held() as gate:
+            polling = [pair.start_poll(each, gate) for each in (pair.one, pair.other)]
+            gate.release_all()
+            first, second = map(wait_for, polling)
+        assert first.changes == second.changes == pair.one.read_stored().changes
+        assert len(first.changes) == number
+        pair.one.clock.now = max(pair.one.clock(), pair.other.clock())
+
+
+def test_no_change_is_lost_when_each_process_has_noticed_another_one(pair, upstream):
+    pair.advance(ahead=15)
+    upstream.edit_run(soldOut=True)
+    with upstream.held() as gate:
+        early = pair.start_poll(pair.one, gate)
+        upstream.edit_run(startTime="13:00")
+        late = pair.start_poll(pair.other, gate)
+        gate.release(0)
+        sold_out = (Kind.SOLD_OUT, pair.one.clock())
+        assert list_changes(wait_for(early)) == [sold_out]
+        gate.release(1)
+        edition = wait_for(late)
+    assert list_changes(edition) == [sold_out, (Kind.MOVED, pair.other.clock())]
+    assert pair.one.read_stored() == edition
+
+
+@pytest.mark.parametrize("ahead", [10, 11])
+def test_a_late_answer_does_not_replace_the_answer_to_a_later_request(pair, upstream, ahead):
+    pair.advance(ahead=ahead)
+    upstream.edit_run(startTime="13:00")
+    with upstream.held() as gate:
+        late = pair.start_poll(pair.one, gate)
+        upstream.edit_run(startTime="14:00")
+        quick = pair.start_poll(pair.other, gate)
+        gate.release(1)
+        newer = wait_for(quick)
+        gate.release(0)
+        assert wait_for(late) == newer
+    assert get_hour(newer) == 14
+    assert len(newer.changes) == 1
+    assert pair.one.read_stored() == newer
+
+
+def test_a_late_404_raises_no_doubt_about_a_newer_document(pair, upstream):
+    pair.advance(ahead=11)
+    document = upstream.document("harbor")
+    upstream.delete("harbor")
+    with upstream.held() as gate:
+        late = pair.start_poll(pair.one, gate)
+        upstream.put("harbor", document)
+        quick = pair.start_poll(pair.other, gate)
+        gate.release(1)
+        newer = wait_for(quick)
+        gate.release(0)
+        assert wait_for(late) == newer
+    assert pair.one.read_stored().pending is None
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["304", "200"])
+def test_the_etag_of_a_late_answer_is_not_kept_for_a_newer_document(pair, upstream, changed):
+    pair.advance(ahead=11)
+    if changed:
+        upstream.edit_run(startTime="13:00")
+    before = upstream.document("harbor")
+    with upstream.held() as gate:
+        late = pair.start_poll(pair.one, gate)
+        upstream.edit_run(startTime="14:00")
+        quick = pair.start_poll(pair.other, gate)
+        gate.release(1)
+        wait_for(quick)
+        gate.release(0)
+        assert get_hour(wait_for(late)) == 14
+    upstream.put("harbor", before)
+    pair.advance()
+    assert get_hour(pair.one.get_edition()) == (13 if changed else 12)
+
+
+def test_a_304_renews_only_the_edition_whose_etag_was_sent(pair, upstream):
+    pair.advance(ahead=-11)
+    before = upstream.document("harbor")
+    upstream.edit_run(startTime="14:00")
+    with upstream.held() as gate:
+        early = pair.start_poll(pair.other, gate)
+        upstream.put("harbor", before)
+        later = pair.start_poll(pair.one, gate)
+        assert upstream.statuses[-2:] == [200, 304]
+        gate.release(0)
+        wait_for(early)
+        gate.release(1)
+        entry = later.result(PATIENCE)
+    assert entry.until <= pair.other.clock() + HOUR
+    pair.one.clock.now = entry.until
+    assert get_hour(pair.one.get_edition()) == 12
+
+
+def test_a_process_whose_refresh_fails_serves_the_edition_saved_meanwhile(pair, upstream):
+    upstream.publish("bridge", "2026-06-13")
+    pair.advance(ahead=11)
+    pair.one.poll("bridge")
+    with upstream.held() as gate:
+        upstream.refuse(500, "INTERNAL")
+        failing = pair.start_poll(pair.one, gate)
+        upstream.instead = None
+        upstream.edit_run(startTime="13:00")
+        quick = pair.start_poll(pair.other, gate)
+        gate.release(1)
+        assert get_hour(wait_for(quick)) == 13
+        pair.one.clock.advance(seconds=2)
+        pair.one.poll("bridge")  # reads which events were saved
+        gate.release(0)
+        assert get_hour(wait_for(failing)) == 12
+    entry = pair.one.poll()
+    assert (get_hour(entry.edition), entry.failed) == (13, False)
+
+
+def test_a_process_that_could_not_read_what_was_saved_reads_all_editions_again(
+    start_worker, upstream, clock, short_lock_timeout, hold_lock
+):
+    one, other = start_worker(), start_worker()
+    other.poll()
+    one.invalidation.note_poll("harbor", clock())
+    with hold_lock():
+        one.poll()
+    upstream.edit_run(eventStatus="cancelled")
+    other.refresh_in_background()
+    clock.advance(seconds=3)
+    assert list_changes(one.get_edition())[0][0] == Kind.CANCELLED
+
+
+def test_an_outage_costs_one_call_a_minute_for_all_processes(pair, upstream):
+    pair.advance()
+    upstream.answer(500, "text/plain", "")
+    assert pair.one.poll().failed
+    pair.advance(seconds=0, ahead=59)
+    assert pair.other.poll().failed
+    assert len(upstream.asked) == 2
+    pair.advance(seconds=0, ahead=60)
+    assert pair.other.poll().failed
+    assert len(upstream.asked) == 3
+
+
+def test_an_unknown_id_costs_one_call_for_all_processes(start_worker, upstream):
+    for _ in range(3):
+        with pytest.raises(EventNotFound):
+            start_worker().poll("nothing")
+    assert upstream.asked == ["nothing"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "retry_after", "seconds"),
+    [
+        (429, "RATE_LIMITED", None, 60),
+        (429, "RATE_LIMITED", 7, 7),
+        (429, "RATE_LIMITED", -7, 60),
+        (429, "RATE_LIMITED", 10**10, 60),  # one window of the rate limit at most
+        (401, "UNAUTHORIZED", None, 60),
+        (403, "FORBIDDEN", None, 60),  # for a known event
+    ],
+)
+def test_a_refusal_of_all_calls_stops_the_calls_of_all_processes(
+    pair, upstream, status, code, retry_after, seconds
+):
+    pair.advance()
+    now = pair.one.clock()
+    extra = {}
+    if retry_after:
+        extra["retryAfter"] = int((now + timedelta(seconds=retry_after)).timestamp() * 1000)
+    upstream.refuse(status, code, **extra)
+    assert pair.one.poll().failed
+    upstream.instead = None
+    upstream.publish("bridge", "2026-06-13")
+    calls = len(upstream.calls)
+    pair.advance(seconds=0, ahead=seconds - 1)
+    with pytest.raises(UpstreamError) as refusal:
+        pair.other.poll("bridge")
+    assert refusal.value.retry_at == now + seconds * SECOND
+    assert len(upstream.calls) == calls
+    pair.other.clock.advance(seconds=1)
+    pair.other.poll("bridge")
+    assert not pair.other.poll().failed
+
+
+def test_a_403_for_an_id_never_seen_stops_no_calls(pair, upstream):
+    upstream.refuse_path("/events/bridge", 403, "FORBIDDEN")
+    with pytest.raises(EventNotFound):
+        pair.one.poll("bridge")
+    pair.advance()
+    assert not pair.other.poll().failed
+
+
+def test_a_second_404_within_a_minute_is_not_asked_for_by_any_process(pair, upstream):
+    _, confirmed = delete_harbor(pair, upstream)
+    calls = len(upstream.calls)
+    pair.other.clock.now = confirmed - SECOND
+    entry = pair.other.poll()
+    assert (entry.edition.gone, entry.until) == (None, confirmed)
+    assert pair.other.get_max_age() == 1
+    assert len(upstream.calls) == calls
+
+
+def test_a_404_to_each_process_a_minute_apart_proves_that_an_event_is_gone(pair, upstream):
+    _, confirmed = delete_harbor(pair, upstream)
+    pair.other.clock.now = confirmed
+    edition = pair.other.get_edition()
+    assert (edition.gone, edition.pending) == (confirmed, None)
+    assert list_changes(edition) == [(Kind.NO_LONGER_LISTED, confirmed)]
+    assert pair.one.read_stored() == edition
+
+
+@pytest.mark.parametrize("ahead", [10, 30, 59])
+def test_a_404_to_each_process_within_a_minute_proves_nothing(pair, upstream, ahead):
+    pair.advance(ahead=ahead)
+    upstream.delete("harbor")
+    with upstream.held() as gate:
+        polling = [pair.start_poll(each, gate) for each in (pair.one, pair.other)]
+        for number, each in enumerate(polling):
+            gate.release(number)
+            assert wait_for(each).gone is None
+    stored = pair.one.read_stored()
+    assert stored.gone is None
+    assert stored.pending.since in (pair.one.clock(), pair.other.clock())
+
+
+def test_a_document_between_two_404s_clears_the_first_for_all_processes(pair, upstream):
+    document, confirmed = delete_harbor(pair, upstream)
+    upstream.put("harbor", document)
+    pair.other.clock.now = confirmed
+    assert pair.other.get_edition().pending is None
+    upstream.delete("harbor")
+    pair.one.clock.now = confirmed + 2 * HOUR
+    edition = pair.one.get_edition()
+    assert (edition.gone, edition.pending.since) == (None, pair.one.clock())
+
+
+def test_all_processes_refuse_an_event_that_has_been_gone_for_30_days(pair, upstream):
+    _, confirmed = delete_harbor(pair, upstream)
+    for worker in (pair.one, pair.other):
+        worker.clock.now = confirmed
+        assert worker.get_edition().gone == confirmed
+    for worker in (pair.one, pair.other):
+        worker.clock.now = confirmed + 30 * DAY - SECOND
+    assert pair.one.poll().until == confirmed + 30 * DAY
+    for worker in (pair.one, pair.other):
+        worker.clock.advance(seconds=1)
+        with pytest.raises(EventGone):
+            worker.poll()
