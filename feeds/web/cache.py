@@ -1,13 +1,14 @@
-"""The representation cache: editions rendered once each, and answers before routing.
+"""The representation cache: each edition is rendered once, and repeated requests skip Flask.
 
-Every feed and page of an event goes this way: the edition comes from ``Editions``, its
-representation from this cache or the renderer, the answer from ``make_response``. A request for a
-feed that was answered before, while nothing about the feed has changed, is answered by
-``middleware`` before Flask routes it: the same answer, in less time.
+Views of an event answer with ``RepresentationCache.respond``: the edition comes from ``Editions``,
+its representation from this cache or from a renderer, the response from ``make_response``.
+``middleware`` answers a request for the URL of a feed that was requested before, without routing,
+as long as nothing about the feed has changed. Its response is the one that the view would make.
 """
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from operator import attrgetter
 from threading import Lock
 from typing import NamedTuple
 from weakref import ref
@@ -26,40 +27,44 @@ from feeds.service.invalidation import NOTED_EVERY
 from feeds.web.conditional import Representation, WsgiResponse, make_response
 
 MAX_BYTES = 96 * 1024 * 1024
-"""Bytes of cached representations, in both codings."""
+"""Bytes of cached representations, both codings and the keys included."""
 
 MAX_URL_BYTES = 8 * 1024 * 1024
-"""Bytes of the URLs of which the cache knows the representation."""
+"""Bytes of known URLs, each with the key of its representation: 12,000 ordinary URLs."""
 
 OVERHEAD = 2_000
-"""Bytes that an entry of a cache takes besides its body or its URL."""
+"""Bytes of memory that a cached representation takes besides its bodies and its key (measured)."""
+
+URL_OVERHEAD = 600
+"""Bytes of memory that a known URL takes besides its characters and those of the key (measured)."""
 
 MAX_URL_LENGTH = 512
-"""Characters of a path and its query; longer ones are routed each time."""
+"""Characters of the path and the query of a known URL. Longer URLs are routed each time."""
 
 Key = tuple[str, str, str]
-"""An event's id, a kind of representation, a canonical query."""
+"""The id of an event, a kind of representation (``ics``, ``html``), and a canonical query."""
 
 Url = tuple[str, str]
-"""A path and a query, as sent."""
+"""The path and the query of a request, as sent."""
 
 
 class Rendering(Struct, frozen=True):
-    """A representation of an edition, and when the clock alone changes it, if it does."""
+    """A representation of an edition; ``until`` is when the clock alone changes it, or None."""
 
     representation: Representation
     until: datetime | None
 
     def has_ended(self, now: datetime) -> bool:
-        """Whether the clock has changed it."""
+        """Whether the clock has changed the representation."""
         return self.until is not None and now >= self.until
 
 
 class CachedRendering(NamedTuple):
-    """A rendering, and from when until when it is the answer, as long as ``entry`` is current.
+    """A rendering of ``edition``, and when ``middleware`` may answer with it.
 
-    The references are weak, so that this cache keeps no edition in memory. Times are POSIX time:
-    comparing datetimes would take most of the time of a hit.
+    ``middleware`` may do so from ``since`` until ``until`` while ``entry`` is the current one. All
+    times are POSIX time, because comparing datetimes would take most of the time of a hit. The
+    references are weak, so that this cache keeps no edition in memory. ``size`` is in bytes.
     """
 
     rendering: Rendering
@@ -68,27 +73,30 @@ class CachedRendering(NamedTuple):
     expires: float | None
     since: float
     until: float
+    size: int
 
 
 class KnownUrl(NamedTuple):
-    """What a URL leads to: its own length, a key of the cache, and whether it is a download."""
+    """The representation that a URL leads to, whether as a download, and the size in bytes."""
 
-    length: int
     key: Key
     download: bool
+    size: int
 
 
 class RepresentationCache:
-    """Representations of ``editions``; threads may share it. ``timestamp`` is in POSIX time."""
+    """The representations of ``editions``, for all threads of a process.
+
+    ``timestamp`` is the clock, in POSIX time. Both caches are LRU caches bounded in bytes.
+    """
 
     def __init__(self, editions: Editions, timestamp: Callable[[], float]) -> None:
         self._editions = editions
         self._timestamp = timestamp
-        self._renderings: LRUCache[Key, CachedRendering] = LRUCache(MAX_BYTES, getsizeof=_weigh)
-        self._urls: LRUCache[Url, KnownUrl] = LRUCache(
-            MAX_URL_BYTES, getsizeof=lambda known: known.length + OVERHEAD
-        )
-        self._lock = Lock()  # of both
+        size = attrgetter("size")
+        self._renderings: LRUCache[Key, CachedRendering] = LRUCache(MAX_BYTES, getsizeof=size)
+        self._urls: LRUCache[Url, KnownUrl] = LRUCache(MAX_URL_BYTES, getsizeof=size)
+        self._lock = Lock()  # for both caches
 
     def respond(
         self,
@@ -100,9 +108,11 @@ class RepresentationCache:
         download: bool = False,
         entry: CacheEntry | None = None,
     ) -> Response:
-        """The answer to this request; ``kind`` and canonical ``query`` tell renderings apart.
+        """Make the response to the current request of Flask.
 
-        ``entry`` is the edition to serve, for callers that have asked for it.
+        ``kind`` and the canonical ``query`` identify the representation among those of the event.
+        ``render`` makes it if there is no cached one. ``entry`` is the edition to serve, if the
+        caller has asked ``Editions`` for it. Raises what ``Editions.get`` and ``render`` raise.
         """
         entry = entry or self._editions.get(event_id)
         key = (event_id, kind, query)
@@ -121,7 +131,7 @@ class RepresentationCache:
         )
 
     def middleware(self, application: WSGIApplication) -> WSGIApplication:
-        """The application, with answers from the cache before it."""
+        """Wrap an application: it gets the requests that ``lookup`` does not answer."""
 
         def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             found = self.lookup(environ)
@@ -133,7 +143,12 @@ class RepresentationCache:
         return answer
 
     def lookup(self, environ: WSGIEnvironment) -> WsgiResponse | None:
-        """The answer to a request that was made before, while nothing about it has changed."""
+        """The response to a request for a known URL, or None if the application has to answer.
+
+        The application has to answer GET and HEAD when the URL is unknown, when its representation
+        has left the cache, when the event may have another edition or the clock may have changed
+        the representation, and once an hour, so that ``Editions`` notes that the event is polled.
+        """
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
         with self._lock:
@@ -156,10 +171,11 @@ class RepresentationCache:
 
     def _remember_url(self, environ: WSGIEnvironment, key: Key, *, download: bool) -> None:
         url = _get_url(environ)
-        length = len(url[0]) + len(url[1])
+        length = _count_characters(url)
         if length <= MAX_URL_LENGTH:
+            size = length + _count_characters(key) + URL_OVERHEAD
             with self._lock:
-                self._urls[url] = KnownUrl(length, key, download)
+                self._urls[url] = KnownUrl(key, download, size)
 
     def _get_or_render(
         self, key: Key, entry: CacheEntry, render: Callable[[Edition, datetime], Rendering]
@@ -177,23 +193,37 @@ class RepresentationCache:
             rendering = cached.rendering
         else:
             rendering = render(edition, now)
-        ends = [entry.until, now + NOTED_EVERY]  # polls are noted by Editions, once an hour
+        self._keep(key, entry, rendering, since)
+        return rendering
+
+    def _keep(self, key: Key, entry: CacheEntry, rendering: Rendering, since: float) -> None:
+        edition, now = entry.get_edition(), datetime.fromtimestamp(since, UTC)
+        ends = [entry.until, now + NOTED_EVERY]
         if rendering.until:
             ends.append(rendering.until)
         if edition.gone:
-            ends.append(now)  # Editions decides whether it is to be refused
-        until = min(ends).timestamp()
-        cached = CachedRendering(rendering, ref(edition), ref(entry), entry.expires, since, until)
+            ends.append(now)  # each time, Editions decides whether the answer is 410
+        cached = CachedRendering(
+            rendering,
+            ref(edition),
+            ref(entry),
+            entry.expires,
+            since,
+            min(ends).timestamp(),
+            _measure(rendering.representation) + _count_characters(key),
+        )
         with self._lock:
-            if _weigh(cached) <= MAX_BYTES:
+            if cached.size <= MAX_BYTES:
                 self._renderings[key] = cached
-        return rendering
 
 
-def _weigh(cached: CachedRendering) -> int:
-    """Bytes of a cached rendering."""
-    representation = cached.rendering.representation
+def _measure(representation: Representation) -> int:
+    """About how many bytes of memory a cached representation takes, without its key."""
     return len(representation.identity.body) + len(representation.gzip.body) + OVERHEAD
+
+
+def _count_characters(texts: Iterable[str]) -> int:
+    return sum(map(len, texts))
 
 
 def _get_url(environ: WSGIEnvironment) -> Url:
@@ -204,7 +234,7 @@ def _get_url(environ: WSGIEnvironment) -> Url:
 def split_at(
     instants: Iterable[datetime], now: datetime
 ) -> tuple[datetime | None, datetime | None]:
-    """The last instant that has passed, and the next one that has not."""
+    """The last instant that has passed at ``now``, and the next one; None where there is none."""
     known = list(instants)
     return (
         max((instant for instant in known if instant <= now), default=None),
@@ -213,7 +243,7 @@ def split_at(
 
 
 def to_flask(response: WsgiResponse) -> Response:
-    """A response for Flask, which would set the length of an empty body for HEAD."""
+    """The same response for Flask, which must not add a Content-Length of its own to HEAD."""
     made = Response(response.body, response.status)
     made.headers.clear()
     made.headers.extend(response.headers)
