@@ -19,8 +19,8 @@ STALE_IF_ERROR = 604_800
 OK = "200 OK"
 NOT_MODIFIED = "304 NOT MODIFIED"
 
-# RFC 9110 5.6.7, newest form first. parse_date uses the mail parser, which accepts far more forms
-# and overflows.
+# The three forms of RFC 9110 5.6.7, newest first. parse_date alone would use the mail parser, which
+# accepts far more forms and raises OverflowError for some.
 _HTTP_DATE = re.compile(
     r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT"
     r"|[A-Z][a-z]{5,8}, [0-9]{2}-[A-Z][a-z]{2}-[0-9]{2} [0-9:]{8} GMT"
@@ -30,12 +30,15 @@ _HTTP_DATE = re.compile(
 _ETAG = re.compile(r'(?:^|,)[ \t]*(?:W/)?(?:"([^"]*)"|([^" \t,]+))[ \t]*(?=,|$)', re.IGNORECASE)
 _VARY = ("Vary", "Accept-Encoding")
 
-# What most clients send: parsing each time would take half of the time of a cached answer.
-_COMMON = {"gzip", "gzip, deflate", "gzip, deflate, br", "gzip, deflate, br, zstd"}
+# Most clients send one of these. Parsing it each time would take half of the time of a cache hit.
+_COMMON_ACCEPT_ENCODINGS = {"gzip", "gzip, deflate", "gzip, deflate, br", "gzip, deflate, br, zstd"}
 
 
 class Encoded(Struct, frozen=True):
-    """A representation in one content coding: its etag, its bytes, the header fields of a 200."""
+    """A representation in one content coding: etag, bytes, and the header fields of a 200.
+
+    ``headers`` lacks Cache-Control, which depends on the time.
+    """
 
     etag: str
     body: bytes
@@ -43,7 +46,7 @@ class Encoded(Struct, frozen=True):
 
 
 class Representation(Struct, frozen=True):
-    """Bytes of one media type in both codings, and when they last changed (POSIX time)."""
+    """Bytes of one media type in both codings; ``last_modified`` is POSIX time."""
 
     identity: Encoded
     gzip: Encoded
@@ -64,11 +67,11 @@ def build_representation(
     media_type: str,
     last_modified: datetime,
     filename: str,
-    more: Mapping[str, str] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
 ) -> Representation:
-    """A representation of these bytes, compressed once; equal bytes have equal etags.
+    """Compress a body once, and make its etags and header fields; equal bytes have equal etags.
 
-    ``more`` are header fields besides those of all responses.
+    ``extra_headers`` are header fields besides those that every representation has.
     """
     digest = hashlib.sha256(body).hexdigest()
     common = (
@@ -78,7 +81,7 @@ def build_representation(
         ("X-Content-Type-Options", "nosniff"),
         ("Last-Modified", http_date(last_modified)),
         ("Content-Disposition", f'inline; filename="{filename}"'),
-        *(more or {}).items(),
+        *(extra_headers or {}).items(),
     )
     gzipped = gzip.compress(body, mtime=0)
     return Representation(
@@ -100,31 +103,32 @@ def make_response(
     max_age: int,
     download: bool = False,
 ) -> WsgiResponse:
-    """The response to a GET or HEAD request, a WSGI environment (PEP 3333).
+    """Make a 200 or a 304 for a GET or HEAD request, a WSGI environment (PEP 3333).
 
     ``now`` is POSIX time; ``max_age`` is in seconds; ``download`` asks browsers to save the body.
     """
-    codings = request.get("HTTP_ACCEPT_ENCODING")
-    encoded = representation.gzip if codings and accepts_gzip(codings) else representation.identity
-    # RFC 9110 8.8.2.1: no Last-Modified in the future, as after the clock was set back.
+    accepted = request.get("HTTP_ACCEPT_ENCODING")
+    use_gzip = accepted is not None and accepts_gzip(accepted)
+    encoded = representation.gzip if use_gzip else representation.identity
+    # RFC 9110 8.8.2.1: no Last-Modified in the future, as it is after the clock was set back.
     last_modified = representation.last_modified if representation.last_modified <= now else None
     cache_control = ("Cache-Control", f"max-age={max_age}, stale-if-error={STALE_IF_ERROR}")
     if _is_not_modified(request, encoded.etag, last_modified):
-        # RFC 9110 15.4.5: no other metadata; Last-Modified only without an ETag.
+        # RFC 9110 15.4.5: no other metadata, and Last-Modified only if there is no ETag.
         return WsgiResponse(NOT_MODIFIED, [("ETag", encoded.etag), cache_control, _VARY], b"")
     headers = [cache_control, *encoded.headers]
     if last_modified is None:
-        headers = [each for each in headers if each[0] != "Last-Modified"]
+        headers = [field for field in headers if field[0] != "Last-Modified"]
     if download:
         headers = [(name, value.replace("inline;", "attachment;")) for name, value in headers]
     return WsgiResponse(OK, headers, b"" if request["REQUEST_METHOD"] == "HEAD" else encoded.body)
 
 
 def _is_not_modified(request: WSGIEnvironment, etag: str, last_modified: float | None) -> bool:
-    """Whether the client has these bytes; If-None-Match comes first (RFC 9110 13.2.2)."""
+    """Whether the client has the current bytes; If-None-Match comes first (RFC 9110 13.2.2)."""
     tags = request.get("HTTP_IF_NONE_MATCH")
     if tags is not None:
-        return tags == etag or _lists(tags, etag[1:-1])
+        return tags == etag or _matches(tags, etag[1:-1])
     date = request.get("HTTP_IF_MODIFIED_SINCE")
     if date is None or last_modified is None or not _HTTP_DATE.fullmatch(date):
         return False
@@ -132,22 +136,23 @@ def _is_not_modified(request: WSGIEnvironment, etag: str, last_modified: float |
     return since is not None and last_modified <= since.timestamp()
 
 
-def _lists(tags: str, opaque: str) -> bool:
-    """Whether If-None-Match lists an opaque tag, weak or strong, or is ``*`` (RFC 9110 13.1.2).
+def _matches(tags: str, opaque: str) -> bool:
+    """Whether If-None-Match is ``*`` or contains a tag, weak or strong (RFC 9110 13.1.2).
 
-    A tag without quotes counts as well: some proxies take the quotes off.
+    ``opaque`` is the tag without its quotes. A tag that came without quotes matches too, because
+    some proxies remove the quotes.
     """
     return tags == "*" or any(opaque in (quoted, bare) for quoted, bare in _ETAG.findall(tags))
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
-    """Whether the client prefers gzip, or has no preference (RFC 9110 12.5.3)."""
-    if accept_encoding in _COMMON:
+    """Whether Accept-Encoding accepts gzip at least as much as identity (RFC 9110 12.5.3)."""
+    if accept_encoding in _COMMON_ACCEPT_ENCODINGS:
         return True
     weights: dict[str, float] = {}
     for part in accept_encoding.lower().split(","):
-        coding, *parameters = (each.strip() for each in part.split(";"))
-        weight = next((each[2:] for each in parameters if each.startswith("q=")), "1")
+        coding, *parameters = (text.strip() for text in part.split(";"))
+        weight = next((text[2:] for text in parameters if text.startswith("q=")), "1")
         try:
             weights[coding] = float(weight)
         except ValueError:

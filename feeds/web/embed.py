@@ -1,4 +1,4 @@
-"""What clubs put on their own sites: a widget, the snippets that bring it there, oEmbed."""
+"""What clubs put on their own sites: a widget, snippets that embed it, and oEmbed."""
 
 import re
 from collections.abc import Mapping
@@ -15,44 +15,44 @@ from feeds.domain.model import Edition
 from feeds.errors import BadOption, EventNotFound
 from feeds.formats import FORMATS
 from feeds.text import dates, pages, summaries
-from feeds.web import subscribe as subscribing
-from feeds.web import templates as html
+from feeds.web import templates
 from feeds.web.cache import Rendering
 from feeds.web.pages import build_page_feed
 from feeds.web.site import get_site
+from feeds.web.subscribe import build_subscribe_links
 
-blueprint = Blueprint("kit", __name__)
+blueprint = Blueprint("embed", __name__)
 
 THEMES = ("auto", "light", "dark")
-WIDTH, HEIGHT, HIGHER = 600, 370, 38
-"""Pixels of the widget: its width, its height with one run, and how much higher with one more."""
-LOWEST, HIGHEST = 200, 1000
-"""Heights that WordPress gives to what it embeds (wp-embed.js)."""
+WIDTH, BASE_HEIGHT, HEIGHT_PER_RUN = 600, 370, 38
+"""Pixels of the widget: its width, its height with one run, and the height of each further run."""
+MIN_HEIGHT, MAX_HEIGHT = 200, 1000
+"""WordPress limits the height of embedded frames to these (wp-embed.js)."""
 
 
 class WidgetStyle(NamedTuple):
-    """How the widget looks: its theme, and a colour in six hexadecimal digits, or none."""
+    """The style of the widget: a theme, and an accent colour, six hexadecimal digits or empty."""
 
     theme: str
     accent: str
 
     @property
     def query(self) -> str:
-        """Its canonical form."""
+        """The canonical query of this style."""
         pairs = [("theme", self.theme)] if self.theme != THEMES[0] else []
         return urlencode(pairs + ([("accent", self.accent)] if self.accent else []))
 
     @property
-    def style(self) -> str:
-        """The rules that give it the colour, with a text on it that can be read."""
+    def css(self) -> str:
+        """CSS that sets the accent colour and a readable colour of text on it; may be empty."""
         if not self.accent:
             return ""
-        accents = f"--accent:#{self.accent};--on-accent:{_readable_on(self.accent)}"
-        return ":root{" + accents + "}"
+        text = _choose_text_colour(self.accent)
+        return f":root{{--accent:#{self.accent};--on-accent:{text}}}"
 
 
 def parse_widget_style(query: Mapping[str, str]) -> WidgetStyle:
-    """The look that a query asks for; raises ``BadOption``."""
+    """The style that a query asks for; raises ``BadOption``."""
     theme, accent = query.get("theme") or THEMES[0], (query.get("accent") or "").lower()
     if theme not in THEMES:
         raise BadOption(f"theme takes one of {', '.join(THEMES)}.")
@@ -63,9 +63,9 @@ def parse_widget_style(query: Mapping[str, str]) -> WidgetStyle:
     return WidgetStyle(theme, "".join(2 * each for each in digits) if len(digits) == 3 else digits)  # noqa: PLR2004 - #rgb
 
 
-def _readable_on(colour: str) -> str:
-    """Black or white, whichever has more contrast (WCAG 2.2, relative luminance)."""
-    red, green, blue = (int(colour[place : place + 2], 16) / 255 for place in (0, 2, 4))
+def _choose_text_colour(background: str) -> str:
+    """Black or white, the one with more contrast (relative luminance of WCAG 2.2)."""
+    red, green, blue = (int(background[place : place + 2], 16) / 255 for place in (0, 2, 4))
     linear = [
         each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4  # noqa: PLR2004 - sRGB
         for each in (red, green, blue)
@@ -75,42 +75,42 @@ def _readable_on(colour: str) -> str:
 
 
 @blueprint.get("/events/<id:event_id>/embed", provide_automatic_options=False)
-def embed(event_id: str) -> Response:
-    """The widget: an event in a frame on somebody's site."""
-    chosen = parse_widget_style(request.args)
+def show_widget(event_id: str) -> Response:
+    """The widget: an event as a page for a frame on another site."""
+    style = parse_widget_style(request.args)
 
     def render(edition: Edition, now: datetime) -> Rendering:
         feed, until = build_page_feed(edition, now)
         title = summaries.strip_markup(edition.event.name)
-        representation = html.render_page(
+        representation = templates.render_page(
             "embed.html",
             last_modified=compute_last_modified(feed),
             framed=True,
-            style=chosen.style,
+            style=style.css,
             event=edition.event,
             entries=select_entries(feed),
             page=feed.page,
             title=title,
-            theme=chosen.theme,
-            ways={way.key: way for way in subscribing.build_subscribe_links(feed.page, title)},
+            theme=style.theme,
+            ways={way.key: way for way in build_subscribe_links(feed.page, title)},
             dates=dates,
             pages=pages,
         )
         return Rendering(representation, until)
 
-    return get_site().cache.respond(event_id, "embed", chosen.query, render)
+    return get_site().cache.respond(event_id, "embed", style.query, render)
 
 
 @blueprint.get("/events/<id:event_id>/embed-kit", provide_automatic_options=False)
-def embed_kit(event_id: str) -> Response:
-    """Snippets to copy, each shown live beside its code."""
-    chosen = parse_widget_style(request.args)
+def show_embed_kit(event_id: str) -> Response:
+    """Snippets to copy, each as code and as it looks."""
+    style = parse_widget_style(request.args)
 
     def render(edition: Edition, now: datetime) -> Rendering:
         feed, until = build_page_feed(edition, now)
         page, title = feed.page, summaries.strip_markup(edition.event.name)
-        query = f"?{chosen.query}" if chosen.query else ""
-        representation = html.render_page(
+        query = f"?{style.query}" if style.query else ""
+        representation = templates.render_page(
             "embed-kit.html",
             last_modified=compute_last_modified(feed),
             style=f"\n{render_template('buttons.css')}\n",
@@ -119,29 +119,30 @@ def embed_kit(event_id: str) -> Response:
             title=title,
             widget=f"{page}/embed{query}",
             width=WIDTH,
-            height=_height(len(select_entries(feed))),
-            look=chosen,
+            height=_compute_height(len(select_entries(feed))),
+            look=style,
             themes=THEMES,
-            ways={way.key: way for way in subscribing.build_subscribe_links(page, title)},
+            ways={way.key: way for way in build_subscribe_links(page, title)},
             formats={ext: each.media_type.partition(";")[0] for ext, each in FORMATS.items()},
         )
         return Rendering(representation, until)
 
-    return get_site().cache.respond(event_id, "embed-kit", chosen.query, render)
+    return get_site().cache.respond(event_id, "embed-kit", style.query, render)
 
 
 @blueprint.get("/oembed", provide_automatic_options=False)
-def oembed() -> Response:
-    """How to embed the page of an event (https://oembed.com, version 1.0)."""
+def serve_oembed() -> Response:
+    """How to embed the page of an event, in JSON (https://oembed.com, version 1.0)."""
     if request.args.get("format", "json") != "json":
         abort(501)
-    wide, high = (_pixels(name) for name in ("maxwidth", "maxheight"))
-    event_id = _event_of(request.args.get("url", ""))
+    max_width, max_height = (_parse_pixels(name) for name in ("maxwidth", "maxheight"))
+    event_id = _parse_page_url(request.args.get("url", ""))
     entry, now = get_site().editions.get(event_id), get_site().clock()
     max_age = compute_max_age(entry.expires, now.timestamp())
     feed, _ = build_page_feed(entry.get_edition(), now)
     title = summaries.strip_markup(feed.title)
-    width, height = min(wide, WIDTH), min(high, _height(len(select_entries(feed))))
+    width = min(max_width, WIDTH)
+    height = min(max_height, _compute_height(len(select_entries(feed))))
     document = {
         "version": "1.0",
         "type": "rich",
@@ -151,7 +152,7 @@ def oembed() -> Response:
         "cache_age": max_age,
         "width": width,
         "height": height,
-        "html": html.render(
+        "html": templates.render(
             "oembed.html", title=title, page=feed.page, width=width, height=height
         ).strip(),
     }
@@ -162,17 +163,18 @@ def oembed() -> Response:
     return response
 
 
-def _pixels(name: str) -> int:
+def _parse_pixels(name: str) -> int:
+    """The value of a parameter of the request, or else ``MAX_HEIGHT``; raises ``BadOption``."""
     given = request.args.get(name)
     if given is None:
-        return HIGHEST
+        return MAX_HEIGHT
     if not re.fullmatch("[1-9][0-9]{0,5}", given):
         raise BadOption(f"{name} takes a number of pixels.")
     return int(given)
 
 
-def _event_of(url: str) -> str:
-    """The id of the event whose page has this address; raises ``EventNotFound``."""
+def _parse_page_url(url: str) -> str:
+    """The id of the event whose page has this URL; raises ``EventNotFound``."""
     own = urlsplit(get_site().public_url)
     service = "(?i:https?://" + re.escape(own.netloc) + ")" + re.escape(own.path)
     found = re.fullmatch(service + "/events/([A-Za-z0-9_-]{1,64})(?:[?#].*)?", url)
@@ -181,5 +183,5 @@ def _event_of(url: str) -> str:
     return found[1]
 
 
-def _height(runs: int) -> int:
-    return min(max(HEIGHT + HIGHER * (runs - 1), LOWEST), HIGHEST)
+def _compute_height(runs: int) -> int:
+    return min(max(BASE_HEIGHT + HEIGHT_PER_RUN * (runs - 1), MIN_HEIGHT), MAX_HEIGHT)

@@ -1,4 +1,4 @@
-"""What goes wrong, as a status and one line of text."""
+"""Errors as responses: a status, and one line of text or a page (rules 7.12)."""
 
 from datetime import datetime
 from http import HTTPStatus
@@ -18,12 +18,13 @@ from feeds.errors import (
     Rejected,
     UpstreamTimeout,
 )
-from feeds.web import templates as html
+from feeds.web import templates
 from feeds.web.site import get_site
 
-blueprint = Blueprint("problems", __name__)
+blueprint = Blueprint("errors", __name__)
 
-_PAGES = {"pages.home", "pages.event", "kit.embed", "kit.embed_kit"}
+_WIDGET = "embed.show_widget"
+_PAGES = {"pages.show_home", "pages.show_event", _WIDGET, "embed.show_embed_kit"}
 _STATUS = {
     BadOption: HTTPStatus.BAD_REQUEST,
     NoSuchRun: HTTPStatus.NOT_FOUND,
@@ -33,7 +34,7 @@ _STATUS = {
     Rejected: HTTPStatus.BAD_GATEWAY,
     UpstreamTimeout: HTTPStatus.GATEWAY_TIMEOUT,
 }
-_WORDS = {
+_TEXTS = {
     HTTPStatus.NOT_FOUND: "There is nothing at this address.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This address takes GET and HEAD only.",
     HTTPStatus.NOT_IMPLEMENTED: "This address answers in JSON only.",
@@ -42,31 +43,31 @@ _WORDS = {
 
 
 @blueprint.app_errorhandler(FeedsError)
-def failed(error: FeedsError) -> Response:
-    """A failure of ours or of the upstream: its own words, 503 unless it says more."""
+def handle_feeds_error(error: FeedsError) -> Response:
+    """An error of this package: its message, and 503 unless ``_STATUS`` has another status."""
     status = _STATUS.get(type(error), HTTPStatus.SERVICE_UNAVAILABLE)
-    return _told(status, str(error), error.retry_at)
+    return _make_response(status, str(error), error.retry_at)
 
 
 @blueprint.app_errorhandler(HTTPException)
-def refused(error: HTTPException) -> Response:
-    """What routing refuses, and an exception that nobody expected (logged by Flask)."""
+def handle_http_exception(error: HTTPException) -> Response:
+    """An error of routing, or an unexpected exception, which Flask has logged."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    response = _told(status, _WORDS.get(status, f"{status.phrase}."))
+    response = _make_response(status, _TEXTS.get(status, f"{status.phrase}."))
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = "GET, HEAD"
     return response
 
 
-def _told(status: HTTPStatus, words: str, retry_at: datetime | None = None) -> Response:
-    """One line of text, or a page for those who have asked for one."""
-    if _for_people():
-        framed = request.endpoint == "kit.embed"
-        response = html.respond_with_page(
-            "error.html", status, framed=framed, phrase=status.phrase, words=words
+def _make_response(status: HTTPStatus, text: str, retry_at: datetime | None = None) -> Response:
+    """A page if the request asked for a page, else one line of text."""
+    if _wants_page():
+        framed = request.endpoint == _WIDGET
+        response = templates.respond_with_page(
+            "error.html", status, framed=framed, phrase=status.phrase, words=text
         )
     else:
-        response = Response(f"{words}\n", status, mimetype="text/plain")
+        response = Response(f"{text}\n", status, mimetype="text/plain")
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Access-Control-Allow-Origin"] = "*"
     if status == HTTPStatus.NOT_IMPLEMENTED:
@@ -80,8 +81,8 @@ def _told(status: HTTPStatus, words: str, retry_at: datetime | None = None) -> R
     return response
 
 
-def _for_people() -> bool:
-    """Whether a page was asked for; of an address that leads nowhere, by how it looks."""
+def _wants_page() -> bool:
+    """Whether the request asked for a page; without a route, a URL without an extension does."""
     if request.method not in ("GET", "HEAD"):
         return False
     if request.endpoint is None:

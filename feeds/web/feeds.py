@@ -19,8 +19,8 @@ from feeds.web.site import get_site
 blueprint = Blueprint("feeds", __name__)
 
 
-def feed(event_id: str, extension: str) -> Response:
-    """The feed of an event in the format of an extension, as the query asks for it."""
+def serve_feed(event_id: str, extension: str) -> Response:
+    """The feed of an event in the format of ``extension``, with the options of the query."""
     chosen = options.parse(request.args.items(multi=True), FORMATS[extension].options)
     query = options.to_query(chosen)
 
@@ -35,24 +35,26 @@ def _render(
 ) -> Rendering:
     event, format_ = edition.event, FORMATS[extension]
     site = get_site()
-    source = f"{site.page_url(event.id)}.{extension}{'?' if query else ''}{query}"
+    source = f"{site.build_page_url(event.id)}.{extension}{'?' if query else ''}{query}"
     feed = site.build_feed(edition, summaries.build_feed_title(event, chosen), source, chosen)
-    as_of, until = split_at(format_.find_changing_times(feed), now)
-    _, ahead = split_at(items.find_publication_times(edition), now)
+    as_of, next_change = split_at(format_.find_changing_times(feed), now)
+    _, next_publication = split_at(items.find_publication_times(edition), now)
     feed = structs.replace(feed, as_of=as_of, now=now)
     if not select_entries(feed):
         # An empty feed would empty a subscriber's calendar.
-        raise NoSuchRun("There is no such run of this event.")
+        raise NoSuchRun
     representation = build_representation(
         format_.render(feed),
         media_type=format_.media_type,
         last_modified=compute_last_modified(feed),
-        filename=f"{_filename(event.slug) or event.id}.{extension}",
+        filename=f"{_build_filename(event.slug) or event.id}.{extension}",
     )
-    return Rendering(representation, min((each for each in (until, ahead) if each), default=None))
+    until = min((each for each in (next_change, next_publication) if each), default=None)
+    return Rendering(representation, until)
 
 
-def _filename(slug: str) -> str:
+def _build_filename(slug: str) -> str:
+    """A slug reduced to ``[a-z0-9-]``, 64 characters at most; it may be empty."""
     return re.sub(r"[^a-z0-9]+", "-", slug.lower()).strip("-")[:64]
 
 
@@ -60,7 +62,7 @@ for extension in FORMATS:
     blueprint.add_url_rule(
         f"/events/<id:event_id>.{extension}",
         endpoint=extension,
-        view_func=feed,
+        view_func=serve_feed,
         defaults={"extension": extension},
         provide_automatic_options=False,
     )

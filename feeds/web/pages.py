@@ -1,4 +1,4 @@
-"""Pages for people, and what machines ask for besides."""
+"""The pages, and the other resources beside the feeds: QR codes, assets, robots.txt."""
 
 from datetime import datetime
 from io import BytesIO
@@ -16,33 +16,33 @@ from feeds.domain.model import Edition, Event
 from feeds.errors import BadOption
 from feeds.formats import FORMATS, jsonld
 from feeds.text import dates, descriptions, pages, summaries
-from feeds.web import subscribe as subscribing
-from feeds.web import templates as html
+from feeds.web import subscribe, templates
 from feeds.web.cache import Rendering, split_at, to_flask
 from feeds.web.conditional import build_representation, make_response
 from feeds.web.site import get_site
 
 blueprint = Blueprint("pages", __name__)
 
-FOR_EVER = 31_536_000
-"""Seconds; what is found under a name that changes with its bytes."""
+ASSET_MAX_AGE = 31_536_000
+"""Seconds: a year. The URL of an asset changes with its bytes."""
 
 
 @blueprint.get("/", provide_automatic_options=False)
-def home() -> Response:
-    """The events that the service knows, nearest first, or the way to the one that is asked for."""
+def show_home() -> Response:
+    """The known events, the next one first; or a redirect to the event of the query."""
     problem = None
     asked = request.args.get("event")
     if asked is not None:
         try:
-            # Relative (RFC 9110 10.2.2), as all links within the service.
-            found = f"events/{options.parse_event_id(asked)}"
+            # Relative (RFC 9110 10.2.2), as are all links within the service.
+            location = f"events/{options.parse_event_id(asked)}"
         except BadOption as error:
             problem = str(error)
         else:
-            return Response(status=303, headers={"Location": found, "Cache-Control": "max-age=60"})
-    events = [_known(event) for event in get_site().editions.list_events()]
-    response = html.respond_with_page(
+            headers = {"Location": location, "Cache-Control": "max-age=60"}
+            return Response(status=303, headers=headers)
+    events = [_summarize(event) for event in get_site().editions.list_events()]
+    response = templates.respond_with_page(
         "home.html",
         400 if problem else 200,
         problem=problem,
@@ -54,23 +54,24 @@ def home() -> Response:
     return response
 
 
-def _known(event: Event) -> dict[str, object]:
+def _summarize(event: Event) -> dict[str, object]:
+    """An event as the list of ``home.html`` takes it."""
     site = get_site()
     now = site.clock()
     edition = Edition(event=event, fetched=now, revisions={})
-    known = build_timetable(edition, site.timezone).list_current(now)
+    entries = build_timetable(edition, site.timezone).list_current(now)
     return {
         "id": event.id,
         "name": event.name,
-        "page": site.page_url(event.id),
-        "dates": pages.format_dates(known),
+        "page": site.build_page_url(event.id),
+        "dates": pages.format_dates(entries),
         "place": event.location,
-        "notices": list(pages.list_notices(known)),
+        "notices": list(pages.list_notices(entries)),
     }
 
 
 @blueprint.get("/events/<id:event_id>", provide_automatic_options=False)
-def event(event_id: str) -> Response:
+def show_event(event_id: str) -> Response:
     """The page of an event."""
     entry = get_site().editions.get(event_id)
     age = pages.format_duration(entry.max_age)
@@ -82,8 +83,8 @@ def event(event_id: str) -> Response:
             f"{page}.{extension}": format_.media_type.partition(";")[0]
             for extension, format_ in FORMATS.items()
         }
-        alternates[oembed(page)] = "application/json+oembed"
-        representation = html.render_page(
+        alternates[build_oembed_url(page)] = "application/json+oembed"
+        representation = templates.render_page(
             "event.html",
             last_modified=max(compute_last_modified(feed), edition.fetched),
             links=[
@@ -97,12 +98,12 @@ def event(event_id: str) -> Response:
             headline=pages.build_headline(select_entries(feed), title),
             alternates=alternates,
             jsonld=jsonld.render_script(feed),
-            ways=subscribing.build_subscribe_links(page, title),
+            ways=subscribe.build_subscribe_links(page, title),
             at=feed.as_of,
             edition=edition,
             age=age,
             failed=entry.failed,
-            subscribing=subscribing,
+            subscribe=subscribe,
             dates=dates,
             descriptions=descriptions,
             pages=pages,
@@ -110,18 +111,18 @@ def event(event_id: str) -> Response:
         )
         return Rendering(representation, until)
 
-    # The page says both: another age, or a failure, makes another representation.
+    # The page shows both the age and a failure, so each makes another representation.
     key = f"{age}{entry.failed}"
     return get_site().cache.respond(event_id, "html", key, render, entry=entry)
 
 
 @blueprint.get("/events/<id:event_id>/qr.svg", provide_automatic_options=False)
-def qr(event_id: str) -> Response:
-    """The address of an event's page, for posters."""
+def serve_qr_code(event_id: str) -> Response:
+    """The URL of an event's page as a QR code, for posters."""
 
     def render(edition: Edition, _: datetime) -> Rendering:
         image = BytesIO()
-        page = get_site().page_url(edition.event.id)
+        page = get_site().build_page_url(edition.event.id)
         segno.make(page, error="m", micro=False).save(
             image, kind="svg", scale=8, border=4, light="#fff", title=page, omitsize=True
         )
@@ -130,7 +131,7 @@ def qr(event_id: str) -> Response:
             media_type="image/svg+xml",
             last_modified=get_site().deployed_at,
             filename=f"{edition.event.id}.svg",
-            more={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
+            extra_headers={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
         )
         return Rendering(representation, None)
 
@@ -138,39 +139,42 @@ def qr(event_id: str) -> Response:
 
 
 @blueprint.get("/assets/<name>", provide_automatic_options=False)
-def asset(name: str) -> Response:
-    """What pages load."""
-    if name not in html.ASSETS:
+def serve_asset(name: str) -> Response:
+    """A file that pages load."""
+    if name not in templates.ASSETS:
         raise NotFound
-    told = make_response(
-        html.load_asset(name),
+    # Another version is that of another deployment, which is about to end or begins.
+    is_current = request.query_string.decode("latin-1") == templates.get_asset_version(name)
+    response = make_response(
+        templates.load_asset(name),
         request.environ,
         now=get_site().timestamp(),
-        # Under another name it is that of another deployment, which is about to end or begins.
-        max_age=FOR_EVER
-        if request.query_string.decode("latin-1") == html.get_asset_version(name)
-        else 60,
+        max_age=ASSET_MAX_AGE if is_current else 60,
     )
-    return to_flask(told)
+    return to_flask(response)
 
 
 @blueprint.get("/robots.txt", provide_automatic_options=False)
-def robots() -> Response:
-    """Nothing is forbidden: Google once took a missing file for a refusal."""
+def serve_robots() -> Response:
+    """A robots.txt that forbids nothing.
+
+    Google's importer once failed where there was no file:
+    http://andrewbredow.com/2012/10/10/google-calendar-unable-to-access-feeds-with-no-robots/
+    """
     response = Response("User-agent: *\nDisallow:\n", mimetype="text/plain")
     response.headers["Cache-Control"] = "max-age=86400"
     return response
 
 
-def oembed(page: str) -> str:
-    """Where other sites ask how to embed a page (oEmbed 1.0, section 4)."""
+def build_oembed_url(page: str) -> str:
+    """The URL at which other sites ask how to embed a page (oEmbed 1.0, section 4)."""
     return f"{get_site().public_url}/oembed?url={quote(page, safe='')}&format=json"
 
 
 def build_page_feed(edition: Edition, now: datetime) -> tuple[Feed, datetime | None]:
-    """The feed of an event as pages show it, and when the clock changes the page next."""
+    """The feed that a page shows, and when the clock changes the page next."""
     site, event = get_site(), edition.event
-    feed = site.build_feed(edition, event.name, site.page_url(event.id))
+    feed = site.build_feed(edition, event.name, site.build_page_url(event.id))
     turns = pages.find_turn_times(select_entries(feed))
     as_of, until = split_at([*find_removal_times(feed), *turns], now)
     return structs.replace(feed, as_of=as_of), until

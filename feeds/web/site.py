@@ -1,4 +1,4 @@
-"""What the views of one application share."""
+"""The parts and settings of one application that its views share."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,9 +15,11 @@ from feeds.web.cache import RepresentationCache
 
 
 class Site(NamedTuple):
-    """``timestamp`` is the clock, in POSIX time. ``timezone`` is that of events without a place.
+    """The parts and settings of one application.
 
-    ``read_deployed_at`` answers since when the service writes bytes as it does now.
+    ``timestamp`` is the clock, in POSIX time. ``timezone`` is the name of the zone of events
+    without a place. ``read_deployed_at`` returns since when the service has written the bytes that
+    it writes now, and raises ``SettingsError`` if the database cannot be used.
     """
 
     editions: Editions
@@ -28,28 +30,28 @@ class Site(NamedTuple):
     read_deployed_at: Callable[[], datetime]
 
     def clock(self) -> datetime:
-        """The time now, in UTC."""
+        """The current time, in UTC."""
         return datetime.fromtimestamp(self.timestamp(), UTC)
 
     @property
     def deployed_at(self) -> datetime:
-        """Since when the service writes bytes as it does now; raises ``StorageUnavailable``."""
+        """What ``read_deployed_at`` returns; raises ``StorageUnavailable``."""
         try:
             return self.read_deployed_at()
         except SettingsError:
             raise StorageUnavailable from None
 
-    def page_url(self, event_id: str) -> str:
-        """The address of an event's page; with an extension added, of its feeds."""
+    def build_page_url(self, event_id: str) -> str:
+        """The URL of an event's page; with an extension added, the URL of a feed."""
         return build_page_url(self.public_url, event_id)
 
     def build_feed(
         self, edition: Edition, title: str, source: str, options: Options | None = None
     ) -> Feed:
-        """The feed of an event, at no time in particular."""
+        """The feed of an edition, with ``source`` as its own URL and no time set."""
         return Feed(
             title=title,
-            page=self.page_url(edition.event.id),
+            page=self.build_page_url(edition.event.id),
             source=source,
             timezone=self.timezone,
             timetables=(build_timetable(edition, self.timezone),),
@@ -59,6 +61,6 @@ class Site(NamedTuple):
 
 
 def get_site() -> Site:
-    """The site of the application that handles this request."""
+    """The site of the application that handles the current request."""
     site: Site = current_app.extensions["site"]
     return site

@@ -1,7 +1,7 @@
-"""The ways to subscribe to an event: where each client's link leads, and what it can promise.
+"""The links with which each client subscribes to an event.
 
-The forms of the links are undocumented by those who made them: Google takes webcal, not https,
-within ``cid``; Microsoft takes https; webcals opens nothing on an iPhone.
+The makers of the clients do not document these links. Google takes webcal, not https, in ``cid``;
+Microsoft takes https; an iPhone opens nothing for webcals.
 https://github.com/calagator/calagator/issues/556,
 https://github.com/InteractionDesignFoundation/add-event-to-calendar-docs/pull/10,
 https://github.com/nextcloud/calendar/issues/2416
@@ -13,9 +13,9 @@ from msgspec import Struct
 
 
 class SubscribeLink(Struct, frozen=True):
-    """How to subscribe with a client: a link to follow, or an address to copy.
+    """How to subscribe with a client: ``href`` is a link to follow, ``copy`` a URL to copy.
 
-    ``note`` says how soon it sees changes, which is for the client to decide.
+    ``note`` says how soon the client sees changes, which the client decides.
     """
 
     key: str
@@ -26,13 +26,13 @@ class SubscribeLink(Struct, frozen=True):
 
 
 def build_subscribe_links(page: str, title: str) -> tuple[SubscribeLink, ...]:
-    """The ways to subscribe to the event of a page.
+    """The ways to subscribe to the event whose page has this URL and this title.
 
-    Google hides what is cancelled, so its feed says so in the titles instead; so does the address
-    that is copied, since many paste it into Google.
+    Google hides cancelled entries. So its feed keeps them and marks their titles, and so does the
+    URL to copy, because many paste it into Google (rules 3.3).
     """
     kept = f"{page}.ics?cancelled=keep"
-    named = f"url={_encoded(f'{page}.ics')}&name={_encoded(title)}"
+    named = f"url={_quote(f'{page}.ics')}&name={_quote(title)}"
     return (
         SubscribeLink(
             "apple",
@@ -46,7 +46,7 @@ def build_subscribe_links(page: str, title: str) -> tuple[SubscribeLink, ...]:
             "Google Calendar",
             "Shows changes after 4 to 24 hours; nobody can make it look sooner. "
             "It takes new calendars in a browser, not in its app.",
-            href=f"https://calendar.google.com/calendar/r?cid={_encoded(to_webcal(kept))}",
+            href=f"https://calendar.google.com/calendar/r?cid={_quote(to_webcal(kept))}",
         ),
         SubscribeLink(
             "outlook",
@@ -88,15 +88,15 @@ def build_subscribe_links(page: str, title: str) -> tuple[SubscribeLink, ...]:
     )
 
 
-def to_webcal(address: str) -> str:
-    """An address with the scheme that has calendars subscribe; they ask over https first."""
-    return f"webcal://{address.partition('://')[2]}"
+def to_webcal(url: str) -> str:
+    """A URL with the scheme for subscribing; calendars try https first."""
+    return f"webcal://{url.partition('://')[2]}"
 
 
 def build_run_link(page: str, run_id: str) -> str:
-    """Where calendars subscribe to one run."""
+    """The URL with which calendars subscribe to one run."""
     return to_webcal(f"{page}.ics?run={run_id}")
 
 
-def _encoded(text: str) -> str:
+def _quote(text: str) -> str:
     return quote(text, safe="")

@@ -1,4 +1,4 @@
-"""Pages: templates rendered, and what browsers are told about them."""
+"""Pages: rendered templates, their header fields, and the assets that they load."""
 
 import hashlib
 from base64 import b64encode
@@ -20,7 +20,7 @@ ASSETS = {
     "page.js": "text/javascript; charset=utf-8",
     "embed.js": "text/javascript; charset=utf-8",
 }
-"""What pages load, all of it from here."""
+"""The files that pages load, with their media types; pages load nothing else."""
 
 _POLICY = {
     "default-src": "'none'",
@@ -41,15 +41,18 @@ def render_page(
     links: Iterable[str] = (),
     framed: bool = False,
     style: str = "",
-    **context: Any,  # noqa: ANN401 - what templates take
+    **context: Any,  # noqa: ANN401 - the variables of a template
 ) -> Representation:
-    """A page as a representation; ``links`` are values of the Link header (RFC 8288)."""
+    """A page as a representation; ``links`` are values of the Link header (RFC 8288).
+
+    ``framed`` lets other sites show the page in a frame. ``style`` is CSS that the page contains.
+    """
     return build_representation(
         render(template, style=style, **context).encode(),
         media_type=HTML,
         last_modified=last_modified,
         filename=template,
-        more=build_headers(framed=framed, style=style)
+        extra_headers=build_headers(framed=framed, style=style)
         | ({"Link": ", ".join(links)} if links else {}),
     )
 
@@ -61,22 +64,22 @@ def respond_with_page(
     framed: bool = False,
     **context: Any,  # noqa: ANN401 - as above
 ) -> Response:
-    """A page that is no representation of an edition."""
-    answer = Response(render(template, **context), status, mimetype="text/html")
-    answer.headers.extend(build_headers(framed=framed) | {"X-Content-Type-Options": "nosniff"})
-    return answer
+    """A page that shows no edition, and so has no ETag."""
+    response = Response(render(template, **context), status, mimetype="text/html")
+    response.headers.extend(build_headers(framed=framed) | {"X-Content-Type-Options": "nosniff"})
+    return response
 
 
 def render(template: str, **context: Any) -> str:  # noqa: ANN401 - as above
-    """A template; links within the service are relative, whatever it is called from outside."""
+    """Render a template. Links within the service are relative: its URL may have any prefix."""
     up = "../" * (request.path.count("/") - 1) or "./"
     return render_template(template, up=up, asset=build_asset_url, **context)
 
 
 def build_headers(*, framed: bool = False, style: str = "") -> dict[str, str]:
-    """What a browser may do with a page: whether others frame it, and which style it has within."""
+    """The header fields that restrict a page; the parameters are those of ``render_page``."""
     changes = {"frame-ancestors": "*"} if framed else {}
-    if style:  # CSP3 2.3.1: a hash admits these very bytes, and keeps those of the page the same
+    if style:  # CSP3 2.3.1: a hash admits these bytes; a nonce would change the page each time
         digest = b64encode(hashlib.sha256(style.encode()).digest()).decode()
         changes["style-src"] = f"'self' 'sha256-{digest}'"
     policy = "; ".join(f"{name} {value}" for name, value in (_POLICY | changes).items())
@@ -87,22 +90,22 @@ def build_headers(*, framed: bool = False, style: str = "") -> dict[str, str]:
 
 
 def build_asset_url(name: str) -> str:
-    """Where a page finds what it loads, by a name that changes with its bytes."""
+    """The URL of an asset, relative to the root; it changes with the bytes."""
     return f"assets/{name}?{get_asset_version(name)}"
 
 
 def get_asset_version(name: str) -> str:
-    """What tells its bytes from those of other deployments."""
+    """Twelve digits that identify the bytes of an asset among those of other deployments."""
     return load_asset(name).identity.etag[1:13]
 
 
 def load_asset(name: str) -> Representation:
-    """What a page loads; read once."""
-    return _asset(str(current_app.template_folder), name)
+    """An asset as a representation; each process reads the file once."""
+    return _read_asset(str(current_app.template_folder), name)
 
 
 @cache
-def _asset(folder: str, name: str) -> Representation:
+def _read_asset(folder: str, name: str) -> Representation:
     return build_representation(
         (Path(folder) / name).read_bytes(),
         media_type=ASSETS[name],

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from feeds.web import embed as kit
+from feeds.web import embed
 
 SITE = "https://feeds.example.org"
 PAGE = f"{SITE}/events/harbor-festival"
@@ -55,7 +55,7 @@ class TestLooks:
         [("000000", "#fff"), ("ffffff", "#000"), ("ffff00", "#000"), ("0a58a8", "#fff")],
     )
     def test_text_on_the_accent_can_be_read(self, accent, text):
-        assert kit.parse_widget_style({"accent": accent}).style.endswith(f"--on-accent:{text}}}")
+        assert embed.parse_widget_style({"accent": accent}).css.endswith(f"--on-accent:{text}}}")
 
 
 class TestSnippets:
