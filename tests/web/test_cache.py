@@ -110,6 +110,10 @@ def open_registration(upstream, opens):
     upstream.put(FESTIVAL, document)
 
 
+def end_outage(upstream):
+    upstream.instead = None
+
+
 NONE = st.none()
 TAGS = NONE | st.sampled_from(["*", "", '"x"', 'W/"x"', "x", '"', "W/", '"a", "b"', "\xff\xfe"])
 OWN_TAGS = st.sampled_from(['"{}"', 'W/"{}"', '"x", "{}"', '"{}-gzip"', "{}", '"{}'])
@@ -181,10 +185,7 @@ STEPS = {
     "in an outage": lambda upstream, clock: (upstream.refuse(500, "X"), clock.advance(days=2)),
     "within the minute after a failure": lambda _, clock: clock.advance(seconds=30),
     "after another failure": lambda _, clock: clock.advance(seconds=40),
-    "after the outage": lambda upstream, clock: (
-        setattr(upstream, "instead", None),
-        clock.advance(minutes=2),
-    ),
+    "after the outage": lambda upstream, clock: (end_outage(upstream), clock.advance(minutes=2)),
     "deleted": lambda upstream, clock: (upstream.delete(FESTIVAL), clock.advance(days=1)),
     "gone": lambda _, clock: clock.advance(minutes=2),
     "gone for 30 days": lambda _, clock: clock.advance(days=31),

@@ -2,59 +2,54 @@
 
 from urllib.parse import parse_qs, urlsplit
 
-from feeds.web import subscribe as subscribing
+from feeds.web.subscribe import build_run_link, build_subscribe_links
 from tests.support.factories import PAGE
 
 TITLE = "Lauf & Fest: 10K/5K"
-WAYS = {way.key: way for way in subscribing.build_subscribe_links(PAGE, TITLE)}
+LINKS = {link.key: link for link in build_subscribe_links(PAGE, TITLE)}
 
 
-def link(key):
-    """The host and path of a link, and its parameters as its reader decodes them."""
-    parts = urlsplit(WAYS[key].href or "")
-    return f"{parts.scheme}://{parts.netloc}{parts.path}", parse_qs(parts.query)
+def test_apple_calendar_and_others_get_a_webcal_link():
+    assert LINKS["apple"].href == "webcal://feeds.example.org/events/harbor.ics"
+    assert LINKS["others"].href == LINKS["apple"].href
 
 
-def test_apple_and_others_are_handed_webcal():
-    assert WAYS["apple"].href == "webcal://feeds.example.org/events/harbor.ics"
-    assert WAYS["others"].href == WAYS["apple"].href
-
-
-def test_google_takes_webcal_encoded_as_a_whole_and_keeps_what_is_cancelled():
-    assert WAYS["google"].href == (
+def test_google_gets_an_encoded_webcal_link_that_keeps_cancelled_runs():
+    assert LINKS["google"].href == (
         "https://calendar.google.com/calendar/r"
         "?cid=webcal%3A%2F%2Ffeeds.example.org%2Fevents%2Fharbor.ics%3Fcancelled%3Dkeep"
     )
 
 
-def test_microsoft_takes_https_and_a_name():
+def test_microsoft_gets_an_https_link_and_a_name():
     for key, host in (("outlook", "outlook.live.com"), ("microsoft365", "outlook.office.com")):
-        address, given = link(key)
-        assert address == f"https://{host}/calendar/0/addfromweb"
-        assert given == {"url": [f"{PAGE}.ics"], "name": [TITLE]}
+        parts = urlsplit(LINKS[key].href or "")
+        assert (
+            f"{parts.scheme}://{parts.netloc}{parts.path}"
+            == f"https://{host}/calendar/0/addfromweb"
+        )
+        assert parse_qs(parts.query) == {"url": [f"{PAGE}.ics"], "name": [TITLE]}
 
 
-def test_what_is_copied_keeps_what_is_cancelled_and_is_https():
-    assert WAYS["address"].copy == f"{PAGE}.ics?cancelled=keep"
+def test_the_calendar_to_copy_is_an_https_url_that_keeps_cancelled_runs():
+    assert LINKS["address"].copy == f"{PAGE}.ics?cancelled=keep"
 
 
-def test_a_feed_is_copied_since_a_click_would_download_it():
-    assert WAYS["rss"].copy == f"{PAGE}.rss"
-    assert WAYS["rss"].href is None
+def test_the_rss_feed_is_copied_because_a_click_would_download_it():
+    assert LINKS["rss"].copy == f"{PAGE}.rss"
+    assert LINKS["rss"].href is None
 
 
-def test_a_file_is_told_from_a_subscription():
-    assert WAYS["file"].href == f"{PAGE}.ics?download=1"
-    assert "Never changes" in WAYS["file"].note
+def test_the_file_is_a_download_that_never_changes():
+    assert LINKS["file"].href == f"{PAGE}.ics?download=1"
+    assert "Never changes" in LINKS["file"].note
 
 
-def test_every_way_says_how_soon_it_sees_a_change_and_is_either_link_or_address():
-    for way in WAYS.values():
-        assert way.note.endswith(".")
-        assert (way.href is None) != (way.copy is None)
+def test_every_way_has_a_note_and_either_a_link_or_a_url_to_copy():
+    for link in LINKS.values():
+        assert link.note.endswith(".")
+        assert (link.href is None) != (link.copy is None)
 
 
 def test_a_run_has_a_calendar_of_its_own():
-    assert subscribing.build_run_link(PAGE, "r10k") == (
-        "webcal://feeds.example.org/events/harbor.ics?run=r10k"
-    )
+    assert build_run_link(PAGE, "r10k") == ("webcal://feeds.example.org/events/harbor.ics?run=r10k")

@@ -1,0 +1,228 @@
+"""Errors over HTTP: a status, and one line of text or a page."""
+
+import logging
+import re
+
+import pytest
+from werkzeug import Response
+
+from feeds.app import create_app
+from feeds.errors import UpstreamTimeout
+from feeds.formats import FORMATS
+from tests.support.processes import EXAMPLE, HOST, settings_for
+
+PAGE = f"/events/{EXAMPLE}"
+FORMS = [f"{PAGE}.{extension}" for extension in FORMATS] + [PAGE]
+WRONG_KEY = "not-the-key-4711"
+
+
+def assert_error(response, status, retry_after=60):
+    """Check the status and the header fields of an error, and that it is text or a page."""
+    assert response.status_code == status
+    if "." in response.request.path.rpartition("/")[2]:
+        assert response.content_type == "text/plain; charset=utf-8"
+        assert re.fullmatch(r"[ -~]+\n", response.text)
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+    else:
+        assert response.content_type == "text/html; charset=utf-8"
+        assert re.search(r'<p class="lead">[ -~]+\.</p>', response.text)
+        assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert not {"ETag", "Last-Modified", "Set-Cookie", "Age"} & set(response.headers.keys())
+    if status >= 500:
+        assert response.headers["Cache-Control"] == "no-store"
+        assert int(response.headers["Retry-After"]) == retry_after
+    else:
+        assert response.headers["Cache-Control"] == "max-age=60"
+        assert "Retry-After" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "event_id",
+    [
+        "a" * 65,
+        "a" * 5000,
+        "a.b",
+        "..",
+        ".",
+        "%2E%2E",
+        "a%0A",
+        "%0Aa",
+        "a%0D%0AX-Evil:%201",
+        "a%00",
+        "a%2Fb",
+        "a/b",
+        "a%20b",
+        "a+b",
+        "a~b",
+        "a%25b",
+        "a:b",
+        "a@b",
+        "é",
+        "%C3%A9",
+        "%D9%A1",
+        "全城跑",
+        "%FF%FE",
+        "%E2%80%AE",
+        "a%3Fb",
+        "a%23b",
+        "%3Cscript%3E",
+        "'",
+        "{0}",
+        "",
+    ],
+)
+def test_an_invalid_id_is_404_without_a_call_of_the_upstream(client, upstream, event_id):
+    for form in ("", ".ics", ".rss", ".json"):
+        assert_error(client.get(f"/events/{event_id}{form}"), 404)
+    assert upstream.asked == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/events",
+        "/events/",
+        f"{PAGE}/",
+        f"{PAGE}.ics/",
+        f"{PAGE}.ICS",
+        f"{PAGE}.txt",
+        f"{PAGE}.",
+        f"{PAGE}.ics.ics",
+        f"{PAGE}.ics%0A",
+        f"{PAGE}%0A.ics",
+        "/favicon.ico",
+        "/static/style.css",
+        "/../etc/passwd",
+        "/assets/base.html",
+        "/" + "a" * 8000,
+    ],
+)
+def test_an_unknown_path_is_404_without_a_call_of_the_upstream(client, upstream, path):
+    assert_error(client.get(path), 404)
+    assert upstream.asked == []
+
+
+@pytest.mark.parametrize("path", ["/events/unknown", "/events/unknown.ics", "/events/unknown.rss"])
+def test_an_unknown_event_is_404(client, path):
+    response = client.get(path)
+    assert_error(response, 404)
+    assert "There is no such event." in response.text
+
+
+@pytest.mark.parametrize("path", ["/", "/robots.txt", PAGE, f"{PAGE}.ics", f"{PAGE}/embed"])
+@pytest.mark.parametrize("method", ["POST", "DELETE", "OPTIONS", "PROPFIND"])
+def test_other_methods_than_get_and_head_are_405_in_one_line_of_text(
+    client, upstream, path, method
+):
+    response = client.open(path, method=method)
+    assert response.status_code == 405
+    assert response.headers["Allow"] == "GET, HEAD"
+    assert response.text == "This address takes GET and HEAD only.\n"
+    assert upstream.asked == []
+
+
+@pytest.mark.parametrize("path", [PAGE, f"{PAGE}.ics", f"{PAGE}.rss"])
+def test_a_doubled_slash_is_never_redirected(client, path):
+    """A redirect would be made from the Host header."""
+    for doubled in (f"/{path}", path.replace("/events/", "/events//"), f"{path}//"):
+        response = client.get("/", environ_overrides={"PATH_INFO": doubled})
+        assert response.status_code in (200, 404)
+        assert "Location" not in response.headers
+
+
+def test_an_empty_path_is_the_root_and_not_redirected(client):
+    response = client.get("/", environ_overrides={"PATH_INFO": "", "HTTP_HOST": "evil.test"})
+    assert response.status_code == 200
+    assert "Location" not in response.headers
+
+
+FAULTS = {
+    "an error of its own": (503, lambda upstream: upstream.refuse(500, "INTERNAL")),
+    "refused connections": (503, lambda upstream: upstream.stop()),
+    "a login page": (
+        502,
+        lambda upstream: upstream.answer(200, "text/html", "<h1>Please log in</h1>"),
+    ),
+    "a redirect": (
+        502,
+        lambda upstream: setattr(
+            upstream, "instead", Response("", 302, {"Location": "http://evil.test/"})
+        ),
+    ),
+}
+"""Faults of the upstream: the status of the service, and what begins the fault."""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("path", FORMS)
+def test_an_error_never_has_the_text_or_the_address_of_the_upstream(client, upstream, fault, path):
+    status, begin = FAULTS[fault]
+    begin(upstream)
+    response = client.get(path)
+    assert_error(response, status)
+    for text in ("Upstream's own", "log in", "evil", HOST):
+        assert text not in f"{response.text}{response.headers}"
+    head = client.head(path)
+    assert (head.status_code, head.data) == (status, b"")
+
+
+def test_retry_after_counts_down_to_the_next_refresh(client, upstream, clock):
+    upstream.refuse(500, "INTERNAL")
+    for seconds in (60, 41, 22):
+        assert_error(client.get(f"{PAGE}.ics"), 503, retry_after=seconds)
+        clock.advance(seconds=19)
+    assert upstream.asked == [EXAMPLE]
+    upstream.instead = None
+    clock.advance(seconds=3)
+    assert client.get(f"{PAGE}.ics").status_code == 200
+
+
+def test_an_upstream_that_does_not_answer_in_time_is_504(app):
+    """The whole way takes ten seconds: ``tests/rules``."""
+
+    @app.get("/slow.ics")
+    def slow():
+        raise UpstreamTimeout
+
+    assert_error(app.test_client().get("/slow.ics"), 504)
+
+
+def test_an_unexpected_exception_is_500_in_one_line_and_logged(app, caplog):
+    @app.get("/bug.txt")
+    def bug():
+        raise RuntimeError("a secret of the machine")
+
+    response = app.test_client().get("/bug.txt")
+    assert_error(response, 500)
+    assert "secret" not in response.text
+    assert "a secret of the machine" in caplog.text
+
+
+def test_the_widget_shows_an_error_within_its_frame(client):
+    response = client.get("/events/unknown/embed")
+    assert response.status_code == 404
+    assert "frame-ancestors *" in response.headers["Content-Security-Policy"]
+    assert "There is no such event." in response.text
+
+
+@pytest.mark.parametrize("key", ["sandbox-key", WRONG_KEY])
+def test_the_key_is_never_in_an_answer_or_in_the_log(upstream, tmp_path, clock, caplog, key):
+    caplog.set_level(logging.DEBUG)
+    settings = settings_for(upstream.url, tmp_path, api_key=key)
+    client = create_app(settings, clock.timestamp).test_client()
+    answers = [client.get(path) for path in [*FORMS, "/", "/robots.txt"]]
+    assert upstream.asked
+    shown = [f"{each.headers}{each.text}" for each in answers]
+    logged = [f"{each.__dict__}" for each in caplog.records]
+    assert logged
+    assert not [text for text in (*shown, caplog.text, *logged) if key in text]
+
+
+def test_a_wrong_key_is_503_and_the_log_names_the_setting(upstream, tmp_path, clock, caplog):
+    settings = settings_for(upstream.url, tmp_path, api_key=WRONG_KEY)
+    client = create_app(settings, clock.timestamp).test_client()
+    for path in FORMS:
+        assert_error(client.get(path), 503)
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert any("Check INTERVALS_PARTNER_API_KEY." in line for line in warnings)

@@ -1,0 +1,133 @@
+"""The feeds of an event over HTTP, from an upstream that listens on a socket."""
+
+import re
+
+import pytest
+
+from feeds.app import create_app
+from feeds.formats import FORMATS
+from tests.support.processes import EXAMPLE, settings_for
+
+PAGE = f"/events/{EXAMPLE}"
+CALENDAR = f"{PAGE}.ics"
+FORMS = [f"{PAGE}.{extension}" for extension in FORMATS] + [PAGE]
+"""The URLs of an event: its feeds and its page."""
+
+INVALID_OPTIONS = [
+    ("run", "a b"),
+    ("run", "a" * 65),
+    ("distance", "10k"),
+    ("cancelled", "hide"),
+    ("busy", "yes"),
+    ("registration", "2"),
+    ("download", "<script>alert(1)</script>"),
+    ("busy", "1\r\nX-Evil: 1"),
+    ("busy", "\N{ARABIC-INDIC DIGIT ONE}"),
+    ("busy", "\0"),
+]
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+@pytest.mark.parametrize("form", [".ics", ".rss", ".json", ""])
+def test_a_poll_with_the_etag_is_304_until_the_event_changes(client, upstream, clock, form, coding):
+    """What subscribers do all day; the whole table is in ``test_conditional``."""
+
+    def poll(**headers):
+        return client.get(f"/events/harbor{form}", headers={"Accept-Encoding": coding} | headers)
+
+    upstream.publish("harbor", "2026-06-20")
+    first = poll()
+    known = {"If-None-Match": first.headers["ETag"]}
+    unchanged = poll(**known)
+    assert (first.status_code, unchanged.status_code, unchanged.data) == (200, 304, b"")
+    upstream.publish("harbor", "2026-06-21")
+    clock.advance(hours=1)
+    changed = poll(**known)
+    assert changed.status_code == 200
+    assert changed.data != first.data
+    assert changed.headers["Last-Modified"] == "Wed, 20 May 2026 13:00:00 GMT"
+
+
+def test_one_call_of_the_upstream_serves_all_forms_until_the_edition_ends(client, upstream, clock):
+    upstream.publish("harbor", "2026-06-20")
+    for _ in range(3):
+        for path in ("/events/harbor.ics", "/events/harbor.rss", "/events/harbor", "/"):
+            assert client.get(path).status_code == 200
+        clock.advance(seconds=1199)
+    assert upstream.asked == ["harbor"]
+    clock.advance(seconds=3)
+    for path in ("/events/harbor.rss", "/events/harbor.ics"):
+        client.get(path)
+    assert upstream.asked == ["harbor", "harbor"]
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_a_filename_has_64_characters_and_an_extension_at_most(client, upstream, extension):
+    upstream.publish("harbor", "2026-06-20", slug="Long-" * 1000)
+    disposition = client.get(f"/events/harbor.{extension}").headers["Content-Disposition"]
+    assert disposition == f'inline; filename="{("long-" * 13)[:64]}.{extension}"'
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+@pytest.mark.parametrize(("name", "value"), INVALID_OPTIONS)
+def test_an_invalid_option_is_400_and_never_repeated_in_the_answer(
+    client, upstream, extension, name, value
+):
+    response = client.get(f"{PAGE}.{extension}", query_string={name: value})
+    if name in FORMATS[extension].options:
+        assert response.status_code == 400
+        assert re.fullmatch(rf"{name} takes [ -~]+\.\n", response.text)
+        assert value not in response.text
+        assert "X-Evil" not in response.headers
+        assert upstream.asked == []
+    else:
+        assert response.status_code == 200
+
+
+def test_a_page_ignores_the_options_of_feeds(client):
+    etag = client.get(PAGE).headers["ETag"]
+    for name, value in INVALID_OPTIONS:
+        assert client.get(PAGE, query_string={name: value}).headers["ETag"] == etag
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        (f"x={'a' * 8000}", 200),
+        ("&".join("abcd" * 1000), 200),
+        (f"run={'a' * 8000}", 400),
+        ("&".join(["run=a"] * 1300), 400),
+        ("run=%FF", 400),
+    ],
+)
+def test_a_query_of_8_kilobytes_is_answered(client, extension, query, status):
+    assert client.get(f"{PAGE}.{extension}?{query}").status_code == status
+
+
+@pytest.mark.parametrize("path", FORMS)
+@pytest.mark.parametrize("public_url", ["https://one.example", "https://two.example/running"])
+def test_urls_begin_with_the_public_url_of_the_settings(
+    upstream, tmp_path, clock, path, public_url
+):
+    settings = settings_for(upstream.url, tmp_path, public_url=public_url)
+    text = create_app(settings, clock.timestamp).test_client().get(path).text
+    assert f"{public_url}/events/{EXAMPLE}" in text.replace("\r\n ", "")
+    assert "localhost" not in text
+
+
+@pytest.mark.parametrize("path", [*FORMS, "/", "/nowhere", f"{CALENDAR}?busy=2", "/events/no.ics"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.test"},
+        {"X-Forwarded-Host": "evil.test", "X-Forwarded-Proto": "evil"},
+        {"X-Forwarded-Prefix": "/evil", "X-Script-Name": "/evil"},
+        {"Forwarded": "host=evil.test;proto=evil"},
+        {"X-Original-URL": "/evil", "Origin": "http://evil.test"},
+    ],
+)
+def test_no_header_field_of_a_request_reaches_an_answer(client, path, headers):
+    expected, response = client.get(path), client.get(path, headers=headers)
+    assert "evil" not in f"{response.headers}{response.text}"
+    assert (response.status_code, response.data) == (expected.status_code, expected.data)
