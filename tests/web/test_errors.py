@@ -167,6 +167,21 @@ def test_an_error_never_has_the_text_or_the_address_of_the_upstream(client, upst
     assert (head.status_code, head.data) == (status, b"")
 
 
+def test_a_database_of_another_upstream_that_appears_after_the_start_is_503(
+    upstream, tmp_path, clock
+):
+    database, away = tmp_path / "feeds.sqlite3", tmp_path / "away"
+    create_app(settings_for("http://other.example", tmp_path), clock.timestamp)
+    database.rename(away)
+    settings = settings_for(upstream.url, tmp_path)
+    client = create_app(settings, clock.timestamp, must_exist=True).test_client()
+    away.rename(database)
+    response = client.get(f"{PAGE}.ics")
+    assert_error(response, 503)
+    assert "other.example" not in response.text
+    assert str(tmp_path) not in response.text
+
+
 def test_retry_after_counts_down_to_the_next_refresh(client, upstream, clock):
     upstream.refuse(500, "INTERNAL")
     for seconds in (60, 41, 22):
