@@ -14,7 +14,7 @@ from feeds.domain.quota import MICROSECOND
 from feeds.service.invalidation import NOTED_EVERY, Invalidation
 from feeds.store import engines
 from feeds.store.database import Saves
-from tests.support.databases import another
+from tests.support.databases import connect
 from tests.support.factories import NOW, an_edition, an_event
 from tests.support.processes import Clock
 
@@ -171,11 +171,11 @@ def test_it_is_time_to_read_after_the_clock_was_set_back(invalidation, clock):
 def test_the_events_that_any_process_has_saved_since_the_last_read_are_read(
     url, database, invalidation
 ):
-    save(another(url), "harbor")
+    save(connect(url), "harbor")
     save(database, "lakefront")
     assert read_saved(invalidation) == {"harbor", "lakefront"}
     assert read_saved(invalidation) == frozenset()
-    save(another(url), "harbor")
+    save(connect(url), "harbor")
     assert read_saved(invalidation) == {"harbor"}
 
 
@@ -184,7 +184,7 @@ def test_a_read_that_cannot_write_its_notes_is_made_again_as_a_whole(
 ):
     save(database, "harbor")
     monkeypatch.setattr(engines, "PATIENCE", 1)  # seconds that the next process waits for a lock
-    invalidation = Invalidation(another(url), clock)
+    invalidation = Invalidation(connect(url), clock)
     assert invalidation.read()
     save(database, "harbor")
     invalidation.note_poll("harbor", clock())
