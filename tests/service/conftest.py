@@ -66,7 +66,7 @@ def pair(start_worker, clock, threads):
 @pytest.fixture
 def short_lock_timeout(monkeypatch):
     """Processes that start later wait 0.2 s for a lock of the database, not 10 s."""
-    monkeypatch.setattr("feeds.store.engines.PATIENCE", 0.2)
+    monkeypatch.setattr("feeds.store.engines.LOCK_TIMEOUT", 0.2)
 
 
 @pytest.fixture

@@ -319,13 +319,18 @@ def test_an_edition_that_is_damaged_in_the_database_is_replaced_from_memory(
 def test_an_edition_that_is_not_saved_after_five_attempts_is_not_served(
     worker, upstream, clock, tmp_path
 ):
+    worker.poll()
     change_database(
         tmp_path,
-        "CREATE TRIGGER ignored BEFORE INSERT ON events BEGIN SELECT RAISE(IGNORE); END",
+        "CREATE TRIGGER ignored BEFORE UPDATE OF document ON events"
+        " BEGIN SELECT RAISE(IGNORE); END",
     )
-    with pytest.raises(StorageUnavailable):
-        worker.poll()
-    assert upstream.asked == ["harbor"]
+    upstream.edit_run(eventStatus="cancelled")
+    clock.advance(hours=2)
+    entry = worker.poll()
+    assert entry.failed
+    assert entry.edition.event.runs[0].status == "scheduled"
+    assert upstream.asked == ["harbor", "harbor"]
     change_database(tmp_path, "DROP TRIGGER ignored")
     clock.advance(seconds=10)  # the lease has ended
-    assert worker.get_edition().event.name == "Harbor"
+    assert worker.get_edition().event.runs[0].status == "cancelled"
