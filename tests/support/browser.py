@@ -1,6 +1,6 @@
-"""A real browser, the service on a socket for it to visit, and a club's page elsewhere.
+"""A browser, the service on a socket for the browser to visit, and a club's page elsewhere.
 
-``python -m tests.support.browser FOLDER`` puts screenshots of all pages there.
+``python -m tests.support.browser FOLDER`` writes screenshots of all pages.
 """
 
 import shutil
@@ -23,7 +23,9 @@ from werkzeug.serving import make_server
 from feeds.app import create_app
 from feeds.domain.quota import Rate
 from feeds.sandbox import ORGANIZATION_ID
-from tests.support.processes import HOST, PATIENCE, Clock, Upstream, _QuietHandler, settings_for
+from tests.support.clock import Clock
+from tests.support.processes import PATIENCE, settings_for
+from tests.support.upstream import HOST, QuietHandler, Upstream
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = (
@@ -36,7 +38,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
-AMPLE = Rate(1_000_000, timedelta(minutes=1), 500_000)
+UNLIMITED = Rate(1_000_000, timedelta(minutes=1), 500_000)
 VIEWPORT: ViewportSize = {"width": 1280, "height": 900}
 WIDTHS = (360, 768, 1280)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -44,10 +46,10 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 FESTIVAL = "harbor-festival"  # a sample: five runs, all as planned
 
 MIXED = "mixed"
-"""An event of ours whose runs stand in all ways that there are."""
+"""An event with a run of each status."""
 
 MIXED_NAME = "Årets løb: 10 % off & Søn's “5K”"
-"""What has to be encoded in a URL, and in HTML."""
+"""Every character of it that a URL or HTML encodes must be encoded."""
 
 PAGES = {
     "home": "/",
@@ -69,9 +71,9 @@ PAGES = {
 
 
 @contextmanager
-def served(answer: Callable[..., Any]) -> Iterator[int]:
-    """A WSGI application on a port of its own."""
-    server = make_server(HOST, 0, answer, threaded=True, request_handler=_QuietHandler)
+def serve_wsgi(app: Callable[..., Any]) -> Iterator[int]:
+    """Serve a WSGI application; yield its port."""
+    server = make_server(HOST, 0, app, threaded=True, request_handler=QuietHandler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
@@ -83,49 +85,41 @@ def served(answer: Callable[..., Any]) -> Iterator[int]:
 
 
 class Site:
-    """The service, at ``url``, and the upstream that it asks."""
+    """The service at ``url``, and its upstream."""
 
     def __init__(self, url: str, upstream: Upstream) -> None:
         self.url = url
         self.upstream = upstream
 
     def publish(self, event_id: str, runs: list[dict[str, Any]], **fields: Any) -> str:
-        """Have such an event, on 20 June 2026 if nothing else is said; its page."""
-        event = {
-            "_id": event_id,
-            "name": event_id,
-            "slug": event_id,
-            "type": "race",
-            "date": "2026-06-20",
-            "organizationId": ORGANIZATION_ID,
-        }
-        ordinary = {
+        """Publish an event, on 20 June 2026 by default; return the URL of its page."""
+        event = {"_id": event_id, "name": event_id, "slug": event_id, "type": "race"}
+        event |= {"date": "2026-06-20", "organizationId": ORGANIZATION_ID}
+        defaults = {
             "eventId": event_id,
             "distanceMeters": 10000,
             "distanceStandard": "10K",
             "date": "2026-06-20",
             "startTime": "09:00",
         }
-        listed = [{"_id": f"{event_id}-{n}"} | ordinary | run for n, run in enumerate(runs, 1)]
+        listed = [{"_id": f"{event_id}-{n}"} | defaults | run for n, run in enumerate(runs, 1)]
         self.upstream.put(event_id, {"event": event | fields, "runs": listed})
         return f"{self.url}/events/{event_id}"
 
 
 @contextmanager
-def a_site(folder: Path) -> Iterator[Site]:
-    """The service over a socket, at the address that its links lead to."""
+def run_site(folder: Path) -> Iterator[Site]:
+    """Run the service on a socket; its links lead to this socket."""
     clock = Clock()
     apps: list[Callable[..., Any]] = []
 
-    def answer(*call):
-        return apps[0](*call)
+    def call_app(*arguments: Any) -> Any:
+        return apps[0](*arguments)
 
-    with Upstream(clock).on() as upstream, served(answer) as port:
+    with Upstream(clock).on() as upstream, serve_wsgi(call_app) as port:
         url = f"http://{HOST}:{port}"
-        app = create_app(
-            settings_for(upstream.url, folder, public_url=url, rate=AMPLE), clock.timestamp
-        )
-        apps.append(app)
+        settings = settings_for(upstream.url, folder, public_url=url, rate=UNLIMITED)
+        apps.append(app := create_app(settings, clock.timestamp))
         site = Site(url, upstream)
         site.publish(
             MIXED,
@@ -151,31 +145,35 @@ def a_site(folder: Path) -> Iterator[Site]:
 
 
 class Club:
-    """A site of another origin, whose page is ``html``."""
+    """A website of another origin with one page."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self) -> None:
+        self.url = ""
         self.html = ""
 
-    def has(self, html: str) -> str:
-        """Have this on the page; its address."""
+    def show(self, html: str) -> str:
+        """Put this HTML on the page; return the URL of the page."""
         self.html = f"<!doctype html><html lang=en><title>Club</title>{html}"
         return self.url
 
 
 @contextmanager
-def a_club() -> Iterator[Club]:
+def run_club() -> Iterator[Club]:
+    """Run the website of a club."""
+    club = Club()
+
     @Request.application
     def answer(request: Request) -> Response:
-        return Response(there.html if request.path == "/" else "", mimetype="text/html")
+        return Response(club.html if request.path == "/" else "", mimetype="text/html")
 
-    with served(answer) as port:
-        there = Club(f"http://localhost:{port}/")
-        yield there
+    with serve_wsgi(answer) as port:
+        club.url = f"http://localhost:{port}/"
+        yield club
 
 
 @contextmanager
-def a_browser() -> Iterator[Browser]:
+def run_browser() -> Iterator[Browser]:
+    """Run Chromium."""
     expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -183,22 +181,22 @@ def a_browser() -> Iterator[Browser]:
         browser.close()
 
 
-class Visit:
-    """One visitor's window; what it asked for, and what should never happen."""
+class Visitor:
+    """A browser window; ``requests`` holds the requested URLs, ``problems`` errors and dialogs."""
 
     def __init__(self, context: BrowserContext) -> None:
         context.set_default_timeout(PATIENCE * 1000)
         self.context = context
         self.requests: list[str] = []
-        self.alarms: list[str] = []
+        self.problems: list[str] = []
         context.on("request", lambda request: self.requests.append(request.url))
-        context.on("weberror", lambda error: self.alarms.append(str(error.error)))
-        context.on("console", lambda message: self.alarms.append(message.text))
+        context.on("weberror", lambda error: self.problems.append(str(error.error)))
+        context.on("console", lambda message: self.problems.append(message.text))
         context.on("dialog", self._dismiss)
         self.page = context.new_page()
 
-    def start_anew(self) -> None:
-        """Leave whatever there is, in one window."""
+    def start_again(self) -> None:
+        """Go back to one empty page in the usual size and scheme."""
         for page in self.context.pages:
             if page != self.page:
                 page.close()
@@ -206,10 +204,10 @@ class Visit:
         self.page.set_viewport_size(VIEWPORT)
         self.page.emulate_media(media="screen", color_scheme="light")
         self.requests.clear()
-        self.alarms.clear()
+        self.problems.clear()
 
     def _dismiss(self, dialog: Any) -> None:
-        self.alarms.append(f"dialog: {dialog.message}")
+        self.problems.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
 
@@ -217,60 +215,59 @@ class Visit:
 def browser():
     if not CHROMIUM:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with a_browser() as running:
+    with run_browser() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    with a_site(tmp_path_factory.mktemp("site")) as running:
+    with run_site(tmp_path_factory.mktemp("site")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def club():
-    with a_club() as running:
+    with run_club() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def visitors(browser):
-    """Those who were here before, by what tells them apart: a new one takes a second."""
+    """Visitors by their options; tests share them, since a new context takes a second."""
     with ExitStack() as stack:
 
-        def visitor(script: str = "", **options: Any) -> Visit:
+        def create(script: str = "", **options: Any) -> Visitor:
             context = stack.enter_context(browser.new_context(viewport=VIEWPORT, **options))
             context.add_init_script(script)
-            return Visit(context)
+            return Visitor(context)
 
-        yield cache(visitor)
-
-
-@pytest.fixture
-def visit(visitors):
-    """A visitor with these options of Playwright's contexts, for whom a script runs first."""
-
-    def visit(**options: Any) -> Visit:
-        visiting: Visit = visitors(**options)
-        visiting.start_anew()
-        return visiting
-
-    return visit
+        yield cache(create)
 
 
 @pytest.fixture
-def visiting(visit):
-    """A visitor like most."""
-    return visit()
+def open_visitor(visitors):
+    """A function: options of Playwright's contexts, and a script to run first, to a visitor."""
+
+    def open_visitor(**options: Any) -> Visitor:
+        visitor: Visitor = visitors(**options)
+        visitor.start_again()
+        return visitor
+
+    return open_visitor
 
 
 @pytest.fixture
-def page(visiting):
-    return visiting.page
+def visitor(open_visitor):
+    return open_visitor()
 
 
-def violations(page: Page) -> list[str]:
-    """What axe finds on a page that has its script, without looking into frames."""
+@pytest.fixture
+def page(visitor):
+    return visitor.page
+
+
+def find_violations(page: Page) -> list[str]:
+    """Return what axe finds on a page that has run ``AXE``, without the content of frames."""
     found = page.evaluate("axe.run({resultTypes: ['violations'], iframes: false})")
     return [
         f"{each['id']}: {node['html']:.200} {node.get('failureSummary')}"
@@ -280,12 +277,12 @@ def violations(page: Page) -> list[str]:
 
 
 def take_screenshots(folder: Path) -> None:
-    """Every page in every width and scheme, as ``event-360-dark.png``."""
+    """Write every page in every width and scheme, as ``event-360-dark.png``."""
     folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as database,
-        a_site(Path(database)) as site,
-        a_browser() as browser,
+        run_site(Path(database)) as site,
+        run_browser() as browser,
         browser.new_page() as page,
     ):
         for name, path in PAGES.items():

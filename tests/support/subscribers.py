@@ -1,7 +1,8 @@
-"""Subscribers as they are: what they keep between polls, and what they believe.
+"""Subscribers with a memory, as real clients have one.
 
-A calendar as ICSx5 is: it keys by UID, takes an entry only if LAST-MODIFIED rose, and drops what
-left the feed. A reader as miniflux is: it keys by guid and announces a guid once.
+``CalendarClient`` works as ICSx5: its key is the UID, it takes a VEVENT only if LAST-MODIFIED rose,
+and it drops what left the feed. ``ReaderClient`` works as miniflux: its key is the guid, and it
+announces each guid once.
 """
 
 from datetime import datetime
@@ -13,7 +14,7 @@ from icalendar import Calendar
 
 
 class Poller:
-    """Polls with the validators of its last answer."""
+    """Polls an address with the ETag of its last response."""
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -22,7 +23,7 @@ class Poller:
         self.statuses: list[int] = []
 
     def poll(self, client: Any) -> bytes | None:
-        """The body if there is a new one."""
+        """Return the body of a 200, None for any other status."""
         headers = {"If-None-Match": self.etag} if self.etag else {}
         response = client.get(self.address, headers=headers)
         self.statuses.append(response.status_code)
@@ -30,22 +31,23 @@ class Poller:
             return None
         modified = response.headers.get("Last-Modified")
         if modified and self.etag and response.headers["ETag"] != self.etag:
-            assert modified != self.last_modified, "the ETag moved without Last-Modified"
+            assert modified != self.last_modified, "the ETag changed without Last-Modified"
         self.etag, self.last_modified = response.headers["ETag"], modified
         return bytes(response.data)
 
 
 class CalendarClient:
-    """What a person sees in a subscribed calendar: ``entries`` by UID."""
+    """A subscribed calendar: ``entries`` holds the VEVENTs by UID."""
 
     def __init__(self, address: str) -> None:
-        self._poller = Poller(address)
+        self.poller = Poller(address)
         self.entries: dict[str, Any] = {}
         self.sequences: dict[str, int] = {}
         self.modified: dict[str, datetime] = {}
 
     def poll(self, client: Any) -> None:
-        body = self._poller.poll(client)
+        """Poll, and check that no revision of a VEVENT fell."""
+        body = self.poller.poll(client)
         if body is None:
             return
         polled: dict[str, Any] = {
@@ -64,40 +66,43 @@ class CalendarClient:
 
     @property
     def shown(self) -> dict[str, str]:
-        """The titles by UID."""
+        """The summaries by UID."""
         return {uid: str(event["SUMMARY"]) for uid, event in sorted(self.entries.items())}
 
     def start(self, uid: str) -> str:
+        """Return DTSTART as day and time, ``13 08:00``."""
         return str(self.entries[uid]["DTSTART"].dt.strftime("%d %H:%M"))
 
     def status(self, uid: str) -> str:
+        """Return STATUS."""
         return str(self.entries[uid]["STATUS"])
 
     def description(self, uid: str) -> str:
+        """Return DESCRIPTION."""
         return str(self.entries[uid]["DESCRIPTION"])
 
 
 class ReaderClient:
-    """What a person was told by a feed reader: ``announced`` are titles, in order."""
+    """A feed reader: ``announced`` holds the titles of all new items, in order, ``seen`` guids."""
 
     def __init__(self, address: str) -> None:
-        self._poller = Poller(address)
-        self._seen: set[str] = set()
+        self.poller = Poller(address)
+        self.seen: set[str] = set()
         self.announced: list[str] = []
 
     def poll(self, client: Any, now: datetime) -> list[str]:
-        """The titles that are new, oldest first."""
-        body = self._poller.poll(client)
+        """Poll; return the titles of the new items, oldest first."""
+        body = self.poller.poll(client)
         if body is None:
             return []
         channel = feedparser.parse(body)
         assert not channel.bozo, channel.get("bozo_exception")
-        new = [entry for entry in channel.entries if entry.id not in self._seen]
         assert len({entry.id for entry in channel.entries}) == len(channel.entries)
+        new = [entry for entry in channel.entries if entry.id not in self.seen]
         for entry in channel.entries:
             published = parsedate_to_datetime(entry.published)
             assert published <= now, f"{entry.title} is from the future"
-        self._seen.update(entry.id for entry in new)
+        self.seen.update(entry.id for entry in new)
         titles = [str(entry.title) for entry in reversed(new)]
         self.announced += titles
         return titles

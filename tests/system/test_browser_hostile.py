@@ -1,4 +1,4 @@
-"""Text that attacks the page it is shown on, in a real browser."""
+"""Hostile text of an organizer stays text on every page, in a browser."""
 
 import json
 import re
@@ -8,7 +8,7 @@ import pytest
 
 PWN = "window.pwned=1"
 STACK = "Z" + "\u0310\u0321\u0353\u035d" * 40 + "algo" + "\u0e49" * 60
-"""One character to browsers, as wide as they like, and never broken."""
+"""Combining characters: browsers take all for one wide character, which is never broken."""
 
 HOSTILE = [
     f"<script>{PWN}</script>",
@@ -52,20 +52,17 @@ HOSTILE = [
     "https://club.example/" + "very-long-" * 150 + "?a=<script>&b='\"",
     "//evil.example/\\evil.example/%0d%0a%3Cscript%3E\x00\x1b[31m\x7f",
 ]
-FEW = 5
-"""Strings for each event; all of them are in all of its fields."""
+TEXTS_PER_EVENT = 5
+"""Each text is in all fields of its event."""
 
 WIDTHS = (320, 768, 1280)
 
-ELEMENTS = set(
-    re.findall(
-        r"\S+",
-        "html head meta title link script style body a header main footer p b span div h1 h2 bdi"
-        " small section table caption thead tbody tr th td ul li strong code button img iframe s"
-        " br form label input select option pre",
-    )
-)
-"""What our own templates are made of."""
+ELEMENTS = """
+html head meta title link script style body a header main footer p b span div h1 h2 bdi small
+section table caption thead tbody tr th td ul li strong code button img iframe s br form label
+input select option pre
+"""
+"""The elements of the templates."""
 
 FIND = {
     "elements": "() => [...new Set([...document.querySelectorAll('*')].map(e => e.localName))]",
@@ -81,12 +78,12 @@ FIND = {
         - document.querySelector('main').clientWidth""",
     "json": "() => document.querySelector('script[type=\"application/ld+json\"]').text",
 }
-RECORD = """addEventListener('securitypolicyviolation', event =>
+REPORT_VIOLATIONS = """addEventListener('securitypolicyviolation', event =>
     console.error(`${event.violatedDirective} ${event.blockedURI}`))"""
 
 
-def one_line(text):
-    """As pages show a text: without what is no text, and with one space where there are some."""
+def normalize(text):
+    """Return the text as pages show it: without control characters, white space collapsed."""
     ends = {"\u2028": " ", "\u0085": " "}
     shown = "".join(ends.get(each, each) for each in text)
     return " ".join("".join(c for c in shown if c in "\t\r\n" or not is_control(c)).split())
@@ -96,8 +93,8 @@ def is_control(character):
     return ord(character) < 32 or 127 <= ord(character) < 160
 
 
-def an_event(site, number, texts):
-    """The page of an event with each text as a run's, and all of them as its own."""
+def publish_event(site, number, texts):
+    """Publish an event with a run for each text; return the URL of its page."""
     whole = " ".join(texts)
     return site.publish(
         f"hostile-{number}",
@@ -116,29 +113,29 @@ def an_event(site, number, texts):
         type=texts[0],
         address=dict(zip(("venue", "street", "city", "state", "country"), texts, strict=True)),
         description="\n".join(texts),
-        websiteUrl=texts[number % FEW],
+        websiteUrl=texts[number % TEXTS_PER_EVENT],
         registrationUrl=f"https://club.example/{texts[0]}",
     )
 
 
 @pytest.fixture(scope="module")
 def pages(site):
-    """The events' pages, and the texts in them."""
-    groups = [HOSTILE[n : n + FEW] for n in range(0, len(HOSTILE), FEW)]
-    return [(an_event(site, number, texts), texts) for number, texts in enumerate(groups)]
+    """The URL and the texts of each event."""
+    groups = [HOSTILE[n : n + TEXTS_PER_EVENT] for n in range(0, len(HOSTILE), TEXTS_PER_EVENT)]
+    return [(publish_event(site, number, texts), texts) for number, texts in enumerate(groups)]
 
 
 @pytest.fixture
-def visiting(visit):
-    """A visitor whose browser tells what the policy of a page kept from happening."""
-    return visit(script=RECORD)
+def visitor(open_visitor):
+    """A visitor whose ``problems`` hold violations of the content security policy, too."""
+    return open_visitor(script=REPORT_VIOLATIONS)
 
 
-def harmless(visiting, site):
-    """Nothing of the text has become more than text on the page that is shown."""
-    page = visiting.page
+def assert_harmless(visitor, site):
+    """The texts have made no element, handler, link or request on the page, nor made it wider."""
+    page = visitor.page
     assert page.evaluate("window.pwned") is None
-    assert set(page.evaluate(FIND["elements"])) <= ELEMENTS
+    assert set(page.evaluate(FIND["elements"])) <= set(re.findall(r"\w+", ELEMENTS))
     assert page.evaluate(FIND["handlers"]) == []
     assert all(url.startswith(f"{site.url}/") for url in page.evaluate(FIND["sources"]))
     for url in page.evaluate(FIND["links"]):
@@ -149,58 +146,62 @@ def harmless(visiting, site):
         assert page.evaluate(FIND["overflow"]) <= 0, f"{page.url} at {width} px"
         if STACK not in str(page.locator("main").text_content()):
             assert page.evaluate(FIND["cut"]) <= 0, f"{page.url} at {width} px"
-    assert [each for each in visiting.alarms if "the server responded" not in each] == []
-    assert [url for url in visiting.requests if not url.startswith(f"{site.url}/")] == []
+    assert [each for each in visitor.problems if "the server responded" not in each] == []
+    assert [url for url in visitor.requests if not url.startswith(f"{site.url}/")] == []
 
 
-@pytest.mark.parametrize("number", range(len(HOSTILE) // FEW))
-class TestFiveOfFortyTexts:
-    def test_are_text_on_the_event_s_page(self, visiting, site, pages, number):
-        url, texts = pages[number]
-        page = visiting.page
-        page.goto(url)
-
-        harmless(visiting, site)
-        assert page.evaluate(FIND["counts"]) == [2, 0, 1, 0, 0, 1, 1, 9]
-        name = one_line(" ".join(texts))
-        assert page.locator("h1").text_content() == name
-        labels = page.locator("tbody th bdi").all_text_contents()
-        assert labels == [one_line(text) for text in texts]
-        described = page.locator(".prose").text_content()
-        assert one_line(described) == name
-        assert json.loads(page.evaluate(FIND["json"]))["name"] == name
-
-    def test_are_text_in_the_widget_and_the_kit(self, visiting, site, pages, number):
-        url, texts = pages[number]
-        page = visiting.page
-        page.goto(f"{url}/embed")
-        harmless(visiting, site)
-        assert page.evaluate(FIND["counts"]) == [1, 0, 0, 0, 0, 1, 1, 4]
-        assert page.locator("h1").text_content() == one_line(" ".join(texts))
-
-        page.goto(f"{url}/embed-kit")
-        harmless(visiting, site)
-        assert page.evaluate(FIND["counts"]) == [1, 1, 0, 1, 1, 1, 1, 4]
-        assert page.locator("h1 bdi").text_content() == one_line(" ".join(texts))
+EACH_EVENT = pytest.mark.parametrize("number", range(len(HOSTILE) // TEXTS_PER_EVENT))
 
 
-def test_all_forty_are_text_on_the_first_page(visiting, site, pages):
+@EACH_EVENT
+def test_hostile_texts_are_text_on_the_page_of_an_event(visitor, site, pages, number):
+    url, texts = pages[number]
+    page = visitor.page
+    page.goto(url)
+
+    assert_harmless(visitor, site)
+    assert page.evaluate(FIND["counts"]) == [2, 0, 1, 0, 0, 1, 1, 9]
+    name = normalize(" ".join(texts))
+    assert page.locator("h1").text_content() == name
+    labels = page.locator("tbody th bdi").all_text_contents()
+    assert labels == [normalize(text) for text in texts]
+    described = page.locator(".prose").text_content()
+    assert normalize(described) == name
+    assert json.loads(page.evaluate(FIND["json"]))["name"] == name
+
+
+@EACH_EVENT
+def test_hostile_texts_are_text_in_the_widget_and_the_embed_kit(visitor, site, pages, number):
+    url, texts = pages[number]
+    page = visitor.page
+    page.goto(f"{url}/embed")
+    assert_harmless(visitor, site)
+    assert page.evaluate(FIND["counts"]) == [1, 0, 0, 0, 0, 1, 1, 4]
+    assert page.locator("h1").text_content() == normalize(" ".join(texts))
+
+    page.goto(f"{url}/embed-kit")
+    assert_harmless(visitor, site)
+    assert page.evaluate(FIND["counts"]) == [1, 1, 0, 1, 1, 1, 1, 4]
+    assert page.locator("h1 bdi").text_content() == normalize(" ".join(texts))
+
+
+def test_hostile_names_are_text_on_the_home_page(visitor, site, pages):
     assert len(HOSTILE) == len(set(HOSTILE)) == 40
-    page = visiting.page
+    page = visitor.page
     for url, _ in pages:
         page.request.get(url)
     page.goto(site.url)
 
-    harmless(visiting, site)
+    assert_harmless(visitor, site)
     names = page.locator(".events li > a").all_text_contents()
-    assert {one_line(" ".join(texts)) for _, texts in pages} <= set(names)
+    assert {normalize(" ".join(texts)) for _, texts in pages} <= set(names)
 
 
-def test_what_is_asked_for_is_text_too(visiting, site):
-    for n in range(0, len(HOSTILE), FEW):
-        text = " ".join(HOSTILE[n : n + FEW])
-        visiting.page.goto(f"{site.url}/?{urlencode({'event': text})}")
+def test_a_hostile_search_is_text_in_the_form_of_the_home_page(visitor, site):
+    for n in range(0, len(HOSTILE), TEXTS_PER_EVENT):
+        text = " ".join(HOSTILE[n : n + TEXTS_PER_EVENT])
+        visitor.page.goto(f"{site.url}/?{urlencode({'event': text})}")
 
-        kept = re.sub("[\r\n]", "", text).replace("\0", "\ufffd")  # by every browser
-        assert visiting.page.get_by_role("textbox").input_value() == kept
-        harmless(visiting, site)
+        kept = re.sub("[\r\n]", "", text).replace("\0", "\ufffd")  # as every browser does
+        assert visitor.page.get_by_role("textbox").input_value() == kept
+        assert_harmless(visitor, site)

@@ -1,4 +1,4 @@
-"""The wheel on its own: what is in it, and that it serves a page far from any checkout."""
+"""The distributions: their contents, and a wheel that serves a page without a checkout."""
 
 import subprocess
 import sys
@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 import click
 import pytest
 
-from tests.support.processes import EXAMPLE, SAMPLE_IDS, environment
+from tests.support.processes import environment
+from tests.support.upstream import EXAMPLE, SAMPLE_IDS
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -31,8 +32,8 @@ for path in ("/events/{EXAMPLE}", "/events/{EXAMPLE}.ics", "/"):
 """
 
 
-def python(*arguments, cwd, **settings):
-    """What this interpreter prints; it must not fail."""
+def run_python(*arguments, cwd, **settings):
+    """Run this interpreter without failure; return its standard output."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=cwd,
@@ -47,35 +48,35 @@ def python(*arguments, cwd, **settings):
 
 
 def build(kind, source, folder):
-    """The one distribution of this kind that hatchling makes of a source."""
-    python("-m", "hatchling", "build", "-t", kind, "-d", str(folder), cwd=source)
+    """Build the wheel or the sdist of a source; return its path."""
+    run_python("-m", "hatchling", "build", "-t", kind, "-d", str(folder), cwd=source)
     (built,) = folder.iterdir()
     return built
 
 
-@pytest.fixture
-def wheel(tmp_path):
-    return build("wheel", CHECKOUT, tmp_path / "dist")
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    return build("wheel", CHECKOUT, tmp_path_factory.mktemp("wheel"))
 
 
-@pytest.fixture
-def sdist(tmp_path):
-    return build("sdist", CHECKOUT, tmp_path / "sdist")
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory):
+    return build("sdist", CHECKOUT, tmp_path_factory.mktemp("sdist"))
 
 
-def names(wheel):
+def list_files(wheel):
     with zipfile.ZipFile(wheel) as archive:
         return sorted(archive.namelist())
 
 
-def test_installed_without_a_checkout_it_serves_the_page(wheel, tmp_path, upstream):
+def test_the_installed_wheel_serves_pages_and_feeds_without_a_checkout(wheel, tmp_path, upstream):
     target, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
     elsewhere.mkdir()
     install = ["install", "--quiet", "--no-deps", "--no-index", "--no-compile", "--target"]
-    python("-m", "pip", *install, str(target), str(wheel), cwd=elsewhere)
+    run_python("-m", "pip", *install, str(target), str(wheel), cwd=elsewhere)
 
-    # -I and -S: no checkout by way of the folder, the environment or an editable installation.
-    told = python(
+    # -I and -S: the folder, the environment and an editable installation add no checkout.
+    output = run_python(
         *("-I", "-S", "-c", SERVE.format(target=str(target))),
         cwd=elsewhere,
         INTERVALS_PARTNER_API_KEY="sandbox-key",
@@ -83,42 +84,43 @@ def test_installed_without_a_checkout_it_serves_the_page(wheel, tmp_path, upstre
         FEEDS_API_URL=upstream.url,
     )
 
-    page, calendar, home = told.partition(" samples\n")[2].split("200 OK ")[1:]
+    page, calendar, home = output.partition(" samples\n")[2].split("200 OK ")[1:]
     assert "<h1><bdi>Lakefront 5K - June 14</bdi></h1>" in page
     assert "SUMMARY:Lakefront 5K - June 14" in calendar
     assert "<bdi>Lakefront 5K - June 14</bdi></a>" in home
-    assert int(told.split()[0]) >= len(SAMPLE_IDS)
+    assert int(output.split()[0]) >= len(SAMPLE_IDS)
 
 
-def test_it_holds_the_package_and_nothing_else(wheel):
-    tops = {PurePosixPath(name).parts[0] for name in names(wheel)}
+def test_the_wheel_holds_the_package_and_nothing_else(wheel):
+    files = list_files(wheel)
+    folders = {PurePosixPath(name).parts[0] for name in files}
 
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"feeds"}
-    assert not [name for name in names(wheel) if "test" in name or ".venv" in name]
-    assert not [name for name in names(wheel) if name.endswith((".pyc", ".sqlite3"))]
+    assert {folder for folder in folders if not folder.endswith(".dist-info")} == {"feeds"}
+    assert not [name for name in files if "test" in name or ".venv" in name]
+    assert not [name for name in files if name.endswith((".pyc", ".sqlite3"))]
 
 
-def test_it_holds_every_template_and_every_sample(wheel):
+def test_the_wheel_holds_every_template_and_every_sample(wheel):
     for folder in ("templates", "feeds/sandbox/samples"):
         files = [path.name for path in (CHECKOUT / folder).iterdir()]
         assert files
         packed = "feeds/templates" if folder == "templates" else folder
-        assert {f"{packed}/{name}" for name in files} <= set(names(wheel))
+        assert {f"{packed}/{name}" for name in files} <= set(list_files(wheel))
 
 
-def test_made_from_the_source_distribution_it_is_the_same(wheel, sdist, tmp_path):
+def test_a_wheel_built_from_the_sdist_holds_the_same_files(wheel, sdist, tmp_path):
     with tarfile.open(sdist) as archive:
         archive.extractall(tmp_path / "unpacked", filter="data")
     (source,) = (tmp_path / "unpacked").iterdir()
 
-    assert names(build("wheel", source, tmp_path / "again")) == names(wheel)
+    assert list_files(build("wheel", source, tmp_path / "again")) == list_files(wheel)
 
 
-def test_the_source_distribution_holds_no_environment_and_no_database(sdist):
+def test_the_sdist_holds_no_environment_and_no_database(sdist):
     with tarfile.open(sdist) as archive:
-        tops = {PurePosixPath(name).parts[1] for name in archive.getnames()}
+        entries = {PurePosixPath(name).parts[1] for name in archive.getnames()}
 
-    assert tops <= {
+    assert entries <= {
         *("bench", "deploy", "docs", "feeds", "templates", "tests"),
         *("pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE"),
         *("SECURITY.md", "PKG-INFO", ".gitignore"),
