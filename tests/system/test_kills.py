@@ -1,9 +1,8 @@
-"""Processes that end, asked to or not, in the middle of a refresh: nothing is lost by it."""
+"""Processes that end or are killed during a refresh: no edition is lost, no lease stays."""
 
 import http.client
 import os
 import random
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -18,190 +17,195 @@ from typing import Any
 import feedparser
 import pytest
 
-from feeds.store.tables import events, revisions
-from tests.support import hostile_upstream as hostile
-from tests.support import processes as running
-from tests.support.hostile_upstream import BOOTED, FAR, Gate, House, Poll, Records, environment
-from tests.support.processes import Process, environment_for, serving, until
+from feeds.store.tables import revisions
+from tests.support.behaviours import FAR
+from tests.support.deployment import (
+    BOOTED,
+    UNLIMITED,
+    Answer,
+    Deployment,
+    PendingRequest,
+    RunningService,
+    ServiceDatabase,
+    deploy,
+    environment_of,
+)
+from tests.support.processes import environment_for, running, serving, wait_until
 from tests.support.subscribers import CalendarClient, ReaderClient
+from tests.support.upstream import Upstream
 
-ENGINES = ("sqlite", "postgresql")
 KILLS = int(os.environ.get("FEEDS_KILLS", "2"))
-"""In the soak; two hundred take minutes."""
+"""Kills of workers under load: 200 take minutes."""
 
 
-@pytest.fixture(params=ENGINES)
-def database_url(request, postgres, tmp_path):
-    """A database with nothing in it."""
-    if request.param == "postgresql":
-        return postgres.new_database()
-    return f"sqlite:///{tmp_path}/feeds.sqlite3"
+@pytest.fixture(scope="module")
+def deployment(shared_database, tmp_path_factory) -> Iterator[Deployment]:
+    """A service with two workers; it runs on after each test."""
+    with deploy(shared_database.url, tmp_path_factory.mktemp("service")) as deployment:
+        yield deployment
 
 
-@pytest.fixture
-def house(database_url, tmp_path) -> Iterator[House]:
-    with hostile.house(database_url, tmp_path) as house:
-        house.upstream.publish("harbor", "Harbor")
-        yield house
+def stored_name(database: ServiceDatabase, event_id: str) -> str:
+    """Return which of the two names the stored document has."""
+    (name,) = [
+        name
+        for name in ("Before", "After")
+        if f'"name":"{name}"'.encode() in database.read_events()[event_id]["document"]
+    ]
+    return name
 
 
-def names(records: Records) -> dict[str, str]:
-    """What is stored, by the ids."""
-    found = records.rows(events)
-    return {
-        id_: re.findall(r'"name":"([^"]*)"', row["document"].decode())[0]
-        for id_, row in found.items()
-    }
+@pytest.mark.parametrize("client_waits", [True, False])
+def test_sigterm_ends_the_service_after_the_running_refresh_was_saved(
+    database, tmp_path, client_waits
+):
+    with deploy(database.url, tmp_path) as deployment:
+        upstream, service = deployment.upstream, deployment.service
+        upstream.publish("harbor", "After")
+        with upstream.hold("harbor") as release:
+            request = service.send("harbor")
+            wait_until(lambda: "harbor" in upstream.calls, "a refresh")
+            assert deployment.database.read_leases() == {"harbor"}
+            if not client_waits:
+                request.abandon()
+            service.process.send(Signals.SIGTERM)
+            service.process.wait_for("Handling signal: term")
+            release()
+            if client_waits:
+                assert request.read().status == 200
+            assert service.process.wait() == 0
+        wait_until(service.process.is_gone, "the end of the workers")
+
+        assert stored_name(deployment.database, "harbor") == "After"
+        assert deployment.database.read_leases() == set()
+        assert "Traceback" not in service.process.output
 
 
-class TestEnding:
-    @pytest.mark.parametrize("stays", [True, False], ids=["client-waits", "client-left"])
-    def test_the_service_ends_by_itself_and_keeps_the_answer_that_was_on_its_way(
-        self, house, stays
+@pytest.mark.parametrize("number", [Signals.SIGTERM, Signals.SIGINT])
+def test_a_signal_ends_the_background_refresher_after_the_running_refresh_was_saved(
+    deployment, shared_database, tmp_path, number
+):
+    upstream, event_id = deployment.upstream, f"harbor-{number}"
+    upstream.publish(event_id, "Before")
+    deployment.service.poll(event_id)
+    upstream.publish(event_id, "After")
+    deployment.database.make_due(event_id)
+    env = environment_of(upstream, shared_database.url, tmp_path)
+    with (
+        upstream.hold(event_id) as release,
+        running(tmp_path / "refresher", "refresh", env=env) as process,
     ):
-        with Gate(house.upstream, "harbor") as gate:
-            poll = house.service.ask("harbor")
-            until(lambda: house.upstream.calls == ["harbor"], "a refresh")
-            assert set(house.records.leases()) == {"harbor"}
-            if not stays:
-                poll.leave()
-            house.service.process.send(Signals.SIGTERM)
-            house.service.process.wait_for("Handling signal: term")
-            gate.open()
-            if stays:
-                assert poll.answer().status == 200
-            assert house.service.process.wait() == 0
-        until(house.service.process.is_gone, "the workers' end")
+        wait_until(lambda: upstream.calls.count(event_id) == 2, "a refresh")
+        assert deployment.database.read_leases() == {event_id}
+        process.send(number)
+        release()
+        assert process.wait() == 0
+        assert "Traceback" not in process.output
 
-        assert names(house.records) == {"harbor": "Harbor"}
-        assert house.records.leases() == {}
-        assert "Traceback" not in house.service.process.output
-
-    @pytest.mark.parametrize("number", [Signals.SIGTERM, Signals.SIGINT])
-    def test_so_does_the_refresher(self, house, database_url, tmp_path, number):
-        house.service.poll("harbor")
-        house.upstream.publish("harbor", "As it is now")
-        house.records.make_due("harbor")
-        env = environment(house.upstream, database_url, tmp_path)
-        with (
-            Gate(house.upstream, "harbor") as gate,
-            running.running(tmp_path / "refresher", "refresh", env=env) as process,
-        ):
-            until(lambda: house.upstream.calls == ["harbor"] * 2, "a refresh")
-            assert set(house.records.leases()) == {"harbor"}
-            process.send(number)
-            gate.open()
-            assert process.wait() == 0
-            assert "Traceback" not in process.output
-
-        assert names(house.records) == {"harbor": "As it is now"}
-        assert house.records.leases() == {}
+    assert stored_name(deployment.database, event_id) == "After"
+    assert deployment.database.read_leases() == set()
 
 
-class TestKilledWorker:
-    def test_another_one_takes_over_when_its_lease_is_over(self, house):
-        first, _ = house.service.workers
-        with Gate(house.upstream, "harbor"):
-            with house.service.alone(first):
-                lost = house.service.ask("harbor")
-                until(lambda: house.upstream.calls == ["harbor"], "a refresh")
-                os.kill(first, Signals.SIGKILL)
-            with pytest.raises((OSError, http.client.HTTPException)):
-                lost.answer()
-            waiting = house.service.ask("harbor")
-            house.service.process.wait_for(BOOTED, 3)
-            # While the lease lasts nobody else asks.
-            assert house.upstream.calls == ["harbor"]
-            assert set(house.records.leases()) == {"harbor"}
-            house.upstream.moods.clear()
-            house.records.expire("harbor")
-            answer = waiting.answer()
-            house.upstream.moods["harbor"] = hostile.silent  # for the end of the block
+def test_another_worker_refreshes_when_the_lease_of_a_killed_worker_has_expired(deployment):
+    upstream, service, database = deployment
+    upstream.publish("orphan", "After")
+    first, _ = service.workers
+    booted = len(service.process.wait_for(BOOTED))
+    with upstream.hold("orphan") as release:
+        with service.only(first):
+            lost = service.send("orphan")
+            wait_until(lambda: "orphan" in upstream.calls, "a refresh")
+            os.kill(first, Signals.SIGKILL)
+        with pytest.raises((OSError, http.client.HTTPException)):
+            lost.read()
+        waiting = service.send("orphan")
+        service.process.wait_for(BOOTED, booted + 1)
+        assert upstream.calls.count("orphan") == 1
+        assert database.read_leases() == {"orphan"}
+        release()
+        database.expire_lease("orphan")
+        answer = waiting.read()
 
-        assert answer.status == 200
-        assert house.upstream.calls == ["harbor"] * 2
-        assert house.records.leases() == {}
-
-
-class SlowUpstream(running.Upstream):
-    """A sandbox that takes its time, so that most kills meet a refresh."""
-
-    def _answer(self, environ, start_response):
-        answer = super()._answer(environ, start_response)
-        time.sleep(random.uniform(0.05, 0.3))
-        return answer
+    assert answer.status == 200
+    assert upstream.calls.count("orphan") == 2
+    assert database.read_leases() == set()
 
 
-class Client:
-    """What subscribers poll with: as long as it takes to get an answer.
-
-    ``refused`` are the answers that were neither an edition nor that there is no newer one.
-    """
+class PersistentClient:
+    """Repeats a request until there is a response; ``failures`` holds all but 200 and 304."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self.refused: list[hostile.Answer] = []
+        self.failures: list[Answer] = []
 
     def get(self, address: str, headers: dict[str, str]) -> Any:
-        answer = until(lambda: self._answer(address, headers), "an answer")
+        """Return the response, as subscribers read it."""
+        answer = wait_until(lambda: self._try(address, headers), "a response")
         assert answer is not None
         if answer.status not in (200, 304):
-            self.refused.append(answer)
+            self.failures.append(answer)
         return SimpleNamespace(status_code=answer.status, headers=answer.headers, data=answer.body)
 
-    def _answer(self, address: str, headers: dict[str, str]) -> hostile.Answer | None:
+    def read_vevent(self, event_id: str) -> str:
+        """Return the calendar of an event from its first VEVENT on."""
+        body = self.get(f"/events/{event_id}.ics", {}).data.decode()
+        return str(body.partition("BEGIN:VEVENT")[2])
+
+    def _try(self, address: str, headers: dict[str, str]) -> Answer | None:
         try:
-            return Poll(self._url, address, headers).answer()
+            return PendingRequest(self._url, address, headers).read()
         except (OSError, http.client.HTTPException):  # the worker was killed
             return None
 
 
 class Soak:
-    """Organizers who edit, subscribers who poll, and somebody who kills workers."""
+    """Organizers edit, subscribers poll, and workers are killed, all at the same time."""
 
     IDS = ("harbor", "river", "summit", "canyon")
 
-    def __init__(self, process: Process, url: str, records: Records, upstream: running.Upstream):
-        self.process = process
-        self.records = records
+    def __init__(self, service: RunningService, database: ServiceDatabase, upstream: Upstream):
+        self.service = service
+        self.database = database
         self.upstream = upstream
-        self.client = Client(url)
+        self.client = PersistentClient(service.url)
         self.edits = dict.fromkeys(self.IDS, 0)
         self.calendars = {id_: CalendarClient(f"/events/{id_}.ics") for id_ in self.IDS}
         self.readers = {id_: ReaderClient(f"/events/{id_}.rss") for id_ in self.IDS}
-        self.over = threading.Event()
-        self.met = 0
+        self.kills_during_refreshes = 0
+        self.checks = 0
+        self._ended = threading.Event()
 
     def run(self, kills: int) -> None:
+        """Kill so many workers; return when all refreshes have ended and all edits were read."""
         for id_ in self.IDS:
             self.upstream.publish(id_, FAR)
-            self.subscribe(id_)
-        with ThreadPoolExecutor() as threads:
-            under_way = [threads.submit(self._organize, id_) for id_ in self.IDS]
-            under_way += [threads.submit(self._load, id_) for id_ in self.IDS]
-            under_way += [threads.submit(self._subscribe), threads.submit(self._watch)]
+            self._poll_as_subscribers(id_)
+        with ThreadPoolExecutor(max_workers=2 * len(self.IDS) + 2) as threads:
+            tasks = [threads.submit(self._edit, id_) for id_ in self.IDS]
+            tasks += [threads.submit(self._load, id_) for id_ in self.IDS]
+            tasks += [threads.submit(self._subscribe), threads.submit(self._check_revisions)]
             try:
-                self._kill(kills)
+                self._kill_workers(kills)
             finally:
-                self.over.set()
-            for each in under_way:
+                self._ended.set()
+            for each in tasks:
                 each.result()
-        until(self._is_quiet, "the end of all refreshes")
-        for id_ in self.IDS:  # another worker's edition may be as old as its max-age
-            until(partial(self._has_read_all, id_), f"all that happened to {id_}")
+        wait_until(self._is_quiet, "the end of all refreshes")
+        for id_ in self.IDS:  # the edition of another worker may be as old as its max-age
+            wait_until(partial(self._has_read_all, id_), f"all edits of {id_}")
 
     def _has_read_all(self, id_: str) -> bool:
-        self.subscribe(id_)
+        self._poll_as_subscribers(id_)
         return len(self.readers[id_].announced) == 1 + self.edits[id_]
 
-    def subscribe(self, id_: str) -> None:
+    def _poll_as_subscribers(self, id_: str) -> None:
         self.calendars[id_].poll(self.client)
         self.readers[id_].poll(self.client, datetime.now(UTC))
 
-    def _organize(self, id_: str) -> None:
-        """One edit after the other, each as soon as somebody could read the one before."""
+    def _edit(self, id_: str) -> None:
+        """Make one edit after the other, each when the service serves the one before."""
         run = self.upstream.document(id_)["runs"][0]
-        while not self.over.is_set():
+        while not self._ended.is_set():
             number = self.edits[id_] + 1
             if number % 4 == 3:
                 run["eventStatus"] = "cancelled"
@@ -215,101 +219,100 @@ class Soak:
             document = self.upstream.document(id_)
             self.upstream.put(id_, document | {"runs": [run]})
             self.edits[id_] = number
-            self._see(id_, sign)
+            # Without a limit during the kills: an event may lose one lease holder after the other.
+            while sign not in self.client.read_vevent(id_) and not self._ended.wait(0.02):
+                pass
+            wait_until(partial(self._serves, id_, sign), f"{sign} in {id_}")
 
-    def _see(self, id_: str, sign: str) -> None:
-        """As long as there are kills: some events lose one holder after the other."""
-        while sign not in self._calendar(id_) and not self.over.wait(0.02):
-            pass
-        until(lambda: sign in self._calendar(id_), f"{sign} in {id_}")
-
-    def _calendar(self, id_: str) -> str:
-        body = self.client.get(f"/events/{id_}.ics", {}).data.decode()
-        return str(body.partition("BEGIN:VEVENT")[2])
+    def _serves(self, id_: str, sign: str) -> bool:
+        return sign in self.client.read_vevent(id_)
 
     def _load(self, id_: str) -> None:
-        while not self.over.wait(0.02):
+        while not self._ended.wait(0.02):
             self.client.get(f"/events/{id_}.rss", {})
 
     def _subscribe(self) -> None:
-        """As seldom as processes may take to hear of each other's editions."""
-        while not self.over.wait(5):
+        """Poll every 5 seconds: a worker needs up to 2 to notice a save (rules 8.3)."""
+        while not self._ended.wait(5):
             for id_ in self.IDS:
-                self.subscribe(id_)
+                self._poll_as_subscribers(id_)
 
-    def _watch(self) -> None:
-        """What is stored of a run never falls."""
+    def _check_revisions(self) -> None:
+        """Check that no stored revision falls."""
         last: dict[str, tuple[int, int]] = {}
-        while not self.over.wait(0.1):
-            for id_, row in self.records.rows(revisions).items():
+        while not self._ended.wait(0.1):
+            for row in self.database.read(revisions):
                 now = row["sequence"], row["last_modified"]
-                assert now >= last.get(id_, now)
-                assert now[1] >= last.get(id_, now)[1]
-                last[id_] = now
+                before = last.get(row["id"], now)
+                assert now[0] >= before[0]
+                assert now[1] >= before[1]
+                last[row["id"]] = now
+            self.checks += 1
 
-    def _kill(self, kills: int) -> None:
+    def _kill_workers(self, kills: int) -> None:
+        process = self.service.process
         for number in range(1, kills + 1):
-            alive = [pid for pid in self.process.wait_for(BOOTED) if Path(f"/proc/{pid}").exists()]
-            held = len(self.records.leases())
+            alive = [pid for pid in process.wait_for(BOOTED) if Path(f"/proc/{pid}").exists()]
+            self.kills_during_refreshes += bool(self.database.read_leases())
             os.kill(int(random.choice(alive)), Signals.SIGKILL)
-            self.met += held > 0
-            self.process.wait_for(BOOTED, WORKERS + number)
-            self._see_calls()
-            time.sleep(random.uniform(0, 0.5))
+            process.wait_for(BOOTED, len(self.service.workers) + number)
+            calls = len(self.upstream.calls)
+            wait_until(partial(self._has_calls, calls + 4), "more calls")
+            time.sleep(random.uniform(0, 0.5))  # kill at any moment
 
-    def _see_calls(self) -> None:
-        """Life goes on."""
-        calls = len(self.upstream.calls)
-        until(lambda: len(self.upstream.calls) > calls + 3, "more calls")
+    def _has_calls(self, number: int) -> bool:
+        return len(self.upstream.calls) >= number
 
     def _is_quiet(self) -> bool:
         for id_ in self.IDS:
-            self._calendar(id_)
-        return not self.records.leases()
+            self.client.read_vevent(id_)
+        return not self.database.read_leases()
 
 
-WORKERS = 3
+def delay_response() -> None:
+    """Make calls so long that most kills hit a refresh."""
+    time.sleep(random.uniform(0.05, 0.3))
 
 
-class TestSoak:
-    def test_many_kills_lose_no_change_tell_none_twice_and_leave_no_lease(
-        self, database_url, tmp_path, record_testsuite_property
-    ):
-        with SlowUpstream(lambda: datetime.now(UTC)).on() as upstream:
-            env = environment_for(
-                upstream.url,
-                tmp_path,
-                FEEDS_DATABASE_URL=database_url,
-                FEEDS_MAX_AGE="1",
-                FEEDS_UPSTREAM_RATE=hostile.AMPLE,
-            )
-            log = tmp_path / "log"
-            with serving(log, env, "--workers", str(WORKERS)) as (process, url):
-                process.wait_for(BOOTED, WORKERS)
-                soak = Soak(process, url, Records(database_url), upstream)
-                soak.run(KILLS)
-                channels = {
-                    id_: feedparser.parse(soak.client.get(f"/events/{id_}.rss", {}).data)
-                    for id_ in soak.IDS
-                }
-                calendars = {id_: soak._calendar(id_) for id_ in soak.IDS}
-                process.send(Signals.SIGTERM)
-                assert process.wait() == 0
+def test_kills_of_workers_lose_no_change_announce_none_twice_and_leave_no_lease(
+    database, tmp_path, record_testsuite_property
+):
+    with Upstream(lambda: datetime.now(UTC), delay=delay_response).on() as upstream:
+        env = environment_for(
+            upstream.url,
+            tmp_path,
+            FEEDS_DATABASE_URL=database.url,
+            FEEDS_MAX_AGE="1",
+            FEEDS_UPSTREAM_RATE=UNLIMITED,
+        )
+        log = tmp_path / "log"
+        with serving(log, env, "--workers", "3") as (process, url):
+            service = RunningService(process, url, 3)
+            soak = Soak(service, ServiceDatabase(database.url), upstream)
+            soak.run(KILLS)
+            channels = {
+                id_: feedparser.parse(soak.client.get(f"/events/{id_}.rss", {}).data)
+                for id_ in soak.IDS
+            }
+            vevents = {id_: soak.client.read_vevent(id_) for id_ in soak.IDS}
+            process.send(Signals.SIGTERM)
+            assert process.wait() == 0
 
-        assert soak.client.refused == []
-        for id_ in soak.IDS:
-            guids = [entry.id for entry in channels[id_].entries]
-            assert len(set(guids)) == len(guids)
-            # One item is the run's own; each edit was seen, so each is told, and told once.
-            assert len(guids) == 1 + soak.edits[id_]
-            assert soak.readers[id_]._seen == set(guids)
-            assert len(soak.readers[id_].announced) == len(guids)
-            final = upstream.document(id_)["runs"][0]
-            assert f"T{final['startTime'].replace(':', '')}00" in calendars[id_]
-            assert min(soak.edits.values()) > 0
-        assert soak.records.leases() == {}
-        assert not list(tmp_path.glob("*.damaged-*"))
-        assert "Traceback" not in log.read_text()
-        record_testsuite_property("edits", sum(soak.edits.values()))
-        record_testsuite_property("calls", len(upstream.calls))
-        record_testsuite_property("kills while something was refreshed", soak.met)
+    assert soak.client.failures == []
+    assert soak.checks > 0
+    for id_ in soak.IDS:
+        guids = [entry.id for entry in channels[id_].entries]
+        assert len(set(guids)) == len(guids)
+        # One item is that of the run. Each edit was served, so each has one item.
+        assert len(guids) == 1 + soak.edits[id_]
+        assert soak.readers[id_].seen == set(guids)
+        assert len(soak.readers[id_].announced) == len(guids)
+        final = upstream.document(id_)["runs"][0]
+        assert f"T{final['startTime'].replace(':', '')}00" in vevents[id_]
+        assert soak.edits[id_] > 0
+    assert soak.database.read_leases() == set()
+    assert not list(tmp_path.glob("*.damaged-*"))
+    assert "Traceback" not in log.read_text()
+    record_testsuite_property("edits", sum(soak.edits.values()))
+    record_testsuite_property("calls", len(upstream.calls))
+    record_testsuite_property("kills during a refresh", soak.kills_during_refreshes)

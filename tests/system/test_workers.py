@@ -1,4 +1,4 @@
-"""Processes that are forked from one that has loaded everything: what they share, and what not."""
+"""Workers: what they share with the master process, their replacement, and idle connections."""
 
 import os
 import re
@@ -13,171 +13,157 @@ from urllib.parse import urlsplit
 import pytest
 
 from feeds import gunicorn_conf
-from tests.support import hostile_upstream as hostile
-from tests.support.hostile_upstream import BOOTED, House
-from tests.support.processes import HOST, PATIENCE, until
-from tests.system.test_machines import switch
+from tests.support.deployment import BOOTED, Deployment, RunningService, deploy
+from tests.support.processes import PATIENCE, wait_until
+from tests.support.upstream import HOST
 
-ENGINES = ("sqlite", "postgresql")
-HALF = b"GET /events/hit.ics HTTP/1.1\r\nHost: idle\r\n"
+HALF_A_REQUEST = b"GET /events/hit.ics HTTP/1.1\r\nHost: idle\r\n"
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request, postgres, tmp_path):
-    """The URL of a database with nothing in it, and how to take it away and bring it back."""
-    if request.param == "postgresql":
-        return postgres.new_database(), postgres.stop, postgres.start
-    return f"sqlite:///{tmp_path}/feeds.sqlite3", *switch(tmp_path)
+@pytest.fixture(scope="module")
+def deployment(shared_database, tmp_path_factory) -> Iterator[Deployment]:
+    """A service with two workers."""
+    with deploy(shared_database.url, tmp_path_factory.mktemp("service")) as deployment:
+        yield deployment
 
 
-@pytest.fixture
-def house(engine, tmp_path) -> Iterator[House]:
-    with hostile.house(engine[0], tmp_path) as house:
-        house.upstream.publish("hit", "In memory")
-        yield house
+@pytest.fixture(scope="module")
+def one_worker(new_database, tmp_path_factory) -> Iterator[RunningService]:
+    """A service with one worker."""
+    folder = tmp_path_factory.mktemp("service")
+    with deploy(new_database("sqlite").url, folder, workers=1) as deployment:
+        yield deployment.service
 
 
-def parent_of(worker: int) -> int:
-    found = re.search(r"^PPid:\s+(\d+)$", Path(f"/proc/{worker}/status").read_text(), re.MULTILINE)
-    assert found
-    return int(found[1])
+def parent_of(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(re.findall(r"^PPid:\s+(\d+)$", status, re.MULTILINE)[0])
 
 
-def open_files(process: int) -> list[str]:
-    return [str(each.readlink()) for each in Path(f"/proc/{process}/fd").iterdir()]
+def replace_workers(service: RunningService, end: Signals | None = None) -> None:
+    """Kill all workers, or send this signal to the master, and wait for the new workers."""
+    old = service.workers[:]
+    booted = len(service.process.wait_for(BOOTED))
+    if end:
+        service.process.send(end)
+    else:
+        for worker in old:
+            os.kill(worker, Signals.SIGKILL)
+    new = service.process.wait_for(BOOTED, booted + len(old))[booted:]
+    service.workers[:] = map(int, new)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in old), "the old workers")
 
 
-def replace(house: House) -> list[int]:
-    """Kill all workers; those that take their places."""
-    known = len(house.service.process.wait_for(BOOTED))
-    for worker in house.service.workers:
-        os.kill(worker, Signals.SIGKILL)
-    booted = house.service.process.wait_for(BOOTED, known + len(house.service.workers))
-    house.service.workers[:] = [int(each) for each in booted[known:]]
-    return house.service.workers
+def test_the_master_process_has_no_connection_that_workers_could_inherit(deployment):
+    master = parent_of(deployment.service.workers[0])
+
+    files = [str(file.readlink()) for file in Path(f"/proc/{master}/fd").iterdir()]
+    assert len([each for each in files if each.startswith("socket:")]) == 1  # it listens
+    assert not [each for each in files if "sqlite3" in each]
 
 
-class TestFork:
-    def test_the_process_that_forks_has_no_connection_that_others_could_inherit(self, house):
-        master = parent_of(house.service.workers[0])
-        house.service.poll_each("hit")
-
-        files = open_files(master)
-        assert len([each for each in files if each.startswith("socket:")]) == 1  # that listens
-        assert not [each for each in files if "sqlite3" in each]
-
-    def test_workers_read_and_write_at_the_same_time_over_connections_of_their_own(self, house):
-        ids = [f"new-{number}" for number in range(40)]
-        for id_ in ids:
-            house.upstream.publish(id_, f"All about {id_}")
-        answers = house.service.polls(ids * 3)
-
-        for id_, each in zip(ids * 3, answers, strict=True):
-            assert each.status == 200
-            assert f"SUMMARY:All about {id_}: 10K\r\n".encode() in each.body
-        assert sorted(house.upstream.calls) == sorted(ids)
-        assert "Traceback" not in house.service.process.output
-
-    def test_they_share_the_memory_of_what_was_loaded_before(self, house):
-        for worker in house.service.workers:
-            told = Path(f"/proc/{worker}/smaps_rollup").read_text()
-            rss, shared = (
-                int(kilobytes)
-                for name in ("Rss", "Shared_Dirty")
-                for kilobytes in re.findall(rf"^{name}: +(\d+) kB", told, re.MULTILINE)
-            )
-            # The boundaries of the time zones alone are 33 MiB.
-            assert shared > 40 * 1024
-            assert shared > rss / 2
+def test_workers_share_the_memory_of_what_the_master_loaded(deployment):
+    for worker in deployment.service.workers:
+        usage = Path(f"/proc/{worker}/smaps_rollup").read_text()
+        rss, shared = (
+            int(kilobytes)
+            for name in ("Rss", "Shared_Dirty")
+            for kilobytes in re.findall(rf"^{name}: +(\d+) kB", usage, re.MULTILINE)
+        )
+        # The boundaries of the time zones alone are 33 MiB.
+        assert shared > 40 * 1024
+        assert shared > rss / 2
 
 
-class TestReplacedWorker:
-    def test_it_serves_what_is_stored(self, house):
-        known = house.service.poll("hit")
-        replace(house)
-        answers = house.service.poll_each("hit")
+def test_workers_fetch_and_save_many_events_at_the_same_time(deployment):
+    ids = [f"new-{number}" for number in range(40)]
+    for id_ in ids:
+        deployment.upstream.publish(id_, f"All about {id_}")
+    answers = deployment.service.poll_together(ids * 3)
 
-        assert {each.status for each in answers} == {200}
-        assert {each.body for each in answers} == {known.body}
-        assert house.upstream.calls == ["hit"]
-
-    def test_one_that_comes_while_the_database_is_away_serves_when_that_is_back(
-        self, house, engine
-    ):
-        _, gone, back = engine
-        house.service.poll_each("hit")
-        gone()
-        try:
-            replace(house)
-            away = house.service.poll_each("hit")
-        finally:
-            back()
-
-        assert {each.status for each in away} == {503}
-        until(lambda: {each.status for each in house.service.poll_each("hit")} == {200}, "a hit")
-        assert house.upstream.calls == ["hit"]
-        assert len(re.findall(BOOTED, house.service.process.output)) == 4
-        assert "Traceback" not in house.service.process.output
-
-    def test_after_a_sighup_there_are_new_ones(self, house):
-        known = house.service.poll("hit")
-        house.service.process.send(Signals.SIGHUP)
-        booted = house.service.process.wait_for(BOOTED, 4)
-        old, house.service.workers[:] = house.service.workers[:], map(int, booted[2:])
-        until(lambda: not any(Path(f"/proc/{each}").exists() for each in old), "their end")
-
-        assert {each.body for each in house.service.poll_each("hit")} == {known.body}
-        assert "Traceback" not in house.service.process.output
-
-
-class TestIdleConnections:
-    @pytest.fixture
-    def house(self, tmp_path):
-        with hostile.house(f"sqlite:///{tmp_path}/feeds.sqlite3", tmp_path, 1) as house:
-            house.upstream.publish("hit", "In memory")
-            house.service.poll("hit")
-            yield house
-
-    def test_sixty_of_them_do_not_keep_the_next_one_from_being_answered(self, house):
-        with idle(house, 60) as connections:
-            for each in connections[::2]:
-                each.sendall(HALF)
-            answer = house.service.poll("hit")
-            for each in connections:
-                each.setblocking(False)  # noqa: FBT003 - a socket's own
-                with pytest.raises(BlockingIOError):  # open, and nothing to read
-                    each.recv(1)
-            # They were not forgotten either.
-            for each in connections:
-                each.settimeout(PATIENCE)
-                each.sendall(b"\r\n" if each in connections[::2] else HALF + b"\r\n")
-            lines = [each.recv(12) for each in connections]
-
+    for id_, answer in zip(ids * 3, answers, strict=True):
         assert answer.status == 200
-        assert lines == [b"HTTP/1.1 200"] * 60
+        assert f"SUMMARY:All about {id_}: 10K\r\n".encode() in answer.body
+    calls = [id_ for id_ in deployment.upstream.calls if id_ in ids]
+    assert sorted(calls) == sorted(ids)
+    assert "Traceback" not in deployment.service.process.output
 
-    def test_nor_do_more_silent_ones_than_there_are_threads(self, house):
-        with idle(house, 3 * gunicorn_conf.threads), idle(house, 1) as (last,):
-            last.settimeout(2)  # gunicorn's own worker would take 15 s
-            last.sendall(HALF + b"\r\n")
-            assert last.recv(12) == b"HTTP/1.1 200"
 
-    def test_a_connection_serves_one_request_after_the_other(self, house):
-        with idle(house, 1) as (connection,):
-            for _ in range(200):
-                connection.sendall(HALF + b"\r\n")
-                response = HTTPResponse(connection)
-                response.begin()
-                assert response.status == 200
-                assert response.read()
+@pytest.mark.parametrize("end", [None, Signals.SIGHUP], ids=["killed", "sighup"])
+def test_new_workers_serve_the_stored_editions_without_a_call(deployment, end):
+    before = deployment.service.poll("hit")
+    replace_workers(deployment.service, end)
+    answers = deployment.service.poll_workers("hit")
+
+    assert {each.status for each in answers} == {200}
+    assert {each.body for each in answers} == {before.body}
+    assert deployment.upstream.calls.count("hit") == 1
+    assert "Traceback" not in deployment.service.process.output
+
+
+def test_workers_started_without_a_database_serve_once_the_database_is_back(
+    deployment, shared_database
+):
+    shared_database.remove()
+    try:
+        replace_workers(deployment.service)
+        booted = len(re.findall(BOOTED, deployment.service.process.output))
+        without = deployment.service.poll_workers("hit")
+    finally:
+        shared_database.restore()
+
+    assert {each.status for each in without} == {503}
+    wait_until(
+        lambda: {each.status for each in deployment.service.poll_workers("hit")} == {200},
+        "the stored edition",
+    )
+    assert deployment.upstream.calls.count("hit") == 1
+    assert len(re.findall(BOOTED, deployment.service.process.output)) == booted
+    assert "Traceback" not in deployment.service.process.output
 
 
 @contextmanager
-def idle(house, count):
-    """So many new connections to the only worker."""
-    port = urlsplit(house.service.url).port
+def connect(service: RunningService, count: int) -> Iterator[list[socket.socket]]:
+    """Open so many connections to a service."""
+    port = urlsplit(service.url).port
     with ExitStack() as stack:
         yield [
             stack.enter_context(socket.create_connection((HOST, port), PATIENCE))
             for _ in range(count)
         ]
+
+
+def test_sixty_idle_connections_delay_no_request_and_stay_usable(one_worker):
+    with connect(one_worker, 60) as connections:
+        for connection in connections[::2]:
+            connection.sendall(HALF_A_REQUEST)
+        answer = one_worker.poll("hit")
+        for connection in connections:
+            connection.setblocking(False)  # noqa: FBT003 - a socket's own
+            with pytest.raises(BlockingIOError):  # open, and without anything to read
+                connection.recv(1)
+        for connection in connections:
+            connection.settimeout(PATIENCE)
+            is_half = connection in connections[::2]
+            connection.sendall(b"\r\n" if is_half else HALF_A_REQUEST + b"\r\n")
+        lines = [connection.recv(12) for connection in connections]
+
+    assert answer.status == 200
+    assert lines == [b"HTTP/1.1 200"] * 60
+
+
+def test_more_silent_connections_than_threads_delay_no_request(one_worker):
+    with connect(one_worker, 3 * gunicorn_conf.threads), connect(one_worker, 1) as (last,):
+        last.settimeout(2)  # gunicorn's own worker would take 15 s
+        last.sendall(HALF_A_REQUEST + b"\r\n")
+        assert last.recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_connection_serves_two_hundred_requests_in_turn(one_worker):
+    with connect(one_worker, 1) as (connection,):
+        for _ in range(200):
+            connection.sendall(HALF_A_REQUEST + b"\r\n")
+            response = HTTPResponse(connection)
+            response.begin()
+            assert response.status == 200
+            assert response.read()
