@@ -204,13 +204,13 @@ class Editions:
 
     def _keep(self, event_id: str, entry: CacheEntry) -> None:
         """Keep an entry in memory; one that another process has overtaken is read again."""
-        if entry.edition is None and isinstance(entry.error, StorageUnavailable):
-            return
         with self._lock:
-            overtaken = event_id in self._overtaken
-            self._overtaken.discard(event_id)
-            with suppress(ValueError):  # larger than the whole cache
-                self._entries[event_id] = entry.invalidate() if overtaken else entry
+            if event_id in self._overtaken:
+                self._overtaken.remove(event_id)
+                entry = entry.invalidate()
+            if entry.edition or not isinstance(entry.error, StorageUnavailable):
+                with suppress(ValueError):  # larger than the whole cache
+                    self._entries[event_id] = entry
 
     def _give_up(self, last: CacheEntry | None) -> CacheEntry:
         """The stale edition, or the error that there is none; to be tried again soon."""
