@@ -98,7 +98,7 @@ class RateLimited(UpstreamError):
 class QuotaExhausted(UpstreamError):
     """The rate limit leaves no call for this purpose until ``retry_at``."""
 
-    message = "The calls that the Intervals API grants are spent for now."
+    message = "The rate limit of the Intervals API is used up for now."
 
 
 class Rejected(UpstreamError):

@@ -251,7 +251,7 @@ def test_an_exhausted_quota_names_the_time_of_the_next_call(start_worker, clock,
             worker.poll(f"guess{number}")
     with pytest.raises(QuotaExhausted) as refusal:
         worker.poll("another")
-    assert "event another: The calls that the Intervals API grants are spent" in caplog.text
+    assert "event another: The rate limit of the Intervals API is used up" in caplog.text
     assert HOUR < refusal.value.retry_at - clock() < 2 * HOUR
     clock.now = refusal.value.retry_at
     with pytest.raises(EventNotFound):
