@@ -30,12 +30,12 @@ MAX_BYTES = 96 * 1024 * 1024
 """Bytes of cached representations, both codings and the keys included."""
 
 MAX_URL_BYTES = 8 * 1024 * 1024
-"""Bytes of known URLs, each with the key of its representation: 12,000 ordinary URLs."""
+"""Bytes of known URLs, each with the key of its representation: 11,000 ordinary URLs."""
 
 OVERHEAD = 2_000
 """Bytes of memory that a cached representation takes besides its bodies and its key (measured)."""
 
-URL_OVERHEAD = 600
+URL_OVERHEAD = 720
 """Bytes of memory that a known URL takes besides its characters and those of the key (measured)."""
 
 MAX_URL_LENGTH = 512
