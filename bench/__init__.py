@@ -1,4 +1,4 @@
-"""Benchmarks: what the service promises, counted and timed beside one that promises nothing.
+"""Benchmarks: what the service guarantees, counted and timed beside a baseline.
 
-``python -m bench`` runs all of them, ``python -m bench herd`` one; each prints tables.
+``python -m bench`` runs all benchmarks, ``python -m bench herd`` one; each prints tables.
 """

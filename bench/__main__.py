@@ -1,4 +1,4 @@
-"""``python -m bench [hits|herd|...]...``: these benchmarks, or all; tables on stdout."""
+"""``python -m bench [NAME]...`` runs these benchmarks, or all; it prints tables in Markdown."""
 
 import os
 import platform
@@ -36,8 +36,10 @@ BENCHMARKS = {
 def main() -> None:
     names = sys.argv[1:] or list(BENCHMARKS)
     if unknown := set(names) - BENCHMARKS.keys():
-        sys.exit(f"There is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}.")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended."))  # what was started ends as well
+        known = ", ".join(BENCHMARKS)
+        sys.exit(f"Unknown: {', '.join(sorted(unknown))}. The benchmarks are {known}.")
+    # An exception, unlike the signal's default action, also stops the processes under test.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Stopped."))
     today = datetime.now(UTC).date()
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {today}")
     for name in names:

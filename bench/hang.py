@@ -1,88 +1,89 @@
-"""Hits while the upstream hangs: 20 fresh events, 2 workers, and 20 others whose editions ended.
+"""Hits while the upstream hangs: 20 fresh events, and 20 others whose editions expire; 2 workers.
 
-Each of the others is polled by two subscribers, every four seconds; their editions end at an
-instant (registration opens), so that all of them want a refresh at once. Timed are the hits of the
-fresh ones, 320 a second on 16 connections, for six seconds: with the upstream well, then with it
-hanging, by turns; told is the ratio of each pair of rounds.
+Two subscribers poll each of the other events, every four seconds. The other editions expire at the
+same instant, because registration opens, so that all of them need a refresh at once. The fresh
+events are polled for six seconds, 320 times a second on 16 connections: while the upstream
+responds, then while the upstream hangs, by turns. The ratio is that of the two in the same round.
 """
 
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-from bench import load, upstream
-from bench.services import SERVICE, serving
-from bench.tables import ROUNDS, percentile, show, spread
-from bench.upstream import Upstream
+from bench.support.load import poll_at_intervals, poll_at_once
+from bench.support.services import SERVICE, start_service
+from bench.support.tables import ROUNDS, compute_percentile, format_spread, print_table
+from bench.support.upstream import Upstream, start_upstream
 
 FRESH = 20
 OTHERS = 20
 SUBSCRIBERS = 2
 WORKERS = 2
 SECONDS = 6.0
-PAUSE = 0.05
-INTERVAL = 4.0
-"""Seconds between two polls of a subscriber of the others; none waits longer in a hang."""
+HIT_INTERVAL = 0.05
+"""Seconds between two polls of fresh events on one connection."""
+
+POLL_INTERVAL = 4.0
+"""Seconds between two polls of a subscriber; no poll waits longer while the upstream hangs."""
 
 DELAY = 0.05
 AHEAD = timedelta(seconds=4)
-"""How long the others are fresh."""
+"""How long the other editions are fresh."""
 
 
 def main() -> None:
     fresh = [f"/events/fresh-{number}.ics" for number in range(FRESH)]
-    found: dict[bool, list[list[float]]] = {False: [], True: []}
-    waited: dict[bool, list[float]] = {False: [], True: []}
-    with upstream.running() as api, serving(SERVICE, api, WORKERS) as service:
-        api.behave(delay=DELAY)
-        load.hits(service, fresh, SECONDS, PAUSE)
+    hits: dict[bool, list[list[float]]] = {False: [], True: []}
+    polls: dict[bool, list[float]] = {False: [], True: []}
+    with start_upstream() as upstream, start_service(SERVICE, upstream, WORKERS) as service:
+        upstream.configure(delay=DELAY)
+        poll_at_intervals(service, fresh, SECONDS, HIT_INTERVAL)
         for number in range(ROUNDS):
             for hanging in (False, True):
-                times, polls = _hits(api, service, fresh, f"{number}{hanging}", hanging=hanging)
-                found[hanging].append(times)
-                waited[hanging] += polls
-    show(
+                name = f"{number}{hanging}"
+                measured = _measure(upstream, service, fresh, name, hanging=hanging)
+                hits[hanging].append(measured[0])
+                polls[hanging] += measured[1]
+    print_table(
         f"hang: hits of fresh events, {WORKERS} workers, {ROUNDS} rounds",
-        ("milliseconds", "upstream well", "upstream hanging", "ratio"),
+        ("milliseconds", "upstream responds", "upstream hangs", "ratio"),
         [
-            (
-                f"p{percent}",
-                *(spread(values) for values in (well, hang)),
-                spread([b / a for a, b in zip(well, hang, strict=True)]),
-            )
-            for percent in (50, 99)
-            for well, hang in [
-                [[percentile(each, percent) for each in found[hanging]] for hanging in found]
-            ]
-        ]
-        + [
-            ("polls of the others: longest", *(f"{max(waited[each]):.0f}" for each in found), ""),
-            ("polls of the others: how many", *(len(waited[each]) for each in found), ""),
+            *(_build_row(hits, percent) for percent in (50, 99)),
+            ("polls of the others, longest", *(f"{max(polls[each]):.0f}" for each in polls), ""),
+            ("polls of the others, number", *(len(polls[each]) for each in polls), ""),
         ],
     )
 
 
-def _hits(
-    api: Upstream, address: str, fresh: list[str], name: str, *, hanging: bool
+def _build_row(hits: dict[bool, list[list[float]]], percent: float) -> tuple[str, ...]:
+    responds, hangs = (
+        [compute_percentile(each, percent) for each in rounds] for rounds in hits.values()
+    )
+    ratios = [b / a for a, b in zip(responds, hangs, strict=True)]
+    return (f"hits, p{percent}", *map(format_spread, (responds, hangs, ratios)))
+
+
+def _measure(
+    upstream: Upstream, address: str, fresh: list[str], name: str, *, hanging: bool
 ) -> tuple[list[float], list[float]]:
-    """How long hits took, and polls of the others meanwhile, in milliseconds."""
+    """Milliseconds of the hits, and of the polls of the other events in the same time."""
     opens = datetime.now(UTC) + AHEAD
     ids = [f"other-{name}-{number}" for number in range(OTHERS)]
     others = [f"/events/{id_}.ics" for id_ in ids]
-    api.behave(runs={id_: {"registrationOpensAt": opens.isoformat()} for id_ in ids})
-    for _ in range(WORKERS * 2):  # most likely into the memory of each
-        load.herd(address, others)
+    upstream.configure(runs={id_: {"registrationOpensAt": opens.isoformat()} for id_ in ids})
+    for _ in range(WORKERS * 2):  # so that most likely each worker has cached them
+        poll_at_once(address, others)
     time.sleep(max(0.0, (opens - datetime.now(UTC)).total_seconds()) + 0.1)
-    api.behave(hanging=hanging)
-    ends, waited = threading.Event(), list[float]()
+    upstream.configure(hanging=hanging)
+    stopped, polls = threading.Event(), list[float]()
 
     def subscribe(path: str) -> None:
-        while not ends.is_set():
-            (answer,) = load.herd(address, [path])
-            if answer.status != 200:
-                raise SystemExit(f"A poll was answered with {answer.status}.")
-            waited.append(answer.seconds * 1000)
-            ends.wait(INTERVAL - answer.seconds)
+        while not stopped.is_set():
+            (response,) = poll_at_once(address, [path])
+            if response.status != 200:
+                raise SystemExit(f"A poll was answered with {response.status}.")
+            polls.append(response.seconds * 1000)
+            stopped.wait(POLL_INTERVAL - response.seconds)
 
     subscribers = [
         threading.Thread(target=subscribe, args=(path,)) for path in others * SUBSCRIBERS
@@ -90,13 +91,13 @@ def _hits(
     for each in subscribers:
         each.start()
     try:
-        hits = load.hits(address, fresh, SECONDS, PAUSE)
+        hits = poll_at_intervals(address, fresh, SECONDS, HIT_INTERVAL)
     finally:
-        ends.set()
+        stopped.set()
         for each in subscribers:
             each.join()
-        api.behave(hanging=False)
+        upstream.configure(hanging=False)
     time.sleep(1)
     if any(hit.status != 200 for hit in hits):
-        raise SystemExit("A hit was not answered.")
-    return [hit.seconds * 1000 for hit in hits], waited
+        raise SystemExit("A hit was not answered with 200.")
+    return [hit.seconds * 1000 for hit in hits], polls

@@ -1,13 +1,13 @@
-"""Polls for what has not changed: the service beside a bare WSGI callable under the same gunicorn.
+"""Polls of unchanged feeds: the service beside a bare WSGI callable under the same gunicorn.
 
-One worker each, ``wrk`` with 16 connections, by turns; the callable replays the same header fields
-and bytes. So does a view of Flask with ``make_conditional``, and the callable with its bytes in
-SQLite. Told are ratios to the bare one, round by round: of requests per second, and of the CPU time
-that a worker takes for a request, which the rest of the machine disturbs least.
+One worker each, by turns; ``wrk`` polls on 16 connections. The callable sends the header fields and
+the bytes that the service sent before. A Flask view with ``make_conditional`` and a callable that
+reads its bytes from SQLite send the same. The table has ratios to the bare callable, of the same
+round: of requests per second, and of the worker's CPU time per request, which other work on the
+machine disturbs least.
 """
 
 import json
-import sys
 import tempfile
 from contextlib import ExitStack
 from http.client import HTTPConnection
@@ -15,108 +15,129 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from bench import bare, load, upstream
-from bench.services import SERVICE, cpu, serving, worker_of
-from bench.tables import show, spread
+from bench.baselines import bare
+from bench.support import load
+from bench.support.services import (
+    GUNICORN,
+    SERVICE,
+    find_worker,
+    read_cpu_seconds,
+    start_service,
+)
+from bench.support.tables import format_spread, print_table
+from bench.support.upstream import start_upstream
 
 ROUNDS = 9
 SECONDS = 2
 CONNECTIONS = 16
 PATH = "/events/hit-0.ics"
 
-UNDER_GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "python:feeds.gunicorn_conf"]
-OTHERS = {
-    what: [*UNDER_GUNICORN, f"bench.bare:{name}()"]
-    for what, name in (("bare", "bare"), ("Flask view", "view"), ("SQLite", "stored"))
+BASELINES = {
+    "bare": "create_bare",
+    "Flask view": "create_view",
+    "SQLite": "create_sqlite",
 }
-CYCLE = """
+"""The other applications, and the functions of ``bench.baselines.bare`` that create them."""
+
+NEXT_EVENT = """
 local n = 0
 request = function()
   n = (n * 7 + 1) % {events}
   return wrk.format("GET", "/events/hit-" .. n .. ".ics")
 end
 """
+"""A script for ``wrk``: poll all events in turn."""
 
 
-class Run(NamedTuple):
-    """Requests per second, and the CPU microseconds of one."""
+class Throughput(NamedTuple):
+    """Requests per second, and microseconds of CPU per request."""
 
-    speed: float
+    per_second: float
     cpu: float
 
 
 def main() -> None:
     with ExitStack() as stack:
-        api = stack.enter_context(upstream.running())
+        upstream = stack.enter_context(start_upstream())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        script, recorded = folder / "cycle.lua", folder / "recorded.json"
-        script.write_text(CYCLE.format(events=bare.EVENTS), "utf-8")
-        service = stack.enter_context(serving(SERVICE, api, 1))
-        etag = _record(service, recorded)
-        sides = {"service": service} | {
-            what: stack.enter_context(serving(command, api, 1, **{bare.RECORDED: str(recorded)}))
-            for what, command in OTHERS.items()
-        }
-        asked: dict[str, list[str]] = {
+        script, recording = folder / "next_event.lua", folder / "recording.json"
+        script.write_text(NEXT_EVENT.format(events=bare.EVENTS), "utf-8")
+        service = stack.enter_context(start_service(SERVICE, upstream, 1))
+        etag = _record(service, recording)
+        settings = {bare.RECORDING: str(recording)}
+        addresses = {"service": service}
+        for name, function in BASELINES.items():
+            command = [*GUNICORN, f"bench.baselines.bare:{function}()"]
+            started = start_service(command, upstream, 1, **settings)
+            addresses[name] = stack.enter_context(started)
+        requests: dict[str, list[str]] = {
             "200": [],
             "304": ["-H", f"If-None-Match: {etag}"],
             f"200, {bare.EVENTS} events": ["-s", str(script)],
         }
-        load.polls(
-            service, [f"/events/hit-{number}.ics" for number in range(bare.EVENTS)], bare.EVENTS
-        )
+        paths = [f"/events/hit-{number}.ics" for number in range(bare.EVENTS)]
+        load.poll_without_pause(service, paths, bare.EVENTS)
         rounds = [
             {
-                (what, side): _run(address, options)
-                for what, options in asked.items()
-                for side, address in sides.items()
+                (request, name): _measure(address, options)
+                for request, options in requests.items()
+                for name, address in addresses.items()
             }
             for _ in range(ROUNDS)
         ]
-    show(
+    print_table(
         f"hits: one worker, {CONNECTIONS} connections, {ROUNDS} rounds of {SECONDS} s",
-        ("answer", "by", "requests/s", "requests/s, to bare", "CPU/request, to bare"),
-        [
-            (
-                what,
-                side,
-                spread([each[what, side].speed for each in rounds], 0),
-                spread([each[what, side].speed / each[what, "bare"].speed for each in rounds]),
-                f"{median(each[what, side].cpu / each[what, 'bare'].cpu for each in rounds):.2f}",
-            )
-            for what, side in rounds[0]
-        ],
+        (
+            *("response", "sent by", "requests/s"),
+            *("requests/s, ratio to bare", "CPU/request, ratio to bare"),
+        ),
+        [_build_row(request, name, rounds) for request, name in rounds[0]],
     )
 
 
-def _record(service: str, recorded: Path) -> str:
-    first, body = _get(service, PATH)
-    etag = dict(first)["ETag"]
-    unchanged, _ = _get(service, PATH, {"If-None-Match": etag})
-    own = ("date", "server", "connection")
-    kept = {
-        status: [[name, value] for name, value in fields if name.lower() not in own]
-        for status, fields in (("200", first), ("304", unchanged))
+def _build_row(
+    request: str, name: str, rounds: list[dict[tuple[str, str], Throughput]]
+) -> tuple[str, ...]:
+    pairs = [(each[request, name], each[request, "bare"]) for each in rounds]
+    return (
+        request,
+        name,
+        format_spread([measured.per_second for measured, _ in pairs], 0),
+        format_spread([measured.per_second / base.per_second for measured, base in pairs]),
+        f"{median(measured.cpu / base.cpu for measured, base in pairs):.2f}",
+    )
+
+
+def _record(service: str, recording: Path) -> str:
+    """Write the service's 200 and 304 to the recording; the ETag of both."""
+    ok, body = _get(service, PATH)
+    etag = dict(ok)["ETag"]
+    not_modified, _ = _get(service, PATH, {"If-None-Match": etag})
+    by_gunicorn = ("date", "server", "connection")
+    headers = {
+        status: [[name, value] for name, value in fields if name.lower() not in by_gunicorn]
+        for status, fields in (("200", ok), ("304", not_modified))
     }
-    recorded.write_text(json.dumps(kept | {"body": body.decode()}), "utf-8")
+    recording.write_text(json.dumps(headers | {"body": body.decode()}), "utf-8")
     return etag
 
 
 def _get(
-    address: str, path: str, fields: dict[str, str] | None = None
+    address: str, path: str, headers: dict[str, str] | None = None
 ) -> tuple[list[tuple[str, str]], bytes]:
     connection = HTTPConnection(address, timeout=30)
-    connection.request("GET", path, headers=fields or {})
-    answer = connection.getresponse()
-    body = answer.read()
+    connection.request("GET", path, headers=headers or {})
+    response = connection.getresponse()
+    body = response.read()
     connection.close()
-    if answer.status >= 400:
-        raise SystemExit(f"{path}: {answer.status}")
-    return answer.getheaders(), body
+    if response.status >= 400:
+        raise SystemExit(f"{path}: {response.status}")
+    return response.getheaders(), body
 
 
-def _run(address: str, options: list[str]) -> Run:
-    worker = worker_of(address)
-    before = cpu(worker)
-    told = load.wrk(address, PATH, CONNECTIONS, SECONDS, options)
-    return Run(told.speed, (cpu(worker) - before) / told.answers * 1e6)
+def _measure(address: str, options: list[str]) -> Throughput:
+    worker = find_worker(address)
+    before = read_cpu_seconds(worker)
+    result = load.run_wrk(address, PATH, CONNECTIONS, SECONDS, options)
+    cpu = read_cpu_seconds(worker) - before
+    return Throughput(result.responses_per_second, cpu / result.responses * 1e6)

@@ -1,16 +1,17 @@
-"""Many polls within one max-age: 10,000 of 100 events over 4 workers, from 16 connections.
+"""Many polls within one max-age: 10,000 polls of 100 events over 4 workers, on 16 connections.
 
-Counted are the calls, timed the polls per second; the sides take turns, and each round has events
-of its own, never seen before. The other side makes 1,600 polls, told as 10,000, since each of them
-is a call. The upstream answers at once, which is the best that can happen to it.
+The table has the number of upstream calls, and polls per second. The service and the naive
+application take turns; each round has new events. The naive application gets 1,600 polls, and its
+calls are scaled to 10,000, since each poll is a call. The upstream responds at once, which favours
+the naive application.
 """
 
 import time
 
-from bench import load, upstream
-from bench.services import NAIVE, SERVICE, serving
-from bench.tables import ROUNDS, show, spread
-from bench.upstream import Upstream
+from bench.support.load import poll_without_pause
+from bench.support.services import NAIVE, SERVICE, start_service
+from bench.support.tables import ROUNDS, format_spread, print_table
+from bench.support.upstream import Upstream, start_upstream
 
 POLLS = 10_000
 NAIVE_POLLS = 1_600
@@ -20,36 +21,39 @@ WORKERS = 4
 
 def main() -> None:
     with (
-        upstream.running() as api,
-        serving(SERVICE, api, WORKERS) as service,
-        serving(NAIVE, api, WORKERS) as naive,
+        start_upstream() as upstream,
+        start_service(SERVICE, upstream, WORKERS) as service,
+        start_service(NAIVE, upstream, WORKERS) as naive,
     ):
         rounds = [
-            (_polls(api, service, str(number), POLLS), _polls(api, naive, str(number), NAIVE_POLLS))
+            (
+                _poll(upstream, service, str(number), POLLS),
+                _poll(upstream, naive, str(number), NAIVE_POLLS),
+            )
             for number in range(ROUNDS)
         ]
-    show(
+    print_table(
         f"polls: {POLLS} of {EVENTS} events within one max-age, {WORKERS} workers, {ROUNDS} rounds",
-        ("calls", "calls, naive", "polls/s", "polls/s, naive", "ratio"),
+        ("upstream calls", "upstream calls, naive", "polls/s", "polls/s, naive", "ratio"),
         [
             (
                 ", ".join(str(calls) for (calls, _), _ in rounds),
                 ", ".join(str(calls * POLLS // NAIVE_POLLS) for _, (calls, _) in rounds),
-                spread([speed for (_, speed), _ in rounds], 0),
-                spread([speed for _, (_, speed) in rounds], 0),
-                spread([ours / other for (_, ours), (_, other) in rounds], 1),
+                format_spread([speed for (_, speed), _ in rounds], 0),
+                format_spread([speed for _, (_, speed) in rounds], 0),
+                format_spread([speed / naive for (_, speed), (_, naive) in rounds], 1),
             )
         ],
     )
 
 
-def _polls(api: Upstream, address: str, name: str, count: int) -> tuple[int, float]:
-    """The calls that so many polls take, and the polls per second."""
-    api.calls()
+def _poll(upstream: Upstream, address: str, name: str, count: int) -> tuple[int, float]:
+    """The number of upstream calls, and polls per second."""
+    upstream.take_calls()
     paths = [f"/events/p{name}-{number}.ics" for number in range(EVENTS)]
     began = time.perf_counter()
-    answers = load.polls(address, paths, count)
+    responses = poll_without_pause(address, paths, count)
     seconds = time.perf_counter() - began
-    if any(answer.status != 200 for answer in answers):
-        raise SystemExit("A poll was not answered.")
-    return sum(api.calls().values()), len(answers) / seconds
+    if any(response.status != 200 for response in responses):
+        raise SystemExit("A poll was not answered with 200.")
+    return sum(upstream.take_calls().values()), len(responses) / seconds

@@ -1,10 +1,10 @@
-"""Hits of fresh events while the same workers render calendars of 100 runs without pause.
+"""Hits of fresh events while the same workers render calendars of 100 runs without a pause.
 
-Two workers; 16 connections poll 320 times a second for six seconds, first alone, then while four
-clients ask for one calendar after the other of an event with 100 runs that nobody has asked for
-before: it is fetched, stored and rendered, and no part of it was rendered for another. By turns,
-for some switch intervals: the time for which a thread that renders keeps the interpreter from one
-that answers. How busy the workers were is told as a share of both cores, from their CPU time.
+Two workers. 16 connections poll 320 times a second for six seconds, first alone, then while four
+clients poll events with 100 runs that were never seen, one after the other: each event is fetched,
+stored and rendered, and no VEVENT is cached. By turns, for some switch intervals: the time after
+which a thread that renders lets another thread run. ``busy`` is the workers' CPU time as a share of
+both cores.
 """
 
 import tempfile
@@ -15,95 +15,115 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from bench import load, upstream
-from bench.services import configured, cpu, serving, workers_of
-from bench.tables import percentile, show, spread
+from bench.support.load import poll_at_intervals, poll_at_once, run_wrk
+from bench.support.services import (
+    configure_service,
+    list_workers,
+    read_cpu_seconds,
+    start_service,
+)
+from bench.support.tables import compute_percentile, format_spread, print_table
+from bench.support.upstream import start_upstream
 
 ROUNDS = 7
 WORKERS = 2
 SECONDS = 6.0
-PAUSE = 0.05
+HIT_INTERVAL = 0.05
+"""Seconds between two polls of fresh events on one connection."""
+
 CLIENTS = 4
 FRESH = [f"/events/fresh-{number}.ics" for number in range(20)]
-INTERVALS = (0.005, 0.0005, 0.0001)
+SWITCH_INTERVALS = (0.005, 0.0005, 0.0001)
 """Seconds; the first is Python's own."""
 
 
-class Run(NamedTuple):
-    """Milliseconds of hits, how many calendars were rendered, seconds of the workers' CPU."""
+class Hits(NamedTuple):
+    """Milliseconds of the hits, the number of calendars rendered, the workers' seconds of CPU."""
 
     p50: float
     p99: float
     renders: int
-    busy: float
+    cpu: float
+
+
+class Round(NamedTuple):
+    """The hits alone and beside renders, and hits per second with ``wrk``, without a pause."""
+
+    alone: Hits
+    beside: Hits
+    per_second: float
 
 
 def main() -> None:
-    with upstream.running() as api, ExitStack() as stack:
+    with start_upstream() as upstream, ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        services = {
-            each: stack.enter_context(
-                serving(configured(folder, SWITCH_INTERVAL=each), api, WORKERS)
-            )
-            for each in INTERVALS
-        }
-        found: dict[float, list[tuple[Run, Run, float]]] = {each: [] for each in INTERVALS}
+        services = {}
+        for interval in SWITCH_INTERVALS:
+            command = configure_service(folder, SWITCH_INTERVAL=interval)
+            started = start_service(command, upstream, WORKERS)
+            services[interval] = stack.enter_context(started)
+        measured: dict[float, list[Round]] = {interval: [] for interval in SWITCH_INTERVALS}
         for number in range(ROUNDS):
-            for each, address in services.items():
-                load.hits(address, FRESH, 1, PAUSE)
-                found[each].append(
-                    (
-                        _hits(address, None),
-                        _hits(address, f"festival-{number}-{each}".replace(".", "-")),
-                        load.wrk(address, FRESH[0], 16, 2).speed,
+            for interval, address in services.items():
+                poll_at_intervals(address, FRESH, 1, HIT_INTERVAL)
+                prefix = f"festival-{number}-{interval}".replace(".", "-")
+                measured[interval].append(
+                    Round(
+                        _measure(address, None),
+                        _measure(address, prefix),
+                        run_wrk(address, FRESH[0], 16, 2).responses_per_second,
                     )
                 )
-    show(
+    print_table(
         f"rendering: hits beside calendars of 100 runs, {WORKERS} workers, {ROUNDS} rounds",
         (
-            *("switch interval, ms", "p99 idle, ms", "p99 rendering, ms", "ratio"),
-            *("p50 rendering, ms", "renders/s", "busy", "hits/s alone"),
+            *("switch interval, ms", "p99 alone, ms", "p99 beside renders, ms", "ratio"),
+            *("p50 beside renders, ms", "renders/s", "busy", "hits/s alone"),
         ),
         [
             (
-                each * 1000,
-                spread([idle.p99 for idle, _, _ in rounds], 1),
-                spread([beside.p99 for _, beside, _ in rounds], 1),
-                spread([beside.p99 / idle.p99 for idle, beside, _ in rounds], 1),
-                spread([beside.p50 for _, beside, _ in rounds], 1),
-                f"{median(beside.renders for _, beside, _ in rounds) / SECONDS:.0f}",
-                f"{median(beside.busy for _, beside, _ in rounds) / SECONDS / WORKERS:.0%}",
-                spread([speed for *_, speed in rounds], 0),
+                interval * 1000,
+                format_spread([each.alone.p99 for each in rounds], 1),
+                format_spread([each.beside.p99 for each in rounds], 1),
+                format_spread([each.beside.p99 / each.alone.p99 for each in rounds], 1),
+                format_spread([each.beside.p50 for each in rounds], 1),
+                f"{median(each.beside.renders for each in rounds) / SECONDS:.0f}",
+                f"{median(each.beside.cpu for each in rounds) / SECONDS / WORKERS:.0%}",
+                format_spread([each.per_second for each in rounds], 0),
             )
-            for each, rounds in found.items()
+            for interval, rounds in measured.items()
         ],
     )
 
 
-def _hits(address: str, event_ids: str | None) -> Run:
-    """Of the fresh events, while new ones whose ids begin like this are rendered, if any."""
-    ends, rendered = threading.Event(), list[int]()
+def _measure(address: str, prefix: str | None) -> Hits:
+    """The hits of the fresh events; with a prefix, while new ids with that prefix are polled."""
+    stopped, statuses = threading.Event(), list[int]()
     numbers, lock = count(), threading.Lock()
 
-    def render() -> None:
-        while not ends.is_set():
+    def poll_new_events() -> None:
+        while not stopped.is_set():
             with lock:
                 number = next(numbers)
-            (answer,) = load.herd(address, [f"/events/{event_ids}-{number}.ics"])
-            rendered.append(answer.status)
+            (response,) = poll_at_once(address, [f"/events/{prefix}-{number}.ics"])
+            statuses.append(response.status)
 
-    clients = [threading.Thread(target=render) for _ in range(CLIENTS if event_ids else 0)]
+    clients = [threading.Thread(target=poll_new_events) for _ in range(CLIENTS if prefix else 0)]
     for each in clients:
         each.start()
-    before = sum(cpu(worker) for worker in workers_of(address))
+    before = _read_workers_cpu(address)
     try:
-        hits = load.hits(address, FRESH, SECONDS, PAUSE)
+        hits = poll_at_intervals(address, FRESH, SECONDS, HIT_INTERVAL)
     finally:
-        busy = sum(cpu(worker) for worker in workers_of(address)) - before
-        ends.set()
+        cpu = _read_workers_cpu(address) - before
+        stopped.set()
         for each in clients:
             each.join()
-    if any(hit.status != 200 for hit in hits) or set(rendered) - {200}:
+    if any(hit.status != 200 for hit in hits) or set(statuses) - {200}:
         raise SystemExit("A poll was not answered with 200.")
     times = [hit.seconds * 1000 for hit in hits]
-    return Run(percentile(times, 50), percentile(times, 99), len(rendered), busy)
+    return Hits(compute_percentile(times, 50), compute_percentile(times, 99), len(statuses), cpu)
+
+
+def _read_workers_cpu(address: str) -> float:
+    return sum(read_cpu_seconds(worker) for worker in list_workers(address))

@@ -1,11 +1,11 @@
-"""From the start of the command to its first 200: the service, and an application of Flask alone.
+"""The time from the start command to the first 200: the service beside a plain Flask application.
 
-Both under gunicorn with two workers of 64 threads; the service as ``feeds serve`` with a database
-that holds the event. The socket listens before the command starts, so that the request waits in it
-and nobody has to look again. The CPU time is that of all its processes until the answer.
+Both under gunicorn with two workers of 64 threads; the service is started as ``feeds serve`` with a
+database that holds the event. The socket listens before the command starts, so the request waits in
+the socket, and the client need not try again. The CPU time is that of all processes until the
+response.
 """
 
-import os
 import socket
 import subprocess
 import sys
@@ -15,71 +15,81 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from bench import load, upstream
-from bench.services import PATIENCE, SERVICE, children, cpu, environment, serving
-from bench.tables import show, spread
-from bench.upstream import ROOT
+from bench.support.load import poll_at_once
+from bench.support.services import (
+    SERVICE,
+    START_TIMEOUT,
+    build_environment,
+    list_children,
+    read_cpu_seconds,
+    start_service,
+)
+from bench.support.tables import format_spread, print_table
+from bench.support.upstream import ROOT, start_upstream
 
 ROUNDS = 7
 WORKERS = 2
 PLAIN = [
     *(sys.executable, "-m", "gunicorn", "--worker-class", "gthread", "--threads", "64"),
-    *("--workers", str(WORKERS), "bench.plain:create_app()"),
+    *("--workers", str(WORKERS), "bench.baselines.plain:create_app()"),
 ]
 ROBOTS, EVENT = "/robots.txt", "/events/stored.ics"
 
 
 class Start(NamedTuple):
-    """Seconds until the first answer, and of CPU."""
+    """Seconds until the first response, and seconds of CPU."""
 
     seconds: float
     cpu: float
 
 
 def main() -> None:
-    with upstream.running() as api, tempfile.TemporaryDirectory() as folder:
-        env = os.environ | environment(api, Path(folder))
-        database = env["FEEDS_DATABASE_URL"]
-        with serving(SERVICE, api, 1, FEEDS_DATABASE_URL=database) as address:
-            load.herd(address, [EVENT])
-        sides = [(PLAIN, ROBOTS), (SERVICE, ROBOTS), (SERVICE, EVENT)]
-        rounds = [[_start(*side, env) for side in sides] for _ in range(ROUNDS + 1)]
-    del rounds[0]  # it may have compiled what the others find compiled
-    plain = [each[0] for each in rounds]
-    show(
+    with start_upstream() as upstream, tempfile.TemporaryDirectory() as folder:
+        environment = build_environment(upstream, Path(folder))
+        database = environment["FEEDS_DATABASE_URL"]
+        with start_service(SERVICE, upstream, 1, FEEDS_DATABASE_URL=database) as address:
+            poll_at_once(address, [EVENT])
+        starts = [(PLAIN, ROBOTS), (SERVICE, ROBOTS), (SERVICE, EVENT)]
+        rounds = [[_measure(*each, environment) for each in starts] for _ in range(ROUNDS + 1)]
+    del rounds[0]  # the first round may compile the code
+    plain, robots, event = zip(*rounds, strict=True)
+    print_table(
         f"start: to the first 200, {WORKERS} workers, {ROUNDS} rounds",
-        ("first 200", "seconds", "seconds, Flask alone", "ratio", "CPU, ratio"),
-        [
-            (
-                path,
-                spread([each.seconds for each in ours]),
-                spread([each.seconds for each in plain]),
-                spread([a.seconds / b.seconds for a, b in zip(ours, plain, strict=True)]),
-                f"{median(a.cpu / b.cpu for a, b in zip(ours, plain, strict=True)):.2f}",
-            )
-            for path, ours in ((sides[i][1], [each[i] for each in rounds]) for i in (1, 2))
-        ],
+        ("first 200", "seconds", "seconds, plain Flask", "ratio", "CPU, ratio"),
+        [_build_row(ROBOTS, robots, plain), _build_row(EVENT, event, plain)],
     )
 
 
-def _start(command: list[str], path: str, env: dict[str, str]) -> Start:
-    with socket.create_server(("127.0.0.1", 0)) as door:
+def _build_row(path: str, service: tuple[Start, ...], plain: tuple[Start, ...]) -> tuple[str, ...]:
+    pairs = list(zip(service, plain, strict=True))
+    return (
+        path,
+        format_spread([each.seconds for each in service]),
+        format_spread([each.seconds for each in plain]),
+        format_spread([a.seconds / b.seconds for a, b in pairs]),
+        f"{median(a.cpu / b.cpu for a, b in pairs):.2f}",
+    )
+
+
+def _measure(command: list[str], path: str, environment: dict[str, str]) -> Start:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         began = time.perf_counter()
         process = subprocess.Popen(
-            [*command, "--bind", f"fd://{door.fileno()}"],
+            [*command, "--bind", f"fd://{listener.fileno()}"],
             cwd=ROOT,
-            env=env,
-            pass_fds=[door.fileno()],
+            env=environment,
+            pass_fds=[listener.fileno()],
             stderr=subprocess.DEVNULL,
         )
         try:
-            host, port = door.getsockname()
-            (answer,) = load.herd(f"{host}:{port}", [path])
+            host, port = listener.getsockname()
+            (response,) = poll_at_once(f"{host}:{port}", [path])
             seconds = time.perf_counter() - began
-            taken = sum(cpu(each) for each in (process.pid, *children(process.pid)))
+            processes = (process.pid, *list_children(process.pid))
+            cpu = sum(read_cpu_seconds(each) for each in processes)
         finally:
             process.terminate()
-            process.wait(PATIENCE)
-    if answer.status != 200:
-        raise SystemExit(f"{path}: {answer.status}")
-    return Start(seconds, taken)
+            process.wait(START_TIMEOUT)
+    if response.status != 200:
+        raise SystemExit(f"{path}: {response.status}")
+    return Start(seconds, cpu)

@@ -1,7 +1,4 @@
-"""The other side: the same feed under the same gunicorn, without a newsroom.
-
-Each poll is a call of the upstream, decoded and rendered for this poll alone.
-"""
+"""The service without its caches: each poll calls the upstream, and decodes and renders alone."""
 
 import os
 from datetime import UTC, datetime
@@ -10,7 +7,7 @@ from flask import Flask, Response, request
 
 from feeds import config
 from feeds.domain.entries import build_timetable
-from feeds.domain.feed import Feed
+from feeds.domain.feed import Feed, build_page_url
 from feeds.domain.model import Edition
 from feeds.formats import FORMATS
 from feeds.upstream.client import IntervalsClient
@@ -18,16 +15,16 @@ from feeds.upstream.client import IntervalsClient
 
 def create_app() -> Flask:
     settings = config.read(os.environ)
-    source = IntervalsClient(settings.api_url, settings.api_key)
+    client = IntervalsClient(settings.api_url, settings.api_key)
     app = Flask("naive")
 
     @app.get("/events/<event_id>.ics")
-    def calendar(event_id: str) -> Response:
-        answer = source.fetch(event_id)
-        assert answer.body is not None
-        event = source.decode(answer.body, event_id).event
+    def respond(event_id: str) -> Response:
+        result = client.fetch(event_id)
+        assert result.body is not None
+        event = client.decode(result.body, event_id).event
         edition = Edition(event=event, fetched=datetime.now(UTC), revisions={})
-        page = f"{settings.public_url}/events/{event_id}"
+        page = build_page_url(settings.public_url, event_id)
         feed = Feed(
             title=event.name,
             page=page,

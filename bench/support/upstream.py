@@ -1,11 +1,12 @@
-"""An Intervals API without limits, in a process of its own: any id is an event with two runs.
+"""A local Intervals API without a rate limit, in a process of its own.
 
-An event whose id begins with ``festival`` has a hundred; with ``long`` it makes a calendar of 3 KB.
+Each id is an event with two runs. An id that begins with ``festival`` has 100 runs; an id that
+begins with ``long`` has a description that makes its calendar 3 KB.
 
-It is what the sandbox would be without a plan. Under ``/bench`` it is told how to behave::
+A benchmark controls the process by requests::
 
-    PUT /bench     {"delay": seconds, "hanging": bool, "runs": {<event id>: {<field of its runs>}}}
-    GET /bench     {"calls": {<event id>: n}} since the last look
+    PUT /bench     {"delay": seconds, "hanging": bool, "runs": {<event id>: {<field>: <value>}}}
+    GET /bench     {"calls": {<event id>: number}}, counted since the last such request
 """
 
 import json
@@ -22,14 +23,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
+"""The checkout, in which all processes are started."""
+
 ORGANIZATION = "bench"
 DISTANCES = ("5K", "10K", "15K", "Half Marathon", "Marathon", "50K", "50M", "100K", "100M", "Ultra")
-"""Of the runs."""
 
 
-def document(event_id: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """An event in the far future, and its runs, which have these fields as well."""
+def build_document(event_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The document of an event in the far future; ``fields`` are added to each of its runs."""
     labels = DISTANCES[:2] if not event_id.startswith("festival") else DISTANCES * 10
     sentences = 5 if event_id.startswith("long") else 1
     event = {
@@ -60,18 +62,18 @@ def document(event_id: str, fields: dict[str, Any]) -> dict[str, Any]:
     return {"data": {"event": event, "runs": runs}}
 
 
-class Behaviour:
-    """What all threads of the server share."""
+class State:
+    """What the threads of the server share; ``responding`` is cleared while the API hangs."""
 
     def __init__(self) -> None:
         self.delay = 0.0
-        self.runs: dict[str, dict[str, Any]] = {}
+        self.run_fields: dict[str, dict[str, Any]] = {}
         self.calls: Counter[str] = Counter()
-        self.goes_on = threading.Event()
-        self.goes_on.set()
+        self.responding = threading.Event()
+        self.responding.set()
 
 
-behaviour = Behaviour()
+state = State()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -80,27 +82,27 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/bench":
-            calls, behaviour.calls = behaviour.calls, Counter()
-            return self._answer({"calls": calls})
+            calls, state.calls = state.calls, Counter()
+            return self._respond({"calls": calls})
         if self.path == "/organization":
-            return self._answer({"data": {"_id": ORGANIZATION}})
+            return self._respond({"data": {"_id": ORGANIZATION}})
         event_id = self.path.removeprefix("/events/")
-        behaviour.calls[event_id] += 1
-        time.sleep(behaviour.delay)
-        behaviour.goes_on.wait()
-        return self._answer(document(event_id, behaviour.runs.get(event_id, {})))
+        state.calls[event_id] += 1
+        time.sleep(state.delay)
+        state.responding.wait()
+        return self._respond(build_document(event_id, state.run_fields.get(event_id, {})))
 
     def do_PUT(self) -> None:
-        told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        behaviour.delay = told.get("delay", behaviour.delay)
-        behaviour.runs |= told.get("runs", {})
-        if told.get("hanging"):
-            behaviour.goes_on.clear()
+        settings = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        state.delay = settings.get("delay", state.delay)
+        state.run_fields |= settings.get("runs", {})
+        if settings.get("hanging"):
+            state.responding.clear()
         else:
-            behaviour.goes_on.set()
-        self._answer({})
+            state.responding.set()
+        self._respond({})
 
-    def _answer(self, content: object) -> None:
+    def _respond(self, content: object) -> None:
         body = json.dumps(content).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -117,35 +119,35 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """Who asks may have left while this one was hanging."""
+        """Print nothing: clients close their connections while the API hangs."""
 
 
 class Upstream:
-    """The handle of one that runs."""
+    """Controls a running local API."""
 
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def behave(self, **told: object) -> None:
-        """Behave like this from now on; without ``hanging=True`` it goes on."""
-        self._ask("PUT", json.dumps(told))
+    def configure(self, **settings: object) -> None:
+        """Send the settings of ``PUT /bench``; without ``hanging=True`` the API responds again."""
+        self._request("PUT", json.dumps(settings))
 
-    def calls(self) -> Counter[str]:
-        """How often each event was asked for since the last look."""
-        return Counter(self._ask("GET")["calls"])
+    def take_calls(self) -> Counter[str]:
+        """The number of calls for each event since the last ``take_calls``."""
+        return Counter(self._request("GET")["calls"])
 
-    def _ask(self, method: str, body: str | None = None) -> Any:  # noqa: ANN401 - any JSON
+    def _request(self, method: str, body: str | None = None) -> Any:  # noqa: ANN401 - any JSON
         connection = HTTPConnection(urlsplit(self.url).netloc, timeout=10)
         connection.request(method, "/bench", body)
-        answer = json.load(connection.getresponse())
+        content = json.load(connection.getresponse())
         connection.close()
-        return answer
+        return content
 
 
 @contextmanager
-def running() -> Iterator[Upstream]:
-    """One that runs until the end of the block."""
-    command = [sys.executable, "-m", "bench.upstream"]
+def start_upstream() -> Iterator[Upstream]:
+    """Run the API until the end of the block."""
+    command = [sys.executable, "-m", "bench.support.upstream"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

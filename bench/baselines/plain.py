@@ -1,4 +1,4 @@
-"""An application of Flask and nothing else: the least that a start can take."""
+"""A Flask application with one route: the least time that a start with Flask takes."""
 
 from flask import Flask
 

@@ -1,0 +1,1 @@
+"""What the service is compared with: applications without its caches, and libraries alone."""

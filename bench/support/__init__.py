@@ -1,0 +1,1 @@
+"""What the benchmarks share: processes to measure, a local upstream, clients, tables."""
