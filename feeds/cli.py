@@ -163,9 +163,8 @@ def _fetch_all(warmup: Warmup, ids: Sequence[str]) -> None:
         show_pos=True,
         item_show_func=lambda text: text,
     ) as bar:
-        warmup.on_wait = lambda until: bar.update(0, f"no call before {until:%H:%M:%S} UTC")
         for event_id in ids:
-            warmup.fetch(event_id)
+            warmup.fetch(event_id, lambda at: bar.update(0, f"no call before {at:%H:%M:%S} UTC"))
             bar.update(1, event_id)
 
 

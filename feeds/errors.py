@@ -18,9 +18,12 @@ class FeedsError(Exception):
         super().__init__(message or self.message)
         self.retry_at = retry_at
 
-    def copy(self) -> Self:
-        """The same error without its traceback, which would keep its frames in memory."""
-        return type(self)(str(self), retry_at=self.retry_at)
+    def copy(self, *, retry_at: datetime | None = None) -> Self:
+        """The same error, or with another ``retry_at``, without its traceback.
+
+        A traceback would keep the values of its frames in memory.
+        """
+        return type(self)(str(self), retry_at=retry_at or self.retry_at)
 
 
 class SettingsError(FeedsError):

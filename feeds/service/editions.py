@@ -181,7 +181,7 @@ class Editions:
 
     def _read_or_refresh(self, event_id: str, flight: Flight[CacheEntry]) -> CacheEntry:
         """The edition that another process has saved, if it is fresh; else the upstream's."""
-        entry = flight.fallback = self._refresh.read(event_id, flight.fallback)
+        entry = flight.set_fallback(self._refresh.read(event_id, flight.fallback))
         if entry.is_fresh:
             return entry
         max_wait = timedelta(seconds=MAX_WAIT if entry.edition else MAX_WAIT_COLD)
@@ -194,7 +194,7 @@ class Editions:
             finally:
                 self._places.release()
             if isinstance(acquired, CacheEntry):
-                entry = flight.fallback = acquired
+                entry = flight.set_fallback(acquired)
                 if entry.failed or entry.is_fresh:
                     return entry
             elif self._clock() - acquired.since >= max_wait or monotonic() >= end:

@@ -124,9 +124,9 @@ class Refresh:
             elif isinstance(error, RateLimited | Unauthorized) or (
                 known.edition and isinstance(error, Forbidden)
             ):  # the next call for another event would fail as well
-                error.retry_at = self.close_upstream(error, now)
-                retry = min(retry, error.retry_at)
-            error.retry_at = error.retry_at or retry
+                error = error.copy(retry_at=self.close_upstream(error, now))
+                retry = min(retry, error.retry_at or retry)
+            error = error.copy(retry_at=error.retry_at or retry)
             self._database.fail(lease, error, retry)
         except StorageUnavailable as unavailable:
             return self._without_update(known, unavailable, now)

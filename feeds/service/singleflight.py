@@ -16,8 +16,8 @@ T = TypeVar("T")
 class Flight(Generic[T]):
     """One run of a task.
 
-    ``result`` is set once the run has ended, and stays None if it raised. ``fallback`` is what the
-    task has found so far, for callers that stop waiting. ``began`` is monotonic time.
+    ``result`` is set once the run has ended, and stays None if it raised. ``fallback`` is the value
+    for callers that stop waiting. ``began`` is monotonic time.
     """
 
     def __init__(self, fallback: T | None) -> None:
@@ -25,6 +25,11 @@ class Flight(Generic[T]):
         self.fallback = fallback
         self.result: T | None = None
         self._ended = Flag()
+
+    def set_fallback(self, value: T) -> T:
+        """Give callers that stop waiting this value, which the task has found so far."""
+        self.fallback = value
+        return value
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end of the run; False if it has not ended after so many seconds."""

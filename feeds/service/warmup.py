@@ -26,6 +26,13 @@ POLL_INTERVAL = timedelta(seconds=0.2)
 """How often the warm-up looks whether another process has refreshed an event."""
 
 
+OnWait = Callable[[datetime], object]
+
+
+def _ignore(_: datetime) -> None:
+    """Report nothing."""
+
+
 class Tally(Struct):
     """The ids by outcome, and the number of calls that were made.
 
@@ -48,8 +55,8 @@ class Stopped(FeedsError):
 class Warmup:
     """Fetches events that are not stored.
 
-    ``on_wait`` is called with the time before which no call can be made; ``ends`` stops the work.
-    Methods raise ``Stopped`` then, and any error that would meet the next event as well.
+    ``ends`` stops the work. Methods raise ``Stopped`` then, and any error that would meet the next
+    event as well. They call ``on_wait`` with the time before which no call can be made.
     """
 
     def __init__(
@@ -68,10 +75,9 @@ class Warmup:
         self._quota = rate.quota_for(Priority.REFRESHER)
         self._clock = clock
         self._ends = ends
-        self.on_wait: Callable[[datetime], object] = lambda _: None
         self.tally = Tally()
 
-    def list_ids(self) -> Sequence[str]:
+    def list_ids(self, on_wait: OnWait = _ignore) -> Sequence[str]:
         """The ids of all events of the organization: the next ones first, then the latest."""
         today = self._clock().date()
 
@@ -79,14 +85,14 @@ class Warmup:
             days = ((event.day or date.min) - today).days
             return (days < 0, abs(days))
 
-        return [event.id for event in sorted(self._read_pages(), key=sort_key)]
+        return [event.id for event in sorted(self._read_pages(on_wait), key=sort_key)]
 
-    def _read_pages(self) -> Iterator[ListedEvent]:
+    def _read_pages(self, on_wait: OnWait) -> Iterator[ListedEvent]:
         seen: set[str] = set()
         after = None
         while True:
             while refusal := self._database.spend_call(self._quota, self._clock()):
-                self._wait(refusal.retry_at or self._clock() + POLL_INTERVAL)
+                self._wait(refusal.retry_at or self._clock() + POLL_INTERVAL, on_wait)
             self._check()
             self.tally.calls += 1
             try:
@@ -101,14 +107,14 @@ class Warmup:
                 return
             after = page.after
 
-    def fetch(self, event_id: str) -> None:
+    def fetch(self, event_id: str, on_wait: OnWait = _ignore) -> None:
         """Store an event, if the upstream has it, and count the outcome."""
         self._check()
         entry = self._refresh.read(event_id)
         if entry.edition:
             self.tally.stored.append(event_id)
             return
-        entry = self._wait_and_fetch(event_id, entry)
+        entry = self._wait_and_fetch(event_id, entry, on_wait)
         if entry.edition:
             self.tally.fetched.append(event_id)
         elif isinstance(entry.error, EventNotFound):
@@ -118,7 +124,7 @@ class Warmup:
         elif entry.error:
             raise entry.error
 
-    def _wait_and_fetch(self, event_id: str, known: CacheEntry) -> CacheEntry:
+    def _wait_and_fetch(self, event_id: str, known: CacheEntry, on_wait: OnWait) -> CacheEntry:
         """The result for an event that was not stored, as soon as a call can be made."""
         while True:
             acquired = self._refresh.acquire(event_id, known, polled=False)
@@ -126,17 +132,17 @@ class Warmup:
                 self.tally.calls += 1
                 acquired = self._refresh.fetch(acquired, known, polled=False)
             if isinstance(acquired, Leased):
-                self._wait(self._clock() + POLL_INTERVAL)
+                self._wait(self._clock() + POLL_INTERVAL, on_wait)
             elif isinstance(acquired.error, QuotaExhausted | RateLimited):
-                self._wait(acquired.until)
+                self._wait(acquired.until, on_wait)
             else:
                 return acquired
 
-    def _wait(self, until: datetime) -> None:
+    def _wait(self, until: datetime, on_wait: OnWait) -> None:
         """Wait, and report waits of more than a second."""
         seconds = (until - self._clock()).total_seconds()
         if seconds > 1:
-            self.on_wait(until)
+            on_wait(until)
         self._ends.wait(max(0, seconds))
         self._check()
 

@@ -49,9 +49,9 @@ def start_warmup(upstream, start_worker, clock):
     return start_warmup
 
 
-def fetch_all(warmup, *ids):
+def fetch_all(warmup, *ids, on_wait=lambda until: None):
     for id_ in ids:
-        warmup.fetch(id_)
+        warmup.fetch(id_, on_wait)
     return warmup.tally
 
 
@@ -128,8 +128,7 @@ def test_the_warm_up_waits_for_the_rate_limit_and_reports_that(start_warmup, clo
     start = clock()
     warmup = start_warmup(rate=SMALL)
     reported: list[datetime] = []
-    warmup.on_wait = reported.append
-    tally = fetch_all(warmup, *SAMPLE_IDS[:12])
+    tally = fetch_all(warmup, *SAMPLE_IDS[:12], on_wait=reported.append)
     assert tally == Tally(fetched=SAMPLE_IDS[:12], calls=13)
     # Ten calls at once, and one more in each eightieth part of a day.
     assert (clock() - start) / 2 == pytest.approx(DAY / 80, abs=SECOND)
@@ -142,8 +141,7 @@ def test_the_list_waits_for_the_rate_limit_as_well(start_warmup, upstream, worke
         pass
     warmup = start_warmup(rate=SMALL)
     reported: list[datetime] = []
-    warmup.on_wait = reported.append
-    assert "harbor" in warmup.list_ids()
+    assert "harbor" in warmup.list_ids(reported.append)
     assert reported == [refusal.retry_at]
 
 
@@ -156,8 +154,7 @@ def test_a_refused_call_is_made_again_when_the_refusal_ends(start_warmup, upstre
         upstream.instead = None
         assert until == ends
 
-    warmup.on_wait = end_refusal
-    assert fetch_all(warmup, "harbor") == Tally(fetched=["harbor"], calls=3)
+    assert fetch_all(warmup, "harbor", on_wait=end_refusal) == Tally(fetched=["harbor"], calls=3)
 
 
 def test_an_event_that_another_process_fetches_is_awaited_without_a_report(
@@ -166,8 +163,8 @@ def test_an_event_that_another_process_fetches_is_awaited_without_a_report(
     lease = worker.refresh.acquire("harbor", worker.refresh.read("harbor"))
     ends = Skipping(clock)
     warmup = start_warmup(ends)
-    warmup.on_wait = pytest.fail
-    assert fetch_all(warmup, "harbor") == Tally(fetched=["harbor"], calls=2)
+    tally = fetch_all(warmup, "harbor", on_wait=pytest.fail)
+    assert tally == Tally(fetched=["harbor"], calls=2)
     assert ends.seconds == pytest.approx([0.2] * 50)  # as long as the lease
     assert clock() == lease.at + 10 * SECOND
 
