@@ -42,7 +42,7 @@ BASELINES = {
 NEXT_EVENT = """
 local n = 0
 request = function()
-  n = (n * 7 + 1) % {events}
+  n = (n + 1) % {events}
   return wrk.format("GET", "/events/hit-" .. n .. ".ics")
 end
 """

@@ -91,7 +91,7 @@ def assemble(
         source,
         database,
         invalidation,
-        Refresh(updater, database, clock, settings.rate),
+        Refresh(updater, database, clock, settings.rate, settings.max_age),
         cache(lambda: database.open(settings.api_url, digest, clock(), must_exist=must_exist)),
     )
 
@@ -120,6 +120,7 @@ def create_app(
         log.warning("%s", error)
     parts.database.close()
     timezones.load_boundaries()
+    timezones.find_yearly_rules(settings.timezone)
 
     app = Flask("feeds", template_folder=str(TEMPLATES), static_folder=None)
     app.url_map.converters["id"] = _EventId

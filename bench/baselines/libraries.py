@@ -10,7 +10,7 @@ from feedgen.feed import FeedGenerator
 from icalendar import Calendar, Component
 from icalendar import Event as Vevent
 
-from feeds.domain.entries import Entry, compute_span
+from feeds.domain.entries import Entry
 from feeds.domain.feed import Feed, compute_last_modified, select_entries
 from feeds.formats import ical, items, rss
 from feeds.formats.vtimezone import build_vtimezone
@@ -36,7 +36,7 @@ def prepare_icalendar(feed: Feed) -> Callable[[], bytes]:
         ("source", feed.source, {"VALUE": "URI"}),
         ("url", feed.page, None),
     ]
-    vtimezone = build_vtimezone(feed.timezone, *compute_span(entries))
+    vtimezone = build_vtimezone(feed.timezone, *feed.timetables[0].span)
     assert vtimezone
     vevents = [_list_properties(entry, feed.page) for entry in entries]
 

@@ -77,32 +77,44 @@ class Entry(Struct, frozen=True):
 
 
 class Timetable(Struct, frozen=True):
-    """An edition with its entries, built once: those of runs that have left as well."""
+    """An edition with its entries, built once: those of runs that have left as well.
+
+    ``entries`` are in the order of the event's runs, ``by_start`` are the same by start and uid.
+    ``span`` is from their earliest start to their latest end, in UTC.
+    """
 
     edition: Edition
     entries: tuple[Entry, ...]
+    by_start: tuple[Entry, ...]
+    span: tuple[dt.datetime, dt.datetime]
 
-    def list_current(self, as_of: dt.datetime | None) -> tuple[Entry, ...]:
+    def list_current(
+        self, as_of: dt.datetime | None, *, by_start: bool = False
+    ) -> tuple[Entry, ...]:
         """The entries at a time, without the runs that have left by then.
 
         Once all runs have left, the event itself is the entry, as of an event without runs.
         """
-        current = tuple(entry for entry in self.entries if not has_left(entry.run, as_of))
+        entries = self.by_start if by_start else self.entries
+        current = tuple(entry for entry in entries if not has_left(entry.run, as_of))
         return current or (_build_event_entry(self.edition, self.entries[0].zone),)
 
     def with_history(self, edition: Edition) -> "Timetable":
         """The timetable of the same event with the changes and revisions of another edition."""
         changes = _group_by_run(edition.changes)
+        revised = {
+            entry.run.id: structs.replace(
+                entry,
+                revision=edition.revisions.get(entry.run.id, NO_REVISION),
+                changes=changes.get(entry.run.id, ()),
+            )
+            for entry in self.entries
+        }
         return Timetable(
             edition,
-            tuple(
-                structs.replace(
-                    entry,
-                    revision=edition.revisions.get(entry.run.id, NO_REVISION),
-                    changes=changes.get(entry.run.id, ()),
-                )
-                for entry in self.entries
-            ),
+            tuple(revised.values()),
+            tuple(revised[entry.run.id] for entry in self.by_start),
+            self.span,
         )
 
 
@@ -111,10 +123,10 @@ def build_timetable(edition: Edition, home: str) -> Timetable:
     event = edition.event
     zone = find_zone(event.point, home)
     if not event.runs:
-        return Timetable(edition, (_build_event_entry(edition, zone),))
+        return _build(edition, (_build_event_entry(edition, zone),))
     bare, main = structs.replace(event, runs=()), find_main_runs(event.runs)
     changes = _group_by_run(edition.changes)
-    return Timetable(
+    return _build(
         edition,
         tuple(
             Entry(
@@ -135,7 +147,17 @@ def build_event_timetable(timetable: Timetable) -> Timetable:
     """The timetable of an event as if it had no runs."""
     edition = timetable.edition
     edition = structs.replace(edition, event=structs.replace(edition.event, runs=()))
-    return Timetable(edition, (_build_event_entry(edition, timetable.entries[0].zone),))
+    return _build(edition, (_build_event_entry(edition, timetable.entries[0].zone),))
+
+
+def _build(edition: Edition, entries: tuple[Entry, ...]) -> Timetable:
+    by_start = tuple(sorted(entries, key=order_by_start))
+    return Timetable(edition, entries, by_start, _compute_span(entries))
+
+
+def order_by_start(entry: Entry) -> tuple[dt.datetime, str]:
+    """The key by which a feed sorts its entries."""
+    return to_instant(entry.period.start, entry.zone), entry.uid
 
 
 def _build_event_entry(edition: Edition, zone: ZoneInfo) -> Entry:
@@ -178,7 +200,7 @@ def find_ended(entries: Iterable[Entry], now: dt.datetime) -> frozenset[str]:
     )
 
 
-def compute_span(entries: Iterable[Entry]) -> tuple[dt.datetime, dt.datetime]:
+def _compute_span(entries: Iterable[Entry]) -> tuple[dt.datetime, dt.datetime]:
     """The earliest start and the latest end as instants in UTC."""
     periods = [(entry.period, entry.zone) for entry in entries]
     return (

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from feeds.domain.entries import UNLISTED_SHOWN_FOR, Entry, Timetable
+from feeds.domain.entries import UNLISTED_SHOWN_FOR, Entry, Timetable, order_by_start
 from feeds.domain.model import Kind, Options
 from feeds.domain.options import selects
-from feeds.domain.schedule import to_instant
 
 log = logging.getLogger(__name__)
 
@@ -45,15 +44,14 @@ def build_page_url(public_url: str, event_id: str) -> str:
 
 def select_entries(feed: Feed) -> tuple[Entry, ...]:
     """The entries that a feed shows, in the order of time; of too many, the last ``MAX_RUNS``."""
-    shown = sorted(
-        (
-            entry
-            for timetable in feed.timetables
-            for entry in timetable.list_current(feed.as_of)
-            if selects(feed.options, entry.run)
-        ),
-        key=lambda entry: (to_instant(entry.period.start, entry.zone), entry.uid),
-    )
+    shown = [
+        entry
+        for timetable in feed.timetables
+        for entry in timetable.list_current(feed.as_of, by_start=True)
+        if selects(feed.options, entry.run)
+    ]
+    if len(feed.timetables) > 1:
+        shown.sort(key=order_by_start)
     if len(shown) > MAX_RUNS:
         log.warning("%s: %d runs, the last %d are shown", feed.source, len(shown), MAX_RUNS)
     return tuple(shown[-MAX_RUNS:])

@@ -20,7 +20,7 @@ from icalendar import (
 )
 from msgspec import structs
 
-from feeds.domain.entries import Entry, compute_span
+from feeds.domain.entries import Entry
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.model import Options
 from feeds.formats.vtimezone import build_vtimezone
@@ -67,7 +67,7 @@ def render(feed: Feed) -> bytes:
     zones = _build_zones(feed)
     vevents = _render_entries(entries, feed, zones)
     # RFC 5545 3.6 requires a component, also if all runs are cancelled and dropped.
-    if not (zones or any(vevents)) and (utc := build_vtimezone("UTC", *compute_span(entries))):
+    if not (zones or any(vevents)) and (utc := build_vtimezone("UTC", *_find_span(feed))):
         zones = {"UTC": utc}
     calendar = _build_calendar(feed, entries)
     for zone in zones.values():
@@ -89,7 +89,11 @@ def _render_entries(entries: Iterable[Entry], feed: Feed, zones: Zones) -> list[
     # Without the options that select runs, so that all feeds of an event share the cache.
     options = structs.replace(feed.options, run=(), distance=(), download=False)
     return [
-        _render_entry(entry, feed.page, options, entry.zone if entry.zone.key in zones else dt.UTC)
+        b""
+        if entry.off and options.cancelled == "drop"
+        else _render_entry(
+            entry, feed.page, options, entry.zone if entry.zone.key in zones else dt.UTC
+        )
         for entry in entries
     ]
 
@@ -100,8 +104,6 @@ def _render_entry(entry: Entry, page: str, options: Options, zone: dt.tzinfo) ->
 
     ``zone`` is the zone in which its times are written: its own, or UTC.
     """
-    if entry.off and options.cancelled == "drop":
-        return b""
     vevents = [_build_vevent(entry, page, options, zone)]
     if options.registration and not entry.off:
         window = entry.run.registration_opens, entry.run.registration_closes
@@ -120,7 +122,7 @@ def _build_zones(feed: Feed) -> dict[str, Timezone]:
     registration, which may open in an earlier year, when the zone had other rules.
     """
     entries = [entry for timetable in feed.timetables for entry in timetable.entries]
-    instants = [*compute_span(entries)]
+    instants = [*_find_span(feed)]
     for entry in entries:
         instants += [
             at for at in (entry.run.registration_opens, entry.run.registration_closes) if at
@@ -130,6 +132,11 @@ def _build_zones(feed: Feed) -> dict[str, Timezone]:
         for name in (feed.timezone, *sorted({entry.zone.key for entry in entries}))
         if (component := build_vtimezone(name, min(instants), max(instants)))
     }
+
+
+def _find_span(feed: Feed) -> tuple[dt.datetime, dt.datetime]:
+    spans = [timetable.span for timetable in feed.timetables]
+    return min(start for start, _ in spans), max(end for _, end in spans)
 
 
 def _build_calendar(feed: Feed, entries: Sequence[Entry]) -> Calendar:

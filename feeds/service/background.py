@@ -6,7 +6,7 @@ of the rate limit to polls.
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime
 from threading import Event as Flag
 
@@ -19,6 +19,9 @@ from feeds.store.database import Database
 from feeds.store.leases import Lease
 
 log = logging.getLogger(__name__)
+
+MAX_ROUND = 60.0
+"""Seconds after which a round ends without the calls that have not ended."""
 
 MAX_DUE = 50
 """Events of one round; the next round finds out again which are the nearest."""
@@ -49,12 +52,20 @@ class BackgroundRefresher:
 
     def run_round(self, threads: ThreadPoolExecutor, ends: Flag) -> None:
         """Refresh the events that are due now, until the flag is set or calls are refused."""
-        self._invalidation.read()  # how many events are polled decides when they expire
+        if saves := self._invalidation.read():  # the number of polled events stretches max-age
+            self._invalidation.confirm(saves)
         try:
             due = self._database.list_due(self._clock(), MAX_DUE)
         except StorageUnavailable:
             return
-        list(threads.map(lambda id_: None if ends.is_set() else self.refresh_event(id_), due))
+        calls = [threads.submit(self._refresh_unless_stopped, id_, ends) for id_ in due]
+        _, late = wait(calls, MAX_ROUND)
+        for call in late:  # a call that hangs holds its thread, but not the next round
+            call.cancel()
+
+    def _refresh_unless_stopped(self, event_id: str, ends: Flag) -> None:
+        if not ends.is_set():
+            self.refresh_event(event_id)
 
     def refresh_event(self, event_id: str) -> None:
         """Refresh an event, unless another process does or no call can be made."""

@@ -8,7 +8,7 @@ from threading import Lock, Semaphore
 from time import monotonic, sleep
 
 from cachetools import LRUCache
-from msgspec import structs
+from msgspec import json, structs
 
 from feeds.domain.entries import UNLISTED_SHOWN_FOR
 from feeds.domain.freshness import INVALIDATION_INTERVAL
@@ -24,7 +24,7 @@ from feeds.service.bulkhead import Bulkhead
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
 from feeds.service.refresh import MAX_CONCURRENT_REFRESHES, Refresh
-from feeds.service.singleflight import Flight, PatientTask, Singleflight
+from feeds.service.singleflight import BoundedWaitTask, Flight, Singleflight
 from feeds.store.database import Database
 from feeds.store.leases import Lease
 
@@ -41,6 +41,13 @@ MAX_MEMORY = 96 * 1024 * 1024
 
 MAX_REFRESHES = 64
 """Refreshes of a process that are running or waiting for their turn."""
+
+MAX_FLIGHT_AGE = 20.0
+"""Seconds after which a refresh counts as hanging: MAX_WAIT_COLD for a place, and a call's time.
+
+Another refresh of the event may start then. A server that drips a header can hold a call for longer
+than its deadline (rules 8.25).
+"""
 
 MAX_LISTED = 100
 """Events in the list of known events."""
@@ -65,13 +72,13 @@ class Editions:
         self._clock = clock
         self._entries: LRUCache[str, CacheEntry] = LRUCache(MAX_MEMORY, getsizeof=_estimate_size)
         self._lock = Lock()  # of the entries
-        self._flights: Singleflight[CacheEntry] = Singleflight(MAX_REFRESHES)
-        self._overtaken: set[str] = set()
+        self._flights: Singleflight[CacheEntry] = Singleflight(MAX_REFRESHES, MAX_FLIGHT_AGE)
+        self._saved_elsewhere: set[str] = set()
         self._places = Semaphore(MAX_CONCURRENT_REFRESHES)
         self._bulkhead = Bulkhead()
-        self._catching_up = PatientTask(self._catch_up, MAX_WAIT)
-        self._listed: list[Event] = []
-        self._listing = PatientTask(self._list, MAX_WAIT)
+        self._catch_up_task = BoundedWaitTask(self._catch_up, MAX_WAIT)
+        self._known_events: list[Event] = []
+        self._list_task = BoundedWaitTask(self._list, MAX_WAIT)
 
     def get(self, event_id: str) -> CacheEntry:
         """Find the edition to serve now.
@@ -86,7 +93,7 @@ class Editions:
         for 30 days, and the error that leaves the service without any edition.
         """
         if self._invalidation.start_if_due():
-            self._catching_up.run()
+            self._catch_up_task.run()
         entry = self._get_fresh(event_id) or self._wait_for_refresh(event_id)
         edition = entry.get_edition()
         now = self._clock()
@@ -107,12 +114,12 @@ class Editions:
 
     def list_events(self) -> list[Event]:
         """The known events, the next one first; an older list while the database is away."""
-        self._listing.run()
-        return self._listed
+        self._list_task.run()
+        return self._known_events
 
     def _list(self) -> None:
         with suppress(StorageUnavailable):
-            self._listed = self._database.list_events(self._clock(), MAX_LISTED)
+            self._known_events = self._database.list_events(self._clock(), MAX_LISTED)
 
     def _catch_up(self) -> None:
         """Invalidate the events that other processes have saved."""
@@ -124,7 +131,8 @@ class Editions:
             saved = self._entries.keys() if saves.saved is None else saves.saved
             for event_id in saved & self._entries.keys():
                 self._entries[event_id] = self._entries[event_id].invalidate()
-            self._overtaken |= running if saves.saved is None else running & saves.saved
+            self._saved_elsewhere |= running if saves.saved is None else running & saves.saved
+        self._invalidation.confirm(saves)
 
     def _get(self, event_id: str) -> CacheEntry | None:
         with self._lock:
@@ -137,38 +145,41 @@ class Editions:
 
     def _wait_for_refresh(self, event_id: str) -> CacheEntry:
         """The entry after a refresh, or after waiting for it long enough."""
-        came = monotonic()
-        last = self._get(event_id)
-        flight = self._flights.join(
-            event_id, lambda flight: self._run_refresh(event_id, flight), last
-        )
+        started = monotonic()
+        flight = self._flights.join(event_id, lambda flight: self._run_refresh(event_id, flight))
         if flight is None:
-            return self._give_up(last)
+            return self._give_up(self._get(event_id))
         # The first callers of a flight do not know yet whether something is stored.
         if not self._bulkhead.wait(flight.wait, flight.began + MAX_WAIT) and not _has_edition(
             flight.fallback
         ):
-            self._bulkhead.wait(flight.wait, came + MAX_WAIT_COLD)
+            self._bulkhead.wait(flight.wait, started + MAX_WAIT_COLD)
         return flight.result or self._give_up(flight.fallback)
 
     def _run_refresh(self, event_id: str, flight: Flight[CacheEntry]) -> CacheEntry:
         """Refresh an event, in a background thread, and keep the result in memory.
 
-        1. Read the database: another process may have saved a fresh edition.
+        1. Read the database: another process may have saved a fresh edition. After a deploy, save
+           the edition again if its bytes have changed.
         2. Take one of ``MAX_CONCURRENT_REFRESHES`` places of this process.
         3. Take the event's lease and one call of the rate limit, for all processes.
         4. Fetch and decode the document, compare it with the history, save the next edition.
         5. After a failure keep the last good edition, and store the failure for all processes.
         """
+        if entry := self._get_fresh(event_id):  # another flight ended just before this one began
+            return entry
         with self._lock:
-            self._overtaken.discard(event_id)
+            self._saved_elsewhere.discard(event_id)
+            last = self._entries.get(event_id)
+        if last:
+            flight.set_fallback(last)
         self._bulkhead.begin()
         try:
             entry = self._read_or_refresh(event_id, flight)
         except StorageUnavailable as error:
             now = self._clock()
             last = flight.fallback or CacheEntry(now, now)
-            entry = CacheEntry(now, now + INVALIDATION_INTERVAL, last.edition, last.lifetime, error)
+            entry = CacheEntry(now, now + INVALIDATION_INTERVAL, last.snapshot, error)
         except Exception:  # a bug must not leave requests waiting
             log.exception("event %s cannot be refreshed", event_id)
             entry = self._give_up(flight.fallback)
@@ -176,7 +187,8 @@ class Editions:
         self._bulkhead.end(well=not failed)
         if entry.error:  # a traceback would keep the answer and the requests in memory
             entry = structs.replace(entry, error=entry.error.copy())
-        self._keep(event_id, entry)
+        if monotonic() - flight.began <= MAX_FLIGHT_AGE:  # else a later refresh has its result
+            self._keep(event_id, entry)
         return entry
 
     def _read_or_refresh(self, event_id: str, flight: Flight[CacheEntry]) -> CacheEntry:
@@ -203,14 +215,22 @@ class Editions:
         return self._give_up(entry)
 
     def _keep(self, event_id: str, entry: CacheEntry) -> None:
-        """Keep an entry in memory; one that another process has overtaken is read again."""
+        """Keep an entry in memory, unless memory has a newer edition.
+
+        An entry that another process has saved over meanwhile is read again before it is served.
+        """
         with self._lock:
-            if event_id in self._overtaken:
-                self._overtaken.remove(event_id)
+            if event_id in self._saved_elsewhere:
+                self._saved_elsewhere.remove(event_id)
                 entry = entry.invalidate()
-            if entry.edition or not isinstance(entry.error, StorageUnavailable):
-                with suppress(ValueError):  # larger than the whole cache
-                    self._entries[event_id] = entry
+            if entry.edition is None and isinstance(entry.error, StorageUnavailable):
+                return
+            last = self._entries.get(event_id)
+            if last and _get_version(last) > _get_version(entry):
+                return
+            self._entries.pop(event_id, None)
+            with suppress(ValueError):  # larger than the whole cache
+                self._entries[event_id] = entry
 
     def _give_up(self, last: CacheEntry | None) -> CacheEntry:
         """The stale edition, or the error that there is none; to be tried again soon."""
@@ -219,18 +239,20 @@ class Editions:
         overloaded = self._bulkhead.is_full()
         error = Overloaded(retry_at=retry) if overloaded else UpstreamTimeout(retry_at=retry)
         last = last or CacheEntry(now, now)
-        return CacheEntry(now, retry, last.edition, last.lifetime, error)
+        return CacheEntry(now, retry, last.snapshot, error)
 
 
 def _has_edition(entry: CacheEntry | None) -> bool:
     return entry is not None and entry.edition is not None
 
 
+def _get_version(entry: CacheEntry) -> int:
+    return entry.edition.version if entry.edition else 0
+
+
 def _estimate_size(entry: CacheEntry) -> int:
-    """Bytes of memory that an entry takes: right for few runs, too high for many."""
+    """Bytes of memory that an entry takes: objects take about five times their JSON."""
     edition = entry.edition
     if edition is None:
         return 1_000
-    event = edition.event
-    texts = len(event.description or "") + len(event.name)
-    return 4_000 + 2_000 * len(event.runs) + 1_500 * len(edition.changes) + 2 * texts
+    return 3_000 + 5 * len(json.encode(edition.event)) + 1_500 * len(edition.changes)

@@ -1,42 +1,58 @@
 """The result of a look-up or a refresh: one value that every caller is handed."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from msgspec import Struct, structs
 
+from feeds.domain.entries import Timetable
 from feeds.domain.freshness import FAILURE_CACHED_FOR, MAX_CLOCK_SKEW, Lifetime
 from feeds.domain.model import Edition
 from feeds.errors import EventNotFound, FeedsError
 
 
+class Snapshot(NamedTuple):
+    """An edition with its entries and its lifetime, each computed once."""
+
+    timetable: Timetable
+    lifetime: Lifetime
+
+
 class CacheEntry(Struct, frozen=True, weakref=True):
     """What is known of an event id, valid from ``since`` until ``until`` (UTC).
 
-    ``edition`` is the last good edition, with its ``lifetime``. ``error`` is why there is no
-    edition, or no newer one.
+    ``snapshot`` is of the last good edition. ``error`` is why there is no edition, or no newer one.
     """
 
     since: datetime
     until: datetime
-    edition: Edition | None = None
-    lifetime: Lifetime | None = None
+    snapshot: Snapshot | None = None
     error: FeedsError | None = None
+
+    @property
+    def edition(self) -> Edition | None:
+        """The last good edition."""
+        return self.snapshot.timetable.edition if self.snapshot else None
 
     @property
     def failed(self) -> bool:
         """Whether the last attempt at a newer edition failed."""
         return self.error is not None
 
-    def get_edition(self) -> Edition:
-        """The edition; raises a copy of the error for which there is none."""
-        if self.edition is None:
+    def get_timetable(self) -> Timetable:
+        """The timetable of the edition; raises a copy of the error for which there is none."""
+        if self.snapshot is None:
             raise (self.error or EventNotFound()).copy()  # other requests raise it, too
-        return self.edition
+        return self.snapshot.timetable
+
+    def get_edition(self) -> Edition:
+        """The edition; raises as ``get_timetable`` does."""
+        return self.get_timetable().edition
 
     @property
     def max_age(self) -> timedelta:
         """How old the edition may get."""
-        return self.lifetime.max_age if self.lifetime else FAILURE_CACHED_FOR
+        return self.snapshot.lifetime.max_age if self.snapshot else FAILURE_CACHED_FOR
 
     @property
     def is_fresh(self) -> bool:

@@ -57,7 +57,7 @@ class Invalidation:
             return True
 
     def read(self) -> Saves | None:
-        """What was saved since the last ``read``; None while the database is unavailable."""
+        """What was saved since the last ``confirm``; None while the database is unavailable."""
         now = self._clock()
         with self._lock:
             pending = frozenset(self._pending)
@@ -67,7 +67,11 @@ class Invalidation:
                 self._database.mark_polled(pending, now)
         except StorageUnavailable:
             return None
-        self._save_number, self._polled = saves.number, saves.polled
+        self._polled = saves.polled
         with self._lock:
             self._pending -= pending
         return saves
+
+    def confirm(self, saves: Saves) -> None:
+        """Do not read these saves again: the events are invalidated."""
+        self._save_number = saves.number

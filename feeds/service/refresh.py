@@ -42,41 +42,46 @@ ADVICE = {
 class Refresh:
     """Refreshes the events of one upstream; threads may share it.
 
-    Whatever the upstream does, the last good edition stays until there is a newer one.
+    ``rate`` is what the upstream grants, ``cap`` the longest max-age. Whatever the upstream does,
+    the last good edition stays until there is a newer one.
     """
 
     def __init__(
-        self, updater: Updater, database: Database, clock: Callable[[], datetime], rate: Rate
+        self,
+        updater: Updater,
+        database: Database,
+        clock: Callable[[], datetime],
+        rate: Rate,
+        cap: timedelta | None = None,
     ) -> None:
         self._updater = updater
         self._database = database
         self._clock = clock
         self._rate = rate
+        self._cap = cap
         self._throttle = Throttle(log, lambda: clock().timestamp())
 
     def read(self, event_id: str, last: CacheEntry | None = None) -> CacheEntry:
         """The edition saved last; that of ``last`` if the database has none, or an older one.
 
+        The first read after a deploy saves the edition again: see ``Updater.read_or_redeploy``.
         Raises ``StorageUnavailable``.
         """
-        found = self._updater.read(event_id, last.edition if last else None)
+        snapshot = self._updater.read_or_redeploy(event_id, last.snapshot if last else None)
         now = self._clock()
-        if found is None:
-            return CacheEntry(now, now)
-        edition, lifetime = found
-        return CacheEntry(now, lifetime.expires, edition, lifetime)
+        return CacheEntry(now, snapshot.lifetime.expires if snapshot else now, snapshot)
 
     def acquire(
         self, event_id: str, known: CacheEntry, *, polled: bool = True
     ) -> Lease | CacheEntry | Leased:
         """Take the event's lease and a call, for a poll or for the background refresher.
 
-        Else the answer is what stands in the way: an edition that another process has saved,
-        however old; an entry with the error for which no call can be made; or ``Leased``.
+        Otherwise returns the reason: the edition that another process has saved, however old; an
+        entry with the error for which no call can be made; or ``Leased``.
         Raises ``StorageUnavailable``.
         """
         now = self._clock()
-        span = known.lifetime.span if known.lifetime else None
+        span = known.snapshot.timetable.span if known.snapshot else None
         priority = choose_priority(span, now) if polled else Priority.REFRESHER
         quota = self._rate.quota_for(priority)
         acquired = self._database.acquire(event_id, known.edition, quota, now)
@@ -95,7 +100,7 @@ class Refresh:
     def fetch(self, lease: Lease, known: CacheEntry, *, polled: bool = True) -> CacheEntry:
         """Make the call of a lease; ``known`` is the entry with which it was acquired."""
         try:
-            edition, lifetime = self._updater.fetch_and_save(lease, known.edition, polled=polled)
+            snapshot = self._updater.fetch_and_save(lease, known.snapshot, polled=polled)
         except UpstreamError as error:
             return self._store_failure(lease, error, known)
         except StorageUnavailable as error:
@@ -103,7 +108,7 @@ class Refresh:
         except Exception:  # a bug must not keep the event leased, nor requests waiting
             log.exception("event %s cannot be refreshed", lease.event_id)
             return self._store_failure(lease, InvalidResponse(), known)
-        return CacheEntry(self._clock(), lifetime.expires, edition, lifetime)
+        return CacheEntry(self._clock(), snapshot.lifetime.expires, snapshot)
 
     def close_upstream(self, error: UpstreamError, now: datetime) -> datetime:
         """Stop all calls of all processes for as long as a refusal asks for; until when."""
@@ -120,7 +125,7 @@ class Refresh:
                 error = EventNotFound()  # the key reads other events: this one does not exist
             self._log(lease.event_id, error)
             if isinstance(error, EventNotFound) and not known.edition:
-                retry = self._updater.compute_unknown_expiry(now)
+                retry = freshness.compute_unknown_expiry(now, self._cap)
             elif isinstance(error, RateLimited | Unauthorized) or (
                 known.edition and isinstance(error, Forbidden)
             ):  # the next call for another event would fail as well
@@ -130,14 +135,14 @@ class Refresh:
             self._database.fail(lease, error, retry)
         except StorageUnavailable as unavailable:
             return self._without_update(known, unavailable, now)
-        return CacheEntry(now, retry, known.edition, known.lifetime, error)
+        return CacheEntry(now, retry, known.snapshot, error)
 
     def _without_update(self, known: CacheEntry, error: FeedsError, now: datetime) -> CacheEntry:
         """The known edition with the error for which it is not updated."""
         unavailable = isinstance(error, StorageUnavailable)
         retry = now + (INVALIDATION_INTERVAL if unavailable else FAILURE_CACHED_FOR)
         until = min(retry, error.retry_at or retry)
-        return CacheEntry(now, until, known.edition, known.lifetime, error)
+        return CacheEntry(now, until, known.snapshot, error)
 
     def _log(self, event_id: str, error: UpstreamError) -> None:
         advice = ADVICE.get(type(error), "")

@@ -5,6 +5,7 @@ request for longer than the request chooses to wait.
 """
 
 from collections.abc import Callable
+from math import inf
 from threading import Event as Flag
 from threading import Lock, Thread
 from time import monotonic
@@ -20,9 +21,9 @@ class Flight(Generic[T]):
     for callers that stop waiting. ``began`` is monotonic time.
     """
 
-    def __init__(self, fallback: T | None) -> None:
+    def __init__(self) -> None:
         self.began = monotonic()
-        self.fallback = fallback
+        self.fallback: T | None = None
         self.result: T | None = None
         self._ended = Flag()
 
@@ -45,36 +46,42 @@ class Flight(Generic[T]):
 
 
 class Singleflight(Generic[T]):
-    """Tasks by key; threads may share it. At most ``limit`` run at a time."""
+    """Tasks by key; threads may share it. At most ``limit`` keys have a running task.
 
-    def __init__(self, limit: int) -> None:
+    A flight that is older than ``max_age`` seconds hangs: the next caller starts another one.
+    """
+
+    def __init__(self, limit: int, max_age: float = inf) -> None:
         self._limit = limit
+        self._max_age = max_age
         self._flights: dict[str, Flight[T]] = {}
         self._lock = Lock()
 
-    def join(
-        self, key: str, task: Callable[[Flight[T]], T], fallback: T | None = None
-    ) -> Flight[T] | None:
+    def join(self, key: str, task: Callable[[Flight[T]], T]) -> Flight[T] | None:
         """The running flight of a key, else a new one; None if ``limit`` flights are running."""
         with self._lock:
             flight = self._flights.get(key)
-            if flight is None and len(self._flights) < self._limit:
-                flight = Flight(fallback)
-                Thread(target=flight.run, args=(task, lambda: self._end(key))).start()
-                self._flights[key] = flight
-            return flight
+            if flight and monotonic() - flight.began <= self._max_age:
+                return flight
+            if flight is None and len(self._flights) >= self._limit:
+                return None
+            started: Flight[T] = Flight()
+            Thread(target=started.run, args=(task, lambda: self._remove(key, started))).start()
+            self._flights[key] = started
+            return started
 
     def keys(self) -> frozenset[str]:
         """The keys whose tasks are running."""
         with self._lock:
             return frozenset(self._flights)
 
-    def _end(self, key: str) -> None:
+    def _remove(self, key: str, flight: Flight[T]) -> None:
         with self._lock:
-            del self._flights[key]
+            if self._flights.get(key) is flight:
+                del self._flights[key]
 
 
-class PatientTask:
+class BoundedWaitTask:
     """A task that callers wait for while it works, and do not wait for while it hangs.
 
     After a run that took longer than ``max_wait`` seconds, callers start the next one but do not

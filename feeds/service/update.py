@@ -16,7 +16,6 @@ from feeds.domain.entries import (
     UNLISTED_SHOWN_FOR,
     Timetable,
     build_timetable,
-    compute_span,
     find_ended,
 )
 from feeds.domain.feed import Feed, build_page_url, find_removal_times
@@ -25,6 +24,7 @@ from feeds.domain.model import Edition, Event
 from feeds.domain.quota import Priority, Rate
 from feeds.errors import EventNotFound, InvalidResponse, StorageCorrupt, StorageUnavailable
 from feeds.formats.items import find_turn_times
+from feeds.service.entry import Snapshot
 from feeds.service.revisions import revise
 from feeds.store.database import Database
 from feeds.store.leases import Lease
@@ -87,12 +87,12 @@ class Updater:
             clock,
         )
 
-    def read(self, event_id: str, last: Edition | None = None) -> tuple[Edition, Lifetime] | None:
-        """The edition saved last, with its lifetime; ``last`` if that one is as new, or newer.
+    def read_or_redeploy(self, event_id: str, last: Snapshot | None = None) -> Snapshot | None:
+        """The edition saved last; that of ``last`` if it is as new, or newer.
 
-        The first read after a deploy compares the edition again: its bytes may have changed. An
-        edition that a process of another deployment has saved since is taken as it is, or two
-        deployments on one database would save against each other for ever.
+        The first read after a deploy compares the edition again and saves it: its bytes may have
+        changed. An edition that a process of another deployment has saved since is taken as it is,
+        or two deployments on one database would save against each other for ever.
         Raises ``StorageUnavailable``.
         """
         try:
@@ -101,42 +101,45 @@ class Updater:
             if last is None:
                 raise
             stored = None  # the next save replaces the damaged edition
-        if stored is None or (last and last.version >= stored.version):
-            return (last, self._compute_lifetime(self._build_timetable(last))) if last else None
+        if stored is None or (last and last.timetable.edition.version >= stored.version):
+            return self._take_snapshot(last.timetable) if last else None
+        timetable = build_timetable(stored, self._timezone)
         if stored.deployment == self._fingerprint or last:
-            return stored, self._compute_lifetime(self._build_timetable(stored))
+            return self._take_snapshot(timetable)
 
         def redeploy(known: Timetable | None) -> Edition:
-            return self._adopt(known.edition if known else stored)
+            return self._assign_to_deployment(known.edition if known else stored)
 
-        return self._publish(stored, self._clock().replace(microsecond=0), redeploy)
+        return self._save_with_history(timetable, self._clock().replace(microsecond=0), redeploy)
 
-    def fetch_and_save(
-        self, lease: Lease, known: Edition | None, *, polled: bool
-    ) -> tuple[Edition, Lifetime]:
-        """The edition after one call of the upstream, with its lifetime.
+    def fetch_and_save(self, lease: Lease, known: Snapshot | None, *, polled: bool) -> Snapshot:
+        """The edition after one call of the upstream.
 
-        ``known`` is the edition before it, ``polled`` whether somebody asked for the event.
-        Raises the ``UpstreamError`` that leaves ``known`` as it is, and ``StorageUnavailable``.
+        1. Ask for the document, with the etag of ``known``, the edition before it.
+        2. Decode the document; compare it with ``known``: delisted runs, an event that is gone.
+        3. Find the changes, and revise the entries: LAST-MODIFIED and SEQUENCE.
+        4. Save the edition over ``known``. If another process was faster, repeat from 2 with its
+           edition.
+
+        ``polled`` is whether somebody asked for the event. Raises the ``UpstreamError`` that leaves
+        ``known`` as it is, and ``StorageUnavailable``.
         """
         now = lease.at.replace(microsecond=0)
-        publish = partial(self._publish, known, now, lease=lease, polled=polled)
+        before = known.timetable if known else None
+        save = partial(self._save_with_history, before, now, lease=lease, polled=polled)
+        asked = before.edition if before else None
         try:
-            etag = self._adopt(known).etag if known else None
+            etag = self._assign_to_deployment(asked).etag if asked else None
             result = self._source.fetch(lease.event_id, etag)
-            return publish(partial(self._apply_result, lease.event_id, result, known, now))
+            return save(partial(self._apply_result, lease.event_id, result, asked, now))
         except EventNotFound as error:
-            return publish(partial(self._apply_not_found, error, now))
+            return save(partial(self._apply_not_found, error, now))
 
-    def compute_unknown_expiry(self, now: datetime) -> datetime:
-        """When an id that is unknown at ``now`` is asked for again."""
-        return freshness.compute_unknown_expiry(now, self._cap)
-
-    def _build_timetable(self, edition: Edition) -> Timetable:
-        return build_timetable(edition, self._timezone)
+    def _take_snapshot(self, timetable: Timetable) -> Snapshot:
+        return Snapshot(timetable, self._compute_lifetime(timetable))
 
     def _compute_lifetime(self, timetable: Timetable) -> Lifetime:
-        edition, span = timetable.edition, compute_span(timetable.entries)
+        edition, span = timetable.edition, timetable.span
         feed = Feed(title="", page="", source="", timezone=self._timezone, timetables=(timetable,))
         bounds = MaxAgeBounds(self._cap, self._rate.stretch(self._count_polled()))
         instants = [*find_removal_times(feed), *find_turn_times(feed)]
@@ -177,9 +180,9 @@ class Updater:
             )
         # A pending removal is confirmed by whole documents: do not ask for changes alone.
         etag = None if edition.pending else result.etag
-        return structs.replace(self._adopt(edition), etag=etag)
+        return structs.replace(self._assign_to_deployment(edition), etag=etag)
 
-    def _adopt(self, edition: Edition) -> Edition:
+    def _assign_to_deployment(self, edition: Edition) -> Edition:
         """An edition as one of this deployment.
 
         The next request for an edition of another deployment is for the whole document: a 304
@@ -200,36 +203,35 @@ class Updater:
         ended = find_ended(known.entries, now)
         return structs.replace(delisting.apply_not_found(known.edition, ended, now), etag=None)
 
-    def _publish(
+    def _save_with_history(
         self,
-        known: Edition | None,
+        known: Timetable | None,
         now: datetime,
-        edit: Callable[[Timetable | None], Edition],
+        make_next: Callable[[Timetable | None], Edition],
         *,
         lease: Lease | None = None,
         polled: bool = False,
-    ) -> tuple[Edition, Lifetime]:
-        """Save what ``edit`` makes of the last edition, with its history.
+    ) -> Snapshot:
+        """Save what ``make_next`` makes of the last edition, with its history.
 
-        If another process was faster, ``edit`` is applied to the edition which that one saved: no
-        change is lost, and none is noticed twice.
+        If another process was faster, ``make_next`` is applied to the edition which that one saved:
+        no change is lost, and none is noticed twice.
         """
-        base = known
+        stored = known.edition if known else None
         for _ in range(MAX_SAVES):
-            before = self._build_timetable(known) if known else None
-            edited = edit(before)
-            if before and edited is known:
-                return self._release(lease, before)
-            page = build_page_url(self._public_url, edited.event.id)
-            timetable = revise(before, edited, now, self._timezone, page)
-            lifetime = self._compute_lifetime(timetable)
-            edition = timetable.edition
+            following = make_next(known)
+            if known and following is known.edition:
+                self._release(lease)
+                return self._take_snapshot(known)
+            page = build_page_url(self._public_url, following.event.id)
+            timetable = revise(known, following, now, self._timezone, page)
+            edition, lifetime = timetable.edition, self._compute_lifetime(timetable)
             if edition.pending:
                 log.warning(
                     "event %s may be %s; asking again", edition.event.id, edition.pending.reason
                 )
             saved = self._database.save(
-                base,
+                stored,
                 edition,
                 lifetime.span,
                 freshness.compute_refresh_time(edition.fetched, lifetime.expires),
@@ -237,16 +239,16 @@ class Updater:
                 polled=now if polled else None,
             )
             if saved:
-                return saved, lifetime
-            base = self._database.read(edition.event.id)
-            if base and base.fetched >= now and lease:  # fetched after this answer
-                return self._release(lease, self._build_timetable(base))
-            if base and not (known and base.version <= known.version):
-                known = base
+                return Snapshot(structs.replace(timetable, edition=saved), lifetime)
+            stored = self._database.read(edition.event.id)
+            if stored and stored.fetched >= now and lease:  # fetched after this answer
+                self._release(lease)
+                return self._take_snapshot(build_timetable(stored, self._timezone))
+            if stored and not (known and stored.version <= known.edition.version):
+                known = build_timetable(stored, self._timezone)
             # If the database has lost editions, the one in memory is the last.
         raise StorageUnavailable
 
-    def _release(self, lease: Lease | None, timetable: Timetable) -> tuple[Edition, Lifetime]:
+    def _release(self, lease: Lease | None) -> None:
         if lease:
             self._database.release(lease)
-        return timetable.edition, self._compute_lifetime(timetable)

@@ -18,6 +18,7 @@ from cachetools import LRUCache
 from flask import Response, request
 from msgspec import Struct
 
+from feeds.domain.entries import Timetable
 from feeds.domain.freshness import compute_max_age
 from feeds.domain.model import Edition
 from feeds.formats import FORMATS
@@ -103,12 +104,17 @@ class RepresentationCache:
         event_id: str,
         kind: str,
         query: str,
-        render: Callable[[Edition, datetime], Rendering],
+        render: Callable[[Timetable, datetime], Rendering],
         *,
         download: bool = False,
         entry: CacheEntry | None = None,
     ) -> Response:
         """Make the response to the current request of Flask.
+
+        1. Ask ``Editions`` for the edition to serve: from memory, or after a refresh.
+        2. Take the cached representation of that edition, or render it and keep it.
+        3. Remember which representation the URL leads to, for ``middleware``.
+        4. Make the status, the header fields and the body: ``make_response``.
 
         ``kind`` and the canonical ``query`` identify the representation among those of the event.
         ``render`` makes it if there is no cached one. ``entry`` is the edition to serve, if the
@@ -178,7 +184,7 @@ class RepresentationCache:
                 self._urls[url] = KnownUrl(key, download, size)
 
     def _get_or_render(
-        self, key: Key, entry: CacheEntry, render: Callable[[Edition, datetime], Rendering]
+        self, key: Key, entry: CacheEntry, render: Callable[[Timetable, datetime], Rendering]
     ) -> Rendering:
         edition, since = entry.get_edition(), self._timestamp()
         now = datetime.fromtimestamp(since, UTC)
@@ -192,7 +198,7 @@ class RepresentationCache:
         ):
             rendering = cached.rendering
         else:
-            rendering = render(edition, now)
+            rendering = render(entry.get_timetable(), now)
         self._keep(key, entry, rendering, since)
         return rendering
 

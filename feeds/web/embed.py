@@ -9,9 +9,9 @@ from urllib.parse import urlencode, urlsplit
 from flask import Blueprint, Response, abort, render_template, request
 from msgspec import json
 
+from feeds.domain.entries import Timetable
 from feeds.domain.feed import compute_last_modified, select_entries
 from feeds.domain.freshness import compute_max_age
-from feeds.domain.model import Edition
 from feeds.errors import BadOption, EventNotFound
 from feeds.formats import FORMATS
 from feeds.text import dates, pages, summaries
@@ -79,8 +79,9 @@ def show_widget(event_id: str) -> Response:
     """The widget: an event as a page for a frame on another site."""
     style = parse_widget_style(request.args)
 
-    def render(edition: Edition, now: datetime) -> Rendering:
-        feed, until = build_page_feed(edition, now)
+    def render(timetable: Timetable, now: datetime) -> Rendering:
+        feed, until = build_page_feed(timetable, now)
+        edition = timetable.edition
         title = summaries.strip_markup(edition.event.name)
         representation = templates.render_page(
             "embed.html",
@@ -106,8 +107,9 @@ def show_embed_kit(event_id: str) -> Response:
     """Snippets to copy, each as code and as it looks."""
     style = parse_widget_style(request.args)
 
-    def render(edition: Edition, now: datetime) -> Rendering:
-        feed, until = build_page_feed(edition, now)
+    def render(timetable: Timetable, now: datetime) -> Rendering:
+        feed, until = build_page_feed(timetable, now)
+        edition = timetable.edition
         page, title = feed.page, summaries.strip_markup(edition.event.name)
         query = f"?{style.query}" if style.query else ""
         representation = templates.render_page(
@@ -139,7 +141,7 @@ def serve_oembed() -> Response:
     event_id = _parse_page_url(request.args.get("url", ""))
     entry, now = get_site().editions.get(event_id), get_site().clock()
     max_age = compute_max_age(entry.expires, now.timestamp())
-    feed, _ = build_page_feed(entry.get_edition(), now)
+    feed, _ = build_page_feed(entry.get_timetable(), now)
     title = summaries.strip_markup(feed.title)
     width = min(max_width, WIDTH)
     height = min(max_height, _compute_height(len(select_entries(feed))))

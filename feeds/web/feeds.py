@@ -7,8 +7,9 @@ from flask import Blueprint, Response, request
 from msgspec import structs
 
 from feeds.domain import options
+from feeds.domain.entries import Timetable
 from feeds.domain.feed import compute_last_modified, select_entries
-from feeds.domain.model import Edition, Options
+from feeds.domain.model import Options
 from feeds.errors import NoSuchRun
 from feeds.formats import FORMATS, items
 from feeds.text import summaries
@@ -24,21 +25,21 @@ def serve_feed(event_id: str, extension: str) -> Response:
     chosen = options.parse(request.args.items(multi=True), FORMATS[extension].options)
     query = options.to_query(chosen)
 
-    def render(edition: Edition, now: datetime) -> Rendering:
-        return _render(edition, now, extension, chosen, query)
+    def render(timetable: Timetable, now: datetime) -> Rendering:
+        return _render(timetable, now, extension, chosen, query)
 
     return get_site().cache.respond(event_id, extension, query, render, download=chosen.download)
 
 
 def _render(
-    edition: Edition, now: datetime, extension: str, chosen: Options, query: str
+    timetable: Timetable, now: datetime, extension: str, chosen: Options, query: str
 ) -> Rendering:
-    event, format_ = edition.event, FORMATS[extension]
+    event, format_ = timetable.edition.event, FORMATS[extension]
     site = get_site()
     source = f"{site.build_page_url(event.id)}.{extension}{'?' if query else ''}{query}"
-    feed = site.build_feed(edition, summaries.build_feed_title(event, chosen), source, chosen)
+    feed = site.build_feed(timetable, summaries.build_feed_title(event, chosen), source, chosen)
     as_of, next_change = split_at(format_.find_changing_times(feed), now)
-    _, next_publication = split_at(items.find_publication_times(edition), now)
+    _, next_publication = split_at(items.find_publication_times(timetable.edition), now)
     feed = structs.replace(feed, as_of=as_of, now=now)
     if not select_entries(feed):
         # An empty feed would empty a subscriber's calendar.

@@ -10,7 +10,7 @@ from msgspec import structs
 from werkzeug.exceptions import NotFound
 
 from feeds.domain import options
-from feeds.domain.entries import build_timetable
+from feeds.domain.entries import Timetable, build_timetable
 from feeds.domain.feed import Feed, compute_last_modified, find_removal_times, select_entries
 from feeds.domain.model import Edition, Event
 from feeds.errors import BadOption
@@ -76,8 +76,9 @@ def show_event(event_id: str) -> Response:
     entry = get_site().editions.get(event_id)
     age = pages.format_duration(entry.max_age)
 
-    def render(edition: Edition, now: datetime) -> Rendering:
-        feed, until = build_page_feed(edition, now)
+    def render(timetable: Timetable, now: datetime) -> Rendering:
+        edition = timetable.edition
+        feed, until = build_page_feed(timetable, now)
         page, title = feed.page, summaries.strip_markup(edition.event.name)
         alternates = {
             f"{page}.{extension}": format_.media_type.partition(";")[0]
@@ -120,9 +121,9 @@ def show_event(event_id: str) -> Response:
 def serve_qr_code(event_id: str) -> Response:
     """The URL of an event's page as a QR code, for posters."""
 
-    def render(edition: Edition, _: datetime) -> Rendering:
+    def render(timetable: Timetable, _: datetime) -> Rendering:
         image = BytesIO()
-        page = get_site().build_page_url(edition.event.id)
+        page = get_site().build_page_url(timetable.edition.event.id)
         segno.make(page, error="m", micro=False).save(
             image, kind="svg", scale=8, border=4, light="#fff", title=page, omitsize=True
         )
@@ -130,7 +131,7 @@ def serve_qr_code(event_id: str) -> Response:
             image.getvalue(),
             media_type="image/svg+xml",
             last_modified=get_site().deployed_at,
-            filename=f"{edition.event.id}.svg",
+            filename=f"{timetable.edition.event.id}.svg",
             extra_headers={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
         )
         return Rendering(representation, None)
@@ -171,10 +172,10 @@ def build_oembed_url(page: str) -> str:
     return f"{get_site().public_url}/oembed?url={quote(page, safe='')}&format=json"
 
 
-def build_page_feed(edition: Edition, now: datetime) -> tuple[Feed, datetime | None]:
+def build_page_feed(timetable: Timetable, now: datetime) -> tuple[Feed, datetime | None]:
     """The feed that a page shows, and when the clock changes the page next."""
-    site, event = get_site(), edition.event
-    feed = site.build_feed(edition, event.name, site.build_page_url(event.id))
+    site, event = get_site(), timetable.edition.event
+    feed = site.build_feed(timetable, event.name, site.build_page_url(event.id))
     turns = pages.find_turn_times(select_entries(feed))
     as_of, until = split_at([*find_removal_times(feed), *turns], now)
     return structs.replace(feed, as_of=as_of), until

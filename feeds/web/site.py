@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from flask import current_app
 
-from feeds.domain.entries import build_timetable
+from feeds.domain.entries import Timetable
 from feeds.domain.feed import Feed, build_page_url
-from feeds.domain.model import Edition, Options
+from feeds.domain.model import Options
 from feeds.errors import SettingsError, StorageUnavailable
 from feeds.service.editions import Editions
 from feeds.web.cache import RepresentationCache
@@ -46,15 +46,15 @@ class Site(NamedTuple):
         return build_page_url(self.public_url, event_id)
 
     def build_feed(
-        self, edition: Edition, title: str, source: str, options: Options | None = None
+        self, timetable: Timetable, title: str, source: str, options: Options | None = None
     ) -> Feed:
-        """The feed of an edition, with ``source`` as its own URL and no time set."""
+        """The feed of one event, with ``source`` as its own URL and no time set."""
         return Feed(
             title=title,
-            page=self.build_page_url(edition.event.id),
+            page=self.build_page_url(timetable.edition.event.id),
             source=source,
             timezone=self.timezone,
-            timetables=(build_timetable(edition, self.timezone),),
+            timetables=(timetable,),
             options=options or Options(),
             deployed_at=self.deployed_at,
         )
