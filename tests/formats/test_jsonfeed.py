@@ -2,29 +2,19 @@
 
 import json
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from functools import cache
 from typing import Any
 
 import icalendar
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from msgspec import structs
 
-from feeds.domain.model import Change, Kind, State
 from feeds.formats import ical, jsonfeed
 from feeds.formats.items import build_items
-from feeds.upstream import fields
 from tests.support.factories import (
-    HOME,
-    NOW,
-    PAGE,
     a_feed,
     a_run,
-    an_edition,
     an_event,
-    timetable_of,
 )
 from tests.support.samples import SAMPLE_IDS, feed_of
 
@@ -76,34 +66,6 @@ def test_a_feed_has_the_items_of_the_channel_in_their_order(id_):
     items = [(each.guid, each.title, each.html) for each in build_items(feed_of(id_, "rss"))]
     found = [(item["id"], item["title"], item["content_html"]) for item in sample(id_)["items"]]
     assert found == items
-
-
-def test_the_item_of_a_change_has_no_extension():
-    event = an_event(a_run(start_time=EIGHT, status="cancelled"))
-    was = State(start="2025-06-14T08:00:00", zone=HOME)
-    change = Change(
-        run="r10k",
-        kind=Kind.CANCELLED,
-        was=was,
-        now=structs.replace(was, status="cancelled"),
-        noticed=NOW + timedelta(days=1),
-    )
-    timetable = timetable_of(an_edition(event, changes=(change,)))
-    feed = structs.replace(a_feed(event, extension="json"), timetables=(timetable,))
-    change_item, run_item = json.loads(jsonfeed.render(feed))["items"]
-
-    assert change_item["id"] == "r10k@intervals.run/cancelled"
-    assert change_item["date_published"] == "2025-06-02T12:00:00Z"
-    assert not {"_intervals", "date_modified"} & change_item.keys()
-    assert run_item["_intervals"]["status"] == "cancelled"
-
-
-@given(st.text(max_size=40), st.text(max_size=40))
-def test_any_location_arrives_as_it_was(name, location):
-    name, location = fields.clean_line(name) or "Run", fields.clean_line(location) or None
-    feed = rendered(an_event(a_run(), name=name, location=location))
-    assert feed["items"][0]["_intervals"].get("location") == location
-    assert feed["title"]
 
 
 @pytest.mark.parametrize("id_", SAMPLE_IDS)
@@ -161,32 +123,3 @@ def test_a_virtual_run_has_days_with_an_exclusive_end_and_no_place():
     run = the_run(a_run(virtual=True), end_date=date(2025, 6, 20), point=(41.9, -87.6))
     assert (run["start"], run["end"]) == ("2025-06-14", "2025-06-21")
     assert not {"location", "point"} & run.keys()
-
-
-@pytest.mark.parametrize(
-    ("run", "status"),
-    [
-        ({"status": "postponed"}, "postponed"),
-        ({"status": "weatherHold"}, "weatherHold"),
-        ({"unlisted": NOW, "withdrawn": True}, "unlisted"),
-        ({"unlisted": NOW}, "scheduled"),  # the run had ended
-    ],
-    ids=str,
-)
-def test_a_run_has_the_name_of_its_status(run, status):
-    assert the_run(a_run(**run))["status"] == status
-
-
-def test_a_cancelled_run_has_no_link_to_register():
-    run = a_run(status="cancelled", registration_url="https://club.example/10k")
-    assert the_run(run)["registration"] == {}
-
-
-def test_an_event_without_runs_has_no_distance():
-    (item,) = rendered(an_event())["items"]
-    assert item["id"] == "harbor@intervals.run"
-    assert "distance" not in item["_intervals"]
-
-
-def test_the_url_of_an_item_is_the_page():
-    assert the_item(a_run())["url"] == PAGE

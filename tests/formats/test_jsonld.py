@@ -115,24 +115,7 @@ def test_an_event_without_runs_has_its_own_members_and_no_sub_events():
     assert "subEvent" not in jsonld.build_document(left)
 
 
-def test_the_sub_events_are_all_runs_in_the_order_of_time_whatever_the_options():
-    document = jsonld.build_document(a_feed(an_event(at(9), at(8, walking=True)), run=("at9",)))
-    assert [run["sport"] for run in document["subEvent"]] == ["Walking", "Running"]
-    assert [run["@id"] for run in document["subEvent"]] == [f"{PAGE}?run=at8", f"{PAGE}?run=at9"]
-
-
 # Dates
-
-
-def test_the_end_of_whole_days_is_the_last_day():
-    run = the_run({"end_date": date(2025, 6, 20)}, virtual=True)
-    assert (run["startDate"], run["endDate"]) == ("2025-06-14", "2025-06-20")
-
-
-def test_times_are_in_the_local_time_of_the_place():
-    run = the_run({"end_time": time(12), "point": (48.85, 2.35)}, start_time=time(8))
-    assert run["startDate"] == "2025-06-14T08:00:00+02:00"
-    assert run["endDate"] == "2025-06-14T12:00:00+02:00"
 
 
 def test_an_estimated_end_is_left_out():
@@ -169,13 +152,6 @@ def test_the_dates_of_an_event_ignore_runs_that_are_off_unless_all_are(off):
 # eventStatus
 
 
-@pytest.mark.parametrize("off", OFF)
-def test_an_event_whose_runs_are_all_off_is_cancelled(off):
-    document = the_event(a_run(**off), on(13, **off))
-    for each in (document, *document["subEvent"]):
-        assert word(each["eventStatus"]) == "EventCancelled"
-
-
 @pytest.mark.parametrize("status", ["scheduled", "postponed", "rescheduled"])
 def test_an_event_has_the_status_that_all_runs_that_are_not_off_share(status):
     document = the_event(a_run(status=status), on(13, status=status), on(12, **OFF[0]))
@@ -200,11 +176,6 @@ def test_a_moved_run_is_rescheduled_and_has_the_start_before_the_last_move():
     assert moved({"status": "postponed"}, september) == ("EventRescheduled", "2025-06-14")
     assert moved({}, september | {"status": "rescheduled"})[1] == "2025-06-14"
     assert history(an_event(), an_event(**september))["previousStartDate"] == "2025-06-14"
-
-
-def test_the_previous_start_has_the_offset_of_its_own_day_and_zone():
-    then = an_event(at(8, date=date(2025, 1, 11)), point=(48.85, 2.35))
-    assert history(then, an_event(at(8)))["previousStartDate"] == "2025-01-11T08:00:00+01:00"
 
 
 def test_an_announced_start_time_and_another_place_reschedule_no_run():
@@ -232,12 +203,6 @@ def test_an_event_has_a_previous_start_if_its_start_and_all_its_runs_moved():
 
 
 # Location
-
-
-def test_the_location_has_the_known_address_and_coordinates():
-    assert the_run({"location": "A"})["location"] == {**PLACE, "name": "A", "address": "A"}
-    assert the_run({"point": CHICAGO})["location"] == {**PLACE, "geo": GEO}
-    assert "location" not in the_run()
 
 
 def test_the_location_of_a_virtual_run_is_the_website_or_else_the_page():
@@ -268,11 +233,6 @@ def test_the_availability_depends_on_places_and_on_the_override_of_registration(
     for override in ("paused", "closed"):
         assert availability(registration_override=override) == "OutOfStock"
     assert availability(registration_override="lottery") == ""
-
-
-def test_the_offer_has_the_link_of_the_run_or_else_of_the_event():
-    document = the_event(at(8), at(9, registration_url=SITE), registration_url=CLUB)
-    assert [run["offers"]["url"] for run in document["subEvent"]] == [CLUB, SITE]
 
 
 def test_a_run_without_a_link_or_off_has_no_offer():
