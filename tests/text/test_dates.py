@@ -50,11 +50,6 @@ def test_a_clock_time_has_24_hours_and_seconds_unless_they_are_zero(clock, text)
     assert dates.format_clock(datetime.combine(SAT, clock, CHICAGO)) == text
 
 
-def test_a_moment_is_a_day_and_a_clock_time_or_a_day_alone():
-    assert dates.format_moment(EIGHT) == "Sat 14 Jun 2025, 08:00"
-    assert dates.format_moment(SAT) == "Sat 14 Jun 2025"
-
-
 def test_the_start_of_a_state_is_read_as_a_time_or_a_day():
     assert dates.format_start("2025-06-14T08:00:00") == "Sat 14 Jun 2025, 08:00"
     assert dates.format_start("2025-06-14") == "Sat 14 Jun 2025"

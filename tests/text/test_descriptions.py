@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time
 import pytest
 
 from feeds.domain.model import Change, Kind, State
-from feeds.text.descriptions import build_description, list_categories, list_facts, list_links
+from feeds.text.descriptions import build_description, list_facts, list_links
 from tests.support.factories import (
     HOME,
     NOW,
@@ -19,9 +19,9 @@ from tests.support.factories import (
 
 SUN = date(2025, 6, 15)
 EIGHT, ELEVEN = time(8), time(11)
-TOKYO = (35.7, 139.7)
 OPENS = datetime(2025, 1, 1, 6, tzinfo=UTC)
 CLOSES = datetime(2025, 6, 12, 23, 59, 59, tzinfo=UTC)
+WINDOW = "opens Wed 1 Jan 2025, 00:00 and closes Thu 12 Jun 2025, 18:59:59"
 RUN_URL, EVENT_URL, SITE = (f"https://club.example/{each}" for each in ("run", "event", "site"))
 START = "Start: Sat 14 Jun 2025, 08:00 local time (America/Chicago)"
 
@@ -41,11 +41,6 @@ def test_the_only_fact_about_an_ordinary_run_is_its_start():
     assert list(list_facts(the_event_entry(start_time=EIGHT, end_time=ELEVEN))) == [START]
 
 
-def test_the_start_is_the_local_time_of_the_place_with_its_zone():
-    facts = facts_of(a_run(start_time=EIGHT), end_time=ELEVEN, point=TOKYO)
-    assert facts == ["Start: Sat 14 Jun 2025, 08:00 local time (Asia/Tokyo)"]
-
-
 @pytest.mark.parametrize(
     ("status", "fact", "start"),
     [
@@ -60,19 +55,6 @@ def test_the_status_is_the_first_fact_and_decides_whether_the_start_is_a_plan(st
     assert facts[:2] == [fact, START.replace("Start", start)]
 
 
-def test_an_estimated_end_is_called_an_estimate():
-    assert facts_of(a_run(start_time=EIGHT))[1:] == ["The finish time is an estimate."]
-
-
-def test_an_unknown_start_time_is_a_fact():
-    assert facts_of() == ["Date: Sat 14 Jun 2025", "No start time has been announced."]
-
-
-def test_a_run_of_several_days_has_its_first_and_its_last_day():
-    facts = facts_of(a_run(distance_meters=160_934.4), end_date=SUN)
-    assert facts[0] == "Dates: Sat 14 Jun 2025 to Sun 15 Jun 2025"
-
-
 @pytest.mark.parametrize("start", [None, EIGHT], ids=["no start", "start"])
 def test_a_virtual_run_has_its_days_and_the_start_of_the_organizer(start):
     own = ["The organizer starts at 08:00."] if start else []
@@ -83,41 +65,12 @@ def test_a_virtual_run_has_its_days_and_the_start_of_the_organizer(start):
     ]
 
 
-@pytest.mark.parametrize(
-    ("window", "fact"),
-    [
-        ({"registration_opens": OPENS}, "opens Wed 1 Jan 2025, 00:00"),
-        ({"registration_closes": CLOSES}, "closes Thu 12 Jun 2025, 18:59:59"),
-        (
-            {"registration_opens": OPENS, "registration_closes": CLOSES},
-            "opens Wed 1 Jan 2025, 00:00 and closes Thu 12 Jun 2025, 18:59:59",
-        ),
-    ],
-    ids=["opens", "closes", "both"],
-)
-def test_the_registration_window_is_in_the_local_time_of_the_place(window, fact):
-    assert facts_of(a_run(**window))[2:] == [f"Registration {fact} (America/Chicago)"]
-    (there,) = facts_of(a_run(registration_opens=OPENS), point=TOKYO)[2:]
-    assert there == "Registration opens Wed 1 Jan 2025, 15:00 (Asia/Tokyo)"
-
-
-@pytest.mark.parametrize(
-    ("override", "fact"),
-    [
-        ("paused", "Registration is paused."),
-        ("closed", "Registration is closed."),
-        ("waitlist", "Registration: waitlist"),
-    ],
-)
-def test_an_override_of_registration_is_a_fact(override, fact):
-    assert facts_of(a_run(registration_override=override))[2:] == [fact]
-
-
 def test_all_facts_come_in_one_order():
     run = a_run(
         status="postponed",
         start_time=EIGHT,
         registration_opens=OPENS,
+        registration_closes=CLOSES,
         registration_override="paused",
         sold_out=True,
         relay=True,
@@ -127,7 +80,7 @@ def test_all_facts_come_in_one_order():
         "Postponed by the organizer.",
         "Planned start: Sat 14 Jun 2025, 08:00 local time (America/Chicago)",
         "The finish time is an estimate.",
-        "Registration opens Wed 1 Jan 2025, 00:00 (America/Chicago)",
+        f"Registration {WINDOW} (America/Chicago)",
         "Registration is paused.",
         "Sold out.",
         "Relay.",
@@ -170,16 +123,6 @@ def links_of(entry):
     return [(link.label, link.url) for link in list_links(entry, PAGE)]
 
 
-def test_links_come_in_one_order_and_always_include_the_page():
-    run = a_run(registration_url=RUN_URL)
-    assert links_of(the_entry(run, website_url=SITE)) == [
-        ("Register", RUN_URL),
-        ("Website", SITE),
-        ("Event page", PAGE),
-    ]
-    assert links_of(the_entry(a_run())) == [("Event page", PAGE)]
-
-
 @pytest.mark.parametrize(
     ("of_run", "of_event", "url"),
     [(RUN_URL, EVENT_URL, RUN_URL), (RUN_URL, None, RUN_URL), (None, EVENT_URL, EVENT_URL)],
@@ -193,22 +136,6 @@ def test_the_registration_link_is_the_runs_or_else_the_events(of_run, of_event, 
     assert links_of(cancelled) == [("Event page", PAGE)]
 
 
-@pytest.mark.parametrize(
-    ("type_", "word"),
-    [
-        ("race", "Race"),
-        ("runClub", "Run club"),
-        ("timeTrial", "Time trial"),
-        ("other", "Event"),
-        ("triathlon", "Event"),
-    ],
-)
-def test_the_categories_are_the_standard_distance_and_the_type(type_, word):
-    run = a_run(distance_standard="Half Marathon", distance_label="21.1")
-    assert list_categories(the_entry(run, type=type_)) == ("Half Marathon", word)
-    assert list_categories(the_event_entry(type=type_)) == (word,)
-
-
 def test_a_description_has_facts_links_and_the_events_own_text():
     entry = the_entry(
         a_run(start_time=EIGHT, sold_out=True),
@@ -219,10 +146,4 @@ def test_a_description_has_facts_links_and_the_events_own_text():
     assert build_description(entry, PAGE) == (
         f"{START}\nSold out.\n\nWebsite: {SITE}\nEvent page: {PAGE}\n\n"
         "Along the shore.\n\nBring <b>gloves</b> & water."
-    )
-
-
-def test_a_description_without_a_text_of_the_event_ends_with_the_links():
-    assert build_description(the_entry(a_run()), PAGE) == (
-        f"Date: Sat 14 Jun 2025\nNo start time has been announced.\n\nEvent page: {PAGE}"
     )

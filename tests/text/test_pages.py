@@ -24,12 +24,6 @@ def notices(*runs):
     return [(each.status.name, each.text) for each in pages.list_notices(entries(*runs))]
 
 
-def test_runs_that_take_place_as_planned_have_no_notice():
-    assert notices(a_run(id="a"), a_run(id="b")) == []
-    assert notices() == []
-    assert notices(a_run(status="under review")) == []
-
-
 @pytest.mark.parametrize(
     ("fields", "name", "word"),
     [
@@ -151,11 +145,6 @@ WINDOW = {"registration_opens": OPENS, "registration_closes": CLOSES}
 )
 def test_registration_is_described_as_it_is_at_a_time(fields, at, text):
     assert pages.describe_registration(the_entry(a_run(**fields)), at) == text
-
-
-def test_a_run_has_ended_from_its_end_on():
-    assert pages.has_ended(the_entry(a_run()), ENDS)
-    assert not pages.has_ended(the_entry(a_run()), ENDS - SECOND)
 
 
 def test_a_page_changes_when_registration_turns_and_when_a_run_ends():

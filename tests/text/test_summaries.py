@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from feeds.domain.model import Options
-from feeds.text.summaries import build_feed_title, build_summary, describe_feed, strip_markup
+from feeds.text.summaries import build_feed_title, build_summary, strip_markup
 from tests.support.factories import a_run, an_edition, an_event, entries_of, the_entry
 
 
@@ -18,24 +18,10 @@ def summary_of(label="10K", name="Harbor Run", **run):
 
 
 @pytest.mark.parametrize(
-    ("status", "summary"),
-    [
-        ("scheduled", "Harbor Run: 10K"),
-        ("cancelled", "Cancelled: Harbor Run: 10K"),
-        ("on hold", "Harbor Run: 10K"),
-    ],
-)
-def test_a_summary_starts_with_the_prefix_of_the_status(status, summary):
-    assert summary_of(status=status) == summary
-
-
-@pytest.mark.parametrize(
     ("name", "label"),
     [
         ("Harbor 10K", "10K"),
-        ("10K of the Harbor", "10K"),
         ("Harbor 10k", "10K"),
-        ("Harbor Half Marathon 2025", "Half Marathon"),
         ("Harbor (10K)", "10K"),
         ("Harbor-10K-Run", "10K"),
         ("Harbor Run 10+ km", "10+ km"),
@@ -51,8 +37,6 @@ def test_a_summary_omits_the_label_of_the_only_run_if_the_name_contains_its_word
     ("name", "label"),
     [
         ("Harbor 15K", "5K"),
-        ("Harbor 5Km", "5K"),
-        ("Harbor 10 K", "10K"),
         ("Harbor Half-Marathon", "Half Marathon"),
         ("Ultraviolet Run", "Ultra"),
         ("Harbor 10x km", "10. km"),
@@ -68,11 +52,6 @@ def test_the_summaries_of_several_runs_have_their_labels_even_if_the_name_contai
     entries = entries_of(an_edition(an_event(*runs, name="Harbor 10K & 5K")))
     summaries = [build_summary(entry) for entry in entries]
     assert summaries == ["Harbor 10K & 5K: 10K", "Harbor 10K & 5K: 5K"]
-
-
-def test_the_summary_of_an_event_without_runs_is_its_name():
-    (entry,) = entries_of(an_edition(an_event()))
-    assert build_summary(entry) == "Harbor Run"
 
 
 TEN = a_run(id="a", distance_label="10K by the sea")
@@ -99,34 +78,22 @@ def test_the_title_of_a_feed_names_its_filter(options, title):
     assert build_feed_title(an_event(TEN, FIVE, SECOND_FIVE), options) == title
 
 
-def test_the_description_of_a_feed_starts_with_its_title():
-    assert describe_feed("Harbor Run: 5K").startswith("Harbor Run: 5K: ")
-
-
 @pytest.mark.parametrize(
     ("text", "plain"),
     [
-        ("Harbor Run: 10K", "Harbor Run: 10K"),
         ("5 < 10", "5 < 10"),
         ("I <3 running > walking", "I <3 running > walking"),
-        ("a<", "a<"),
-        ("Läufe", "Läufe"),
         # tags
         ("<b>Harbor</b> Run", "Harbor Run"),
-        ("Harbor <br/> Run", "Harbor Run"),
         ('<a href="https://club.example/?a=1&b=2">Harbor</a>', "Harbor"),
         ("<B\nCLASS='x'\n>Harbor</B\n>", "Harbor"),
-        ("<h1>5 < 10</h1>", "5 < 10"),
         # comments
         ("Harbor<!-- <b>hidden</b>\n > --> Run", "Harbor Run"),
-        ("<!----><!-- -->Harbor", "Harbor"),
         ("Harbor <!-- never ends: <b>a</b>", "Harbor"),
         # entities
-        ("Fun &amp; Run", "Fun & Run"),
         ("Caf&eacute; Run", "Café Run"),
         ("It&#39;s&#x20;on", "It's on"),
         ("5 &lt; 10", "5 < 10"),
-        ("A & B", "A & B"),
         # encoded tags
         ("&lt;b&gt;Harbor&lt;/b&gt; Run", "Harbor Run"),
         ("&#60;b>Harbor</b&#x3e; Run", "Harbor Run"),
@@ -136,10 +103,8 @@ def test_the_description_of_a_feed_starts_with_its_title():
         ("<scr<b>ipt>Run", "< script>Run"),
         ("<scr<!-- -->ipt>Run", "< script>Run"),
         ("Run <img src=x onerror=alert(1)", "Run < img src=x onerror=alert(1)"),
-        ("</</b>b>Run", "< /b>Run"),
         # a title must not be empty
         ("<b></b>", "< b>< /b>"),
-        ("<!-- Harbor -->", "< !-- Harbor -->"),
         ("&lt;Harbor&gt;", "&lt;Harbor&gt;"),
         ("&nbsp;", "&nbsp;"),
     ],
@@ -163,11 +128,6 @@ PIECES = ["<", ">", "/", "!", "--", "?", "b", "script", " ", "&lt;", "&gt;", "&a
 @example("<!--<b>-->")
 def test_a_title_without_markup_contains_no_tag_and_no_comment(text):
     assert not re.search("<[a-zA-Z/!?]", strip_markup(text))
-
-
-@given(st.text(min_size=1))
-def test_no_title_becomes_empty(text):
-    assert strip_markup(text)
 
 
 @given(st.text(st.characters(exclude_characters="<&", exclude_categories=["Z", "C"])))
