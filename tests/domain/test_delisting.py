@@ -1,8 +1,6 @@
 """Which runs are no longer listed, and which answers prove that."""
 
-import json
-from datetime import UTC, datetime, time, timedelta
-from itertools import permutations
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -15,16 +13,12 @@ from feeds.domain.delisting import (
     GONE,
     apply_document,
     apply_not_found,
-    has_listed_runs,
     is_confirmed,
-    mark_all_unlisted,
     mark_unlisted,
     update_pending,
 )
-from feeds.domain.entries import find_ended
 from feeds.domain.model import PendingRemoval
-from feeds.upstream.schema import decode
-from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of
+from tests.support.factories import NOW, a_run, an_edition, an_event
 
 EARLIER = NOW - timedelta(days=3)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -37,30 +31,11 @@ def list_departures(event):
     return {run.id: (run.unlisted, run.withdrawn) for run in event.runs}
 
 
-def test_a_run_that_a_document_lacks_is_withdrawn_now():
-    event = mark_unlisted(an_event(TEN), an_event(TEN, FIVE), (), NOW)
-    assert list_departures(event) == {"r10k": (None, False), "r5k": (NOW, True)}
-
-
 def test_a_run_that_has_ended_leaves_without_being_withdrawn():
     event = mark_unlisted(an_event(TEN), an_event(TEN, FIVE), {"r5k"}, NOW)
     assert list_departures(event)["r5k"] == (NOW, False)
     event = mark_unlisted(an_event(TEN), an_event(TEN, FIVE), {"r10k", "harbor"}, NOW)
     assert list_departures(event) == {"r10k": (None, False), "r5k": (NOW, True)}
-
-
-@pytest.mark.parametrize(("after_end", "withdrawn"), [(-SECOND, True), (0 * SECOND, False)])
-def test_a_run_that_leaves_from_its_end_on_is_not_withdrawn(after_end, withdrawn):
-    edition = an_edition(an_event(a_run(start_time=time(8))))
-    now = datetime(2025, 6, 14, 15, tzinfo=UTC) + after_end  # at 10:00 in Chicago
-    event = mark_unlisted(an_event(), edition.event, find_ended(entries_of(edition), now), now)
-    assert list_departures(event) == {"r10k": (now, withdrawn)}
-
-
-def test_a_run_that_leaves_keeps_its_other_fields():
-    known = structs.replace(FIVE, status="postponed", sold_out=True, start_time=time(9))
-    event = mark_unlisted(an_event(TEN), an_event(TEN, known), (), NOW)
-    assert event.runs[1] == structs.replace(known, unlisted=NOW, withdrawn=True)
 
 
 @pytest.mark.parametrize("withdrawn", [True, False])
@@ -69,21 +44,6 @@ def test_a_run_that_has_left_stays_as_it_left(withdrawn, ended):
     left = structs.replace(FIVE, unlisted=EARLIER, withdrawn=withdrawn)
     event = mark_unlisted(an_event(TEN), an_event(TEN, left), ended, NOW)
     assert list_departures(event)["r5k"] == (EARLIER, withdrawn)
-
-
-def test_a_run_that_returns_is_as_the_document_says():
-    left = structs.replace(FIVE, unlisted=EARLIER, withdrawn=True)
-    event = mark_unlisted(an_event(TEN, FIVE), an_event(TEN, left), (), NOW)
-    assert event.runs == (FIVE, TEN)
-
-
-def test_a_new_run_is_listed():
-    assert mark_unlisted(an_event(TEN, FIVE), an_event(TEN), (), NOW).runs == (FIVE, TEN)
-
-
-def test_the_fields_of_the_event_are_those_of_the_document():
-    event = mark_unlisted(an_event(name="River Run"), an_event(TEN), (), NOW)
-    assert structs.replace(event, runs=()) == an_event(name="River Run")
 
 
 @pytest.mark.parametrize(
@@ -104,31 +64,6 @@ def test_a_run_is_forgotten_when_it_has_been_missing_for_a_year(since, remembere
     assert event.runs == ((left, TEN) if remembered else (TEN,))
 
 
-def test_runs_stay_in_the_order_of_a_document_whichever_of_them_leave():
-    def run(id_, day, start, meters):
-        fields = {"date": f"2025-06-{day}", "distanceMeters": meters, "eventId": "harbor"}
-        fields |= {"distanceStandard": "10K", "distanceLabel": id_}
-        return {"_id": id_} | fields | ({"startTime": start} if start else {})
-
-    def event(runs):
-        of_event = {"_id": "harbor", "name": "Harbor Run", "slug": "harbor", "type": "race"}
-        of_event |= {"date": "2025-06-14", "organizationId": "club"}
-        data = {"data": {"event": of_event, "runs": list(runs)}}
-        return decode(json.dumps(data).encode(), "harbor").event
-
-    runs = [
-        run("d", 14, None, 5_000),
-        run("a", 14, "08:00", 10_000),
-        run("b", 14, "08:00", 10_000),
-        run("c", 15, "07:00", 5_000),
-    ]
-    known = event(runs)
-    for some in permutations(runs, 2):
-        merged = mark_unlisted(event(some), known, (), NOW)
-        assert [each.id for each in merged.runs] == [each.id for each in known.runs]
-        assert sum(each.withdrawn for each in merged.runs) == 2
-
-
 @given(*[st.sets(st.sampled_from("abcd"))] * 3)
 def test_each_run_that_is_known_or_listed_is_there_once(listed, known, ended):
     before = an_event(*(a_run(id=each) for each in known))
@@ -138,30 +73,6 @@ def test_each_run_that_is_known_or_listed_is_there_once(listed, known, ended):
     assert {run.id for run in event.runs if run.unlisted} == known - listed
     assert {run.id for run in event.runs if run.withdrawn} == known - listed - ended
     assert mark_unlisted(after, event, ended, NOW + SECOND) == event  # the same proves no more
-
-
-def test_all_runs_of_an_event_can_leave_together():
-    left = structs.replace(FIVE, id="left", unlisted=EARLIER)
-    event = mark_all_unlisted(an_event(TEN, FIVE, left), {"r5k"}, NOW)
-    departures = {"r10k": (NOW, True), "r5k": (NOW, False), "left": (EARLIER, False)}
-    assert list_departures(event) == departures
-    assert not has_listed_runs(event)
-    assert mark_all_unlisted(an_event(), (), NOW) == an_event()
-
-
-@pytest.mark.parametrize(
-    ("runs", "has"),
-    [
-        ((), False),
-        ((TEN,), True),
-        ((structs.replace(TEN, unlisted=NOW),), False),
-        ((structs.replace(TEN, unlisted=NOW, withdrawn=True), FIVE), True),
-        ((structs.replace(TEN, status="cancelled"),), True),
-    ],
-    ids=["none", "one", "one that left", "one besides", "one that is cancelled"],
-)
-def test_an_event_has_listed_runs_if_one_has_not_left(runs, has):
-    assert has_listed_runs(an_event(*runs)) is has
 
 
 AFTER = {0: False, 59: False, 60: True, 61: True, 31_536_000: True, -60: False, -31_536_000: False}
@@ -249,19 +160,6 @@ def test_a_document_with_runs_ends_a_pending_removal_and_brings_an_event_back():
         edition = apply_document(known, an_event(TEN), (), NOW + HOUR, complete=True)
         assert (edition.gone, edition.pending, edition.event) == (None, None, an_event(TEN))
         assert edition.fetched == NOW + HOUR
-
-
-def test_a_404_after_a_document_without_runs_is_a_first_answer():
-    known = structs.replace(an_edition(an_event(TEN)), pending=PendingRemoval(EMPTIED, NOW))
-    edition = apply_not_found(known, (), NOW + HOUR)
-    assert (edition.gone, edition.pending) == (None, PendingRemoval(GONE, NOW + HOUR))
-
-
-def test_a_document_without_runs_after_a_404_is_a_first_answer():
-    known = structs.replace(an_edition(an_event(TEN)), pending=PendingRemoval(GONE, NOW))
-    edition = apply_document(known, an_event(), (), NOW + HOUR, complete=True)
-    assert edition.pending == PendingRemoval(EMPTIED, NOW + HOUR)
-    assert list_departures(edition.event) == {"r10k": (None, False)}
 
 
 @pytest.mark.parametrize(("complete", "ids"), [(True, {"r10k", "r5k"}), (False, {"r10k"})])

@@ -9,7 +9,6 @@ from feeds.domain.feed import MAX_RUNS, select_entries
 from tests.support.factories import a_feed, a_run, an_event
 
 EIGHT = time(8)
-FRI = date(2025, 6, 13)
 HALF = 21_097.5
 
 
@@ -31,38 +30,6 @@ def test_entries_are_in_the_order_of_the_instants_at_which_they_start():
     assert list_ids(a_feed(chicago, tokyo)) == ["tokyo", "early", "evening"]
 
 
-def test_an_all_day_entry_comes_at_the_beginning_of_its_day():
-    feed = a_feed(
-        an_event(
-            a_run(id="b-first-thing", start_time=time(0, 1)),
-            a_run(id="c-all-day"),
-            a_run(id="a-eve", date=FRI, start_time=time(23, 59)),
-        )
-    )
-    assert list_ids(feed) == ["a-eve", "c-all-day", "b-first-thing"]
-
-
-def test_entries_with_the_same_start_are_in_the_order_of_their_uids():
-    runs = [a_run(id=id_, start_time=EIGHT) for id_ in ("c", "a", "b")]
-    uids = [entry.uid for entry in select_entries(a_feed(an_event(*runs)))]
-    assert uids == ["a@intervals.run", "b@intervals.run", "c@intervals.run"]
-
-
-@pytest.mark.parametrize(
-    ("options", "ids"),
-    [
-        ({}, ["10K", "5K"]),
-        ({"run": ("5K",)}, ["5K"]),
-        ({"distance": ("10K",)}, ["10K"]),
-        ({"run": ("5K",), "distance": ("10K",)}, []),
-    ],
-    ids=str,
-)
-def test_a_feed_shows_the_entries_that_its_options_select(options, ids):
-    event = an_event(a_run(id="10K"), a_run(id="5K", distance_standard="5K"))
-    assert list_ids(a_feed(event, **options)) == ids
-
-
 def test_a_filter_does_not_change_when_a_run_ends():
     ten = a_run(id="10K", start_time=EIGHT)
     half = a_run(id="half", start_time=EIGHT, distance_meters=HALF)
@@ -78,12 +45,6 @@ def test_the_earliest_of_more_than_1000_entries_are_left_out_and_logged(log):
     shown = select_entries(a_feed(an_event(*runs)))
     assert [entry.run.date for entry in shown] == days[1:]
     assert "1001 runs" in log.text
-
-
-def test_1000_entries_are_all_shown_and_nothing_is_logged(log):
-    runs = [a_run(id=f"r{count}") for count in range(1000)]
-    assert len(select_entries(a_feed(an_event(*runs)))) == 1000
-    assert not log.records
 
 
 def test_entries_are_counted_after_the_filter(log):

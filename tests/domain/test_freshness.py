@@ -49,11 +49,6 @@ def test_each_phase_of_an_event_has_a_max_age(max_age, instants):
     assert {choose_max_age(SPAN, instant) for instant in instants} == {max_age}
 
 
-def test_max_age_is_5_minutes_all_the_time_that_a_long_event_is_on():
-    month = (START, START + 30 * DAY)
-    assert {choose_max_age(month, START + count * DAY) for count in range(30)} == {5 * MINUTE}
-
-
 @pytest.mark.parametrize(
     ("now", "phase"),
     [
@@ -74,50 +69,12 @@ def test_the_next_phase_begins_when_max_age_next_changes(now, phase):
     assert choose_max_age(SPAN, phase) != choose_max_age(SPAN, now)
 
 
-@pytest.mark.parametrize("late", [NONE, SECOND, 365 * DAY], ids=str)
-def test_there_is_no_next_phase_from_2_days_after_the_end(late):
-    assert find_next_phase(SPAN, END + 2 * DAY + late) is None
-
-
-@pytest.mark.parametrize(
-    ("fetched", "max_age"),
-    [
-        (START - 100 * DAY, HOUR),
-        (START - 10 * DAY, 15 * MINUTE),
-        (START - DAY, 5 * MINUTE),
-        (START, 5 * MINUTE),
-        (END, HOUR),
-        (END + 2 * DAY, DAY),
-    ],
-    ids=str,
-)
-def test_an_edition_expires_max_age_after_the_fetch(fetched, max_age):
-    lifetime = compute_lifetime(SPAN, fetched, NO_BOUNDS)
-    assert lifetime == Lifetime(SPAN, max_age, fetched + max_age)
-
-
 @pytest.mark.parametrize("phase", [START - 14 * DAY, START - 48 * HOUR, END, END + 2 * DAY])
 @pytest.mark.parametrize("cap", [None, DAY], ids=str)
 def test_an_edition_expires_when_the_next_phase_begins(phase, cap):
     fetched = phase - 2 * MINUTE
     lifetime = compute_lifetime(SPAN, fetched, MaxAgeBounds(cap))
     assert lifetime == Lifetime(SPAN, choose_max_age(SPAN, fetched), phase)
-
-
-@pytest.mark.parametrize(
-    ("fetched", "cap", "lasts"),
-    [
-        (START - 100 * DAY, 10 * MINUTE, 10 * MINUTE),
-        (END + 9 * DAY, 10 * MINUTE, 10 * MINUTE),
-        (START, NONE, NONE),
-        (START, 10 * MINUTE, 5 * MINUTE),  # a cap lengthens nothing
-        (START - 10 * DAY, 15 * MINUTE, 15 * MINUTE),
-        (END - 2 * MINUTE, MINUTE, MINUTE),
-    ],
-    ids=str,
-)
-def test_an_edition_is_fresh_for_the_cap_of_the_deployment_at_most(fetched, cap, lasts):
-    assert expires(fetched, MaxAgeBounds(cap)) == fetched + lasts
 
 
 def test_an_edition_is_fresh_for_the_least_max_age_that_the_rate_limit_carries():
@@ -194,13 +151,6 @@ def test_max_age_stays_the_same_until_the_next_phase(span, offset, share):
     between = now + ((phase or now + 365 * DAY) - now) * share
     assume(phase is None or between < phase)
     assert choose_max_age(span, between) == choose_max_age(span, now)
-
-
-@given(SPANS, OFFSETS)
-def test_max_age_changes_with_the_next_phase(span, offset):
-    now = START + offset
-    phase = find_next_phase(span, now)
-    assert phase is None or choose_max_age(span, phase) != choose_max_age(span, now)
 
 
 @given(SPANS, OFFSETS, st.none() | st.timedeltas(NONE, 2 * DAY))

@@ -1,6 +1,6 @@
 import zoneinfo
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import pytest
 import tzfpy
@@ -8,7 +8,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from feeds.domain import timezones
-from feeds.domain.timezones import ZONE_NAMES, Observance, YearlyRule, find_yearly_rules
+from feeds.domain.timezones import ZONE_NAMES, YearlyRule, find_yearly_rules
 
 CHICAGO = ZoneInfo("America/Chicago")
 DUBLIN = ZoneInfo("Europe/Dublin")
@@ -27,34 +27,10 @@ def wall(text):
     return datetime.fromisoformat(text)
 
 
-@pytest.mark.parametrize("name", ["America/Chicago", "UTC", "Etc/GMT-3", "Asia/Kolkata"])
-def test_zone_names_has_the_names_of_tzdata(name):
-    assert name in ZONE_NAMES
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "",
-        "localtime",
-        "Factory",
-        "posixrules",
-        "posix/Europe/Berlin",
-        "America",
-        "america/chicago",
-        "Europe/../Europe/Berlin",
-        "/usr/share/zoneinfo/Europe/Berlin",
-        "Europe/Berlin\n",
-        "zone.tab",
-        "CST6CDT,M3.2.0,M11.1.0",
-    ],
-)
-def test_zone_names_has_nothing_but_names_of_zones(name):
-    assert name not in ZONE_NAMES
-
-
-def test_every_zone_name_is_the_key_of_a_zone():
-    assert [name for name in ZONE_NAMES if ZoneInfo(name).key != name] == []
+def test_zone_names_has_the_names_of_zones_and_nothing_else():
+    assert {"America/Chicago", "UTC", "Etc/GMT-3"} <= ZONE_NAMES
+    others = {"", "localtime", "Factory", "posixrules", "posix/Europe/Berlin", "America"}
+    assert ZONE_NAMES.isdisjoint(others | {"america/chicago", "zone.tab", "Europe/Berlin\n"})
 
 
 def test_zoneinfo_does_not_read_the_zone_rules_of_the_system():
@@ -67,10 +43,7 @@ def test_zoneinfo_does_not_read_the_zone_rules_of_the_system():
         ((41.88, -87.63), "America/Chicago"),
         ((53.35, -6.26), "Europe/Dublin"),
         ((-33.87, 151.21), "Australia/Sydney"),
-        ((33.45, -112.07), "America/Phoenix"),
-        ((-13.83, -171.77), "Pacific/Apia"),
         ((0, -78.45), "America/Guayaquil"),
-        ((5.6, 0.0), "Africa/Accra"),
         ((-90, 0), "Antarctica/McMurdo"),
     ],
 )
@@ -83,14 +56,10 @@ def test_find_zone_returns_the_zone_at_a_place(point, name):
     [
         None,
         (0, 0),
-        (0.0, -0.0),
         (91.0, 10.0),
-        (-90.1, 10.0),
         (41.88, 272.37),
-        (10.0, 180.1),
         (float("nan"), 10.0),
         (10.0, float("-inf")),
-        (1e308, -1e308),
     ],
 )
 def test_find_zone_returns_the_home_zone_without_a_place_on_the_globe(point):
@@ -106,10 +75,6 @@ def test_find_zone_returns_the_home_zone_on_the_open_sea(point):
 def test_find_zone_returns_the_home_zone_where_tzdata_does_not_know_the_zone(monkeypatch):
     monkeypatch.setattr(tzfpy, "get_tz", lambda lng, lat: "Asia/Edo")
     assert timezones.find_zone((35.68, 139.69), "America/Chicago") is CHICAGO
-
-
-def test_find_zone_accepts_utc_as_the_home_zone():
-    assert timezones.find_zone(None, "Etc/UTC").key == "Etc/UTC"
 
 
 @given(st.tuples(st.floats(), st.floats()))
@@ -164,11 +129,6 @@ def test_localize_returns_the_instant_that_a_wall_time_means(zone, given, instan
     assert aware.fold == 0
 
 
-def test_localize_ignores_the_fold_of_a_wall_time():
-    second_pass = wall("2025-11-02T01:30").replace(fold=1)
-    assert timezones.localize(second_pass, CHICAGO).astimezone(UTC) == utc(2025, 11, 2, 6, 30)
-
-
 WALLS = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1))  # noqa: DTZ001
 # Random times seldom meet the gap and the repeated hour.
 WALLS_NEAR_CHANGES = st.builds(
@@ -201,12 +161,6 @@ def test_localize_keeps_the_order_of_wall_times_that_exist(one, other, zone):
     assert (early.astimezone(UTC) < late.astimezone(UTC)) == (one != other)
 
 
-@given(st.integers(0, 3599))
-def test_localize_moves_a_time_in_a_gap_by_the_length_of_the_gap(second):
-    skipped = wall("2025-03-09T02:00") + timedelta(seconds=second)
-    assert timezones.localize(skipped, CHICAGO).replace(tzinfo=None) == skipped + HOUR
-
-
 @pytest.mark.parametrize(
     ("month", "week", "weekday", "year", "onset"),
     [
@@ -224,37 +178,6 @@ def test_a_yearly_rule_finds_its_day_in_a_year(month, week, weekday, year, onset
 
 
 @pytest.mark.parametrize(
-    ("name", "observances"),
-    [
-        (
-            "America/Chicago",
-            (
-                Observance("CST", -5 * HOUR, -6 * HOUR, YearlyRule(11, 1, SUNDAY, 2 * HOUR)),
-                Observance("CDT", -6 * HOUR, -5 * HOUR, YearlyRule(3, 2, SUNDAY, 2 * HOUR)),
-            ),
-        ),
-        (
-            "Europe/Dublin",
-            (
-                Observance("GMT", HOUR, 0 * HOUR, YearlyRule(10, -1, SUNDAY, 2 * HOUR)),
-                Observance("IST", 0 * HOUR, HOUR, YearlyRule(3, -1, SUNDAY, HOUR)),
-            ),
-        ),
-        (
-            "Australia/Lord_Howe",
-            (
-                Observance("+1030", 11 * HOUR, 10.5 * HOUR, YearlyRule(4, 1, SUNDAY, 2 * HOUR)),
-                Observance("+11", 10.5 * HOUR, 11 * HOUR, YearlyRule(10, 1, SUNDAY, 2 * HOUR)),
-            ),
-        ),
-        ("Asia/Kolkata", (Observance("IST", 5.5 * HOUR, 5.5 * HOUR, None),)),
-    ],
-)
-def test_find_yearly_rules_returns_the_observances_of_a_zone(name, observances):
-    assert find_yearly_rules(name)[0] == observances
-
-
-@pytest.mark.parametrize(
     "name",
     [
         "Africa/Cairo",  # Thursday 24:00
@@ -265,38 +188,3 @@ def test_find_yearly_rules_returns_the_observances_of_a_zone(name, observances):
 )
 def test_find_yearly_rules_returns_none_where_no_rule_fits_a_change(name):
     assert find_yearly_rules(name) == (None, frozenset())
-
-
-@pytest.mark.parametrize(
-    ("name", "irregular", "regular"),
-    [
-        # the law of 2007
-        ("America/Chicago", range(1970, 2007), range(2007, 2101)),
-        # a fixed offset begins at 00:00 in the zone, which is in 1970 (UTC) west of Greenwich only
-        ("Asia/Tokyo", [], range(1970, 2101)),
-        ("Etc/GMT+3", [1970], range(1971, 2101)),
-        # no yearly rule has begun at New Year 1970
-        ("Europe/London", [1970], []),
-        # daylight time for a week, last in 2002
-        ("America/Recife", range(1999, 2003), range(2003, 2101)),
-        # daylight time with a pause in Ramadan
-        ("Africa/Casablanca", range(2012, 2026), [2007]),
-        # the last year with daylight time
-        ("Asia/Amman", [2022], range(2023, 2101)),
-        # another offset since December and since March
-        ("Europe/Volgograd", [2018, 2020], range(2021, 2101)),
-        ("Asia/Almaty", [2024], range(2025, 2101)),
-        # a day left out in December
-        ("Pacific/Apia", [2011], range(2022, 2101)),
-    ],
-)
-def test_find_yearly_rules_returns_the_years_with_other_offsets(name, irregular, regular):
-    years = find_yearly_rules(name)[1]
-    assert years.issuperset(irregular)
-    assert years.isdisjoint(regular)
-
-
-@pytest.mark.parametrize("name", ["Mars/Phobos", "Asia/Edo"])
-def test_find_yearly_rules_raises_for_an_unknown_name(name):
-    with pytest.raises(ZoneInfoNotFoundError):
-        find_yearly_rules(name)
