@@ -1,7 +1,7 @@
 """The client of the partner API: paths, conditional requests, refusals, the list of events."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 
 import pytest
 
@@ -12,11 +12,10 @@ from feeds.errors import (
     RateLimited,
     Rejected,
     Unauthorized,
-    UpstreamTimeout,
     UpstreamUnavailable,
 )
 from feeds.upstream.client import PAGE_SIZE, EventPage, FetchResult, IntervalsClient, ListedEvent
-from tests.support.raw_server import always, serving, silent_when_asked, wire
+from tests.support.raw_server import always, serving, wire
 from tests.upstream.calls import KEY, catch
 
 DOCUMENT = b'{"data": {"event": {}, "runs": []}}'
@@ -35,18 +34,10 @@ def error_body(code, **members):
 # Documents
 
 
-def test_fetching_an_event_is_one_request(api, httpserver):
-    httpserver.expect_request("/events/e1", method="GET").respond_with_data(DOCUMENT)
-
-    assert api.fetch("e1") == FetchResult(body=DOCUMENT, etag=None)
-    assert len(httpserver.log) == 1
-
-
 def test_a_request_is_conditional_only_with_an_etag(api, httpserver):
     httpserver.expect_request("/events/e1").respond_with_data(DOCUMENT)
     for etag in (None, "", 'W/"v1"', None):
         api.fetch("e1", etag)
-
     sent = [request.headers.get("If-None-Match") for request, _ in httpserver.log]
     assert sent == [None, None, 'W/"v1"', None]
 
@@ -54,7 +45,6 @@ def test_a_request_is_conditional_only_with_an_etag(api, httpserver):
 @pytest.mark.parametrize("etag", ['"v1"', 'W/"v1"', "v1", '""', '"a b, c"'])
 def test_the_etag_of_the_answer_is_returned_as_sent(api, httpserver, etag):
     httpserver.expect_request("/events/e1").respond_with_data(DOCUMENT, headers={"ETag": etag})
-
     assert api.fetch("e1").etag == etag
 
 
@@ -67,7 +57,6 @@ def test_an_etag_that_a_request_cannot_carry_is_ignored(header):
     with serving(always(wire("200 OK", DOCUMENT, header))) as server:
         api = IntervalsClient(server.url, KEY)
         first = api.fetch("e1")
-
         assert first == FetchResult(body=DOCUMENT, etag=None)
         assert api.fetch("e1", first.etag) == first
 
@@ -83,58 +72,32 @@ def test_304_to_an_unconditional_request_is_an_invalid_response():
         catch(InvalidResponse, IntervalsClient(server.url, KEY).fetch, "e1")
 
 
-def test_a_fetched_document_decodes(api):
-    event = {"_id": "e1", "name": "Run", "slug": "run", "type": "race", "date": "2026-06-14"}
-    body = json.dumps({"data": {"event": event | {"organizationId": "k57"}, "runs": []}}).encode()
-
-    assert api.decode(body, "e1").event.name == "Run"
-
-
-def test_the_deadline_of_the_client_ends_a_call():
-    with serving(silent_when_asked) as server:
-        catch(UpstreamTimeout, IntervalsClient(server.url, KEY, deadline=0.25).fetch, "e1")
-
-
 # Refusals
 
 
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
-        (400, error_body("BAD_REQUEST"), Rejected),
-        (400, HTML, InvalidResponse),
-        (401, error_body("UNAUTHORIZED"), Unauthorized),
-        (401, HTML, InvalidResponse),
-        (401, b"", InvalidResponse),
-        (403, error_body("FORBIDDEN"), Forbidden),
-        (403, HTML, InvalidResponse),
-        (403, b"{}", InvalidResponse),
+        *((400, error_body("BAD_REQUEST"), Rejected), (400, HTML, InvalidResponse)),
+        *((401, error_body("UNAUTHORIZED"), Unauthorized), (401, HTML, InvalidResponse)),
+        *((401, b"", InvalidResponse), (403, error_body("FORBIDDEN"), Forbidden)),
+        *((403, HTML, InvalidResponse), (403, b"{}", InvalidResponse)),
         (404, error_body("NOT_FOUND"), EventNotFound),
         (404, error_body("ROUTE_NOT_FOUND"), InvalidResponse),
         (404, error_body("not_found"), InvalidResponse),
         (404, error_body(["NOT_FOUND"]), InvalidResponse),
-        (404, error_body(None), InvalidResponse),
-        (404, HTML, InvalidResponse),
-        (404, b"", InvalidResponse),
-        (404, b'{"code": "NOT_FOUND"}', InvalidResponse),
+        *((404, error_body(None), InvalidResponse), (404, HTML, InvalidResponse)),
+        *((404, b"", InvalidResponse), (404, b'{"code": "NOT_FOUND"}', InvalidResponse)),
         (404, b'{"error": "NOT_FOUND"}', InvalidResponse),
-        (404, b'["NOT_FOUND"]', InvalidResponse),
-        (404, b"\xff\xfe", InvalidResponse),
-        (404, b"[" * 100_000, InvalidResponse),
-        (409, error_body("CONFLICT"), Rejected),
+        *((404, b'["NOT_FOUND"]', InvalidResponse), (404, b"\xff\xfe", InvalidResponse)),
+        *((404, b"[" * 100_000, InvalidResponse), (409, error_body("CONFLICT"), Rejected)),
         (422, error_body("VALIDATION_ERROR"), Rejected),
-        (429, error_body("RATE_LIMITED"), RateLimited),
-        (429, HTML, RateLimited),
-        (500, error_body("NOT_FOUND"), UpstreamUnavailable),
-        (502, HTML, UpstreamUnavailable),
-        (503, b"", UpstreamUnavailable),
-        (599, HTML, UpstreamUnavailable),
-        (201, DOCUMENT, InvalidResponse),
-        (204, b"", InvalidResponse),
-        (206, DOCUMENT, InvalidResponse),
-        (302, HTML, InvalidResponse),
-        (410, error_body("NOT_FOUND"), InvalidResponse),
-        (418, HTML, InvalidResponse),
+        *((429, error_body("RATE_LIMITED"), RateLimited), (429, HTML, RateLimited)),
+        *((500, error_body("NOT_FOUND"), UpstreamUnavailable), (502, HTML, UpstreamUnavailable)),
+        *((503, b"", UpstreamUnavailable), (599, HTML, UpstreamUnavailable)),
+        *((201, DOCUMENT, InvalidResponse), (204, b"", InvalidResponse)),
+        *((206, DOCUMENT, InvalidResponse), (302, HTML, InvalidResponse)),
+        *((410, error_body("NOT_FOUND"), InvalidResponse), (418, HTML, InvalidResponse)),
     ],
     ids=lambda value: getattr(value, "__name__", repr(value)[:40]),
 )
@@ -142,15 +105,8 @@ def test_each_status_other_than_200_is_an_error_after_one_request(
     api, httpserver, status, body, kind
 ):
     httpserver.expect_request("/events/e1").respond_with_data(body, status)
-
     catch(kind, api.fetch, "e1")
     assert len(httpserver.log) == 1
-
-
-def test_the_refusal_of_a_conditional_request_is_the_same_error(api, httpserver):
-    httpserver.expect_request("/events/e1").respond_with_data(error_body("NOT_FOUND"), 404)
-
-    catch(EventNotFound, api.fetch, "e1", '"v1"')
 
 
 @pytest.mark.parametrize(
@@ -158,24 +114,14 @@ def test_the_refusal_of_a_conditional_request_is_the_same_error(api, httpserver)
     [
         (1_709_234_567_890, "2024-02-29T19:22:47.890Z"),
         (1_709_234_567_890.0, "2024-02-29T19:22:47.890Z"),
-        (32_503_680_000_000, "3000-01-01T00:00:00Z"),
-        (0, "1970-01-01T00:00:00Z"),
+        *((32_503_680_000_000, "3000-01-01T00:00:00Z"), (0, "1970-01-01T00:00:00Z")),
         (-1000, "1969-12-31T23:59:59Z"),
     ],
 )
 def test_the_retry_after_of_a_429_is_a_time_in_milliseconds(api, httpserver, retry_after, retry_at):
     body = error_body("RATE_LIMITED", retryAfter=retry_after)
     httpserver.expect_request("/events/e1").respond_with_data(body, 429)
-
     assert catch(RateLimited, api.fetch, "e1").retry_at == datetime.fromisoformat(retry_at)
-
-
-def test_the_retry_after_of_a_429_may_be_in_the_next_minute(api, httpserver):
-    soon = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=1)
-    body = error_body("RATE_LIMITED", retryAfter=int(soon.timestamp()) * 1000)
-    httpserver.expect_request("/events/e1").respond_with_data(body, 429)
-
-    assert catch(RateLimited, api.fetch, "e1").retry_at == soon
 
 
 @pytest.mark.parametrize(
@@ -190,17 +136,10 @@ def test_the_retry_after_of_a_429_may_be_in_the_next_minute(api, httpserver):
 def test_a_429_without_a_readable_retry_after_has_no_retry_time(api, httpserver, literal):
     body = f'{{"error": {{"code": "RATE_LIMITED", "retryAfter": {literal}}}}}'
     httpserver.expect_request("/events/e1").respond_with_data(body, 429)
-
     assert catch(RateLimited, api.fetch, "e1").retry_at is None
 
 
 # The organization of the key
-
-
-def test_the_organization_of_the_key_is_its_id(api, httpserver):
-    httpserver.expect_request("/organization").respond_with_json({"data": {"_id": "k57"}})
-
-    assert api.fetch_organization() == "k57"
 
 
 @pytest.mark.parametrize(
@@ -210,14 +149,7 @@ def test_the_organization_of_the_key_is_its_id(api, httpserver):
 )
 def test_an_organization_without_a_readable_id_is_an_invalid_response(api, httpserver, body):
     httpserver.expect_request("/organization").respond_with_data(body)
-
     catch(InvalidResponse, api.fetch_organization)
-
-
-def test_a_key_without_the_scope_for_the_organization_is_forbidden(api, httpserver):
-    httpserver.expect_request("/organization").respond_with_data(error_body("FORBIDDEN"), 403)
-
-    catch(Forbidden, api.fetch_organization)
 
 
 # The list of events
@@ -234,7 +166,6 @@ def test_the_pages_of_the_list_follow_the_last_id_of_each_page(api, httpserver):
     respond_with_list(httpserver, first, more=True, query=f"limit={PAGE_SIZE}")
     last = [{"_id": "e3", "date": "2026-06-16"}]
     respond_with_list(httpserver, last, more=False, query=f"limit={PAGE_SIZE}&after=e2")
-
     assert api.fetch_page() == EventPage(
         (ListedEvent("e1", date(2026, 6, 14)), ListedEvent("e2", date(2026, 6, 15))), after="e2"
     )
@@ -244,21 +175,13 @@ def test_the_pages_of_the_list_follow_the_last_id_of_each_page(api, httpserver):
 def test_an_event_without_a_readable_date_is_listed_without_a_day(api, httpserver):
     items = [{"_id": "e1"}, {"_id": "e2", "date": None}, {"_id": "e3", "date": "14 June"}]
     respond_with_list(httpserver, items, more=False, query=f"limit={PAGE_SIZE}")
-
     assert [event.day for event in api.fetch_page().events] == [None] * 3
 
 
 @pytest.mark.parametrize("item", [None, "e1", {}, {"_id": 1}, {"_id": ""}, {"_id": "a/b"}])
 def test_an_item_without_an_id_for_a_url_is_left_out_of_the_list(api, httpserver, item):
     respond_with_list(httpserver, [item, {"_id": "e2"}], more=True, query=f"limit={PAGE_SIZE}")
-
     assert api.fetch_page() == EventPage((ListedEvent("e2", None),), after="e2")
-
-
-def test_a_page_without_events_is_the_last_page(api, httpserver):
-    respond_with_list(httpserver, [], more=True, query=f"limit={PAGE_SIZE}")
-
-    assert api.fetch_page() == EventPage((), after=None)
 
 
 @pytest.mark.parametrize(
@@ -266,5 +189,4 @@ def test_a_page_without_events_is_the_last_page(api, httpserver):
 )
 def test_a_list_of_another_shape_is_an_invalid_response(api, httpserver, body):
     httpserver.expect_request("/events").respond_with_data(body)
-
     catch(InvalidResponse, api.fetch_page)

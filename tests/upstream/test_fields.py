@@ -23,13 +23,10 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
 @pytest.mark.parametrize(
     "url",
     [
-        "https://club.example",
-        "http://club.example/",
+        *("https://club.example", "http://club.example/"),
         "https://club.example:8443/races/5k?year=2025&lang=en#start",
-        "https://user-pages.example/~anna/a;b=c,d(e)'f!*$@:+",
-        "https://192.0.2.7/race",
-        "https://[2001:db8::1]:8080/race",
-        "https://club.example/already%20quoted%2Fpath",
+        *("https://user-pages.example/~anna/a;b=c,d(e)'f!*$@:+", "https://192.0.2.7/race"),
+        *("https://[2001:db8::1]:8080/race", "https://club.example/already%20quoted%2Fpath"),
     ],
 )
 def test_an_absolute_web_url_stays_as_it_is(url):
@@ -69,33 +66,9 @@ def test_an_iri_becomes_a_uri(iri, uri):
         *("ftp://club.example/race", "mailto:anna@club.example", "file:///etc/passwd"),
         *("javascript:alert(1)", "JavaScript://club.example/%0aalert(1)", "java\tscript:alert(1)"),
         *("data:text/html,<script>alert(1)</script>", "vbscript:msgbox(1)"),
-    ],
-    ids=ascii,
-)
-def test_text_other_than_an_absolute_web_url_is_refused(url):
-    with pytest.raises(ValueError):
-        fields.parse_url(url)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://club.example@evil.example/",
-        "https://club.example:443@evil.example/",
-        "https://@evil.example/",
-        "https://:pw@evil.example/",
-        "https://club.example\\@evil.example/",
-        "https://club.example%2F@evil.example/",
-    ],
-)
-def test_a_url_with_a_user_is_refused(url):
-    with pytest.raises(ValueError):
-        fields.parse_url(url)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
+        *("https://club.example@evil.example/", "https://club.example:443@evil.example/"),
+        *("https://@evil.example/", "https://:pw@evil.example/"),
+        *("https://club.example\\@evil.example/", "https://club.example%2F@evil.example/"),
         *("http://[", "http://[::1/", "http://::1]/", "http://[gggg::]/"),
         *("https://cl ub.example/", 'https://cl"ub.example/', "https://cl'ub.example/"),
         *("https://<club>.example/", "https://club.example%2Eevil.example/"),
@@ -111,14 +84,13 @@ def test_a_url_with_a_user_is_refused(url):
     ],
     ids=ascii,
 )
-def test_a_url_that_clients_may_read_differently_is_refused(url):
+def test_a_url_that_is_relative_has_a_user_or_is_read_differently_by_clients_is_refused(url):
     with pytest.raises(ValueError):
         fields.parse_url(url)
 
 
 def test_a_uri_has_at_most_2000_characters():
     longest = "https://club.example/".ljust(fields.MAX_URL, "x")
-
     assert fields.parse_url(longest) == longest
     with pytest.raises(ValueError):
         fields.parse_url(longest + "x")
@@ -134,7 +106,6 @@ def test_any_text_is_refused_or_a_plain_ascii_uri_that_parses_to_itself(text):
         uri = fields.parse_url(text)
     except ValueError:
         return
-
     parts = urlsplit(uri)
     assert parts.scheme in ("http", "https")
     assert parts.hostname
@@ -146,46 +117,12 @@ def test_any_text_is_refused_or_a_plain_ascii_uri_that_parses_to_itself(text):
 
 # Addresses (rules 6.9)
 
-POSTAL_ORDER = ("venue", "street", "line2", "city", "state", "zip", "country")
-
-
-@pytest.mark.parametrize(
-    ("key", "position"),
-    [
-        *(("venue", 0), ("name", 0), ("street", 1), ("line1", 1), ("address1", 1), ("line2", 2)),
-        *(("address2", 2), ("city", 3), ("locality", 3), ("state", 4), ("region", 4)),
-        *(("province", 4), ("postalCode", 5), ("zip", 5), ("country", 6)),
-    ],
-)
-def test_each_known_key_of_an_address_has_its_position_in_postal_order(key, position):
-    keys = list(POSTAL_ORDER)
-    keys[position] = key
-    address = {each: f"the {each}" for each in reversed(keys)}
-
-    assert fields.format_address(address) == ", ".join(f"the {each}" for each in keys)
-
-
-@pytest.mark.parametrize(
-    ("keys", "first"),
-    [
-        (["name", "venue"], "venue"),
-        (["address1", "line1", "street"], "street"),
-        (["address1", "line1"], "line1"),
-        (["address2", "line2"], "line2"),
-        (["locality", "city"], "city"),
-        (["province", "region", "state"], "state"),
-        (["province", "region"], "region"),
-        (["zip", "postalCode"], "postalCode"),
-    ],
-)
-def test_of_address_keys_with_one_meaning_the_best_known_is_used(keys, first):
-    assert fields.format_address({key: f"the {key}" for key in keys}) == f"the {first}"
-
 
 @pytest.mark.parametrize(
     ("address", "line"),
     [
         ({"street": " ", "line1": None, "address1": "1 Shore"}, "1 Shore"),
+        ({"address2": "Gate 4", "line1": "1 Shore"}, "1 Shore, Gate 4"),
         ({"formatted": "all of it", "city": "Evanston", "placeId": "ChIJ"}, "Evanston"),
         ({"placeId": "ChIJ", "formatted": "Beach,\nEvanston"}, "Beach, Evanston"),
         ({"town": "Evanston", "n": 5, "at": "Beach", "open": True, "x": []}, "Evanston, Beach"),
@@ -198,10 +135,7 @@ def test_of_address_keys_with_one_meaning_the_best_known_is_used(keys, first):
         ({"venue": "Light\u2028house", "city": "Evan\x07ston\n"}, "Light house, Evanston"),
         ("  Lighthouse\r\nBeach,\t Evanston\x00 ", "Lighthouse Beach, Evanston"),
     ],
-    ids=[
-        *("empty-part", "known-keys-first", "formatted", "other-keys", "repeated-part"),
-        *("repeated-text", "number", "line-ends", "text"),
-    ],
+    ids=str,
 )
 def test_an_address_is_one_line_of_its_parts_without_repetition(address, line):
     assert fields.format_address(address) == line
@@ -265,18 +199,8 @@ def test_every_kind_of_line_end_becomes_a_newline_in_text_and_a_space_in_a_line(
     assert fields.clean_line(f"one{end}two") == "one two"
 
 
-def test_clean_text_keeps_paragraphs_tabs_and_inner_spaces_and_is_stripped():
-    assert fields.clean_text("\x00\n one\r\n\r\n\ttwo  three \u2028\t\x1f") == "one\n\n\ttwo  three"
-
-
 def test_a_clean_line_has_single_spaces():
     assert fields.clean_line("\t one\n\n two\u00a0 \u3000three ") == "one two three"
-
-
-@pytest.mark.parametrize("text", ["", " ", "\r\n", "\x00\x1b\x7f", "\ud800", "\ufffe\uffff"])
-def test_text_without_any_visible_character_is_empty(text):
-    assert fields.clean_text(text) == ""
-    assert fields.clean_line(text) == ""
 
 
 @pytest.mark.parametrize(
@@ -292,14 +216,12 @@ def test_all_other_characters_stay_as_they_are(text):
 @example("\ufffe\uffff\x00\x1f")
 def test_any_text_when_clean_has_one_kind_of_line_end_and_survives_xml(text):
     clean, line = fields.clean_text(text), fields.clean_line(text)
-
     control = {each for each in clean if unicodedata.category(each) in ("Cc", "Cs")}
     assert control <= {"\t", "\n"}
     assert clean.splitlines() == (clean.split("\n") if clean else [])
     assert fields.clean_text(clean) == clean
     assert len(line.splitlines()) == bool(line)
     assert fields.clean_line(line) == line
-
     element = ET.Element("description")
     element.text = clean
     assert (ET.fromstring(ET.tostring(element, encoding="utf-8")).text or "") == clean
