@@ -6,10 +6,9 @@ from threading import Event as Flag
 
 import pytest
 
-from feeds.domain.quota import Rate
 from feeds.service.background import BackgroundRefresher
-from tests.support.processes import PATIENCE, until
-from tests.support.workers import DAY, change_database, list_changes
+from tests.support.processes import PATIENCE
+from tests.support.workers import change_database
 
 
 class Refresher:
@@ -84,16 +83,6 @@ def test_an_event_is_fetched_a_minute_before_its_edition_expires(refresher, cloc
     assert refresher.run_round() == []
 
 
-def test_a_poll_finds_the_edition_of_the_refresher_and_makes_no_call(stale, clock, upstream):
-    upstream.edit_run("later", eventStatus="cancelled")
-    assert stale.run_round() == ["later"]
-    noticed = clock()
-    clock.advance(seconds=2)
-    assert list_changes(stale.web.get_edition("later")) == [("cancelled", noticed)]
-    assert stale.web.get_max_age("later") == 3598
-    assert upstream.asked == ["later", "later"]
-
-
 def test_the_nearest_event_is_fetched_first_and_a_past_one_last(refresher, clock):
     refresher.publish(autumn=90, over=-1, tomorrow=1, week=7)
     refresher.poll("autumn", "over", "tomorrow", "week")
@@ -110,41 +99,11 @@ def test_an_event_is_not_fetched_once_it_was_not_polled_for_a_week(refresher, cl
     assert refresher.run_round() == []
 
 
-def test_an_event_that_was_never_polled_is_not_fetched(refresher, clock):
-    refresher.publish(later=60)
-    refresher.worker.refresh_in_background("later")
-    clock.advance(hours=2)
-    assert refresher.run_round() == []
-
-
 def test_an_event_that_another_process_refreshes_is_not_fetched(stale):
     known = stale.web.refresh.read("later")
     stale.web.refresh.acquire("later", known)
     stale.background.refresh_event("later")
     assert stale.upstream.asked == ["later"]
-
-
-def test_a_failed_call_is_not_repeated_within_a_minute(stale, clock, upstream):
-    upstream.answer(500, "text/plain", "")
-    assert stale.run_round() == ["later"]
-    clock.advance(seconds=59)
-    assert stale.run_round() == []
-    upstream.instead = None
-    clock.advance(seconds=1)
-    assert stale.run_round() == ["later"]
-
-
-def test_half_of_the_burst_is_left_to_polls(upstream, start_worker, clock):
-    refresher = Refresher(upstream, start_worker, rate=Rate(100, DAY, 20))
-    ids = [f"event{number}" for number in range(12)]
-    refresher.publish(**dict.fromkeys(ids, 60))
-    refresher.poll(*ids)
-    clock.advance(days=3)
-    assert len(refresher.run_round()) == 10
-    clock.advance(seconds=1)
-    assert refresher.run_round() == []
-    for id_ in ids[10:]:
-        assert not refresher.web.poll(id_).failed
 
 
 def test_no_call_is_made_until_a_refusal_ends(refresher, clock, upstream):
@@ -216,11 +175,3 @@ def test_no_further_event_is_fetched_once_the_refresher_is_to_end(refresher, clo
         ends.set()
     running.result(PATIENCE)
     assert len(refresher.upstream.asked) == len(ids) + 4
-
-
-def test_the_refresher_makes_rounds_until_it_is_to_end(stale, threads):
-    ends = Flag()
-    running = threads.submit(stale.background.run, ends)
-    until(lambda: stale.upstream.asked.count("later") == 2, "a call")
-    ends.set()
-    running.result(PATIENCE)

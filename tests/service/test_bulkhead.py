@@ -1,9 +1,7 @@
 """Requests that wait for refreshes: all while refreshes end, 48 once refreshes have stalled."""
 
 from queue import Queue
-from threading import Event as Flag
 from threading import Thread
-from time import monotonic
 
 import pytest
 
@@ -76,20 +74,6 @@ def check_all(waiters):
     return [each.check() for each in waiters if each.result is None]
 
 
-def test_a_thread_waits_until_the_refresh_ends():
-    ended, bulkhead = Flag(), Bulkhead()
-    results: Queue[bool] = Queue()
-    bulkhead.begin()
-    threads = [
-        Thread(target=lambda: results.put(bulkhead.wait(ended.wait, monotonic() + PATIENCE)))
-        for _ in range(3)
-    ]
-    for each in threads:
-        each.start()
-    ended.set()
-    assert [results.get(timeout=PATIENCE / 2) for _ in threads] == [True] * 3
-
-
 def test_a_thread_without_time_left_takes_a_result_that_is_there(seconds):
     assert Bulkhead().wait(lambda _: True, seconds.now + 1)
     assert Bulkhead().wait(lambda _: True, seconds.now - 1)
@@ -105,14 +89,6 @@ def test_a_thread_leaves_at_its_end_without_a_result(seconds):
 
     assert not Bulkhead().wait(wait, seconds.now + 2.5 * CHECK_INTERVAL)
     assert waited == pytest.approx([CHECK_INTERVAL, CHECK_INTERVAL, CHECK_INTERVAL / 2, 0])
-
-
-def test_a_thread_takes_a_result_that_comes_at_its_end(seconds):
-    def wait(left):
-        seconds.now += left
-        return left == 0
-
-    assert Bulkhead().wait(wait, seconds.now + CHECK_INTERVAL)
 
 
 def test_all_threads_wait_while_refreshes_have_not_stalled(waiting, seconds):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from feeds.errors import EventNotFound, Overloaded, StorageUnavailable, UpstreamTimeout
+from feeds.errors import EventNotFound, Overloaded, UpstreamTimeout
 from tests.support.processes import PATIENCE, Clock, until
 from tests.support.workers import change_database, get_hour, wait_for
 
@@ -27,45 +27,6 @@ def test_threads_that_want_the_same_event_share_one_call(worker, upstream, threa
         first, *others = map(wait_for, polling)
     assert all(other is first for other in others)
     assert upstream.asked == ["harbor"]
-
-
-def test_four_refreshes_of_a_process_run_at_a_time(worker, upstream, threads):
-    ids = publish_many(upstream, 6)
-    with upstream.held() as gate:
-        polling = [threads.submit(worker.poll, id_) for id_ in ids]
-        for _ in range(4):
-            gate.await_one()
-        assert len(upstream.asked) == 4
-        gate.release(0)
-        gate.await_one()
-        assert len(upstream.asked) == 5
-    assert [wait_for(each).event.id for each in polling] == ids
-
-
-def test_a_fresh_edition_is_served_while_all_refreshes_hang(worker, upstream, threads):
-    worker.poll()
-    with upstream.held() as gate:
-        for id_ in publish_many(upstream, 8):
-            threads.submit(worker.poll, id_)
-        for _ in range(4):
-            gate.await_one()
-        assert not worker.poll().failed
-
-
-def test_a_request_serves_the_stale_edition_once_the_refresh_has_run_for_max_wait(
-    worker, upstream, clock, set_max_wait
-):
-    before = worker.get_edition()
-    clock.advance(hours=2)
-    set_max_wait(1)
-    waits = []
-    with upstream.held():
-        for _ in range(2):
-            began = time.monotonic()
-            entry = worker.poll()
-            waits.append(time.monotonic() - began)
-            assert (entry.edition, entry.failed) == (before, True)
-    assert waits[1] < 1 <= waits[0]
 
 
 def test_a_request_waits_longer_where_there_is_no_edition(worker, upstream, set_max_wait):
@@ -143,16 +104,6 @@ def test_an_unexpected_error_is_logged_and_leaves_no_request_waiting(
     change_database(tmp_path, "UPDATE events SET version = 1")
     clock.advance(seconds=2)
     assert not worker.poll().failed
-
-
-def test_an_edition_is_fetched_again_at_the_instant_at_which_it_expires(worker, upstream, clock):
-    assert worker.get_max_age() == 3600
-    clock.advance(seconds=3599.5)
-    assert worker.get_max_age() == 1
-    assert upstream.asked == ["harbor"]
-    clock.advance(seconds=0.5)
-    assert worker.get_max_age() == 3600
-    assert upstream.asked == ["harbor", "harbor"]
 
 
 def test_an_edition_is_fetched_again_after_the_clock_was_set_back(start_worker, upstream):
@@ -235,34 +186,3 @@ def test_each_request_for_an_unknown_id_raises_an_error_of_its_own(worker):
         errors.append(raised.value)
     assert errors[0] is not errors[1]
     assert [error.__context__ for error in errors] == [None, None]
-
-
-def test_the_known_events_are_listed_the_next_one_first(worker, upstream):
-    days = {"autumn": "2026-10-03", "over": "2026-05-10", "tomorrow": "2026-05-21"}
-    for id_, day in days.items():
-        upstream.publish(id_, day)
-        worker.poll(id_)
-    listed = [event.id for event in worker.editions.list_events()]
-    assert listed == ["tomorrow", "autumn", "over"]
-    worker.poll()
-    listed = [event.id for event in worker.editions.list_events()]
-    assert listed == ["tomorrow", "harbor", "autumn", "over"]
-
-
-def test_the_last_list_of_events_stays_while_the_database_is_missing(worker, remove_database):
-    worker.poll()
-    with remove_database():
-        assert worker.editions.list_events() == []
-    events = worker.editions.list_events()
-    assert [event.id for event in events] == ["harbor"]
-    with remove_database():
-        assert worker.editions.list_events() == events
-
-
-def test_an_event_that_is_not_in_memory_is_an_error_while_the_database_is_missing(
-    worker, upstream, remove_database
-):
-    with remove_database(), pytest.raises(StorageUnavailable):
-        worker.poll()
-    assert upstream.calls == []
-    assert worker.get_edition().event.name == "Harbor"

@@ -1,13 +1,10 @@
 """Two processes that share one database: who fetches, who waits, whose answer is saved."""
 
-from datetime import timedelta
-
 import pytest
 
 from feeds.domain.model import Kind
-from feeds.errors import EventGone, EventNotFound, UpstreamError
 from tests.support.processes import PATIENCE, Clock, until
-from tests.support.workers import DAY, HOUR, SECOND, get_hour, list_changes, wait_for
+from tests.support.workers import HOUR, SECOND, get_hour, list_changes, wait_for
 
 
 def delete_harbor(pair, upstream):
@@ -18,26 +15,6 @@ def delete_harbor(pair, upstream):
     edition = pair.one.get_edition()
     assert edition.pending.since == pair.one.clock()
     return document, edition.pending.since + 60 * SECOND
-
-
-def test_a_process_serves_the_edition_that_another_process_has_fetched(pair, upstream):
-    assert upstream.asked == ["harbor"]
-    pair.advance()
-    upstream.edit_run(soldOut=True)
-    first, second = pair.one.get_edition(), pair.other.get_edition()
-    assert upstream.asked == ["harbor", "harbor"]
-    assert second == first
-    assert list_changes(second) == [(Kind.SOLD_OUT, pair.one.clock())]
-
-
-def test_a_process_serves_the_edition_of_another_process_2_s_later(pair, upstream):
-    upstream.edit_run(soldOut=True)
-    pair.other.clock.advance(minutes=60)
-    changed = pair.other.get_edition()
-    assert list_changes(changed) == [(Kind.SOLD_OUT, pair.other.clock())]
-    pair.one.clock.advance(minutes=59)  # the edition in memory has not expired
-    assert pair.one.get_edition() == changed
-    assert len(upstream.asked) == 2
 
 
 def test_a_process_whose_clock_is_behind_serves_the_edition_of_another_process(
@@ -244,67 +221,6 @@ def test_a_process_that_could_not_read_what_was_saved_reads_all_editions_again(
     assert list_changes(one.get_edition())[0][0] == Kind.CANCELLED
 
 
-def test_an_outage_costs_one_call_a_minute_for_all_processes(pair, upstream):
-    pair.advance()
-    upstream.answer(500, "text/plain", "")
-    assert pair.one.poll().failed
-    pair.advance(seconds=0, ahead=59)
-    assert pair.other.poll().failed
-    assert len(upstream.asked) == 2
-    pair.advance(seconds=0, ahead=60)
-    assert pair.other.poll().failed
-    assert len(upstream.asked) == 3
-
-
-def test_an_unknown_id_costs_one_call_for_all_processes(start_worker, upstream):
-    for _ in range(3):
-        with pytest.raises(EventNotFound):
-            start_worker().poll("nothing")
-    assert upstream.asked == ["nothing"]
-
-
-@pytest.mark.parametrize(
-    ("status", "code", "retry_after", "seconds"),
-    [
-        (429, "RATE_LIMITED", None, 60),
-        (429, "RATE_LIMITED", 7, 7),
-        (429, "RATE_LIMITED", -7, 60),
-        (429, "RATE_LIMITED", 10**10, 60),  # one window of the rate limit at most
-        (401, "UNAUTHORIZED", None, 60),
-        (403, "FORBIDDEN", None, 60),  # for a known event
-    ],
-)
-def test_a_refusal_of_all_calls_stops_the_calls_of_all_processes(
-    pair, upstream, status, code, retry_after, seconds
-):
-    pair.advance()
-    now = pair.one.clock()
-    extra = {}
-    if retry_after:
-        extra["retryAfter"] = int((now + timedelta(seconds=retry_after)).timestamp() * 1000)
-    upstream.refuse(status, code, **extra)
-    assert pair.one.poll().failed
-    upstream.instead = None
-    upstream.publish("bridge", "2026-06-13")
-    calls = len(upstream.calls)
-    pair.advance(seconds=0, ahead=seconds - 1)
-    with pytest.raises(UpstreamError) as refusal:
-        pair.other.poll("bridge")
-    assert refusal.value.retry_at == now + seconds * SECOND
-    assert len(upstream.calls) == calls
-    pair.other.clock.advance(seconds=1)
-    pair.other.poll("bridge")
-    assert not pair.other.poll().failed
-
-
-def test_a_403_for_an_id_never_seen_stops_no_calls(pair, upstream):
-    upstream.refuse_path("/events/bridge", 403, "FORBIDDEN")
-    with pytest.raises(EventNotFound):
-        pair.one.poll("bridge")
-    pair.advance()
-    assert not pair.other.poll().failed
-
-
 def test_a_second_404_within_a_minute_is_not_asked_for_by_any_process(pair, upstream):
     _, confirmed = delete_harbor(pair, upstream)
     calls = len(upstream.calls)
@@ -313,15 +229,6 @@ def test_a_second_404_within_a_minute_is_not_asked_for_by_any_process(pair, upst
     assert (entry.edition.gone, entry.until) == (None, confirmed)
     assert pair.other.get_max_age() == 1
     assert len(upstream.calls) == calls
-
-
-def test_a_404_to_each_process_a_minute_apart_proves_that_an_event_is_gone(pair, upstream):
-    _, confirmed = delete_harbor(pair, upstream)
-    pair.other.clock.now = confirmed
-    edition = pair.other.get_edition()
-    assert (edition.gone, edition.pending) == (confirmed, None)
-    assert list_changes(edition) == [(Kind.NO_LONGER_LISTED, confirmed)]
-    assert pair.one.read_stored() == edition
 
 
 @pytest.mark.parametrize("ahead", [10, 30, 59])
@@ -336,28 +243,3 @@ def test_a_404_to_each_process_within_a_minute_proves_nothing(pair, upstream, ah
     stored = pair.one.read_stored()
     assert stored.gone is None
     assert stored.pending.since in (pair.one.clock(), pair.other.clock())
-
-
-def test_a_document_between_two_404s_clears_the_first_for_all_processes(pair, upstream):
-    document, confirmed = delete_harbor(pair, upstream)
-    upstream.put("harbor", document)
-    pair.other.clock.now = confirmed
-    assert pair.other.get_edition().pending is None
-    upstream.delete("harbor")
-    pair.one.clock.now = confirmed + 2 * HOUR
-    edition = pair.one.get_edition()
-    assert (edition.gone, edition.pending.since) == (None, pair.one.clock())
-
-
-def test_all_processes_refuse_an_event_that_has_been_gone_for_30_days(pair, upstream):
-    _, confirmed = delete_harbor(pair, upstream)
-    for worker in (pair.one, pair.other):
-        worker.clock.now = confirmed
-        assert worker.get_edition().gone == confirmed
-    for worker in (pair.one, pair.other):
-        worker.clock.now = confirmed + 30 * DAY - SECOND
-    assert pair.one.poll().until == confirmed + 30 * DAY
-    for worker in (pair.one, pair.other):
-        worker.clock.advance(seconds=1)
-        with pytest.raises(EventGone):
-            worker.poll()

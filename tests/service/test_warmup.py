@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from feeds.cli import main
 from feeds.domain.quota import Priority, Rate
-from feeds.errors import RateLimited, UpstreamUnavailable
+from feeds.errors import RateLimited
 from feeds.sandbox import SANDBOX_KEY
 from feeds.service.warmup import Stopped, Tally, Warmup
 from feeds.upstream.client import IntervalsClient
@@ -55,36 +55,6 @@ def fetch_all(warmup, *ids, on_wait=lambda until: None):
     return warmup.tally
 
 
-def test_named_events_are_fetched_with_a_call_each(start_warmup, upstream):
-    ids = ["harbor-festival", "run-for-all"]
-    assert fetch_all(start_warmup(), *ids) == Tally(fetched=ids, calls=3)
-    assert upstream.asked == ids
-
-
-def test_stored_events_cost_no_call(start_warmup, upstream):
-    fetch_all(start_warmup(), "harbor-festival")
-    tally = fetch_all(start_warmup(), "harbor-festival", "run-for-all")
-    assert tally == Tally(fetched=["run-for-all"], stored=["harbor-festival"], calls=2)
-    assert upstream.asked == ["harbor-festival", "run-for-all"]
-
-
-def test_unknown_and_unreadable_events_do_not_stop_the_others(start_warmup, upstream):
-    upstream.put("torn", {"event": {"_id": "torn"}, "runs": []})
-    tally = fetch_all(start_warmup(), "nothing", "torn", "harbor-festival", "none")
-    assert tally == Tally(
-        fetched=["harbor-festival"], unknown=["nothing", "none"], unreadable=["torn"], calls=5
-    )
-
-
-def test_an_unavailable_upstream_stops_the_warm_up(start_warmup, upstream):
-    fetch_all(start_warmup(), "harbor-festival")
-    upstream.stop()
-    warmup = start_warmup()
-    with pytest.raises(UpstreamUnavailable):
-        fetch_all(warmup, "harbor-festival", "run-for-all", "new-year-run")
-    assert warmup.tally == Tally(stored=["harbor-festival"], calls=2)
-
-
 def test_all_events_of_the_organization_are_listed_once_whatever_the_number_of_pages(
     start_warmup, upstream
 ):
@@ -105,11 +75,6 @@ def test_the_next_event_is_listed_first_and_the_first_past_one_last(start_warmup
     for id_, day in days.items():
         upstream.publish(id_, day, organizationId="club")
     assert start_warmup().list_ids() == ["b", "c", "d", "a"]
-
-
-def test_a_key_of_another_organization_lists_nothing(start_warmup, upstream):
-    upstream.give_key_to("another")
-    assert start_warmup().list_ids() == []
 
 
 def test_a_refusal_of_the_list_stops_the_calls_of_all_processes(
