@@ -4,7 +4,6 @@ import gc
 import tracemalloc
 from datetime import timedelta
 from functools import partial
-from itertools import product
 from weakref import ref
 
 import pytest
@@ -161,16 +160,6 @@ def test_any_request_gets_the_same_answer_with_and_without_the_cache_in_front(
     ask(path, method, headers | others)
 
 
-def test_no_request_changes_the_answer_to_the_next_one(ask):
-    etag = ask(FEED).headers["ETag"]
-    tags = (None, etag, f'{etag[:-1]}-gzip"', '"x"')
-    dates = (None, "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 2100 23:59:59 GMT")
-    paths = (FEED, f"{FEED}?download=1", f"{EVENT}.rss")
-    names = ("Accept-Encoding", "If-None-Match", "If-Modified-Since")
-    for method, path, *values in product(("GET", "HEAD"), paths, (None, "gzip"), tags, dates):
-        ask(path, method, {name: value for name, value in zip(names, values, strict=True) if value})
-
-
 STEPS = {
     "within a second": lambda _, clock: clock.advance(milliseconds=300),
     "in the next second": lambda _, clock: clock.advance(milliseconds=400),
@@ -237,16 +226,6 @@ def test_a_server_that_changes_a_list_of_headers_changes_no_later_answer(app):
         assert sorted(run_wsgi_app(app, environ)[2]) == sorted(expected)
 
 
-def test_every_two_seconds_a_request_reaches_the_application(client, cache, clock):
-    environ = EnvironBuilder(FEED).get_environ()
-    answered = []
-    for _ in range(6):
-        answered.append(cache.lookup(environ) is not None)
-        client.get(FEED)
-        clock.advance(seconds=0.75)
-    assert answered == [False, True, True, False, True, True]
-
-
 def test_once_an_hour_a_request_reaches_the_application(poll, is_answered, clock):
     """So the database learns that the event is still polled; this edition is fresh for a day."""
     poll()
@@ -254,15 +233,6 @@ def test_once_an_hour_a_request_reaches_the_application(poll, is_answered, clock
     assert is_answered()
     clock.advance(milliseconds=1)
     assert not is_answered()
-
-
-def test_the_cache_answers_in_an_outage(poll, is_answered, upstream, clock):
-    poll()
-    upstream.refuse(500, "INTERNAL")
-    clock.advance(days=2)
-    assert not is_answered()
-    assert poll().cache_control.max_age == 60
-    assert is_answered()
 
 
 def test_the_cache_does_not_answer_after_the_edition_has_ended(poll, is_answered, clock):
@@ -289,13 +259,6 @@ def test_the_cache_does_not_answer_after_another_process_has_saved_an_edition(
     assert not is_answered()
     assert "Another name" in client.get(FEED).text
     assert entry.edition.event.name != "Another name"
-
-
-def test_the_cache_does_not_answer_after_the_clock_was_set_back(poll, is_answered, clock):
-    poll()
-    assert is_answered()
-    clock.advance(seconds=-3)
-    assert not is_answered()
 
 
 def test_the_cache_does_not_answer_after_the_clock_has_changed_the_representation(
@@ -435,12 +398,3 @@ def test_a_polled_feed_stays_when_others_fill_the_cache(small):
         fill(number, query=f"{number}")
         assert count([0]) == 1
     assert count([1]) == 0
-
-
-def test_the_cache_holds_10000_feeds_of_3_kilobytes(app, cache):
-    app.test_client().get(FEED)
-    rendering = make_rendering(3000)
-    for number in range(10_000):
-        with app.test_request_context(f"{FEED}?number={number}"):
-            cache.respond(EXAMPLE, "ics", f"run=harbor-{number}", lambda *_: rendering)
-    assert cache.lookup(EnvironBuilder(f"{FEED}?number=0").get_environ()) is not None

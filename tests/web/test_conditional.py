@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -105,29 +104,9 @@ def test_a_304_has_three_header_fields_and_no_body(method, coding, suffix):
     assert response == ("304 NOT MODIFIED", headers, b"")
 
 
-@pytest.mark.parametrize("coding", ["gzip", "identity"])
-def test_head_has_the_header_fields_of_get_and_no_body(coding):
-    fields = {"Accept-Encoding": coding}
-    assert get(fields, method="HEAD") == ("200 OK", get(fields).headers, b"")
-
-
 def test_a_download_differs_in_its_disposition_only():
     disposition = {"Content-Disposition": 'attachment; filename="harbor-run.ics"'}
     assert get(download=True) == ("200 OK", get().headers | disposition, BODY)
-
-
-def test_the_etag_depends_on_the_body_only():
-    def etag(body):
-        other = build_representation(body, media_type="x/y", last_modified=NOW, filename="x")
-        return other.identity.etag
-
-    assert etag(BODY) == f'"{DIGEST}"'
-    assert etag(b"another") != etag(BODY)
-
-
-def test_etags_have_only_characters_that_rfc_9110_8_8_3_allows():
-    for encoded in (CALENDAR.identity, CALENDAR.gzip):
-        assert re.fullmatch('"[!#-~]+"', encoded.etag)
 
 
 def test_etags_and_gzipped_bytes_are_the_same_in_any_process():
@@ -151,43 +130,19 @@ print(r.gzip.etag, r.gzip.body.hex())
     assert printed == {f"{CALENDAR.gzip.etag} {CALENDAR.gzip.body.hex()}"}
 
 
-def test_the_gzip_header_has_neither_a_time_nor_a_name():
-    """RFC 1952 2.3.1: no flags, MTIME 0."""
-    assert CALENDAR.gzip.body[:8] == b"\x1f\x8b\x08\x00\x00\x00\x00\x00"
-
-
 @pytest.mark.parametrize(
     ("tags", "matches"),
     [
-        (f'"{DIGEST}"', True),
-        (f'W/"{DIGEST}"', True),
-        (f'"other", "{DIGEST}"', True),
-        (f'"other","{DIGEST}","third"', True),
-        (f'  "other"  ,  W/"{DIGEST}"  ', True),
-        (f'W/"other", W/"{DIGEST}"', True),
-        ("*", True),
+        *((f'"{DIGEST}"', True), (f'W/"{DIGEST}"', True), (f'"other", "{DIGEST}"', True)),
+        *((f'"other","{DIGEST}","third"', True), (f'  "other"  ,  W/"{DIGEST}"  ', True)),
+        *((f'W/"other", W/"{DIGEST}"', True), ("*", True)),
         (DIGEST, True),  # some proxies remove the quotes
-        ('"other"', False),
-        ('W/"other"', False),
-        ('"other", "third"', False),
-        (f'"{DIGEST}-gzip"', False),
-        (f'"{DIGEST[:-1]}"', False),
-        (f'"{DIGEST.upper()}"', False),
-        (f'"x{DIGEST}"', False),
-        ('"*"', False),
-        ('""', False),
-        ("", False),
-        (" ", False),
-        (",", False),
-        ("W/", False),
-        ('"', False),
-        ('"""', False),
-        (f'"{DIGEST}', False),
-        ("garbage", False),
-        ("\x00\x7f\xff", False),
-        (", " * 4000, False),
-        ('"' * 8000, False),
-        (" " * 8000 + "x", False),
+        *(('"other"', False), ('W/"other"', False), ('"other", "third"', False)),
+        *((f'"{DIGEST}-gzip"', False), (f'"{DIGEST[:-1]}"', False)),
+        *((f'"{DIGEST.upper()}"', False), (f'"x{DIGEST}"', False), ('"*"', False), ('""', False)),
+        *(("", False), (" ", False), (",", False), ("W/", False), ('"', False), ('"""', False)),
+        *((f'"{DIGEST}', False), ("garbage", False), ("\x00\x7f\xff", False)),
+        *((", " * 4000, False), ('"' * 8000, False), (" " * 8000 + "x", False)),
     ],
 )
 @pytest.mark.parametrize("since", [None, LAST_MODIFIED, "Sat, 31 May 2025 00:00:00 GMT"])
@@ -205,34 +160,21 @@ def test_the_etag_of_one_coding_does_not_match_the_other_coding():
 @pytest.mark.parametrize(
     ("date", "not_modified"),
     [
-        (LAST_MODIFIED, True),
-        ("Sun, 01 Jun 2025 08:30:16 GMT", True),
+        *((LAST_MODIFIED, True), ("Sun, 01 Jun 2025 08:30:16 GMT", True)),
         ("Sat, 14 Jun 2025 12:00:00 GMT", True),
         # RFC 9110 5.6.7: every recipient accepts the two obsolete forms.
-        ("Sunday, 01-Jun-25 08:30:15 GMT", True),
-        ("Wednesday, 11-Jun-25 08:30:15 GMT", True),
-        ("Sun Jun  1 08:30:15 2025", True),
-        ("Wed Jun 11 08:30:15 2025", True),
+        *(("Sunday, 01-Jun-25 08:30:15 GMT", True), ("Wednesday, 11-Jun-25 08:30:15 GMT", True)),
+        *(("Sun Jun  1 08:30:15 2025", True), ("Wed Jun 11 08:30:15 2025", True)),
         # RFC 9110 13.1.3 makes no exception for a date in the future.
         ("Sat, 14 Jun 2042 12:00:00 GMT", True),
-        ("Sun, 01 Jun 2025 08:30:14 GMT", False),
-        ("Thu, 01 Jan 1970 00:00:00 GMT", False),
-        ("Saturday, 31-May-25 08:30:15 GMT", False),
-        ("Sat May 31 08:30:15 2025", False),
+        *(("Sun, 01 Jun 2025 08:30:14 GMT", False), ("Thu, 01 Jan 1970 00:00:00 GMT", False)),
+        *(("Saturday, 31-May-25 08:30:15 GMT", False), ("Sat May 31 08:30:15 2025", False)),
         # The others are no HTTP dates.
-        ("", False),
-        ("*", False),
-        ("0", False),
-        ("garbage", False),
-        ("Sat, 14 Jun 2025", False),
-        ("2025-06-14T12:00:00Z", False),
-        ("1749902400", False),
-        ("Sat, 14 Jun 2025 12:00:00", False),
-        ("Sat, 14 Jun 2025 12:00:00 CET", False),
-        ("Sat, 14 Jun 2025 12:00:00 +0000", False),
-        ("sat, 14 jun 2025 12:00:00 gmt", False),
-        ("Sat, 14 Jun 2025 25:61:61 GMT", False),
-        ("Sat, 44 Jun 2025 12:00:00 GMT", False),
+        *(("", False), ("*", False), ("0", False), ("garbage", False)),
+        *(("Sat, 14 Jun 2025", False), ("2025-06-14T12:00:00Z", False), ("1749902400", False)),
+        *(("Sat, 14 Jun 2025 12:00:00", False), ("Sat, 14 Jun 2025 12:00:00 CET", False)),
+        *(("Sat, 14 Jun 2025 12:00:00 +0000", False), ("sat, 14 jun 2025 12:00:00 gmt", False)),
+        *(("Sat, 14 Jun 2025 25:61:61 GMT", False), ("Sat, 44 Jun 2025 12:00:00 GMT", False)),
         ("Sat, 14 Foo 2025 12:00:00 GMT", False),
         ("Sat, 14 Jun 2025 12:00:00 GMT, Sat, 14 Jun 2025 12:00:00 GMT", False),
         ("Sat, 14 Jun 99999 12:00:00 GMT", False),
@@ -258,27 +200,12 @@ def test_a_last_modified_in_the_future_is_neither_sent_nor_compared(now, sent):
 @pytest.mark.parametrize(
     "accepted",
     [
-        "gzip",
-        "GZIP",
-        "x-gzip",
-        "X-GZip",
-        "*",
-        "gzip, deflate, br, zstd",
-        "br;q=1.0, gzip;q=0.8, *;q=0.1",
-        "deflate,gzip",
-        "gzip;q=1",
-        "gzip;q=1.000",
-        "gzip;Q=0.5",
-        "gzip;q=0.001",
-        "gzip;q=0.5, identity;q=0.5",
-        "gzip;q=0.5, identity;q=0.1",
-        "gzip, identity;q=0",
-        "gzip, *;q=0",
-        "*;q=0.5, identity;q=0",
-        "  gzip  ;  q=0.5  ,  br  ",
-        "identity;q=0.2,gzip;q=0.7",
-        ",,gzip,,",
-        "br, " * 2000 + "gzip",
+        *("gzip", "GZIP", "x-gzip", "X-GZip", "*", "gzip, deflate, br, zstd"),
+        *("br;q=1.0, gzip;q=0.8, *;q=0.1", "deflate,gzip", "gzip;q=1", "gzip;q=1.000"),
+        *("gzip;Q=0.5", "gzip;q=0.001", "gzip;q=0.5, identity;q=0.5"),
+        *("gzip;q=0.5, identity;q=0.1", "gzip, identity;q=0", "gzip, *;q=0"),
+        *("*;q=0.5, identity;q=0", "  gzip  ;  q=0.5  ,  br  ", "identity;q=0.2,gzip;q=0.7"),
+        *(",,gzip,,", "br, " * 2000 + "gzip"),
     ],
 )
 def test_gzip_is_sent_if_accept_encoding_prefers_gzip_or_has_no_preference(accepted):
@@ -289,31 +216,10 @@ def test_gzip_is_sent_if_accept_encoding_prefers_gzip_or_has_no_preference(accep
 @pytest.mark.parametrize(
     "accepted",
     [
-        "",
-        " ",
-        "identity",
-        "br",
-        "deflate, br;q=0.9, zstd",
-        "gzipped",
-        "not-gzip",
-        "gzip;q=0",
-        "gzip;q=0.0",
-        "gzip;q=0.000",
-        "x-gzip;q=0",
-        "*;q=0",
-        "gzip;q=0, *",
-        "*, gzip;q=0",
-        "identity;q=0",
-        "gzip;q=0.5, identity",
-        "gzip;q=0.5, identity;q=0.6",
-        "gzip;q=nonsense",
-        "gzip;q=",
-        "gzip;q=-1",
-        "gzip;q=nan",
-        "gzip;q=0x1",
-        ";q=1",
-        "\x00\xff",
-        "x" * 8000,
+        *("", " ", "identity", "br", "deflate, br;q=0.9, zstd", "gzipped", "not-gzip", "gzip;q=0"),
+        *("gzip;q=0.0", "gzip;q=0.000", "x-gzip;q=0", "*;q=0", "gzip;q=0, *", "*, gzip;q=0"),
+        *("identity;q=0", "gzip;q=0.5, identity", "gzip;q=0.5, identity;q=0.6", "gzip;q=nonsense"),
+        *("gzip;q=", "gzip;q=-1", "gzip;q=nan", "gzip;q=0x1", ";q=1", "\x00\xff", "x" * 8000),
         "br, " * 2000,
     ],
 )

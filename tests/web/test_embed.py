@@ -15,12 +15,9 @@ WIDGET, KIT = "/events/harbor-festival/embed", "/events/harbor-festival/embed-ki
 @pytest.mark.parametrize(
     ("query", "canonical"),
     [
-        ("", ""),
-        ("?theme=auto&accent=", ""),
-        ("?theme=dark", "theme=dark"),
+        *(("", ""), ("?theme=auto&accent=", ""), ("?theme=dark", "theme=dark")),
         ("?accent=FF8800&theme=light", "theme=light&accent=ff8800"),
-        ("?accent=%23f80", "accent=ff8800"),
-        ("?unknown=1", ""),
+        *(("?accent=%23f80", "accent=ff8800"), ("?unknown=1", "")),
     ],
 )
 def test_equal_styles_of_the_widget_are_one_representation(client, query, canonical):
@@ -112,9 +109,7 @@ def test_oembed_returns_the_html_of_the_widget(client):
 @pytest.mark.parametrize(
     "url",
     [
-        f"{PAGE}?x=1",
-        f"{PAGE}#runs",
-        PAGE.replace("https", "http"),
+        *(f"{PAGE}?x=1", f"{PAGE}#runs", PAGE.replace("https", "http")),
         PAGE.replace("https://feeds", "HTTPS://Feeds"),
     ],
 )
@@ -132,15 +127,10 @@ def test_oembed_keeps_the_widget_within_the_requested_size(client):
 @pytest.mark.parametrize(
     "url",
     [
-        "",
-        "https://elsewhere.example/events/harbor-festival",
+        *("", "https://elsewhere.example/events/harbor-festival"),
         f"{SITE}.evil.example/events/harbor-festival",
-        f"https://user@{SITE[8:]}/events/harbor-festival",
-        f"{SITE}/",
-        f"{PAGE}/embed",
-        f"{PAGE}.ics",
-        f"{SITE}/events/nobody",
-        "javascript:alert(1)",
+        *(f"https://user@{SITE[8:]}/events/harbor-festival", f"{SITE}/", f"{PAGE}/embed"),
+        *(f"{PAGE}.ics", f"{SITE}/events/nobody", "javascript:alert(1)"),
     ],
 )
 def test_oembed_of_another_url_is_404(client, url):

@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from feeds.app import create_app
 from feeds.formats import FORMATS
-from tests.support.processes import EXAMPLE, settings_for
+from tests.support.processes import EXAMPLE
 
 PAGE = f"/events/{EXAMPLE}"
 CALENDAR = f"{PAGE}.ics"
@@ -14,51 +13,10 @@ FORMS = [f"{PAGE}.{extension}" for extension in FORMATS] + [PAGE]
 """The URLs of an event: its feeds and its page."""
 
 INVALID_OPTIONS = [
-    ("run", "a b"),
-    ("run", "a" * 65),
-    ("distance", "10k"),
-    ("cancelled", "hide"),
-    ("busy", "yes"),
-    ("registration", "2"),
-    ("download", "<script>alert(1)</script>"),
-    ("busy", "1\r\nX-Evil: 1"),
-    ("busy", "\N{ARABIC-INDIC DIGIT ONE}"),
-    ("busy", "\0"),
+    *(("run", "a b"), ("run", "a" * 65), ("distance", "10k"), ("cancelled", "hide")),
+    *(("busy", "yes"), ("registration", "2"), ("download", "<script>alert(1)</script>")),
+    *(("busy", "1\r\nX-Evil: 1"), ("busy", "\N{ARABIC-INDIC DIGIT ONE}"), ("busy", "\0")),
 ]
-
-
-@pytest.mark.parametrize("coding", ["identity", "gzip"])
-@pytest.mark.parametrize("form", [".ics", ".rss", ".json", ""])
-def test_a_poll_with_the_etag_is_304_until_the_event_changes(client, upstream, clock, form, coding):
-    """What subscribers do all day; the whole table is in ``test_conditional``."""
-
-    def poll(**headers):
-        return client.get(f"/events/harbor{form}", headers={"Accept-Encoding": coding} | headers)
-
-    upstream.publish("harbor", "2026-06-20")
-    first = poll()
-    known = {"If-None-Match": first.headers["ETag"]}
-    unchanged = poll(**known)
-    assert (first.status_code, unchanged.status_code, unchanged.data) == (200, 304, b"")
-    upstream.publish("harbor", "2026-06-21")
-    clock.advance(hours=1)
-    changed = poll(**known)
-    assert changed.status_code == 200
-    assert changed.data != first.data
-    assert changed.headers["Last-Modified"] == "Wed, 20 May 2026 13:00:00 GMT"
-
-
-def test_one_call_of_the_upstream_serves_all_forms_until_the_edition_ends(client, upstream, clock):
-    upstream.publish("harbor", "2026-06-20")
-    for _ in range(3):
-        for path in ("/events/harbor.ics", "/events/harbor.rss", "/events/harbor", "/"):
-            assert client.get(path).status_code == 200
-        clock.advance(seconds=1199)
-    assert upstream.asked == ["harbor"]
-    clock.advance(seconds=3)
-    for path in ("/events/harbor.rss", "/events/harbor.ics"):
-        client.get(path)
-    assert upstream.asked == ["harbor", "harbor"]
 
 
 def test_an_item_from_before_the_clock_was_set_back_appears_at_its_date(client, upstream, clock):
@@ -106,40 +64,9 @@ def test_a_page_ignores_the_options_of_feeds(client):
 @pytest.mark.parametrize(
     ("query", "status"),
     [
-        (f"x={'a' * 8000}", 200),
-        ("&".join("abcd" * 1000), 200),
-        (f"run={'a' * 8000}", 400),
-        ("&".join(["run=a"] * 1300), 400),
-        ("run=%FF", 400),
+        *((f"x={'a' * 8000}", 200), ("&".join("abcd" * 1000), 200), (f"run={'a' * 8000}", 400)),
+        *(("&".join(["run=a"] * 1300), 400), ("run=%FF", 400)),
     ],
 )
 def test_a_query_of_8_kilobytes_is_answered(client, extension, query, status):
     assert client.get(f"{PAGE}.{extension}?{query}").status_code == status
-
-
-@pytest.mark.parametrize("path", FORMS)
-@pytest.mark.parametrize("public_url", ["https://one.example", "https://two.example/running"])
-def test_urls_begin_with_the_public_url_of_the_settings(
-    upstream, tmp_path, clock, path, public_url
-):
-    settings = settings_for(upstream.url, tmp_path, public_url=public_url)
-    text = create_app(settings, clock.timestamp).test_client().get(path).text
-    assert f"{public_url}/events/{EXAMPLE}" in text.replace("\r\n ", "")
-    assert "localhost" not in text
-
-
-@pytest.mark.parametrize("path", [*FORMS, "/", "/nowhere", f"{CALENDAR}?busy=2", "/events/no.ics"])
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Host": "evil.test"},
-        {"X-Forwarded-Host": "evil.test", "X-Forwarded-Proto": "evil"},
-        {"X-Forwarded-Prefix": "/evil", "X-Script-Name": "/evil"},
-        {"Forwarded": "host=evil.test;proto=evil"},
-        {"X-Original-URL": "/evil", "Origin": "http://evil.test"},
-    ],
-)
-def test_no_header_field_of_a_request_reaches_an_answer(client, path, headers):
-    expected, response = client.get(path), client.get(path, headers=headers)
-    assert "evil" not in f"{response.headers}{response.text}"
-    assert (response.status_code, response.data) == (expected.status_code, expected.data)
