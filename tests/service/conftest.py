@@ -6,13 +6,7 @@ from functools import partial
 import pytest
 
 from tests.support.processes import PATIENCE, Clock
-from tests.support.workers import (
-    HeldUpstream,
-    Pair,
-    Worker,
-    locked_database,
-    missing_database,
-)
+from tests.support.workers import HeldUpstream, Pair, Worker, locked_database, missing_database
 
 HARBOR_DAY = "2026-06-13"
 """The day of the event ``harbor``; the clock starts on 20 May."""

@@ -4,10 +4,7 @@ import pytest
 
 from feeds.domain.model import Kind
 from feeds.domain.quota import Rate
-from feeds.errors import (
-    EventNotFound,
-    QuotaExhausted,
-)
+from feeds.errors import EventNotFound, QuotaExhausted
 from feeds.sandbox import SANDBOX_KEY
 from feeds.store.leases import Lease, Leased
 from feeds.upstream.client import IntervalsClient

@@ -9,11 +9,7 @@ from feeds.errors import InvalidResponse, StorageUnavailable
 from feeds.sandbox import SANDBOX_KEY
 from feeds.upstream.client import FetchResult, IntervalsClient
 from tests.support.processes import PATIENCE, START
-from tests.support.workers import (
-    change_database,
-    list_changes,
-    wait_for,
-)
+from tests.support.workers import change_database, list_changes, wait_for
 
 
 class UnchangedClient(IntervalsClient):

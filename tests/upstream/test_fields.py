@@ -162,8 +162,7 @@ def test_an_address_without_text_is_none(address):
 
 
 @pytest.mark.parametrize(
-    ("lat", "lng"),
-    [(42.05, -87.67), (90, 180), (-90, -180), (0, 10.5), (51.5, 0), (-0.0, 1e-9)],
+    ("lat", "lng"), [(42.05, -87.67), (90, 180), (-90, -180), (0, 10.5), (51.5, 0), (-0.0, 1e-9)]
 )
 def test_a_place_on_earth_is_a_point(lat, lng):
     assert fields.parse_point(lat, lng) == (lat, lng)
