@@ -82,7 +82,7 @@ SCHEDULE = [
 ]
 
 
-@pytest.mark.parametrize(("event", "run"), CONTENT + SCHEDULE, ids=str)
+@pytest.mark.parametrize(("event", "run"), [*CONTENT, *SCHEDULE], ids=str)
 def test_new_content_moves_last_modified_and_a_new_start_end_place_or_status_sequence_too(
     event, run
 ):
