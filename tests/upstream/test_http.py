@@ -456,6 +456,17 @@ def test_of_several_connections_only_those_used_within_30_seconds_are_used_again
         assert len(server.connections) == 3
 
 
+def test_a_request_over_a_used_connection_that_is_silent_is_repeated_on_a_new_connection(
+    monkeypatch,
+):
+    monkeypatch.setattr(http, "READ_TIMEOUT", 0.2)
+    with serving(first_well_then(silent_when_asked)) as server, ends_soon():
+        client = HttpClient(server.url, KEY)
+        client.get("/events/e1")
+        assert client.get("/events/e2").body == BODY
+        assert server.paths == ["/events/e1", "/events/e2", "/events/e2"]
+
+
 def test_a_request_is_repeated_only_once():
     with serving(by_connection(first_well_then(reset_when_asked), reset_when_asked)) as server:
         client = HttpClient(server.url, KEY)
