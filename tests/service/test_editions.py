@@ -1,6 +1,9 @@
 """How long requests wait for an edition, and which editions stay in memory."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event as Flag
+from threading import current_thread
 
 import pytest
 
@@ -27,6 +30,37 @@ def test_threads_that_want_the_same_event_share_one_call(worker, upstream, threa
         first, *others = map(wait_for, polling)
     assert all(other is first for other in others)
     assert upstream.asked == ["harbor"]
+
+
+class HeldClock(Clock):
+    """A clock that holds one thread back at its second look."""
+
+    def __init__(self):
+        super().__init__()
+        self.holds, self.released = Flag(), Flag()
+        self._looks = 0
+
+    def __call__(self):
+        if current_thread().name.startswith("held"):
+            self._looks += 1
+            if self._looks == 2:
+                self.holds.set()
+                assert self.released.wait(PATIENCE)
+        return self.now
+
+
+def test_a_thread_that_finds_the_refresh_just_ended_serves_the_new_entry(start_worker, upstream):
+    clock = HeldClock()
+    worker = start_worker(clock=clock)
+    worker.poll()
+    clock.advance(hours=2)
+    with ThreadPoolExecutor(1, thread_name_prefix="held") as held:
+        late = held.submit(worker.poll)
+        assert clock.holds.wait(PATIENCE)  # it has found the edition in memory stale
+        entry = worker.poll()
+        clock.released.set()
+        assert late.result(PATIENCE) is entry
+    assert upstream.asked == ["harbor"] * 2
 
 
 def test_a_request_waits_longer_where_there_is_no_edition(worker, upstream, set_max_wait):
