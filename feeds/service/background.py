@@ -41,7 +41,7 @@ class BackgroundRefresher:
         self._database = database
         self._invalidation = invalidation
         self._clock = clock
-        self._closed: datetime | None = None
+        self._closed_until: datetime | None = None
 
     def run(self, ends: Flag) -> None:
         """Run round after round until the flag is set, then wait for the calls under way."""
@@ -69,9 +69,9 @@ class BackgroundRefresher:
 
     def refresh_event(self, event_id: str) -> None:
         """Refresh an event, unless another process does or no call can be made."""
-        if self._closed and self._clock() < self._closed:
+        if self._closed_until and self._clock() < self._closed_until:
             return
-        self._closed = None
+        self._closed_until = None
         try:
             entry = self._refresh.read(event_id)
             acquired = self._refresh.acquire(event_id, entry, polled=False)
@@ -84,11 +84,11 @@ class BackgroundRefresher:
             return
         error = acquired.error if isinstance(acquired, CacheEntry) else None
         if isinstance(error, QuotaExhausted | RateLimited | Unauthorized):
-            self._closed = error.retry_at
+            self._closed_until = error.retry_at
 
     def _compute_pause(self) -> float:
         """Seconds until the next round."""
         now, pause = self._clock(), INVALIDATION_INTERVAL
-        if self._closed and self._closed > now:
-            pause = min(pause, self._closed - now)
+        if self._closed_until and self._closed_until > now:
+            pause = min(pause, self._closed_until - now)
         return pause.total_seconds()

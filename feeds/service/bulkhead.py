@@ -25,7 +25,7 @@ class Bulkhead:
         self._lock = Lock()
         self._waiting = 0
         self._running = 0
-        self._well = True
+        self._answered = True
         self._since = 0.0
 
     def wait(self, wait: Callable[[float], bool], end: float) -> bool:
@@ -52,14 +52,14 @@ class Bulkhead:
     def begin(self) -> None:
         """Count a refresh that begins."""
         with self._lock:
-            if self._well and not self._running:
+            if self._answered and not self._running:
                 self._since = monotonic()
             self._running += 1
 
-    def end(self, *, well: bool) -> None:
-        """Count a refresh that ends; not ``well`` if the upstream did not answer, or too late."""
+    def end(self, *, answered: bool) -> None:
+        """Count a refresh that ends; ``answered`` is whether the upstream answered in time."""
         with self._lock:
             self._running -= 1
-            self._well = well
-            if well:
+            self._answered = answered
+            if answered:
                 self._since = monotonic()

@@ -73,7 +73,7 @@ class Editions:
         self._entries: LRUCache[str, CacheEntry] = LRUCache(MAX_MEMORY, getsizeof=_estimate_size)
         self._lock = Lock()  # of the entries
         self._flights: Singleflight[CacheEntry] = Singleflight(MAX_REFRESHES, MAX_FLIGHT_AGE)
-        self._saved_elsewhere: set[str] = set()
+        self._saved_elsewhere: set[str] = set()  # by other processes, during a refresh here
         self._places = Semaphore(MAX_CONCURRENT_REFRESHES)
         self._bulkhead = Bulkhead()
         self._catch_up_task = BoundedWaitTask(self._catch_up, MAX_WAIT)
@@ -113,7 +113,7 @@ class Editions:
             return self._entries.get(event_id) is entry
 
     def list_events(self) -> list[Event]:
-        """The known events, the next one first; an older list while the database is away."""
+        """The known events, the next one first; an older list while the database is unavailable."""
         self._list_task.run()
         return self._known_events
 
@@ -183,8 +183,8 @@ class Editions:
         except Exception:  # a bug must not leave requests waiting
             log.exception("event %s cannot be refreshed", event_id)
             entry = self._give_up(flight.fallback)
-        failed = isinstance(entry.error, UpstreamTimeout | UpstreamUnavailable)
-        self._bulkhead.end(well=not failed)
+        unanswered = isinstance(entry.error, UpstreamTimeout | UpstreamUnavailable)
+        self._bulkhead.end(answered=not unanswered)
         if entry.error:  # a traceback would keep the answer and the requests in memory
             entry = structs.replace(entry, error=entry.error.copy())
         if monotonic() - flight.began <= MAX_FLIGHT_AGE:  # else a later refresh has its result

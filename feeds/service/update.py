@@ -48,7 +48,7 @@ class Source(Protocol):
         """The event of a document; raises ``InvalidResponse``."""
 
     def fetch_organization(self) -> str:
-        """The id of the organization whose events these are; raises as ``fetch`` does."""
+        """The id of the organization of the key; raises as ``fetch`` does."""
 
 
 class Updater:

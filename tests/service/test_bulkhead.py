@@ -135,29 +135,29 @@ def test_a_thread_that_leaves_makes_room_for_a_newcomer(waiting, seconds):
 
 def test_a_bulkhead_without_a_refresh_is_never_full(waiting, seconds):
     bulkhead, waiters = waiting
-    bulkhead.end(well=False)
+    bulkhead.end(answered=False)
     seconds.now += 100 * STALLED_AFTER
     assert not bulkhead.is_full()
     assert check_all(waiters) == ALL_WAIT
 
 
-def test_the_good_end_of_a_refresh_gives_the_other_refreshes_more_time(waiting, seconds):
+def test_an_answered_refresh_gives_the_other_refreshes_more_time(waiting, seconds):
     bulkhead, waiters = waiting
     bulkhead.begin()
     seconds.now += STALLED_AFTER
-    bulkhead.end(well=True)
+    bulkhead.end(answered=True)
     seconds.now += STALLED_AFTER
     assert check_all(waiters) == ALL_WAIT
     seconds.now += A_MOMENT
     assert check_all(waiters) == FIVE_LEAVE
 
 
-def test_the_good_end_of_a_refresh_lets_newcomers_wait_again(waiting, seconds):
+def test_an_answered_refresh_lets_newcomers_wait_again(waiting, seconds):
     bulkhead, waiters = waiting
     bulkhead.begin()
     seconds.now += STALLED_AFTER + A_MOMENT
     check_all(waiters)
-    bulkhead.end(well=True)
+    bulkhead.end(answered=True)
     waiters += [Waiter(bulkhead) for _ in range(5)]
     assert check_all(waiters) == ALL_WAIT
 
@@ -166,7 +166,7 @@ def test_a_failed_refresh_gives_the_other_refreshes_no_more_time(waiting, second
     bulkhead, waiters = waiting
     bulkhead.begin()
     seconds.now += STALLED_AFTER
-    bulkhead.end(well=False)
+    bulkhead.end(answered=False)
     seconds.now += A_MOMENT
     assert check_all(waiters) == FIVE_LEAVE
 
@@ -174,14 +174,14 @@ def test_a_failed_refresh_gives_the_other_refreshes_no_more_time(waiting, second
 def test_a_failed_refresh_gives_the_next_refresh_no_more_time(waiting, seconds):
     bulkhead, waiters = waiting
     seconds.now += STALLED_AFTER + A_MOMENT
-    bulkhead.end(well=False)
+    bulkhead.end(answered=False)
     bulkhead.begin()
     assert check_all(waiters) == FIVE_LEAVE
 
 
-def test_the_refresh_after_a_good_end_has_a_time_of_its_own(waiting, seconds):
+def test_the_refresh_after_an_answered_refresh_has_a_time_of_its_own(waiting, seconds):
     bulkhead, waiters = waiting
-    bulkhead.end(well=True)
+    bulkhead.end(answered=True)
     seconds.now += 100 * STALLED_AFTER
     bulkhead.begin()
     seconds.now += STALLED_AFTER
