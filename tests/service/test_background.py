@@ -119,6 +119,17 @@ def test_no_call_is_made_until_a_refusal_ends(refresher, clock, upstream):
     assert refresher.run_round() == ["one", "other"]
 
 
+def test_a_refusal_that_has_ended_stays_ended_when_the_clock_is_set_back(stale, clock, upstream):
+    upstream.refuse(429, "RATE_LIMITED")
+    assert stale.run_round() == ["later"]
+    upstream.instead = None
+    clock.advance(seconds=60)
+    assert stale.run_round() == ["later"]
+    clock.advance(hours=-1)
+    stale.background.refresh_event("later")
+    assert len(upstream.asked) == 4
+
+
 def test_a_missing_database_is_waited_for(stale, remove_database):
     with remove_database():
         assert stale.run_round() == []

@@ -3,6 +3,7 @@
 import time
 from queue import Queue
 from threading import Event as Flag
+from threading import Thread
 
 import pytest
 
@@ -114,6 +115,19 @@ def test_a_patient_task_that_hangs_is_neither_started_nor_waited_for_again(task)
     assert is_waited_for(patient)
     assert not any(is_waited_for(patient) for _ in range(100))
     assert task.started == 1
+
+
+def test_a_caller_waits_for_a_patient_task_until_its_run_has_lasted_max_wait(task, monkeypatch):
+    now = 1000.0
+    monkeypatch.setattr("feeds.service.singleflight.monotonic", lambda: now)
+    patient = PatientTask(task, MAX_WAIT)
+    first = Thread(target=patient.run)
+    first.start()
+    until(lambda: task.started == 1, "the run")
+    now += MAX_WAIT
+    assert not is_waited_for(patient)
+    task.release(0)
+    first.join(PATIENCE)
 
 
 def test_callers_wait_for_a_patient_task_again_once_a_run_has_ended_in_time(task, monkeypatch):

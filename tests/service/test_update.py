@@ -153,6 +153,23 @@ def test_an_edition_that_the_database_has_lost_is_saved_again_from_memory(
     assert entry.edition == stored
 
 
+def test_the_history_in_memory_is_saved_over_an_edition_of_a_database_that_has_lost_it(
+    start_worker, upstream, clock, tmp_path
+):
+    worker = start_worker()
+    worker.poll()
+    clock.advance(hours=2)
+    upstream.edit_run(eventStatus="cancelled")
+    before = worker.get_edition()
+    tables = ("events", "revisions", "changes")
+    change_database(tmp_path, *(f"DELETE FROM {table}" for table in tables))
+    assert start_worker().get_edition().changes == ()
+    clock.advance(hours=2)
+    after = worker.get_edition()
+    assert (after.changes, after.revisions) == (before.changes, before.revisions)
+    assert worker.read_stored() == after
+
+
 def test_an_edition_that_is_damaged_in_the_database_is_replaced_from_memory(
     start_worker, clock, tmp_path
 ):

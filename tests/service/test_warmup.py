@@ -69,6 +69,13 @@ def test_all_events_of_the_organization_are_listed_once_whatever_the_number_of_p
     assert warmup.tally == Tally(calls=3)
 
 
+def test_a_list_that_repeats_itself_has_an_end(start_warmup, upstream, clock):
+    page = '{"data": [{"_id": "harbor", "date": "2026-06-13"}], "hasMore": true}'
+    upstream.answer(200, "application/json", page)
+    assert start_warmup(Skipping(clock, waits=1), SMALL).list_ids() == ["harbor"]
+    assert upstream.calls == ["/events"] * 2
+
+
 def test_the_next_event_is_listed_first_and_the_first_past_one_last(start_warmup, upstream):
     upstream.give_key_to("club")
     days = {"b": "2026-05-21", "c": "2026-12-01", "d": "2026-05-19", "a": "2020-01-01"}
