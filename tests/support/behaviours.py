@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from feeds.sandbox import ORGANIZATION_ID
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE
 
 UPSTREAM_TEXT = "a text of the upstream"
 """Part of every answer that is not a document. No subscriber may ever read this text."""

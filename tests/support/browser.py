@@ -24,8 +24,9 @@ from feeds.app import create_app
 from feeds.domain.quota import Rate
 from feeds.sandbox import ORGANIZATION_ID
 from tests.support.clock import Clock
-from tests.support.processes import PATIENCE, settings_for
+from tests.support.processes import settings_for
 from tests.support.upstream import HOST, QuietHandler, Upstream
+from tests.support.waiting import PATIENCE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = (

@@ -20,7 +20,8 @@ import sqlalchemy as sa
 
 from feeds.store.tables import events, leases, service
 from tests.support.hostile_upstream import HostileUpstream
-from tests.support.processes import PATIENCE, Process, environment_for, serving, wait_until
+from tests.support.processes import Process, environment_for, serving
+from tests.support.waiting import PATIENCE, wait_until
 
 UNLIMITED = "1000000/minute;burst=500000"
 """``FEEDS_UPSTREAM_RATE`` where the rate limit is not the subject."""

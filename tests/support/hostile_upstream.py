@@ -21,8 +21,8 @@ from tests.support.behaviours import (
     refuse,
     respond,
 )
-from tests.support.processes import PATIENCE
 from tests.support.upstream import HOST
+from tests.support.waiting import PATIENCE
 
 NAME = "intervals.test"
 """The host name of the upstream."""

@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.processes import PATIENCE, find_two_free_ports, wait_until
+from tests.support.processes import find_two_free_ports
 from tests.support.upstream import HOST
+from tests.support.waiting import PATIENCE, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
 CONFIG = (CHECKOUT / "deploy" / "nginx.conf").read_text("utf-8")

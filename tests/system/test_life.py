@@ -193,21 +193,14 @@ def test_subscribers_who_poll_seldom_see_each_change_once_and_the_last_state(rac
     assert kinds == ["Postponed", "Reinstated", "Cancelled", "Reinstated", "Cancelled"]
 
 
-def test_a_deploy_with_another_public_url_updates_calendars_and_announces_nothing(race):
+def test_a_deploy_with_another_timezone_and_url_updates_calendars_and_announces_nothing(race):
     race.poll()
     race.clock.advance(minutes=10)
-    race.start_service(public_url="https://races.example.org")
-    assert race.poll() == []
-    assert "https://races.example.org" in race.calendar.description(TEN)
-
-
-def test_a_deploy_with_another_timezone_updates_calendars_and_announces_nothing(race):
-    race.poll()
-    race.clock.advance(minutes=10)
-    race.start_service(timezone="America/New_York")
+    race.start_service(timezone="America/New_York", public_url="https://races.example.org")
     assert race.poll() == []
     assert race.calendar.entries[TEN]["DTSTART"].params["TZID"] == "America/New_York"
     assert race.calendar.start(TEN) == "13 08:00"
+    assert "https://races.example.org" in race.calendar.description(TEN)
 
 
 def test_a_database_restored_from_yesterday_announces_no_change_twice(race):

@@ -13,7 +13,8 @@ from tests.support.deployment import (
     start_service,
 )
 from tests.support.hostile_upstream import HostileUpstream
-from tests.support.processes import PATIENCE, run, running, wait_until
+from tests.support.processes import run, running
+from tests.support.waiting import PATIENCE, wait_until
 from tests.system.conftest import RemovableDatabase
 
 UNAVAILABLE = "database is unavailable"

@@ -13,8 +13,8 @@ import pytest
 from feeds.domain.freshness import FAILURE_CACHED_FOR
 from feeds.web.conditional import STALE_IF_ERROR
 from tests.support.nginx import Received, request, run_nginx
-from tests.support.processes import PATIENCE, wait_until
 from tests.support.upstream import HOST
+from tests.support.waiting import PATIENCE, wait_until
 
 if TYPE_CHECKING:
     from email.message import Message
@@ -114,9 +114,7 @@ class Origin(ThreadingHTTPServer):
             released.set()
 
     @contextmanager
-    def send_together(
-        self, path: str, number: int
-    ) -> Iterator[Callable[[], list[tuple[int, bytes]]]]:
+    def send_together(self, path: str, number: int) -> Iterator[Callable[[], list[Any]]]:
         """Send so many requests to nginx; yield a function that returns status and bodies."""
         with ExitStack() as stack:
             connections = [
@@ -151,7 +149,6 @@ def origin(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expired_paths(origin):
-    """Paths of which nginx has an old, expired copy."""
     paths = [f"/expired/{number}" for number in range(20)]
     origin.behaviours |= dict.fromkeys([*paths, "/last"], OLD)
     for path in [*paths, "/last"]:

@@ -14,8 +14,9 @@ from feeds import gunicorn_conf
 from feeds.domain.freshness import FAILURE_CACHED_FOR
 from feeds.service import editions
 from tests.support.nginx import CONFIG, Received, request, run_nginx
-from tests.support.processes import PATIENCE, environment_for, serving, wait_until
+from tests.support.processes import environment_for, serving
 from tests.support.upstream import EXAMPLE, Upstream
+from tests.support.waiting import PATIENCE, wait_until
 
 FEED = f"/events/{EXAMPLE}.ics"
 BROKEN = "orchard-loop-5k"
@@ -211,14 +212,6 @@ def test_nginx_reads_header_fields_as_the_service_does(
             assert received.fields["etag"] == direct.fields["etag"]
     else:
         proxied.request_equal(path, method, **sent)
-
-
-@pytest.mark.parametrize("range_", ["bytes=0-10", "bytes=-5", "bytes=0-1,5-6", "bytes=999999-"])
-def test_nginx_ignores_ranges_as_the_service_does(proxied, range_):
-    received = proxied.request_equal(FEED, Range=range_)
-
-    assert received.status == 200
-    assert "accept-ranges" not in received.fields
 
 
 def test_nginx_serves_changes_and_the_last_answer_while_the_service_is_down(tmp_path):

@@ -8,128 +8,25 @@ ones at the same time; each test looks at one failure.
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
 from itertools import cycle, product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from msgspec import Struct, field
 
 from feeds.sandbox import SANDBOX_KEY
-from tests.support import behaviours
-from tests.support.behaviours import UPSTREAM_TEXT, Behaviour, refuse, respond, respond_html
+from tests.support.behaviours import UPSTREAM_TEXT
 from tests.support.deployment import BOOTED, Answer, Deployment, RunningService, deploy
-from tests.support.hostile_upstream import HostileUpstream
 from tests.system.conftest import ENGINES
+from tests.system.failures import FAILURES
 
 STATES = ("cold", "overdue", "fresh")
 CLIENTS, TOGETHER = 4, 4
 """Clients of each event at the same time, and failures at the same time."""
 
-
-class Failure(NamedTuple):
-    """A failure of the upstream, and how the service answers with nothing stored.
-
-    ``behaviour`` is that of the upstream for one event; ``network`` makes all connections fail.
-    ``status`` is that of the service; its body and its log match ``words``; Retry-After is between
-    the two seconds of ``retry``. A failure that ``closes`` stops the calls for all events
-    (rules 8.19).
-    """
-
-    status: int
-    words: str
-    behaviour: Behaviour | None = None
-    network: Callable[[HostileUpstream], AbstractContextManager[object]] | None = None
-    slow: bool = False
-    closes: bool = False
-    retry: tuple[int, int] = (1, 60)
-
-
-UNREADABLE = "sent (an answer that cannot be read|more than a document can hold|another event)"
-UNREACHABLE = "(cannot be reached|is out of order)"
-LATE = "did not answer in time"
-LIMITED = "takes no more requests for now"
-REJECTED = "did not take the request"
-
-
-def unreadable(behaviour: Behaviour) -> Failure:
-    return Failure(502, UNREADABLE, behaviour)
-
-
-def json(body: bytes) -> Failure:
-    return unreadable(respond("200 OK", body, "Content-Type: application/json"))
-
-
-def limited(lower: int, upper: int, **fields: object) -> Failure:
-    behaviour = refuse("429 Too Many Requests", "RATE_LIMITED", **fields)
-    return Failure(503, LIMITED, behaviour, closes=True, retry=(lower, upper))
-
-
-def limit_for_half_a_minute(call: behaviours.Call) -> None:
-    at = int((time.time() + 30) * 1000)
-    refuse("429 Too Many Requests", "RATE_LIMITED", retryAfter=at)(call)
-
-
-MOVED = "Location: https://elsewhere.test/"
-
-FAILURES = {
-    "refused": Failure(503, UNREACHABLE, network=HostileUpstream.refuse_connections),
-    "no such host": Failure(503, UNREACHABLE, network=HostileUpstream.remove_name),
-    "TLS failure": Failure(503, UNREACHABLE, network=HostileUpstream.present_unknown_certificate),
-    "time-out at connect": Failure(
-        504, LATE, network=HostileUpstream.accept_no_connection, slow=True
-    ),
-    "reset": Failure(503, UNREACHABLE, behaviours.Call.reset),
-    "time-out in headers": Failure(504, LATE, behaviours.Call.stay_silent, slow=True),
-    "time-out in mid-body": Failure(504, LATE, behaviours.stop_in_body, slow=True),
-    "slow drip": Failure(504, LATE, behaviours.drip, slow=True),
-    "HTML": unreadable(respond_html("200 OK")),
-    "half a JSON": unreadable(behaviours.send_half_a_document),
-    "a list": json(b'{"data": []}'),
-    "no runs": json(b'{"data": {"event": {"_id": "x"}}}'),
-    "a number": json(b"42"),
-    "nothing": json(b""),
-    "50 MB": unreadable(behaviours.send_50_megabytes),
-    "gzip bomb": unreadable(behaviours.send_gzip_bomb),
-    "another event": unreadable(behaviours.send_another_event),
-    "301": unreadable(respond("301 Moved Permanently", b"", MOVED)),
-    "302 with a body": unreadable(respond("302 Found", UPSTREAM_TEXT.encode(), MOVED)),
-    "304 without a validator": unreadable(respond("304 Not Modified", b"")),
-    "400": Failure(502, REJECTED, refuse("400 Bad Request", "BAD_REQUEST")),
-    "400 HTML": unreadable(respond_html("400 Bad Request")),
-    "401 HTML": unreadable(respond_html("401 Unauthorized")),
-    "403 HTML": unreadable(respond_html("403 Forbidden")),
-    "404 HTML": unreadable(respond_html("404 Not Found")),
-    "404 of a route": unreadable(refuse("404 Not Found", "ROUTE_NOT_FOUND")),
-    "409": Failure(502, REJECTED, refuse("409 Conflict", "CONFLICT")),
-    "422": Failure(502, REJECTED, refuse("422 Unprocessable Content", "VALIDATION_ERROR")),
-    "500": Failure(503, UNREACHABLE, refuse("500 Internal Server Error", "INTERNAL")),
-    "502": Failure(503, UNREACHABLE, respond_html("502 Bad Gateway")),
-    "503": Failure(503, UNREACHABLE, refuse("503 Service Unavailable", "UNAVAILABLE")),
-    "504 HTML": Failure(503, UNREACHABLE, respond_html("504 Gateway Timeout")),
-    "401": Failure(
-        503, "does not accept the key", refuse("401 Unauthorized", "UNAUTHORIZED"), closes=True
-    ),
-    # An id that the key may not read is an unknown id (rules 8.20).
-    "403": Failure(
-        404, "does not let the key read", refuse("403 Forbidden", "FORBIDDEN"), closes=True
-    ),
-    "429": limited(50, 60),
-    "429 HTML": Failure(
-        503, LIMITED, respond_html("429 Too Many Requests"), closes=True, retry=(50, 60)
-    ),
-    "429 for half a minute": Failure(
-        503, LIMITED, limit_for_half_a_minute, closes=True, retry=(20, 30)
-    ),
-    "429 in the past": limited(50, 60, retryAfter=946_684_800_000),
-    "429 in the year 3000": limited(50, 60, retryAfter=32_503_680_000_000),
-    "429 with a number of 300 digits": limited(50, 60, retryAfter=10**300),
-    "429 without a number": limited(50, 60, retryAfter="soon"),
-    "429 with infinity": limited(50, 60, retryAfter=float("inf")),
-}
 SECRETS = [UPSTREAM_TEXT, SANDBOX_KEY, "Traceback", "intervals.test", "elsewhere.test"]
 CAUSES = sorted({failure.words for failure in FAILURES.values()})
 
@@ -369,74 +266,3 @@ def test_the_log_has_no_key_no_traceback_and_no_text_of_the_upstream(outage):
 
 def test_no_failure_ends_a_worker(outage):
     assert len(re.findall(BOOTED, outage.log)) == 2
-
-
-@pytest.fixture(scope="module")
-def deployment(shared_database, tmp_path_factory):
-    """A service whose upstream works."""
-    with deploy(shared_database.url, tmp_path_factory.mktemp("service")) as deployment:
-        yield deployment
-
-
-def test_a_hundred_polls_of_a_new_id_make_one_call(deployment):
-    upstream, service, _ = deployment
-    upstream.publish("herd", "Herd")
-    with upstream.hold("herd") as release:
-        requests = service.send_evenly(["herd"] * 100)
-        release()
-        answers = [each.read() for each in requests]
-
-    assert {each.status for each in answers} == {200}
-    assert len({each.headers["ETag"] for each in answers}) == 1
-    assert upstream.calls.count("herd") == 1
-
-
-def test_polls_of_twenty_new_ids_make_twenty_calls(deployment):
-    upstream, service, _ = deployment
-    ids = [f"herd-{number}" for number in range(20)]
-    for id_ in ids:
-        upstream.publish(id_, f"Herd of {id_}")
-    answers = [each.read() for each in service.send_evenly(ids * 5)]
-
-    assert {each.status for each in answers} == {200}
-    assert len({each.headers["ETag"] for each in answers}) == 20
-    assert {id_: upstream.calls.count(id_) for id_ in ids} == dict.fromkeys(ids, 1)
-
-
-def test_a_hundred_polls_past_max_age_make_one_call_and_get_the_new_edition(deployment):
-    upstream, service, _ = deployment
-    upstream.publish("old", "As it was")
-    service.poll_workers("old")
-    deployment.age(days=1)
-    upstream.publish("old", "As it is now")
-    with upstream.hold("old") as release:
-        requests = service.send_evenly(["old"] * 100)
-        release()
-        answers = [each.read() for each in requests]
-
-    assert {each.status for each in answers} == {200}
-    assert len({each.headers["ETag"] for each in answers}) == 1
-    assert b"SUMMARY:As it is now" in answers[0].body
-    assert upstream.calls.count("old") == 2
-
-
-def test_fresh_editions_are_served_while_six_events_hang_in_both_workers(deployment):
-    upstream, service, _ = deployment
-    ids = [f"hanging-{number}" for number in range(6)]
-    with ExitStack() as stack:
-        releases = []
-        for id_ in ids:
-            upstream.publish(id_, "At last")
-            releases.append(stack.enter_context(upstream.hold(id_)))
-        requests = service.send_evenly(ids * 6)
-        hits = []
-        for worker in service.workers:
-            with service.only(worker):
-                hits += [service.poll("hit") for _ in range(100)]
-        for release in releases:
-            release()
-        answers = [each.read() for each in requests]
-
-    assert [each.status for each in hits] == [200] * 200
-    assert {each.status for each in answers} == {200}  # no request gave up waiting meanwhile
-    assert [upstream.calls.count(id_) for id_ in ids] == [1] * 6

@@ -1,4 +1,4 @@
-"""Workers: what they share with the master process, their replacement, and idle connections."""
+"""Workers: shared memory, replacement, many polls at the same time, and idle connections."""
 
 import os
 import re
@@ -14,8 +14,8 @@ import pytest
 
 from feeds import gunicorn_conf
 from tests.support.deployment import BOOTED, Deployment, RunningService, deploy
-from tests.support.processes import PATIENCE, wait_until
 from tests.support.upstream import HOST
+from tests.support.waiting import PATIENCE, wait_until
 
 HALF_A_REQUEST = b"GET /events/hit.ics HTTP/1.1\r\nHost: idle\r\n"
 
@@ -91,35 +91,79 @@ def test_workers_fetch_and_save_many_events_at_the_same_time(deployment):
 
 @pytest.mark.parametrize("end", [None, Signals.SIGHUP], ids=["killed", "sighup"])
 def test_new_workers_serve_the_stored_editions_without_a_call(deployment, end):
-    before = deployment.service.poll("hit")
-    replace_workers(deployment.service, end)
-    answers = deployment.service.poll_workers("hit")
+    upstream, service, _ = deployment
+    upstream.publish(event_id := f"stored-{end}", "Stored")
+    before = service.poll(event_id)
+    replace_workers(service, end)
+    answers = service.poll_workers(event_id)
 
     assert {each.status for each in answers} == {200}
     assert {each.body for each in answers} == {before.body}
-    assert deployment.upstream.calls.count("hit") == 1
-    assert "Traceback" not in deployment.service.process.output
+    assert upstream.calls.count(event_id) == 1
+    assert "Traceback" not in service.process.output
 
 
 def test_workers_started_without_a_database_serve_once_the_database_is_back(
     deployment, shared_database
 ):
+    upstream, service, _ = deployment
+    upstream.publish("stored", "Stored")
+    service.poll("stored")
     shared_database.remove()
     try:
-        replace_workers(deployment.service)
-        booted = len(re.findall(BOOTED, deployment.service.process.output))
-        without = deployment.service.poll_workers("hit")
+        replace_workers(service)
+        booted = len(service.process.wait_for(BOOTED))
+        without = service.poll_workers("stored")
     finally:
         shared_database.restore()
 
     assert {each.status for each in without} == {503}
     wait_until(
-        lambda: {each.status for each in deployment.service.poll_workers("hit")} == {200},
+        lambda: {each.status for each in service.poll_workers("stored")} == {200},
         "the stored edition",
     )
-    assert deployment.upstream.calls.count("hit") == 1
-    assert len(re.findall(BOOTED, deployment.service.process.output)) == booted
-    assert "Traceback" not in deployment.service.process.output
+    assert upstream.calls.count("stored") == 1
+    assert len(service.process.wait_for(BOOTED)) == booted
+    assert "Traceback" not in service.process.output
+
+
+def test_a_hundred_polls_past_max_age_make_one_call_and_get_the_new_edition(deployment):
+    upstream, service, _ = deployment
+    upstream.publish("old", "As it was")
+    service.poll_workers("old")
+    deployment.age(days=1)
+    upstream.publish("old", "As it is now")
+    with upstream.hold("old") as release:
+        requests = service.send_evenly(["old"] * 100)
+        release()
+        answers = [each.read() for each in requests]
+
+    assert {each.status for each in answers} == {200}
+    assert len({each.headers["ETag"] for each in answers}) == 1
+    assert b"SUMMARY:As it is now" in answers[0].body
+    assert upstream.calls.count("old") == 2
+
+
+def test_fresh_editions_are_served_while_six_events_hang_in_both_workers(deployment):
+    upstream, service, _ = deployment
+    ids = [f"hanging-{number}" for number in range(6)]
+    with ExitStack() as stack:
+        releases = []
+        for id_ in ids:
+            upstream.publish(id_, "At last")
+            releases.append(stack.enter_context(upstream.hold(id_)))
+        requests = service.send_evenly(ids * 6)
+        hits = []
+        for worker in service.workers:
+            with service.only(worker):
+                hits += [service.poll("hit") for _ in range(100)]
+        for release in releases:
+            release()
+        answers = [each.read() for each in requests]
+
+    assert [each.status for each in hits] == [200] * 200
+    assert {each.status for each in answers} == {200}  # no request gave up waiting meanwhile
+    assert [upstream.calls.count(id_) for id_ in ids] == [1] * 6
 
 
 @contextmanager
