@@ -2,6 +2,7 @@
 
 import os
 
+import hypothesis
 import pytest
 
 from feeds.app import create_app
@@ -10,6 +11,10 @@ from tests.support.postgres import running_postgres
 from tests.support.processes import Clock, Upstream, settings_for
 
 pytest_plugins = ["tests.support.browser"]
+
+# No deadline: the speed of the machine decides nothing.
+hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.load_profile("any-machine")
 
 
 @pytest.hookimpl(wrapper=True)

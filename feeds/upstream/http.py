@@ -21,7 +21,7 @@ READ_TIMEOUT = 5.0
 DEADLINE = 8.0
 """Seconds: to connect to one address of the host, between two reads, and for a whole call."""
 
-KEEP_ALIVE = 30.0
+KEEP_ALIVE = 20.0
 """Seconds for which an idle connection may be used again.
 
 Gateways forget idle connections, and answer the next request with RST or silence:

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
-from feeds.domain.entries import build_event_timetable, compute_span, find_ended
+from feeds.domain.entries import build_event_timetable, find_ended
 from tests.support.factories import (
     NOW,
     a_run,
@@ -28,7 +28,7 @@ def utc(day, hour):
 
 
 def span_of(*runs, **event):
-    return compute_span(entries_of(an_edition(an_event(*runs, **event))))
+    return timetable_of(an_edition(an_event(*runs, **event))).span
 
 
 def test_a_span_is_from_the_earliest_start_to_the_latest_end_in_utc():
@@ -40,7 +40,8 @@ def test_a_span_is_from_the_earliest_start_to_the_latest_end_in_utc():
 
 
 def test_the_span_of_a_day_without_midnight_begins_with_its_first_instant():
-    span = compute_span([the_entry(a_run(date=SPRING), home="America/Havana")])
+    edition = an_edition(an_event(a_run(date=SPRING)))
+    span = timetable_of(edition, "America/Havana").span
     assert span == (datetime(2025, 3, 9, 5, tzinfo=UTC), datetime(2025, 3, 10, 4, tzinfo=UTC))
 
 

@@ -45,11 +45,11 @@ def answer_all(connection):
         connection.send(answer(path))
 
 
-def test_a_connection_is_used_again_within_30_seconds_and_no_later(polled, clock):
+def test_a_connection_is_used_again_within_20_seconds_and_no_later(polled, clock):
     """Rules 8.24."""
     with polled(answer_all) as (server, client):
         used = []
-        for event_id, elapsed in (("one", 0), ("two", 30), ("three", 30), ("four", 31)):
+        for event_id, elapsed in (("one", 0), ("two", 20), ("three", 20), ("four", 21)):
             clock.advance(seconds=elapsed)
             assert poll(client, event_id) == 200
             used.append(len(server.connections))

@@ -173,7 +173,7 @@ def test_an_entry_is_not_current_once_another_process_has_saved_the_event(
 
 
 def test_the_editions_polled_last_stay_in_memory(start_worker, upstream, monkeypatch):
-    monkeypatch.setattr("feeds.service.editions.MAX_MEMORY", 13_000)  # two events of one run
+    monkeypatch.setattr("feeds.service.editions.MAX_MEMORY", 12_500)  # two events of one run
     ids = publish_many(upstream, 3)
     worker = start_worker()
     kept = {id_: worker.get_edition(id_) for id_ in ids[:2]}
@@ -194,10 +194,10 @@ def test_an_edition_larger_than_the_memory_is_served(start_worker, upstream, mon
 def test_an_event_takes_more_memory_with_more_runs_and_longer_texts(
     start_worker, upstream, monkeypatch
 ):
-    monkeypatch.setattr("feeds.service.editions.MAX_MEMORY", 20_000)
+    monkeypatch.setattr("feeds.service.editions.MAX_MEMORY", 15_000)
     worker = start_worker()
     upstream.publish("long", DAY, description="Along the lake. " * 500)
-    upstream.publish("large", *[DAY] * 9)
+    upstream.publish("large", *[DAY] * 40)
     for id_ in ("long", "large"):
         kept = worker.get_edition(id_)
         assert worker.get_edition(id_) is not kept

@@ -30,8 +30,15 @@ def clock():
 def invalidation(database, clock):
     """The invalidation of a process that has read what was saved once."""
     invalidation = Invalidation(database, clock)
-    assert invalidation.read() == Saves(0, None, 0)
+    assert read(invalidation) == Saves(0, None, 0)
     return invalidation
+
+
+def read(invalidation):
+    """What was saved since the last call, as ``Editions`` takes it over."""
+    saves = invalidation.read()
+    invalidation.confirm(saves)
+    return saves
 
 
 def save(database, *ids):
@@ -41,7 +48,7 @@ def save(database, *ids):
 
 
 def read_saved(invalidation):
-    saves = invalidation.read()
+    saves = read(invalidation)
     assert saves is not None
     return saves.saved
 
@@ -51,7 +58,7 @@ def poll(invalidation, clock, *ids, after=timedelta(0)):
     clock.now += after
     for id_ in ids:
         invalidation.note_poll(id_, clock())
-    assert invalidation.read()
+    assert read(invalidation)
 
 
 def list_polled(database, since):
@@ -106,7 +113,7 @@ def test_the_events_polled_within_a_week_are_counted(database, invalidation, clo
     save(database, "harbor", "lakefront", "never-polled")
     assert invalidation.count_polled() == 0
     poll(invalidation, clock, "harbor", "lakefront")
-    assert invalidation.read().polled == invalidation.count_polled() == 2
+    assert read(invalidation).polled == invalidation.count_polled() == 2
     poll(invalidation, clock, after=POLLED_WITHIN + DAY)
     assert invalidation.count_polled() == 0
 
@@ -165,7 +172,7 @@ def test_a_read_that_cannot_write_its_notes_is_made_again_as_a_whole(
         engines, "LOCK_TIMEOUT", 1
     )  # seconds that the next process waits for a lock
     invalidation = Invalidation(connect(url), clock)
-    assert invalidation.read()
+    assert read(invalidation)
     save(database, "harbor")
     invalidation.note_poll("harbor", clock())
     with locked(url):
@@ -180,7 +187,7 @@ def test_saves_and_notes_survive_a_database_that_is_unavailable(
     url, database, invalidation, clock, request
 ):
     save(database, "harbor", "lakefront")
-    invalidation.read()
+    read(invalidation)
     save(database, "harbor")
     invalidation.note_poll("lakefront", clock())
     with unavailable(url, request):
@@ -191,3 +198,10 @@ def test_saves_and_notes_survive_a_database_that_is_unavailable(
     assert invalidation.start_if_due()
     assert read_saved(invalidation) == {"harbor"}
     assert list_polled(database, clock()) == {"lakefront"}
+
+
+def test_saves_that_were_not_confirmed_are_read_again(invalidation, database):
+    save(database, "bridge")
+    assert [invalidation.read().saved for _ in range(2)] == [{"bridge"}] * 2
+    assert read_saved(invalidation) == {"bridge"}
+    assert read_saved(invalidation) == frozenset()

@@ -7,7 +7,7 @@ from threading import Thread
 
 import pytest
 
-from feeds.service.singleflight import PatientTask, Singleflight
+from feeds.service.singleflight import BoundedWaitTask, Singleflight
 from tests.support.processes import PATIENCE, until
 
 MAX_WAIT = 0.5
@@ -41,9 +41,9 @@ def task():
     task.release_all()
 
 
-def join(flights, key, task, fallback=None):
+def join(flights, key, task):
     """The flight of a key; there is one."""
-    flight = flights.join(key, task, fallback)
+    flight = flights.join(key, task)
     assert flight is not None
     return flight
 
@@ -83,12 +83,28 @@ def test_tasks_with_other_keys_run_at_the_same_time_up_to_the_limit(task):
 
 
 def test_a_caller_stops_waiting_and_the_run_goes_on(task):
-    flight = join(Singleflight[int](limit=1), "harbor", task, fallback=7)
+    flight = join(Singleflight[int](limit=1), "harbor", task)
+    flight.set_fallback(7)
     assert not flight.wait(0.01)
     assert (flight.result, flight.fallback) == (None, 7)
     task.release(0)
     assert flight.wait(PATIENCE)
     assert flight.result == 0
+
+
+def test_another_run_starts_beside_one_that_hangs_and_outlives_its_end(task):
+    flights = Singleflight[int](limit=1, max_age=0.0)
+    hanging = join(flights, "harbor", task)
+    until(lambda: task.started == 1, "the first run")
+    second = join(flights, "harbor", task)
+    until(lambda: task.started == 2, "the second run")
+    task.release(0)
+    assert hanging.wait(PATIENCE)
+    assert flights.keys() == {"harbor"}  # the second run goes on
+    task.release(1)
+    assert second.wait(PATIENCE)
+    assert (hanging.result, second.result) == (0, 1)
+    assert flights.keys() == frozenset()
 
 
 def test_a_run_that_raises_ends_without_a_result(monkeypatch):
@@ -102,25 +118,25 @@ def test_a_run_that_raises_ends_without_a_result(monkeypatch):
     assert raised.get(timeout=PATIENCE) is ZeroDivisionError
 
 
-def test_a_caller_waits_for_the_end_of_a_patient_task():
+def test_a_caller_waits_for_the_end_of_a_bounded_wait_task():
     runs = []
-    patient = PatientTask(lambda: runs.append(1), PATIENCE)
+    patient = BoundedWaitTask(lambda: runs.append(1), PATIENCE)
     patient.run()
     patient.run()
     assert runs == [1, 1]
 
 
-def test_a_patient_task_that_hangs_is_neither_started_nor_waited_for_again(task):
-    patient = PatientTask(task, MAX_WAIT)
+def test_a_bounded_wait_task_that_hangs_is_neither_started_nor_waited_for_again(task):
+    patient = BoundedWaitTask(task, MAX_WAIT)
     assert is_waited_for(patient)
     assert not any(is_waited_for(patient) for _ in range(100))
     assert task.started == 1
 
 
-def test_a_caller_waits_for_a_patient_task_until_its_run_has_lasted_max_wait(task, monkeypatch):
+def test_a_caller_waits_until_a_run_has_lasted_max_wait(task, monkeypatch):
     now = 1000.0
     monkeypatch.setattr("feeds.service.singleflight.monotonic", lambda: now)
-    patient = PatientTask(task, MAX_WAIT)
+    patient = BoundedWaitTask(task, MAX_WAIT)
     first = Thread(target=patient.run)
     first.start()
     until(lambda: task.started == 1, "the run")
@@ -130,10 +146,10 @@ def test_a_caller_waits_for_a_patient_task_until_its_run_has_lasted_max_wait(tas
     first.join(PATIENCE)
 
 
-def test_callers_wait_for_a_patient_task_again_once_a_run_has_ended_in_time(task, monkeypatch):
+def test_callers_wait_for_a_bounded_wait_task_again_once_a_run_has_ended_in_time(task, monkeypatch):
     now = 1000.0
     monkeypatch.setattr("feeds.service.singleflight.monotonic", lambda: now)
-    patient = PatientTask(task, MAX_WAIT)
+    patient = BoundedWaitTask(task, MAX_WAIT)
     assert is_waited_for(patient)
     now += 1  # the first run ends late
     task.release(0)

@@ -420,7 +420,7 @@ def test_no_second_connection_is_tried_after_the_deadline(monkeypatch):
 
 
 @pytest.mark.parametrize("seconds", [KEEP_ALIVE + 0.001, 3600, -1])
-def test_a_connection_that_was_not_used_within_30_seconds_is_closed(seconds):
+def test_a_connection_that_was_not_used_within_20_seconds_is_closed(seconds):
     def behave(connection):
         always(wire("200 OK", BODY))(connection)
         connection.server.closed.set()
@@ -436,7 +436,7 @@ def test_a_connection_that_was_not_used_within_30_seconds_is_closed(seconds):
         assert len(server.connections) == 2
 
 
-def test_of_several_connections_only_those_used_within_30_seconds_are_used_again():
+def test_of_several_connections_only_those_used_within_20_seconds_are_used_again():
     clock = Seconds()
     together = Barrier(2)
 
@@ -449,9 +449,9 @@ def test_of_several_connections_only_those_used_within_30_seconds_are_used_again
     with serving(behave) as server, ThreadPoolExecutor(2) as threads:
         client = HttpClient(server.url, KEY, clock=clock)
         list(threads.map(client.get, ["/together/1", "/together/2"]))
-        clock.now += 20
+        clock.now += 15
         client.get("/events/e1")
-        clock.now += 20
+        clock.now += 15
         list(threads.map(client.get, ["/together/3", "/together/4"]))
         assert len(server.connections) == 3
 
