@@ -210,9 +210,11 @@ def test_the_status_of_an_error_decides_how_long_the_error_is_cached(announced):
         (client.get("/events/unknown"), 404),
         (client.get("/nowhere"), 404),
         (client.post("/"), 405),
+        (client.get("/oembed?format=xml"), 501),
     ):
         assert response.status_code == status
         assert response.headers["Cache-Control"] == "max-age=60"
+        assert "Retry-After" not in response.headers
     announced.upstream.refuse(500, "INTERNAL")
     for path in ("/events/new.ics", "/events/new"):
         response = client.get(path)
