@@ -28,7 +28,7 @@ MAX_PORT = 65535
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="intervals-feeds", message="%(prog)s %(version)s")
 def main() -> None:
-    """Every event on Intervals as a calendar and a channel to subscribe to."""
+    """Calendar and RSS feeds for races on Intervals."""
 
 
 @main.command()
@@ -48,9 +48,9 @@ def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
     port = os.environ.get("PORT")
     bind = bind or (f"0.0.0.0:{port}" if port else "127.0.0.1:8000")
     number = bind.rpartition(":")[2]
-    if number.isdecimal() and int(number) > MAX_PORT:  # anything else gunicorn tells in one line
+    if number.isdecimal() and int(number) > MAX_PORT:  # gunicorn reports other mistakes
         raise click.ClickException(f"There is no port {number}; the last one is {MAX_PORT}.")
-    settings = _settings()
+    settings = _read_settings()
     if not os.environ.get("FEEDS_PUBLIC_URL", "").strip():
         click.echo(
             f"Warning: FEEDS_PUBLIC_URL is not set; links say {settings.public_url}.", err=True
@@ -58,18 +58,18 @@ def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
     options: list[object] = ["-c", "python:feeds.gunicorn_conf", "--bind", bind]
     options += ["--workers", workers] if workers else []
     options += ["--threads", threads] if threads else []
-    _gunicorn([*options, "feeds.app:create_app(must_exist=True)"])
+    _run_gunicorn([*options, "feeds.app:create_app(must_exist=True)"])
 
 
 @main.command()
 def refresh() -> None:
-    """Keep those events fresh that are polled.
+    """Refresh recently polled events before they expire.
 
-    Runs beside the web processes, with their settings, so that a change is noticed between polls
-    and most polls never wait. One of it is enough.
+    Run the command beside the web processes, with the same settings: changes are found between
+    polls, and most polls need not wait. One process is enough.
     """
-    parts, ends = assemble(_settings(), must_exist=True), _ends()
-    click.echo("Keeping fresh what is polled; Ctrl-C ends.")
+    parts, ends = assemble(_read_settings(), must_exist=True), _handle_signals()
+    click.echo("Refreshing polled events; press Ctrl-C to stop.")
     BackgroundRefresher(parts.refresh, parts.database, parts.invalidation, utc_now).run(ends)
 
 
@@ -79,11 +79,11 @@ def refresh() -> None:
 def run_warm(ids: tuple[str, ...], *, everything: bool) -> None:
     """Fetch events before anybody polls them.
 
-    Those that are there already cost no call, so that it can be stopped and run again.
+    Stored events cost no call, so the command can be repeated.
     """
     if bool(ids) == everything:
-        raise click.UsageError("Name the ids of events, or say --all.")
-    settings = _settings()
+        raise click.UsageError("Give the ids of events, or --all.")
+    settings = _read_settings()
     parts = assemble(settings, must_exist=True)
     warmup = Warmup(
         parts.source,
@@ -91,7 +91,7 @@ def run_warm(ids: tuple[str, ...], *, everything: bool) -> None:
         parts.database,
         settings.rate,
         clock=utc_now,
-        ends=_ends(),
+        ends=_handle_signals(),
     )
     failure = None
     try:
@@ -100,7 +100,8 @@ def run_warm(ids: tuple[str, ...], *, everything: bool) -> None:
         failure = error
     tally = warmup.tally
     click.echo(
-        f"{len(tally.fetched)} fetched with {tally.calls} calls, {len(tally.stored)} were there."
+        f"{len(tally.fetched)} fetched with {tally.calls} calls,"
+        f" {len(tally.stored)} already stored."
     )
     for outcome, these in (("unknown", tally.unknown), ("unreadable", tally.unreadable)):
         if these:
@@ -118,7 +119,7 @@ def run_warm(ids: tuple[str, ...], *, everything: bool) -> None:
     type=click.Choice(["free", "premium", "enterprise"]),
     default="enterprise",
     show_default=True,
-    help="Whose rate limits to keep.",
+    help="The plan whose rate limits the API applies.",
 )
 @click.option(
     "--folder",
@@ -168,9 +169,13 @@ def _fetch_all(warmup: Warmup, ids: Sequence[str]) -> None:
             bar.update(1, event_id)
 
 
-def _settings() -> Settings:
-    """The settings, checked as far as they can be before anything starts."""
-    for name in config.find_unknown(os.environ):  # first: it may be why another one is missing
+def _read_settings() -> Settings:
+    """Read and check the settings, before anything starts; print warnings.
+
+    Raises ``ClickException`` with a line for each invalid setting.
+    """
+    # Before the check: a misspelt name may be the reason why a required setting is missing.
+    for name in config.find_unknown(os.environ):
         click.echo(f"Warning: {name} is no setting of this service.", err=True)
     try:
         settings = config.read(os.environ)
@@ -178,22 +183,22 @@ def _settings() -> Settings:
     except SettingsError as error:
         raise click.ClickException("\n".join(error.faults)) from None
     except Forbidden:
-        pass  # a key without read:series: whose it is cannot be known
+        pass  # the key lacks read:series, so its organization is unknown (rules 3.10)
     except UpstreamError as error:
         advice = ADVICE.get(type(error), "")
         click.echo(f"Warning: {error}{advice} The service starts all the same.", err=True)
     return settings
 
 
-def _ends() -> Flag:
-    """What SIGTERM and Ctrl-C set, so that what is in flight comes to its end."""
+def _handle_signals() -> Flag:
+    """Return a flag that SIGTERM and Ctrl-C set, so that a refresh in progress can finish."""
     ends = Flag()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ends.set())
     return ends
 
 
-def _gunicorn(options: Sequence[object]) -> None:
-    """What ``python -m gunicorn`` does with these options, with all that is imported already."""
+def _run_gunicorn(options: Sequence[object]) -> None:
+    """Run ``python -m gunicorn`` with these options, in this process with its loaded modules."""
     sys.argv[1:] = [str(option) for option in options]
     runpy.run_module("gunicorn", run_name="__main__", alter_sys=True)

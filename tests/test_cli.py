@@ -85,7 +85,7 @@ def test_help_lists_each_command_with_one_line():
     ended = run("--help", env=environment())
 
     assert ended.returncode == 0
-    assert "Every event on Intervals as a calendar and a channel" in ended.stdout
+    assert "Calendar and RSS feeds for races on Intervals." in ended.stdout
     for command in ("demo", "refresh", "sandbox", "serve", "warm"):
         assert re.search(rf"^  {command} +[A-Z][^\n]*\w\.$", ended.stdout, re.MULTILINE)
 

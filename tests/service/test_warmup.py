@@ -177,7 +177,7 @@ def run_warm(upstream, tmp_path):
 def test_the_command_counts_calls_and_names_the_events_that_it_could_not_fetch(run_warm, upstream):
     upstream.put("torn", {"event": {"_id": "torn"}, "runs": []})
     done = run_warm("nothing", "harbor", "torn", "none")
-    assert "1 fetched with 5 calls, 0 were there." in done.output
+    assert "1 fetched with 5 calls, 0 already stored." in done.output
     assert "2 unknown: nothing, none" in done.output
     assert "1 unreadable: torn" in done.output
     assert done.exit_code == 1
@@ -187,7 +187,7 @@ def test_the_command_says_how_to_continue_after_an_error(run_warm, upstream):
     assert run_warm("harbor").exit_code == 0
     upstream.refuse_path("/events/new-year-run", 500, "INTERNAL")
     done = run_warm("harbor", "run-for-all", "new-year-run", "brick-city-5k")
-    assert "1 fetched with 3 calls, 1 were there." in done.output
+    assert "1 fetched with 3 calls, 1 already stored." in done.output
     assert done.output.endswith(
         "Error: The Intervals API is out of order."
         " The same command continues where this one stopped.\n"

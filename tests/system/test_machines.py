@@ -145,7 +145,7 @@ def test_the_background_refresher_fetches_polled_events_and_no_others(
     upstream.publish("polled", "As it is now")
     calls = upstream.calls.count("polled")
     with running(tmp_path / "log", "refresh", env=env) as refresher:
-        refresher.wait_for("Keeping fresh what is polled")
+        refresher.wait_for("Refreshing polled events")
         for id_ in ("ignored", "polled"):
             database.make_due(id_)
         wait_until(lambda: upstream.calls.count("polled") > calls, "a call of the refresher")
