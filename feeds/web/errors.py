@@ -44,14 +44,14 @@ _TEXTS = {
 
 @blueprint.app_errorhandler(FeedsError)
 def handle_feeds_error(error: FeedsError) -> Response:
-    """An error of this package: its message, and 503 unless ``_STATUS`` has another status."""
+    """Respond with the message of an error, and 503 unless ``_STATUS`` has another status."""
     status = _STATUS.get(type(error), HTTPStatus.SERVICE_UNAVAILABLE)
     return _make_response(status, str(error), error.retry_at)
 
 
 @blueprint.app_errorhandler(HTTPException)
 def handle_http_exception(error: HTTPException) -> Response:
-    """An error of routing, or an unexpected exception, which Flask has logged."""
+    """Respond to an error of routing, or to an unexpected exception, which Flask has logged."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     response = _make_response(status, _TEXTS.get(status, f"{status.phrase}."))
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
@@ -60,7 +60,10 @@ def handle_http_exception(error: HTTPException) -> Response:
 
 
 def _make_response(status: HTTPStatus, text: str, retry_at: datetime | None = None) -> Response:
-    """A page if the request asked for a page, else one line of text."""
+    """Make a page if the request asked for a page, else one line of text.
+
+    ``retry_at`` is when to try again, for Retry-After.
+    """
     if _wants_page():
         framed = request.endpoint == _WIDGET
         response = templates.respond_with_page(
@@ -70,7 +73,7 @@ def _make_response(status: HTTPStatus, text: str, retry_at: datetime | None = No
         response = Response(f"{text}\n", status, mimetype="text/plain")
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Access-Control-Allow-Origin"] = "*"
-    if status == HTTPStatus.NOT_IMPLEMENTED:
+    if status == HTTPStatus.NOT_IMPLEMENTED:  # a new request for the same URL would fail as well
         response.headers["Cache-Control"] = "max-age=60"
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         response.headers["Cache-Control"] = "no-store"
@@ -82,7 +85,7 @@ def _make_response(status: HTTPStatus, text: str, retry_at: datetime | None = No
 
 
 def _wants_page() -> bool:
-    """Whether the request asked for a page; without a route, a URL without an extension does."""
+    """Whether the request asked for a page; a URL without a route does if it has no extension."""
     if request.method not in ("GET", "HEAD"):
         return False
     if request.endpoint is None:
