@@ -47,7 +47,7 @@ Zones = Mapping[str, Timezone]
 
 _CALENDAR_END = b"END:VCALENDAR\r\n"
 _REVISION_LINES = re.compile(rb"^(?:CREATED|DTSTAMP|LAST-MODIFIED|SEQUENCE):.*\r\n", re.MULTILINE)
-"""None of these lines is folded: the rest of a folded line begins with a space."""
+"""The properties of a revision; all are too short to be folded (RFC 5545 3.1)."""
 
 REGISTRATION_ENTRY_DURATION = dt.timedelta(minutes=30)
 
@@ -86,7 +86,7 @@ def render_contents(feed: Feed) -> Iterator[tuple[Entry, bytes]]:
 
 
 def _render_entries(entries: Iterable[Entry], feed: Feed, zones: Zones) -> list[bytes]:
-    # Without the options that select runs, so that all feeds of an event share the cache.
+    # The options that select runs are left out, so that all feeds of an event share the cache.
     options = structs.replace(feed.options, run=(), distance=(), download=False)
     return [
         b""
@@ -118,8 +118,9 @@ def _render_entry(entry: Entry, page: str, options: Options, zone: dt.tzinfo) ->
 def _build_zones(feed: Feed) -> dict[str, Timezone]:
     """The VTIMEZONEs that can be written: the home zone first, then the zones of all runs.
 
-    All runs count, so that a filter does not change how the times of a run are written. So does
-    registration, which may open in an earlier year, when the zone had other rules.
+    All runs are considered, so that a filter does not change how the times of a run are written.
+    Registration times are considered too: registration may open in an earlier year, in which the
+    zone had other rules.
     """
     entries = [entry for timetable in feed.timetables for entry in timetable.entries]
     instants = [*_find_span(feed)]
@@ -204,7 +205,8 @@ def _build_component(entry: Entry, uid: str, summary: str) -> Event:
 
 
 def _add_times(component: Event, start: dt.date, end: dt.date, zone: dt.tzinfo) -> None:
-    # A repeated local time with a TZID means the first pass (RFC 5545 3.3.5): the second needs UTC.
+    # A repeated local time with a TZID means its first pass (RFC 5545 3.3.5), so a time in the
+    # second pass is written in UTC.
     in_utc = zone == dt.UTC or any(
         isinstance(when, dt.datetime) and when.fold for when in (start, end)
     )

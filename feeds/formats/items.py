@@ -59,16 +59,16 @@ def build_items(feed: Feed) -> tuple[Item, ...]:
         items += _build_registration_items(timetable, shown, feed)
     if now := feed.now:
         items = [item for item in items if item.published <= now]
-    # By guid first, so that items of the same time have an order.
+    # Sort by guid first: sorting is stable, so items of the same time are in the order of guids.
     items.sort(key=lambda item: item.guid)
     return tuple(sorted(items, key=lambda item: item.published, reverse=True))
 
 
 def find_turn_times(feed: Feed) -> Iterator[dt.datetime]:
-    """The instants at which a channel gets an item by the clock alone: registration turns."""
+    """The instants at which the clock alone adds an item: registration opens or closes."""
     for entry in select_entries(feed):
         for turn in _find_turns(entry):
-            if _selected(feed.options, entry.event, entry.run.id, turn.state):
+            if _is_selected(feed.options, entry.event, entry.run.id, turn.state):
                 yield turn.at
 
 
@@ -93,15 +93,15 @@ def _build_run_item(entry: Entry, page: str) -> Item:
 
 
 def _build_change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed) -> list[Item]:
-    """The items about the changes of the runs that a feed shows; ``shown`` are these, by run id.
+    """The items about changes of the runs in ``shown``, the entries that a feed shows, by run id.
 
-    The guid depends on the runs that the feed had when the changes were noticed, so that it stays
-    when some of them leave the feed.
+    A guid is made from the runs that the feed had when the changes were noticed, so that the guid
+    stays the same when some of the runs leave the feed.
     """
     items = []
     for whole in group_changes(edition.changes):
         group = [
-            each for each in whole if _selected(feed.options, edition.event, each.run, each.now)
+            each for each in whole if _is_selected(feed.options, edition.event, each.run, each.now)
         ]
         visible = [each for each in group if each.run in shown]
         if not visible or visible[0].kind in KINDS_WITHOUT_ITEM:
@@ -128,7 +128,7 @@ def _build_change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed
 
 
 def _build_change_guid(event: Event, whole: Sequence[Change], group: Sequence[Change]) -> str:
-    """The guid of an item; ``group`` is the part of the ``whole`` that the feed had."""
+    """The guid of an item. ``group`` are the changes of ``whole`` whose runs the feed had then."""
     first = group[0]
     runs = [each.run for each in group]
     if len(group) > 1:
@@ -137,7 +137,7 @@ def _build_change_guid(event: Event, whole: Sequence[Change], group: Sequence[Ch
 
 
 class _Turn(Struct, frozen=True):
-    """Registration opens or closes ``at`` an instant; ``state`` is that of the run then."""
+    """When registration opens or closes, and the state of the run at that instant."""
 
     kind: str
     at: dt.datetime
@@ -162,7 +162,9 @@ def _build_registration_items(
     shared_items: Counter[tuple[str, dt.datetime]] = Counter()
     for (kind, at, _), whole in sorted(groups.items(), key=lambda each: each[0]):
         shared_items[kind, at] += len(whole) > 1
-        group = [id_ for id_, state in whole.items() if _selected(feed.options, event, id_, state)]
+        group = [
+            id_ for id_, state in whole.items() if _is_selected(feed.options, event, id_, state)
+        ]
         runs = [shown[id_] for id_ in group if id_ in shown]
         if runs:
             nth = shared_items[kind, at] if len(group) > 1 else 1
@@ -187,14 +189,14 @@ def _find_turns(entry: Entry) -> Iterator[_Turn]:
             yield _Turn(kind, at, state)
 
 
-def _selected(options: Options, event: Event, run_id: str, state: State) -> bool:
-    """Whether the options select a run in this state, which may have had another distance."""
+def _is_selected(options: Options, event: Event, run_id: str, state: State) -> bool:
+    """Whether the options select a run in this state; its distance may differ from today's."""
     run = structs.replace(event.as_run, id=run_id, distance_standard=state.distance)
     return selects(options, run)
 
 
 def _build_guid(event: Event, runs: Sequence[str], kind: str, value: str, nth: int) -> str:
-    """The guid of rules 1.5; made of data, so the same on every deployment and after data loss."""
+    """The guid (rules 1.5). It is made of data, so it is the same on every deployment."""
     named = runs[0] if len(runs) == 1 else event.id
     parts = (f"{named}@intervals.run", kind, value, str(nth) if nth > 1 else "")
     return "/".join(part for part in parts if part)

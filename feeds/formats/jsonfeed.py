@@ -42,7 +42,7 @@ def render(feed: Feed) -> bytes:
 
 
 def _build_item(item: Item, entry: Entry | None, page: str) -> dict[str, Any]:
-    """The members of an item; ``entry`` is the run whose item it is, None for other items."""
+    """The members of an item; ``entry`` is None unless the item is that of a run."""
     members: dict[str, Any] = {
         "id": item.guid,
         "url": page,

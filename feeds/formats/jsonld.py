@@ -24,7 +24,7 @@ from feeds.text.dates import format_utc
 SCHEMA = "https://schema.org"
 
 _SCRIPT_ESCAPES = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
-"""Characters that may end a script element, or keep it from ending, also inside a string (HTML,
+"""Characters that can end a script element, or keep it from ending, even within a string (HTML,
 "Restrictions for contents of script elements"). In JSON, they occur in strings only."""
 _AVAILABILITY = {None: "InStock", "paused": "OutOfStock", "closed": "OutOfStock"}
 """By the organizer's override of registration. An unknown override has no availability."""
@@ -36,7 +36,7 @@ def render_script(feed: Feed) -> str:
 
 
 def build_document(feed: Feed) -> dict[str, Any]:
-    """The event of a feed of one edition, with all runs whatever the options select."""
+    """The document of a feed with one edition; it has all runs, whatever the options select."""
     (event,) = (timetable.edition.event for timetable in feed.timetables)
     entries = select_entries(structs.replace(feed, options=Options()))
     # The dates and the place of an event are those of the runs that take place.
@@ -61,8 +61,8 @@ def _build_sports_event(id_: str, name: str, entries: Sequence[Entry], page: str
     start, end = _find_earliest([entry.period.start for entry in entries], zone), _find_end(entries)
     statuses = {_get_status(entry) for entry in entries}
     status = statuses.pop() if len(statuses) == 1 else SCHEDULED.schema_org
-    # Google takes previousStartDate with EventRescheduled alone. It takes the planned start of a
-    # postponed event as startDate, where schema.org has previousStartDate.
+    # Google accepts previousStartDate with EventRescheduled only. For a postponed event, Google
+    # wants the planned start in startDate, and schema.org in previousStartDate.
     before = [each for each in map(_find_previous_start, entries) if each]
     all_moved = status == RESCHEDULED.schema_org and len(before) == len(entries)
     previous = _find_earliest(before, zone) if all_moved else None
@@ -81,12 +81,12 @@ def _build_sports_event(id_: str, name: str, entries: Sequence[Entry], page: str
 
 
 def _find_earliest(starts: Iterable[dt.date], zone: ZoneInfo) -> dt.date:
-    """The earliest start; a day comes before its own midnight, because the day claims less."""
+    """The earliest start. If a day ties with its midnight: the day, which states no time."""
     return min(starts, key=lambda start: (to_instant(start, zone), isinstance(start, dt.datetime)))
 
 
 def _find_end(entries: Sequence[Entry]) -> dt.date | None:
-    """The latest end; None if it is an estimate. A last day is inclusive here."""
+    """The latest end; None if it is an estimate. For all-day entries, the last day itself."""
     period = max(
         (entry.period for entry in entries),
         key=lambda each: (to_instant(each.end, entries[0].zone), not each.estimated),
@@ -132,7 +132,10 @@ def _build_attendance(entries: Sequence[Entry], page: str) -> dict[str, Any]:
 
 
 def _build_offers(entry: Entry) -> dict[str, Any]:
-    """Where and when to register: the window, never whether it is open now. Empty without a URL."""
+    """The offer: where to register, and the registration window. Empty without a URL to register.
+
+    It never states whether registration is open now (rules 4.9).
+    """
     run = entry.run
     if entry.register is None:
         return {}

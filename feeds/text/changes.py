@@ -41,8 +41,9 @@ def build_registration_title(kind: str, runs: Sequence[Entry]) -> str:
 def build_change_title(group: Sequence[Change], runs: Sequence[Entry]) -> str:
     """``Moved: Harbor Run: 10K, 5K, now Sun 15 Jun 2025, 08:00``.
 
-    ``group`` are changes of one kind that were noticed together, ``runs`` their entries. The title
-    ends with the new start, or with the new place if no start changed, if all runs share it.
+    ``group`` are changes of one kind that were noticed together, ``runs`` are their entries. If
+    all runs have the same new start, the title ends with the start. If no start changed and all
+    runs have the same new place, the title ends with the place.
     """
     kind, word = group[0].kind, CHANGE_TITLES[group[0].kind]
     moved = kind == Kind.MOVED
@@ -67,7 +68,7 @@ def _only_adds(change: Change) -> bool:
 def describe_change(change: Change, entry: Entry) -> str:
     """``10K: Sun 15 Jun 2025, 08:00 local time (America/Chicago); before: Sat 14 Jun 2025, 08:00``.
 
-    The start and the place after the change, and those before it as far as each was replaced.
+    The start and the place after the change, and the old start and the old place if replaced.
     """
     was, now = change.was, change.now
     zone = f" local time ({now.zone})" if "T" in now.start else ""
@@ -80,7 +81,7 @@ def describe_change(change: Change, entry: Entry) -> str:
 
 
 def list_shared_facts(runs: Sequence[Entry]) -> Iterator[str]:
-    """The facts about some runs: first those that all share, then the others after a label."""
+    """The facts about some runs: first the shared facts, then the others, each after a label."""
     facts = [list(list_facts(run)) for run in runs]
     shared = [fact for fact in facts[0] if all(fact in each for each in facts)]
     yield from shared

@@ -1,4 +1,4 @@
-"""Days and times as text, in English and on the clock that they are given in."""
+"""Days and times as text, in English; a time is written in the zone that it has."""
 
 import datetime as dt
 
@@ -27,7 +27,7 @@ def format_moment(when: dt.date) -> str:
 
 
 def format_when(period: Period) -> str:
-    """The start of a period; the first and the last day if it is several whole days."""
+    """The start of a period; for an all-day period of several days, the first and the last day."""
     last = period.end - DAY
     if period.all_day and last > period.start:
         return f"{format_day(period.start)} to {format_day(last)}"
@@ -35,7 +35,7 @@ def format_when(period: Period) -> str:
 
 
 def format_start(start: str) -> str:
-    """``Sat 14 Jun 2025, 08:00`` for a ``State.start``, which is ISO 8601 or a day of it."""
+    """``Sat 14 Jun 2025, 08:00`` for a ``State.start``: an ISO 8601 date or datetime."""
     parse = dt.datetime if "T" in start else dt.date
     return format_moment(parse.fromisoformat(start))
 

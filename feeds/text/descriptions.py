@@ -1,7 +1,7 @@
 """Descriptions of runs in feeds: facts, links and categories.
 
-Times are on the clock of the place and name its zone. No text depends on the present: a text gives
-the registration window, never "open now" (rules 4.9).
+Times are local times of the place, with the name of its zone. No text depends on the current time:
+a text gives the registration window, never "open now" (rules 4.9).
 """
 
 from collections.abc import Iterator
@@ -71,7 +71,7 @@ def _list_start(entry: Entry) -> Iterator[str]:
 
 
 def describe_move(entry: Entry) -> Iterator[str]:
-    """The start and the place that were published before the last move, as far as each changed."""
+    """The old start and the old place, if the last move changed them."""
     move = entry.last_move
     if move is None:
         return

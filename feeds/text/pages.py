@@ -1,7 +1,7 @@
 """Texts of pages: notices, dates of an event, registration.
 
-Pages depend on the time, feeds do not. ``at`` is always the last of ``find_turn_times`` that has
-passed, so that a page changes only at these instants.
+Pages depend on the current time. ``at`` is the latest past instant at which a page changes (see
+``find_turn_times``), so that the page is the same until the next such instant.
 """
 
 import datetime as dt
@@ -16,7 +16,7 @@ from feeds.text import dates
 
 
 class Notice(Struct, frozen=True):
-    """A status that a page shows at its head, and the labels of its runs; none if all have it."""
+    """A status at the top of a page, and the labels of its runs; no labels if all runs have it."""
 
     status: Status
     labels: tuple[str, ...] = ()
@@ -84,13 +84,13 @@ def format_first_start(entries: Sequence[Entry]) -> str:
 
 
 def find_days(entries: Sequence[Entry]) -> tuple[dt.date, dt.date]:
-    """The first and the last day on which a run takes place, or would have if all are off."""
+    """The first and the last day on which a run takes place; of all runs if all are off."""
     shown = _select_taking_place(entries)
     starts = [entry.period.start for entry in shown]
     lasts = [
         entry.period.end - DAY if entry.period.all_day else entry.period.start for entry in shown
     ]
-    # An event without runs has an end of its own.
+    # An event without runs ends on the event's end date.
     lasts += [e.event.end_date for e in shown if e.run.id == e.event.id and e.event.end_date]
     return min(map(_get_day, starts)), max(map(_get_day, lasts))
 
@@ -104,7 +104,10 @@ def _get_day(when: dt.date) -> dt.date:
 
 
 def describe_registration(entry: Entry, at: dt.datetime | None) -> str:
-    """The state of registration: ``Open until Thu 12 Jun 2025, 23:59``; empty if not known."""
+    """The state of registration: ``Open until Thu 12 Jun 2025, 23:59``.
+
+    Empty if the state is unknown, and for runs that are off or have ended.
+    """
     run, zone = entry.run, entry.zone
     opens, closes = run.registration_opens, run.registration_closes
     if entry.off or has_ended(entry, at):

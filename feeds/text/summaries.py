@@ -37,15 +37,16 @@ def build_name(entry: Entry) -> str:
 
 
 def _contains_words(name: str, label: str) -> bool:
-    """Whether the label stands in the name as whole words: ``15K`` does not contain ``5K``."""
+    """Whether the name contains the label as whole words: ``15K`` does not contain ``5K``."""
     return bool(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", name, re.IGNORECASE))
 
 
 def strip_markup(text: str) -> str:
     """The text on one line, without tags and entities.
 
-    Readers may take a title for HTML, so what remains opens no tag (``<scr<b>ipt>`` would). A text
-    of nothing but tags is kept, because a title must not be empty.
+    Readers may parse a title as HTML, so the result has no ``<`` that can open a tag, also where
+    removing a tag made a new one (``<scr<b>ipt>``). A text of tags only is kept, because a title
+    must not be empty.
     """
     without = _TAG.sub("", html.unescape(text))
     return re.sub(r"<(?=[a-zA-Z/!?])", "< ", " ".join(without.split()) or text)
