@@ -19,7 +19,7 @@ def convert_errors() -> Iterator[None]:
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
-        throttle.warning("away", "the database is unavailable: %s", type(error).__name__)
+        throttle.warning("unavailable", "the database is unavailable: %s", type(error).__name__)
         raise StorageUnavailable from None
     except (ValueError, OverflowError) as error:
         throttle.warning("damaged", "the database is damaged: %s", type(error).__name__)
