@@ -6,9 +6,11 @@ import hypothesis
 import pytest
 
 from feeds.app import create_app
+from tests.support.clock import Clock
 from tests.support.databases import ENGINES, close_all, open_database
 from tests.support.postgres import running_postgres
-from tests.support.processes import Clock, Upstream, settings_for
+from tests.support.processes import settings_for
+from tests.support.upstream import Upstream
 
 pytest_plugins = ["tests.support.browser"]
 

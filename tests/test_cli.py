@@ -15,17 +15,15 @@ import requests
 
 from feeds import __version__
 from tests.support.processes import (
-    EXAMPLE,
-    HOST,
-    SAMPLE_IDS,
     environment,
     environment_for,
+    find_two_free_ports,
     run,
     running,
     serving,
-    two_free_ports,
-    until,
 )
+from tests.support.upstream import EXAMPLE, HOST, SAMPLE_IDS
+from tests.support.waiting import wait_until
 
 CALENDAR = f"/events/{EXAMPLE}.ics"
 
@@ -206,7 +204,7 @@ def test_both_workers_of_serve_answer_alike_and_end_with_exit_code_0(tmp_path, u
         assert not process.is_gone()
         process.send(Signals.SIGTERM)
         assert process.wait() == 0
-        until(process.is_gone, "the end of the workers")
+        wait_until(process.is_gone, "the end of the workers")
         assert "Traceback" not in process.output
         assert "Warning" not in process.output
 
@@ -287,7 +285,7 @@ def test_serve_reads_the_key_from_a_file_and_the_port_from_the_environment(tmp_p
         INTERVALS_PARTNER_API_KEY="",
         INTERVALS_PARTNER_API_KEY_FILE=str(tmp_path / "key"),
         FEEDS_DATABASE_URL="",
-        PORT=str(two_free_ports()),
+        PORT=str(find_two_free_ports()),
     )
     with running(tmp_path / "log", "serve", "--workers", "1", env=env) as process:
         (port,) = process.wait_for(r"Listening at: http://0\.0\.0\.0:(\d+)")
@@ -332,7 +330,7 @@ def demo_env(tmp_path):
     (tmp_path / "tmp").mkdir()
     return environment(
         TMPDIR=str(tmp_path / "tmp"),
-        PORT=str(two_free_ports()),
+        PORT=str(find_two_free_ports()),
         FEEDS_API_URL="http://127.0.0.1:1",
         FEEDS_TIMEZONE="Mars/Olympus",
         INTERVALS_PARTNER_API_KEY_FILE="/missing",
@@ -343,7 +341,7 @@ def demo_env(tmp_path):
 def assert_nothing_is_left_behind(process, env):
     """The demo has ended with success, and left no process, file or port in use."""
     assert process.wait() == 0
-    until(process.is_gone, "the end of all processes of the demo")
+    wait_until(process.is_gone, "the end of all processes of the demo")
     assert not any(Path(env["TMPDIR"]).iterdir())
     assert is_free(int(env["PORT"]))
     assert is_free(int(env["PORT"]) + 1)
@@ -385,7 +383,7 @@ def test_demo_under_nohup_ignores_sighup_and_shows_edits_until_sigterm(tmp_path,
         process.send(Signals.SIGHUP)
         cancel_run(port + 1, "harbor-festival", "harbor-festival-10k")
         # The edit shows after up to 5 seconds; until then SIGHUP would have ended the demo.
-        until(lambda: "SUMMARY:Cancelled: " in get(calendar).text, "the cancelled run")
+        wait_until(lambda: "SUMMARY:Cancelled: " in get(calendar).text, "the cancelled run")
         (max_age,) = re.findall(r"max-age=(\d+)", get(calendar).headers["Cache-Control"])
         assert int(max_age) <= 5
         process.send(Signals.SIGTERM)
@@ -402,7 +400,7 @@ def test_demo_under_nohup_ignores_sighup_and_shows_edits_until_sigterm(tmp_path,
 )
 def test_demo_that_is_ended_while_it_starts_leaves_nothing_behind(tmp_path, demo_env, number, file):
     with running(tmp_path / "log", "demo", env=demo_env) as process:
-        until(lambda: list((tmp_path / "tmp").glob(file)), file)
+        wait_until(lambda: list((tmp_path / "tmp").glob(file)), file)
         process.send(number)
         assert_nothing_is_left_behind(process, demo_env)
 

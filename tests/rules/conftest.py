@@ -2,8 +2,9 @@
 
 import pytest
 
-from tests.support.processes import Clock, Upstream
+from tests.support.clock import Clock
 from tests.support.service import Service, a_5k, a_run
+from tests.support.upstream import Upstream
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import START
+from tests.support.clock import START
 from tests.support.service import EVENT, a_5k, a_run
 
 FORMS = (".ics", ".rss", ".json", ".ics?run=ten&cancelled=keep")

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from tests.support.processes import START
+from tests.support.clock import START
 from tests.support.service import PAGE, a_5k, a_run
 
 OPENS, CLOSES = "2026-06-01T15:00:00Z", "2026-08-01T15:00:00Z"

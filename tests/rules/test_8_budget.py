@@ -5,8 +5,9 @@ from signal import SIGTERM
 
 import pytest
 
-from tests.support.processes import environment_for, rate, run, running, until
+from tests.support.processes import environment_for, rate, run, running
 from tests.support.service import EVENT
+from tests.support.waiting import wait_until
 
 FAILED = "max-age=60, stale-if-error=604800"
 
@@ -132,7 +133,7 @@ def test_feeds_warm_leaves_half_of_the_burst_to_polls(upstream, tmp_path):
         upstream.publish(event_id, *FAR)
     env = environment_for(upstream.url, tmp_path, FEEDS_UPSTREAM_RATE="80/day;burst=8")
     with running(tmp_path / "log", "warm", *ids, env=env) as process:
-        until(lambda: len(upstream.calls) >= 4, "four calls")
+        wait_until(lambda: len(upstream.calls) >= 4, "four calls")
         process.send(SIGTERM)
         process.wait()
         assert "3 fetched with 4 calls" in process.output

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.support.processes import until
 from tests.support.service import EVENT, a_5k, a_run
+from tests.support.waiting import wait_until
 
 STARTS = datetime(2026, 8, 15, 13, tzinfo=UTC)
 """The start of ``a_run``, 08:00 in Chicago."""
@@ -140,7 +140,7 @@ def test_all_polls_past_max_age_wait_for_one_refresh(announced):
     with ThreadPoolExecutor(8) as threads:
         with announced.upstream.hold():
             polls = [threads.submit(start_of, announced) for _ in range(8)]
-            until(lambda: len(announced.upstream.asked) == 2, "the call of a refresh")
+            wait_until(lambda: len(announced.upstream.asked) == 2, "the call of a refresh")
             assert not wait(polls, A_MOMENT).done
         assert [each.result() for each in polls] == ["09:30"] * 8
     assert announced.upstream.asked == [EVENT, EVENT]
@@ -153,7 +153,7 @@ def test_one_process_waits_for_the_refresh_of_another_process(announced, other):
     with ThreadPoolExecutor(2) as threads:
         with announced.upstream.hold():
             polls = [threads.submit(start_of, each) for each in (announced, other)]
-            until(lambda: len(announced.upstream.asked) == 2, "the call of a refresh")
+            wait_until(lambda: len(announced.upstream.asked) == 2, "the call of a refresh")
             assert not wait(polls, A_MOMENT).done
         assert [each.result() for each in polls] == ["09:30"] * 2
     assert announced.upstream.asked == [EVENT, EVENT]

@@ -10,9 +10,11 @@ from typing import NamedTuple
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.support.processes import Clock, Upstream, until
+from tests.support.clock import Clock
 from tests.support.raw_server import serving, silent_when_asked
 from tests.support.service import Service
+from tests.support.upstream import Upstream
+from tests.support.waiting import wait_until
 
 FAILED = "max-age=60, stale-if-error=604800"
 
@@ -85,7 +87,7 @@ def poll_without_answers(folder):
         upstream.instead = endless = EndlessAnswer()
         began = monotonic()
         first = [polls.send(event_id) for event_id in stale[:4]]
-        until(lambda: len(upstream.asked) == 4, "four calls")
+        wait_until(lambda: len(upstream.asked) == 4, "four calls")
         others = [polls.send(event_id) for event_id in stale[4:]]
         unknown = polls.send("unknown")
         fresh = polls.now("fresh")
@@ -94,7 +96,7 @@ def poll_without_answers(folder):
         later = polls.now("stale-0")
         yield
         found = SimpleNamespace(fresh=fresh, waited=waited, calls=calls, later=later)
-        until(lambda: len(upstream.asked) > 4, "a fifth call")
+        wait_until(lambda: len(upstream.asked) > 4, "a fifth call")
         found.call = monotonic() - began
         found.unknown = unknown.result()
         endless.end()
@@ -109,10 +111,10 @@ def poll_in_a_crowd(folder):
         upstream.publish("known", "2026-08-16")
         with upstream.hold():
             crowd = [polls.send("new") for _ in range(60)]
-            until(lambda: sum(each.done() for each in crowd) >= 12, "the end of 12 polls")
+            wait_until(lambda: sum(each.done() for each in crowd) >= 12, "the end of 12 polls")
             found.known, found.new = polls.now("known"), polls.now("new")
         found.crowd = [each.result() for each in crowd]
-        until(lambda: b"20260816T" in polls.now("known").answer.data, "the end of the refresh")
+        wait_until(lambda: b"20260816T" in polls.now("known").answer.data, "the end of the refresh")
         found.all_calls = upstream.asked
         return found
 

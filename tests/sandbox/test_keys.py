@@ -7,7 +7,7 @@ import pytest
 
 from feeds.sandbox import ORGANIZATION_ID, SANDBOX_KEY, SCOPES, Key, create_sandbox
 from feeds.sandbox.keys import PLANS, RateLimiter
-from tests.support.processes import START
+from tests.support.clock import START
 from tests.support.sandbox import ApiClient, api_client, assert_error
 
 SCOPES_BY_PATH = {

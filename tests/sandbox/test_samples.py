@@ -9,7 +9,7 @@ import pytest
 from feeds.sandbox import SAMPLES, create_sandbox
 from feeds.sandbox.date_tokens import resolve_date_tokens
 from feeds.sandbox.samples import load_samples
-from tests.support.processes import START, Clock
+from tests.support.clock import START, Clock
 from tests.support.sandbox import api_client, event_document
 
 TODAY = START.date()

@@ -5,7 +5,8 @@ from functools import partial
 
 import pytest
 
-from tests.support.processes import PATIENCE, Clock
+from tests.support.clock import Clock
+from tests.support.waiting import PATIENCE
 from tests.support.workers import HeldUpstream, Pair, Worker, locked_database, missing_database
 
 HARBOR_DAY = "2026-06-13"

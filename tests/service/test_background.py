@@ -7,7 +7,7 @@ from threading import Event as Flag
 import pytest
 
 from feeds.service.background import BackgroundRefresher
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE
 from tests.support.workers import change_database
 
 

@@ -6,7 +6,7 @@ from threading import Thread
 import pytest
 
 from feeds.service.bulkhead import CHECK_INTERVAL, MAX_WAITING, STALLED_AFTER, Bulkhead
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE
 
 A_MOMENT = 0.001
 FOR_EVER = 1e9

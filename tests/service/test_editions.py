@@ -8,7 +8,8 @@ from threading import current_thread
 import pytest
 
 from feeds.errors import EventNotFound, Overloaded, UpstreamTimeout
-from tests.support.processes import PATIENCE, Clock, until
+from tests.support.clock import Clock
+from tests.support.waiting import PATIENCE, wait_until
 from tests.support.workers import change_database, get_hour, wait_for
 
 DAY = "2026-06-13"
@@ -72,7 +73,7 @@ def test_a_request_waits_longer_where_there_is_no_edition(worker, upstream, set_
         assert time.monotonic() - began >= 1
         gate.await_one()
         gate.release(0)
-        until(lambda: worker.database.read("harbor"), "the edition in the database")
+        wait_until(lambda: worker.database.read("harbor"), "the edition in the database")
     assert worker.get_edition().event.name == "Harbor"
     assert upstream.asked == ["harbor"]
 
@@ -111,7 +112,7 @@ def test_a_request_is_answered_at_once_when_too_many_refreshes_run(
         assert (entry.edition, entry.failed) == (before, True)
         with pytest.raises(UpstreamTimeout):
             worker.poll("another")
-    until(lambda: not worker.poll().failed, "the end of the other refresh")
+    wait_until(lambda: not worker.poll().failed, "the end of the other refresh")
 
 
 def test_a_request_is_refused_when_refreshes_have_stalled_and_too_many_requests_wait(

@@ -14,9 +14,9 @@ from feeds.domain.quota import MICROSECOND
 from feeds.service.invalidation import NOTED_EVERY, Invalidation
 from feeds.store import engines
 from feeds.store.database import Saves
+from tests.support.clock import Clock
 from tests.support.databases import connect
 from tests.support.factories import NOW, an_edition, an_event
-from tests.support.processes import Clock
 
 DAY = timedelta(days=1)
 

@@ -8,7 +8,8 @@ from feeds.errors import EventNotFound, QuotaExhausted
 from feeds.sandbox import SANDBOX_KEY
 from feeds.store.leases import Lease, Leased
 from feeds.upstream.client import IntervalsClient
-from tests.support.processes import PATIENCE, Clock
+from tests.support.clock import Clock
+from tests.support.waiting import PATIENCE
 from tests.support.workers import DAY, HOUR, SECOND, list_changes, wait_for
 
 SMALL = Rate(100, DAY, 20)

@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 
 from feeds.service.singleflight import BoundedWaitTask, Singleflight
-from tests.support.processes import PATIENCE, until
+from tests.support.waiting import PATIENCE, wait_until
 
 MAX_WAIT = 0.5
 
@@ -68,9 +68,9 @@ def test_callers_with_one_key_get_the_result_of_one_run(task):
 def test_tasks_with_other_keys_run_at_the_same_time_up_to_the_limit(task):
     flights = Singleflight[int](limit=2)
     first = join(flights, "harbor", task)
-    until(lambda: task.started == 1, "the first run")
+    wait_until(lambda: task.started == 1, "the first run")
     second = join(flights, "bridge", task)
-    until(lambda: task.started == 2, "the second run")
+    wait_until(lambda: task.started == 2, "the second run")
     assert flights.keys() == {"harbor", "bridge"}
     assert flights.join("lake", task) is None
     assert flights.join("harbor", task) is first
@@ -95,9 +95,9 @@ def test_a_caller_stops_waiting_and_the_run_goes_on(task):
 def test_another_run_starts_beside_one_that_hangs_and_outlives_its_end(task):
     flights = Singleflight[int](limit=1, max_age=0.0)
     hanging = join(flights, "harbor", task)
-    until(lambda: task.started == 1, "the first run")
+    wait_until(lambda: task.started == 1, "the first run")
     second = join(flights, "harbor", task)
-    until(lambda: task.started == 2, "the second run")
+    wait_until(lambda: task.started == 2, "the second run")
     task.release(0)
     assert hanging.wait(PATIENCE)
     assert flights.keys() == {"harbor"}  # the second run goes on
@@ -139,7 +139,7 @@ def test_a_caller_waits_until_a_run_has_lasted_max_wait(task, monkeypatch):
     patient = BoundedWaitTask(task, MAX_WAIT)
     first = Thread(target=patient.run)
     first.start()
-    until(lambda: task.started == 1, "the run")
+    wait_until(lambda: task.started == 1, "the run")
     now += MAX_WAIT
     assert not is_waited_for(patient)
     task.release(0)
@@ -156,5 +156,5 @@ def test_callers_wait_for_a_bounded_wait_task_again_once_a_run_has_ended_in_time
     while task.started == 1:
         assert not is_waited_for(patient)
     task.release(1)  # the second run ends in time
-    until(lambda: is_waited_for(patient), "a run that a caller waits for")
+    wait_until(lambda: is_waited_for(patient), "a run that a caller waits for")
     assert task.started == 3

@@ -3,7 +3,8 @@
 import pytest
 
 from feeds.domain.model import Kind
-from tests.support.processes import PATIENCE, Clock, until
+from tests.support.clock import Clock
+from tests.support.waiting import PATIENCE, wait_until
 from tests.support.workers import HOUR, SECOND, get_hour, list_changes, wait_for
 
 
@@ -60,7 +61,7 @@ def test_both_processes_serve_the_stale_edition_while_a_refresh_goes_on(
         for entry in (pair.other.poll(), first.result(PATIENCE)):
             assert (entry.failed, entry.edition.changes) == (True, ())
         gate.release(0)
-        until(lambda: pair.one.read_stored().changes, "the change in the database")
+        wait_until(lambda: pair.one.read_stored().changes, "the change in the database")
     set_max_wait(PATIENCE)
     noticed = pair.one.clock()
     for worker in (pair.one, pair.other):

@@ -8,7 +8,8 @@ from feeds.domain.model import Kind
 from feeds.errors import InvalidResponse, StorageUnavailable
 from feeds.sandbox import SANDBOX_KEY
 from feeds.upstream.client import FetchResult, IntervalsClient
-from tests.support.processes import PATIENCE, START
+from tests.support.clock import START
+from tests.support.waiting import PATIENCE
 from tests.support.workers import change_database, list_changes, wait_for
 
 

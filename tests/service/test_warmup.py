@@ -13,7 +13,8 @@ from feeds.errors import RateLimited
 from feeds.sandbox import SANDBOX_KEY
 from feeds.service.warmup import Stopped, Tally, Warmup
 from feeds.upstream.client import IntervalsClient
-from tests.support.processes import SAMPLE_IDS, environment_for
+from tests.support.processes import environment_for
+from tests.support.upstream import SAMPLE_IDS
 from tests.support.workers import DAY, SECOND
 
 GENEROUS = Rate(100_000, timedelta(minutes=1), 10_000)

@@ -31,7 +31,7 @@ from tests.support.databases import (
     run_processes,
 )
 from tests.support.factories import HOME, NOW, a_run, an_event
-from tests.support.processes import PATIENCE, until
+from tests.support.waiting import PATIENCE, wait_until
 
 SPAN = (NOW, NOW + timedelta(hours=1))
 SECOND = timedelta(seconds=1)
@@ -303,7 +303,7 @@ def test_a_writer_killed_at_a_random_moment_loses_nothing_that_was_read(url, dat
         before = database.read("harbor").version
         writer = processes.Process(target=save_numbered, args=(url,))
         writer.start()
-        seen = until(partial(read_later_version, before), "a save")
+        seen = wait_until(partial(read_later_version, before), "a save")
         time.sleep(moments.uniform(0, 0.005))  # a random moment: nothing is waited for
         writer.kill()
         writer.join(PATIENCE)

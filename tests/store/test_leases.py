@@ -24,7 +24,7 @@ from feeds.store.leases import Lease, Leased
 from feeds.store.tables import events, leases
 from tests.support.databases import connect, execute, processes, read_rows, run_processes
 from tests.support.factories import NOW, an_edition, an_event
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)

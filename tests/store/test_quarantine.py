@@ -10,8 +10,8 @@ import pytest
 from feeds.errors import SettingsError
 from tests.support.databases import connect, open_database, processes, run_processes
 from tests.support.factories import NOW, an_edition, an_event
-from tests.support.processes import PATIENCE
 from tests.support.troubles import full_disk, locked
+from tests.support.waiting import PATIENCE
 
 PAGE_SIZE = 4096
 IDS = [f"event-{number}" for number in range(12)]

@@ -12,7 +12,7 @@ from feeds.domain.quota import MICROSECOND, Priority, Rate
 from feeds.errors import Forbidden, QuotaExhausted, RateLimited, Unauthorized, UpstreamUnavailable
 from tests.support.databases import connect, processes, run_processes
 from tests.support.factories import NOW
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)

@@ -10,7 +10,7 @@ from feeds.errors import UpstreamUnavailable
 from feeds.store.database import Saves
 from tests.support.databases import connect, processes
 from tests.support.factories import NOW, an_edition, an_event
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE
 
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)

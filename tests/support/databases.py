@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from feeds.store.database import Database
 from feeds.store.tables import metadata
 from tests.support.factories import NOW
-from tests.support.processes import PATIENCE
+from tests.support.waiting import PATIENCE
 
 ENGINES = ("sqlite", "postgresql")
 API = "https://api.intervals.run"

@@ -12,7 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from feeds.app import create_app
-from tests.support.processes import Clock, Upstream, settings_for
+from tests.support.clock import Clock
+from tests.support.processes import settings_for
+from tests.support.upstream import Upstream
 
 BEGINNING = datetime(2026, 3, 2, 15, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from tests.support import postgres_keeper
-from tests.support.processes import until
+from tests.support.waiting import wait_until
 
 OWNER = "feeds"
 """The owner of the databases: no superuser, as in a deployment."""
@@ -55,7 +55,7 @@ class Postgres:
     def start(self) -> None:
         """Start the server again, with all its databases."""
         self._command("start")
-        until(self._accepts_connections, "PostgreSQL")
+        wait_until(self._accepts_connections, "PostgreSQL")
 
     def stop(self) -> None:
         """Shut down: the server closes all connections in an orderly way."""

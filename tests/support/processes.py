@@ -16,31 +16,8 @@ from typing import Any
 from feeds import config
 from feeds.config import Settings
 from feeds.sandbox import SANDBOX_KEY
-from tests.support.clock import START, Clock
-from tests.support.upstream import EXAMPLE, HOST, SAMPLE_IDS, Upstream
+from tests.support.upstream import HOST
 from tests.support.waiting import PATIENCE, wait_until
-
-__all__ = [
-    "EXAMPLE",
-    "HOST",
-    "PATIENCE",
-    "SAMPLE_IDS",
-    "START",
-    "Clock",
-    "Process",
-    "Upstream",
-    "environment",
-    "environment_for",
-    "find_two_free_ports",
-    "rate",
-    "run",
-    "running",
-    "serving",
-    "settings_for",
-    "two_free_ports",
-    "until",
-    "wait_until",
-]
 
 
 def settings_for(api_url: str, folder: Path, **changes: Any) -> Settings:
@@ -200,7 +177,3 @@ def find_two_free_ports() -> int:
             continue
         return port
     raise AssertionError("no free ports")
-
-
-until = wait_until
-two_free_ports = find_two_free_ports

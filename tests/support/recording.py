@@ -10,7 +10,9 @@ from urllib.parse import unquote
 from werkzeug.test import Client, TestResponse
 
 from feeds.app import create_app
-from tests.support.processes import Clock, Upstream, settings_for
+from tests.support.clock import Clock
+from tests.support.processes import settings_for
+from tests.support.upstream import Upstream
 
 
 class Exchange(NamedTuple):

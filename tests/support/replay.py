@@ -20,9 +20,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.support.processes import Clock, Upstream
+from tests.support.clock import Clock
 from tests.support.recording import Exchange, Service
 from tests.support.scenarios import SCENARIOS
+from tests.support.upstream import Upstream
 
 RECORDED = Path(__file__).parent / "replay_data" / "answers.json"
 

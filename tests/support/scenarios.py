@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.support.conditions import ask_as_time_passes, ask_conditionally
 from tests.support.lives import live, vanish
 from tests.support.outages import OUTAGES, fail, fail_at_start, remember_unknown_ids, revalidate
-from tests.support.processes import SAMPLE_IDS
 from tests.support.recording import Service
+from tests.support.upstream import SAMPLE_IDS
 
 TARGETS = Path(__file__).parent / "replay_data" / "targets.txt"
 

@@ -13,7 +13,9 @@ from werkzeug.test import Client, TestResponse
 
 from feeds.app import create_app
 from feeds.sandbox import ORGANIZATION_ID
-from tests.support.processes import Clock, Upstream, settings_for
+from tests.support.clock import Clock
+from tests.support.processes import settings_for
+from tests.support.upstream import Upstream
 
 EVENT = "harbor-run"
 PUBLIC_URL = "https://feeds.example.org"

@@ -7,8 +7,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.clock import START
 from tests.support.databases import open_database, processes
-from tests.support.processes import PATIENCE, START
+from tests.support.waiting import PATIENCE
 
 
 def _hold_lock(path: Path, held: Any, done: Any) -> None:

@@ -23,7 +23,9 @@ from feeds.service.update import Source, Updater
 from feeds.store.database import Database
 from feeds.store.leases import Lease
 from feeds.upstream.client import IntervalsClient
-from tests.support.processes import PATIENCE, Clock, Upstream
+from tests.support.clock import Clock
+from tests.support.upstream import Upstream
+from tests.support.waiting import PATIENCE
 
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)

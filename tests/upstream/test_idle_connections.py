@@ -10,7 +10,8 @@ import pytest
 from feeds.app import create_app
 from feeds.domain.quota import Rate
 from feeds.sandbox import ORGANIZATION_ID
-from tests.support.processes import Clock, settings_for
+from tests.support.clock import Clock
+from tests.support.processes import settings_for
 from tests.support.raw_server import Behaviour, Connection, RawServer, serving, wire
 
 FORGOTTEN_AFTER = 20

@@ -17,7 +17,9 @@ from feeds.formats import FORMATS
 from feeds.web import cache as module
 from feeds.web.cache import Rendering, RepresentationCache
 from feeds.web.conditional import build_representation
-from tests.support.processes import EXAMPLE, Clock, settings_for
+from tests.support.clock import Clock
+from tests.support.processes import settings_for
+from tests.support.upstream import EXAMPLE
 
 EVENT = f"/events/{EXAMPLE}"
 FEED = f"{EVENT}.ics"

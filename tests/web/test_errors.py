@@ -9,7 +9,8 @@ from werkzeug import Response
 from feeds.app import create_app
 from feeds.errors import UpstreamTimeout
 from feeds.formats import FORMATS
-from tests.support.processes import EXAMPLE, HOST, settings_for
+from tests.support.processes import settings_for
+from tests.support.upstream import EXAMPLE, HOST
 
 PAGE = f"/events/{EXAMPLE}"
 FORMS = [f"{PAGE}.{extension}" for extension in FORMATS] + [PAGE]

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from feeds.formats import FORMATS
-from tests.support.processes import EXAMPLE
+from tests.support.upstream import EXAMPLE
 
 PAGE = f"/events/{EXAMPLE}"
 CALENDAR = f"{PAGE}.ics"
