@@ -150,11 +150,10 @@ class Editions:
         if flight is None:
             return self._give_up(self._get(event_id))
         # The first callers of a flight do not know yet whether something is stored.
-        if not self._bulkhead.wait(flight.wait, flight.began + MAX_WAIT) and not _has_edition(
-            flight.fallback
-        ):
+        ended = self._bulkhead.wait(flight.wait, flight.began + MAX_WAIT)
+        if not ended and not _has_edition(flight.fallback or self._get(event_id)):
             self._bulkhead.wait(flight.wait, started + MAX_WAIT_COLD)
-        return flight.result or self._give_up(flight.fallback)
+        return flight.result or self._give_up(flight.fallback or self._get(event_id))
 
     def _run_refresh(self, event_id: str, flight: Flight[CacheEntry]) -> CacheEntry:
         """Refresh an event, in a background thread, and keep the result in memory.
