@@ -70,6 +70,12 @@ class Overloaded(FeedsError):
     message = "Too many requests are waiting for the Intervals API."
 
 
+class Stopped(FeedsError):
+    """The operator has stopped the command."""
+
+    message = "Stopped."
+
+
 class UpstreamError(FeedsError):
     """The partner API gave no usable answer, or no call can be made now."""
 

@@ -32,13 +32,13 @@ FORMATS = {
         "application/rss+xml; charset=utf-8",
         rss.render,
         frozenset({"distance", "download", "run"}),
-        lambda feed: (*find_removal_times(feed), *items.find_turn_times(feed)),
+        lambda feed: (*find_removal_times(feed), *items.find_registration_times(feed)),
     ),
     "json": Format(
         "application/feed+json; charset=utf-8",
         jsonfeed.render,
         frozenset({"distance", "download", "run"}),
-        lambda feed: (*find_removal_times(feed), *items.find_turn_times(feed)),
+        lambda feed: (*find_removal_times(feed), *items.find_registration_times(feed)),
     ),
 }
 """By the extension of the URL, which selects the format; Accept is ignored."""

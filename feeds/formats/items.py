@@ -64,7 +64,7 @@ def build_items(feed: Feed) -> tuple[Item, ...]:
     return tuple(sorted(items, key=lambda item: item.published, reverse=True))
 
 
-def find_turn_times(feed: Feed) -> Iterator[dt.datetime]:
+def find_registration_times(feed: Feed) -> Iterator[dt.datetime]:
     """The instants at which the clock alone adds an item: registration opens or closes."""
     for entry in select_entries(feed):
         for turn in _find_turns(entry):

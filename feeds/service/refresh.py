@@ -22,7 +22,7 @@ from feeds.logs import Throttle
 from feeds.service.entry import CacheEntry
 from feeds.service.update import Updater
 from feeds.store.database import Database
-from feeds.store.leases import Lease, Leased
+from feeds.store.leases import HeldByOther, Lease
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +73,11 @@ class Refresh:
 
     def acquire(
         self, event_id: str, known: CacheEntry, *, polled: bool = True
-    ) -> Lease | CacheEntry | Leased:
+    ) -> Lease | CacheEntry | HeldByOther:
         """Take the event's lease and a call, for a poll or for the background refresher.
 
         Otherwise returns the reason: the edition that another process has saved, however old; an
-        entry with the error for which no call can be made; or ``Leased``.
+        entry with the error for which no call can be made; or ``HeldByOther``.
         Raises ``StorageUnavailable``.
         """
         now = self._clock()
@@ -88,8 +88,8 @@ class Refresh:
         match acquired:
             case Lease() if self._clock() - now > MAX_ACQUIRE_TIME:
                 self._database.release(acquired)
-                return Leased(self._clock())
-            case Lease() | Leased():
+                return HeldByOther(self._clock())
+            case Lease() | HeldByOther():
                 return acquired
             case UpstreamError():
                 if polled and isinstance(acquired, QuotaExhausted):

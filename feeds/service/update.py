@@ -23,7 +23,7 @@ from feeds.domain.freshness import Lifetime, MaxAgeBounds
 from feeds.domain.model import Edition, Event
 from feeds.domain.quota import Priority, Rate
 from feeds.errors import EventNotFound, InvalidResponse, StorageCorrupt, StorageUnavailable
-from feeds.formats.items import find_turn_times
+from feeds.formats.items import find_registration_times
 from feeds.service.entry import Snapshot
 from feeds.service.revisions import revise
 from feeds.store.database import Database
@@ -142,7 +142,7 @@ class Updater:
         edition, span = timetable.edition, timetable.span
         feed = Feed(title="", page="", source="", timezone=self._timezone, timetables=(timetable,))
         bounds = MaxAgeBounds(self._cap, self._rate.stretch(self._count_polled()))
-        instants = [*find_removal_times(feed), *find_turn_times(feed)]
+        instants = [*find_removal_times(feed), *find_registration_times(feed)]
         if edition.pending:
             instants.append(edition.pending.since + delisting.CONFIRMED_AFTER)
         if edition.gone:

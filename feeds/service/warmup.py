@@ -9,17 +9,17 @@ from msgspec import Struct, field
 from feeds.domain.quota import Priority, Rate
 from feeds.errors import (
     EventNotFound,
-    FeedsError,
     InvalidResponse,
     QuotaExhausted,
     RateLimited,
     Rejected,
+    Stopped,
     Unauthorized,
 )
 from feeds.service.entry import CacheEntry
 from feeds.service.refresh import Refresh
 from feeds.store.database import Database
-from feeds.store.leases import Lease, Leased
+from feeds.store.leases import HeldByOther, Lease
 from feeds.upstream.client import IntervalsClient, ListedEvent
 
 POLL_INTERVAL = timedelta(seconds=0.2)
@@ -44,12 +44,6 @@ class Tally(Struct):
     unknown: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     calls: int = 1
-
-
-class Stopped(FeedsError):
-    """The operator stopped the warm-up."""
-
-    message = "Stopped."
 
 
 class Warmup:
@@ -131,7 +125,7 @@ class Warmup:
             if isinstance(acquired, Lease):
                 self.tally.calls += 1
                 acquired = self._refresh.fetch(acquired, known, polled=False)
-            if isinstance(acquired, Leased):
+            if isinstance(acquired, HeldByOther):
                 self._wait(self._clock() + POLL_INTERVAL, on_wait)
             elif isinstance(acquired.error, QuotaExhausted | RateLimited):
                 self._wait(acquired.until, on_wait)

@@ -19,7 +19,7 @@ from feeds.store import editions, leases, ratelimit, tables
 from feeds.store.engines import create_engine
 from feeds.store.errors import convert_errors, convert_startup_errors
 from feeds.store.identity import bind, record_fingerprint
-from feeds.store.leases import Lease, Leased
+from feeds.store.leases import HeldByOther, Lease
 from feeds.store.schema import create_schema
 
 
@@ -87,11 +87,11 @@ class Database:
 
     def acquire(
         self, event_id: str, known: Edition | None, quota: Quota, now: datetime
-    ) -> Lease | Edition | Leased | UpstreamError:
+    ) -> Lease | Edition | HeldByOther | UpstreamError:
         """Take the event's lease and one call of the quota, together, to refresh ``known``.
 
         Else the answer is what stands in the way: a newer edition, saved by another process;
-        ``Leased`` while another process refreshes the event; or an error with ``retry_at``, either
+        ``HeldByOther`` while another process refreshes the event; or an error with ``retry_at``, either
         that of the last attempt while it is remembered, or the one for which no call can be made.
         """
         lease = Lease(event_id, now)
@@ -102,10 +102,10 @@ class Database:
             with self._engine.write() as connection:
                 if not leases.acquire(connection, lease, self._engine.insert(tables.leases)):
                     connection.rollback()
-                    return self._find_obstacle(event_id, known, now) or Leased(now)
+                    return self._find_obstacle(event_id, known, now) or HeldByOther(now)
                 if editions.read_version(connection, event_id) > editions.version_of(known):
                     connection.rollback()
-                    return self.read(event_id) or Leased(now)
+                    return self.read(event_id) or HeldByOther(now)
                 if refusal := ratelimit.spend_call(connection, quota, now):
                     connection.rollback()
                     return refusal
@@ -113,7 +113,7 @@ class Database:
 
     def _find_obstacle(
         self, event_id: str, known: Edition | None, now: datetime
-    ) -> Edition | Leased | UpstreamError | None:
+    ) -> Edition | HeldByOther | UpstreamError | None:
         """What keeps the event's lease from being acquired, as far as reading shows it."""
         with self._engine.read() as connection:
             if editions.read_version(connection, event_id) <= editions.version_of(known):

@@ -27,7 +27,7 @@ class Lease(Struct, frozen=True):
     holder: str = field(default_factory=lambda: uuid4().hex)
 
 
-class Leased(Struct, frozen=True):
+class HeldByOther(Struct, frozen=True):
     """Another process has held the event's lease since then."""
 
     since: datetime
@@ -35,7 +35,7 @@ class Leased(Struct, frozen=True):
 
 def find_obstacle(
     connection: sa.Connection, event_id: str, now: datetime
-) -> Leased | UpstreamError | None:
+) -> HeldByOther | UpstreamError | None:
     """Why the lease cannot be acquired: another lease, or the error of the last attempt."""
     row = connection.execute(sa.select(leases).where(leases.c.event_id == event_id)).first()
     if row is None:
@@ -43,7 +43,7 @@ def find_obstacle(
     acquired_at, retry_at = from_micros(row.acquired_at), from_micros(row.retry_at)
     if now < retry_at <= now + UNKNOWN_CACHED_FOR + MAX_CLOCK_SKEW:
         return UPSTREAM_ERRORS.get(row.cause, UpstreamUnavailable)(retry_at=retry_at)
-    return Leased(acquired_at) if now - LEASE < acquired_at < now + LEASE else None
+    return HeldByOther(acquired_at) if now - LEASE < acquired_at < now + LEASE else None
 
 
 def acquire(connection: sa.Connection, lease: Lease, insert: Any) -> bool:  # noqa: ANN401 - of any dialect

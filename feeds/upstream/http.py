@@ -181,7 +181,11 @@ def _translate(error: Exception) -> errors.UpstreamError:
 
 
 def _is_unsent(error: Exception) -> bool:
-    """Whether no connection came about; urllib3's MaxRetryError has the reason."""
+    """Whether no connection came about.
+
+    requests passes urllib3's MaxRetryError as the first argument of its own errors; ``reason`` is
+    its documented attribute. ``test_http`` checks both.
+    """
     cause = next(iter(error.args), None)
     reason = getattr(cause, "reason", None)
     return isinstance(reason, urllib3.ConnectTimeoutError | urllib3.ProxyError)

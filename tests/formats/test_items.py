@@ -19,7 +19,7 @@ from feeds.domain.feed import (
 )
 from feeds.domain.model import Change, Edition, Kind, Options, State
 from feeds.formats import FORMATS
-from feeds.formats.items import build_items, find_publication_times, find_turn_times
+from feeds.formats.items import build_items, find_publication_times, find_registration_times
 from feeds.service.revisions import revise
 from feeds.text.summaries import build_feed_title
 from tests.support.factories import (
@@ -545,7 +545,7 @@ def test_in_any_life_items_change_at_the_instants_of_the_clock_and_at_no_other(s
     *_, (_, edition) = live(steps)
     for options in CHANNELS:
         feed = structs.replace(feed_of(edition, **options), as_of=None)
-        turns = {*find_turn_times(feed), *find_removal_times(feed)}
+        turns = {*find_registration_times(feed), *find_removal_times(feed)}
         for at in turns:
             before, after = (
                 build_items(feed_of(edition, each, **options)) for each in (at - SECOND, at)

@@ -6,7 +6,7 @@ from feeds.domain.model import Kind
 from feeds.domain.quota import Rate
 from feeds.errors import EventNotFound, QuotaExhausted
 from feeds.sandbox import SANDBOX_KEY
-from feeds.store.leases import Lease, Leased
+from feeds.store.leases import HeldByOther, Lease
 from feeds.upstream.client import IntervalsClient
 from tests.support.clock import Clock
 from tests.support.waiting import PATIENCE
@@ -37,7 +37,7 @@ def acquire(worker, event_id="harbor"):
 
 def test_a_lease_that_took_longer_than_a_second_to_acquire_is_released(start_worker, clock):
     slow = start_worker(clock=TickingClock())
-    assert isinstance(acquire(slow), Leased)
+    assert isinstance(acquire(slow), HeldByOther)
     assert isinstance(acquire(start_worker()), Lease)
 
 
@@ -45,7 +45,7 @@ def test_a_lease_is_refused_while_another_one_lasts(start_worker, clock):
     one, other = start_worker(), start_worker()
     lease = acquire(one)
     assert isinstance(lease, Lease)
-    assert acquire(other) == Leased(lease.at)
+    assert acquire(other) == HeldByOther(lease.at)
     clock.advance(seconds=10)
     assert isinstance(acquire(other), Lease)
 

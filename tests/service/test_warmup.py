@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from feeds.cli import main
 from feeds.domain.quota import Priority, Rate
-from feeds.errors import RateLimited
+from feeds.errors import RateLimited, Stopped
 from feeds.sandbox import SANDBOX_KEY
-from feeds.service.warmup import Stopped, Tally, Warmup
+from feeds.service.warmup import Tally, Warmup
 from feeds.upstream.client import IntervalsClient
 from tests.support.processes import environment_for
 from tests.support.upstream import SAMPLE_IDS

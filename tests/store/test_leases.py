@@ -20,7 +20,7 @@ from feeds.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from feeds.store.leases import Lease, Leased
+from feeds.store.leases import HeldByOther, Lease
 from feeds.store.tables import events, leases
 from tests.support.databases import connect, execute, processes, read_rows, run_processes
 from tests.support.factories import NOW, an_edition, an_event
@@ -93,8 +93,8 @@ def before_the_next_write(act):
 def test_a_lease_blocks_all_processes_for_its_event_and_no_other_event(url, database):
     acquire_lease(database)
     for each in (database, connect(url)):
-        assert acquire(each) == Leased(NOW)
-        assert acquire(each, NOW + SECOND) == Leased(NOW)
+        assert acquire(each) == HeldByOther(NOW)
+        assert acquire(each, NOW + SECOND) == HeldByOther(NOW)
     acquire_lease(connect(url), event_id="lakefront")
 
 
@@ -107,9 +107,9 @@ def test_a_lease_spends_one_call(database):
 
 def test_a_lease_expires_after_ten_seconds_to_the_microsecond(url, database):
     acquire_lease(database)
-    assert acquire(connect(url), NOW + LEASE - MICROSECOND) == Leased(NOW)
+    assert acquire(connect(url), NOW + LEASE - MICROSECOND) == HeldByOther(NOW)
     acquire_lease(connect(url), NOW + LEASE)
-    assert acquire(database, NOW + LEASE) == Leased(NOW + LEASE)
+    assert acquire(database, NOW + LEASE) == HeldByOther(NOW + LEASE)
 
 
 @ways_to_end_a_lease
@@ -120,11 +120,11 @@ def test_a_lease_that_has_ended_can_be_acquired_at_once(database, end):
 
 def test_a_lease_from_the_future_is_ignored_if_the_clock_was_set_back(database):
     acquire_lease(database, NOW + LEASE - MICROSECOND, event_id="lakefront")
-    assert acquire(database, event_id="lakefront") == Leased(NOW + LEASE - MICROSECOND)
+    assert acquire(database, event_id="lakefront") == HeldByOther(NOW + LEASE - MICROSECOND)
     early = acquire_lease(database, NOW + LEASE)
     acquire_lease(database)
     database.release(early)
-    assert acquire(database, NOW + SECOND) == Leased(NOW)
+    assert acquire(database, NOW + SECOND) == HeldByOther(NOW)
 
 
 @ways_to_end_a_lease
@@ -133,7 +133,7 @@ def test_a_holder_that_is_too_late_does_not_end_the_lease_of_the_next_holder(url
     acquire_lease(other, NOW + LEASE)
     known = end_lease(database, late, end, retry=NOW + HOUR)
     last = NOW + 2 * LEASE - MICROSECOND
-    assert acquire(other, last, known=known) == Leased(NOW + LEASE)
+    assert acquire(other, last, known=known) == HeldByOther(NOW + LEASE)
     acquire_lease(other, NOW + 2 * LEASE, known=known)
 
 
@@ -184,14 +184,14 @@ def test_a_failure_keeps_the_leases_of_other_events(database):
     acquire_lease(database, event_id="lakefront")
     later = NOW + LEASE - MICROSECOND
     database.fail(acquire_lease(database, later), EventNotFound(), later + UNKNOWN_CACHED_FOR)
-    assert acquire(database, later, event_id="lakefront") == Leased(NOW)
+    assert acquire(database, later, event_id="lakefront") == HeldByOther(NOW)
 
 
 def test_a_failure_keeps_the_leases_of_other_events_after_the_clock_was_set_back(database):
     early = acquire_lease(database, NOW + DAY)
     acquire_lease(database, event_id="lakefront")
     database.fail(early, UpstreamUnavailable(), NOW + MINUTE)
-    assert acquire(database, NOW + SECOND, event_id="lakefront") == Leased(NOW)
+    assert acquire(database, NOW + SECOND, event_id="lakefront") == HeldByOther(NOW)
 
 
 def test_an_id_for_which_no_call_is_left_is_not_stored(url, database):
@@ -247,7 +247,7 @@ def test_a_failure_that_is_stored_just_before_the_lease_is_written_is_returned(u
 
 def test_a_lease_that_is_acquired_just_before_is_an_obstacle(url, database):
     with before_the_next_write(lambda: acquire_lease(connect(url))):
-        assert acquire(database) == Leased(NOW)
+        assert acquire(database) == HeldByOther(NOW)
     assert count_calls_left(database) == QUOTA.bucket.capacity - 1
 
 
@@ -277,5 +277,5 @@ def test_the_lease_of_a_killed_process_expires(url, database):
     process.start()
     process.join(PATIENCE)
     assert process.exitcode == -SIGKILL
-    assert acquire(database, NOW + SECOND) == Leased(NOW)
+    assert acquire(database, NOW + SECOND) == HeldByOther(NOW)
     acquire_lease(database, NOW + LEASE)
