@@ -90,9 +90,9 @@ class Database:
     ) -> Lease | Edition | HeldByOther | UpstreamError:
         """Take the event's lease and one call of the quota, together, to refresh ``known``.
 
-        Else the answer is what stands in the way: a newer edition, saved by another process;
-        ``HeldByOther`` while another process refreshes the event; or an error with ``retry_at``, either
-        that of the last attempt while it is remembered, or the one for which no call can be made.
+        Otherwise returns the reason: a newer edition, saved by another process; ``HeldByOther``
+        while another process refreshes the event; or an error with ``retry_at``, either that of
+        the last attempt while it is remembered, or the one for which no call can be made.
         """
         lease = Lease(event_id, now)
         with convert_errors():
