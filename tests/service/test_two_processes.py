@@ -5,7 +5,7 @@ import pytest
 from feeds.domain.model import Kind
 from tests.support.clock import Clock
 from tests.support.waiting import PATIENCE, wait_until
-from tests.support.workers import HOUR, SECOND, get_hour, list_changes, wait_for
+from tests.support.workers import HOUR, SECOND, Pair, get_hour, list_changes, wait_for
 
 
 def delete_harbor(pair, upstream):
@@ -70,6 +70,27 @@ def test_both_processes_serve_the_stale_edition_while_a_refresh_goes_on(
         assert not entry.failed
         assert list_changes(entry.edition) == [(Kind.CANCELLED, noticed)]
     assert upstream.asked == ["harbor"] * 2
+
+
+def test_a_process_whose_refresh_hangs_serves_the_edition_that_another_process_saved(
+    start_worker, threads, clock, upstream, set_max_wait, monkeypatch
+):
+    monkeypatch.setattr("feeds.service.editions.MAX_FLIGHT_AGE", 0.3)
+    pair = Pair(start_worker(), start_worker(clock=Clock(clock())), threads)
+    pair.advance(ahead=10)
+    set_max_wait(0.5)
+    with upstream.held() as gate:
+        hanging = pair.start_poll(pair.one, gate)
+        assert hanging.result(PATIENCE).failed
+        set_max_wait(PATIENCE)
+        upstream.edit_run(eventStatus="cancelled")
+        other = pair.start_poll(pair.other, gate)
+        gate.release(1)
+        saved = wait_for(other)
+        assert list_changes(saved) == [(Kind.CANCELLED, pair.other.clock())]
+        pair.one.clock.now = pair.other.clock() + 2 * SECOND
+        assert pair.one.get_edition() == saved
+    assert pair.one.get_edition() == saved
 
 
 @pytest.mark.parametrize("ahead", [10, 90])
