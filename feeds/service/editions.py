@@ -214,18 +214,12 @@ class Editions:
         return self._give_up(entry)
 
     def _keep(self, event_id: str, entry: CacheEntry) -> None:
-        """Keep an entry in memory, unless memory has a newer edition.
-
-        An entry that another process has saved over meanwhile is read again before it is served.
-        """
+        """Keep an entry in memory; one that another process has saved over is read again."""
         with self._lock:
             if event_id in self._saved_elsewhere:
                 self._saved_elsewhere.remove(event_id)
                 entry = entry.invalidate()
             if entry.edition is None and isinstance(entry.error, StorageUnavailable):
-                return
-            last = self._entries.get(event_id)
-            if last and _get_version(last) > _get_version(entry):
                 return
             self._entries.pop(event_id, None)
             with suppress(ValueError):  # larger than the whole cache
@@ -243,10 +237,6 @@ class Editions:
 
 def _has_edition(entry: CacheEntry | None) -> bool:
     return entry is not None and entry.edition is not None
-
-
-def _get_version(entry: CacheEntry) -> int:
-    return entry.edition.version if entry.edition else 0
 
 
 def _estimate_size(entry: CacheEntry) -> int:

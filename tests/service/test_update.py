@@ -152,6 +152,9 @@ def test_an_edition_that_the_database_has_lost_is_saved_again_from_memory(
     stored = worker.read_stored()
     assert (stored.changes, stored.revisions) == (before.changes, before.revisions)
     assert entry.edition == stored
+    calls = len(upstream.asked)
+    assert worker.poll() is entry
+    assert len(upstream.asked) == calls
 
 
 def test_the_history_in_memory_is_saved_over_an_edition_of_a_database_that_has_lost_it(
