@@ -173,6 +173,24 @@ def test_the_refresher_ends_after_the_call_under_way(stale, threads):
     assert not stale.web.poll("later").failed
 
 
+def test_a_round_ends_without_a_call_that_hangs_and_the_calls_behind_it(
+    refresher, clock, monkeypatch
+):
+    monkeypatch.setattr("feeds.service.background.MAX_ROUND", 0.5)
+    refresher.publish(one=60, other=61)
+    refresher.poll("one", "other")
+    clock.advance(hours=2)
+    asked = refresher.upstream.asked
+    with ThreadPoolExecutor(1) as calls:
+        with refresher.upstream.held() as gate:
+            refresher.background.run_round(calls, Flag())
+            gate.await_one()
+            assert refresher.upstream.asked == [*asked, "one"]
+        monkeypatch.setattr("feeds.service.background.MAX_ROUND", PATIENCE)
+        refresher.background.run_round(calls, Flag())
+        assert refresher.upstream.asked == [*asked, "one", "other"]
+
+
 def test_no_further_event_is_fetched_once_the_refresher_is_to_end(refresher, clock, threads):
     ids = [f"event{number}" for number in range(8)]
     refresher.publish(**dict.fromkeys(ids, 60))

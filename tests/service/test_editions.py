@@ -127,6 +127,66 @@ def test_a_request_is_refused_when_refreshes_have_stalled_and_too_many_requests_
             polling.result(PATIENCE)
 
 
+class HeldRefreshClock(Clock):
+    """A clock that holds threads of refreshes back while it is to."""
+
+    def __init__(self):
+        super().__init__()
+        self.released = Flag()
+        self.released.set()
+
+    def __call__(self):
+        if current_thread().name.endswith("(run)"):
+            assert self.released.wait(PATIENCE)
+        return self.now
+
+
+def test_a_stale_edition_is_served_when_refreshes_have_stalled_and_too_many_requests_wait(
+    start_worker, upstream, threads, monkeypatch
+):
+    clock = HeldRefreshClock()
+    worker = start_worker(clock=clock)
+    before = worker.get_edition()
+    upstream.publish("bridge", DAY)
+    with upstream.held() as gate:
+        threads.submit(worker.poll, "bridge")
+        gate.await_one()
+        clock.advance(hours=2)
+        assert worker.invalidation.start_if_due()  # another thread reads what was saved
+        monkeypatch.setattr("feeds.service.bulkhead.MAX_WAITING", -1)
+        monkeypatch.setattr("feeds.service.bulkhead.STALLED_AFTER", -1)
+        clock.released.clear()  # the refresh has read nothing yet
+        entry = worker.poll()
+        clock.released.set()
+        assert (entry.edition, type(entry.error)) == (before, Overloaded)
+
+
+def test_a_refresh_that_hangs_for_20_s_is_overtaken_by_another_one(
+    worker, upstream, clock, threads, monkeypatch
+):
+    passed = 0.0
+    for module in ("editions", "singleflight", "bulkhead"):
+        monkeypatch.setattr(f"feeds.service.{module}.monotonic", lambda: time.monotonic() + passed)
+    worker.poll()
+    clock.advance(hours=2)
+    with upstream.held() as gate:
+        upstream.refuse(500, "INTERNAL")
+        first = threads.submit(worker.poll)
+        gate.await_one()
+        passed = 20.5
+        clock.advance(seconds=11)  # the lease of the first refresh has ended
+        upstream.instead = None
+        upstream.edit_run(startTime="13:00")
+        second = threads.submit(worker.poll)
+        gate.await_one()
+        gate.release(1)
+        assert get_hour(wait_for(second)) == 13
+        gate.release(0)
+        assert first.result(PATIENCE).failed
+    entry = worker.poll()
+    assert (get_hour(entry.edition), entry.failed) == (13, False)
+
+
 def test_an_unexpected_error_is_logged_and_leaves_no_request_waiting(
     worker, upstream, clock, tmp_path, caplog
 ):
