@@ -110,9 +110,8 @@ class Editions:
         """
         if entry is None or not self._invalidation.is_current(now):
             return False
-        try:
-            with self._lock:
-                return self._entries[event_id] is entry
+        try:  # without the lock: a look-up reads one dictionary, and changes nothing
+            return self._entries[event_id] is entry
         except KeyError:
             return False
 

@@ -159,10 +159,9 @@ class RepresentationCache:
         """
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
-        try:
-            with self._lock:
-                url = self._urls[_get_url(environ)]
-                cached = self._renderings[url.key]
+        try:  # without the lock: each look-up reads one dictionary, and changes nothing
+            url = self._urls[_get_url(environ)]
+            cached = self._renderings[url.key]
         except KeyError:
             return None
         now = self._timestamp()
