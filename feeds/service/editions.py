@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from threading import Lock, Semaphore
 from time import monotonic, sleep
 
-from cachetools import FIFOCache
+from cachetools import LRUCache
 from msgspec import json, structs
 
 from feeds.domain.entries import UNLISTED_SHOWN_FOR
@@ -70,8 +70,7 @@ class Editions:
         self._database = database
         self._invalidation = invalidation
         self._clock = clock
-        # A refresh inserts an entry again: the event that was refreshed longest ago is evicted.
-        self._entries: FIFOCache[str, CacheEntry] = FIFOCache(MAX_MEMORY, getsizeof=_estimate_size)
+        self._entries: LRUCache[str, CacheEntry] = LRUCache(MAX_MEMORY, getsizeof=_estimate_size)
         self._lock = Lock()  # of the entries
         self._flights: Singleflight[CacheEntry] = Singleflight(MAX_REFRESHES, MAX_FLIGHT_AGE)
         self._saved_elsewhere: set[str] = set()  # by other processes, during a refresh here
@@ -110,10 +109,8 @@ class Editions:
         """
         if entry is None or not self._invalidation.is_current(now):
             return False
-        try:  # without the lock: a look-up reads one dictionary, and changes nothing
-            return self._entries[event_id] is entry
-        except KeyError:
-            return False
+        with self._lock:
+            return self._entries.get(event_id) is entry
 
     def list_events(self) -> list[Event]:
         """The known events, the next one first; an older list while the database is unavailable."""

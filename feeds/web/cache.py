@@ -14,7 +14,7 @@ from typing import NamedTuple
 from weakref import ref
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from cachetools import FIFOCache
+from cachetools import LRUCache
 from flask import Response, request
 from msgspec import Struct
 
@@ -95,10 +95,8 @@ class RepresentationCache:
         self._editions = editions
         self._timestamp = timestamp
         size = attrgetter("size")
-        # The oldest insertion is evicted first. Insertions are repeated at least once an hour while
-        # a feed is polled; unlike LRUCache, a look-up changes nothing.
-        self._renderings: FIFOCache[Key, CachedRendering] = FIFOCache(MAX_BYTES, getsizeof=size)
-        self._urls: FIFOCache[Url, KnownUrl] = FIFOCache(MAX_URL_BYTES, getsizeof=size)
+        self._renderings: LRUCache[Key, CachedRendering] = LRUCache(MAX_BYTES, getsizeof=size)
+        self._urls: LRUCache[Url, KnownUrl] = LRUCache(MAX_URL_BYTES, getsizeof=size)
         self._lock = Lock()  # for both caches
 
     def respond(
@@ -159,16 +157,15 @@ class RepresentationCache:
         """
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
-        try:  # without the lock: each look-up reads one dictionary, and changes nothing
-            url = self._urls[_get_url(environ)]
-            cached = self._renderings[url.key]
-        except KeyError:
+        with self._lock:
+            url = self._urls.get(_get_url(environ))
+            cached = url and self._renderings.get(url.key)
+        if not (url and cached):
             return None
         now = self._timestamp()
-        if not (
-            cached.since <= now < cached.until
-            and self._editions.holds(url.key[0], cached.entry(), now)
-        ):
+        if not cached.since <= now < cached.until:
+            return None
+        if not self._editions.holds(url.key[0], cached.entry(), now):
             return None
         return make_response(
             cached.rendering.representation,
