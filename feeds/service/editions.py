@@ -86,7 +86,7 @@ class Editions:
         1. Every two seconds, read which events other processes have saved, and invalidate them.
         2. Serve the edition in memory while it is fresh.
         3. Else join the refresh of the event, or start it in a background thread: ``_run_refresh``.
-        4. Wait for it: 3 s where there is a stale edition, 10 s where there is none.
+        4. Wait for the refresh: 3 s if a stale edition is known, 10 s otherwise.
         5. Serve the new edition, else the stale one, else raise the error.
 
         Raises ``EventNotFound`` for an unknown id, ``EventGone`` for an event that has been gone
@@ -226,7 +226,7 @@ class Editions:
                 self._entries[event_id] = entry
 
     def _give_up(self, last: CacheEntry | None) -> CacheEntry:
-        """The stale edition, or the error that there is none; to be tried again soon."""
+        """The stale edition, or an error if no edition is known; to be tried again soon."""
         now = self._clock()
         retry = now + INVALIDATION_INTERVAL
         overloaded = self._bulkhead.is_full()

@@ -21,7 +21,7 @@ class Snapshot(NamedTuple):
 class CacheEntry(Struct, frozen=True, weakref=True):
     """What is known of an event id, valid from ``since`` until ``until`` (UTC).
 
-    ``snapshot`` is of the last good edition. ``error`` is why there is no edition, or no newer one.
+    ``snapshot`` is of the last good edition. ``error`` is why no edition, or no newer edition, is known.
     """
 
     since: datetime
@@ -40,7 +40,7 @@ class CacheEntry(Struct, frozen=True, weakref=True):
         return self.error is not None
 
     def get_timetable(self) -> Timetable:
-        """The timetable of the edition; raises a copy of the error for which there is none."""
+        """The timetable of the edition; raises a copy of the error if no edition is known."""
         if self.snapshot is None:
             raise (self.error or EventNotFound()).copy()  # other requests raise it, too
         return self.snapshot.timetable

@@ -1,4 +1,4 @@
-"""Fill a database with events that nobody has polled yet, as fast as the rate limit allows."""
+"""Fill a database with events before their first poll, as fast as the rate limit allows."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, timedelta

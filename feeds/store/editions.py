@@ -28,13 +28,13 @@ def read(connection: sa.Connection, event_id: str) -> Edition | None:
 
 
 def read_version(connection: sa.Connection, event_id: str) -> int:
-    """The version of the edition that was saved last; 0 if there is none."""
+    """The version of the edition that was saved last; 0 if no edition was saved."""
     version = sa.select(events.c.version).where(events.c.id == event_id)
     return connection.execute(version).scalar() or 0
 
 
 def version_of(known: Edition | None) -> int:
-    """The version of an edition in memory; 0 if there is none."""
+    """The version of an edition in memory; 0 without an edition."""
     return known.version if known else 0
 
 

@@ -152,7 +152,7 @@ def _translate_status(status: int, body: bytes) -> errors.UpstreamError:
 
 
 def _parse_error(body: bytes) -> dict[str, Any]:
-    """Return the ``error`` object of a body; an empty dict if there is none."""
+    """Return the ``error`` object of a body; an empty dict without such an object."""
     try:
         error = json.loads(body)["error"]
     except (ValueError, TypeError, KeyError, RecursionError):
