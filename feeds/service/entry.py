@@ -21,7 +21,8 @@ class Snapshot(NamedTuple):
 class CacheEntry(Struct, frozen=True, weakref=True):
     """What is known of an event id, valid from ``since`` until ``until`` (UTC).
 
-    ``snapshot`` is of the last good edition. ``error`` is why no edition, or no newer edition, is known.
+    ``snapshot`` is of the last good edition. ``error`` is why there is no newer edition, or no
+    edition at all.
     """
 
     since: datetime
