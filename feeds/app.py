@@ -18,7 +18,13 @@ from feeds import config
 from feeds.config import Settings
 from feeds.domain import timezones
 from feeds.domain.quota import Priority
-from feeds.errors import DatabaseUnavailable, RateLimited, Unauthorized
+from feeds.errors import (
+    DatabaseUnavailable,
+    RateLimited,
+    SettingsError,
+    StorageUnavailable,
+    Unauthorized,
+)
 from feeds.service import fingerprint
 from feeds.service.editions import Editions
 from feeds.service.invalidation import Invalidation
@@ -54,15 +60,16 @@ class _EventId(BaseConverter):
 class Parts(NamedTuple):
     """The parts below HTTP, which web processes, the refresher and the warm-up have in common.
 
-    ``read_deployed_at`` opens the database and answers since when the service writes bytes as it
-    does now; it raises ``SettingsError`` if the database cannot be used.
+    ``open_database`` creates and checks the tables, once; it raises ``SettingsError`` if the
+    database cannot be used. ``fingerprint`` is that of the deployment.
     """
 
     source: IntervalsClient
     database: Database
     invalidation: Invalidation
     refresh: Refresh
-    read_deployed_at: Callable[[], datetime]
+    open_database: Callable[[], None]
+    fingerprint: str
 
 
 def assemble(
@@ -76,10 +83,12 @@ def assemble(
     source = IntervalsClient(settings.api_url, settings.api_key, clock=lambda: clock().timestamp())
     database = Database(settings.database_url)
     invalidation = Invalidation(database, clock)
+    open_database = cache(lambda: database.open(settings.api_url, clock(), must_exist=must_exist))
     updater = Updater(
         source,
         database,
         clock,
+        open_database=partial(_open_late, open_database),
         timezone=settings.timezone,
         public_url=settings.public_url,
         rate=settings.rate,
@@ -92,8 +101,17 @@ def assemble(
         database,
         invalidation,
         Refresh(updater, database, clock, settings.rate, settings.max_age),
-        cache(lambda: database.open(settings.api_url, digest, clock(), must_exist=must_exist)),
+        open_database,
+        digest,
     )
+
+
+def _open_late(open_database: Callable[[], None]) -> None:
+    """Open the database for a request: nobody can be told about settings then."""
+    try:
+        open_database()
+    except SettingsError:
+        raise StorageUnavailable from None
 
 
 def create_app(
@@ -115,7 +133,7 @@ def create_app(
     clock = partial(utc_now, timestamp)
     parts = assemble(settings, clock, must_exist=must_exist)
     try:
-        parts.read_deployed_at()
+        parts.open_database()
     except DatabaseUnavailable as error:
         log.warning("%s", error)
     parts.database.close()
@@ -135,7 +153,7 @@ def create_app(
         timestamp,
         settings.public_url,
         settings.timezone,
-        parts.read_deployed_at,
+        parts.fingerprint,
     )
     # Flask's documentation replaces wsgi_app like this; mypy sees a method.
     app.wsgi_app = representations.middleware(_normalize(app.wsgi_app))  # type: ignore[method-assign,assignment]
@@ -167,7 +185,7 @@ def check(settings: Settings) -> None:
     """
     parts = assemble(settings)
     with closing(parts.database):  # the process that checks is the one that forks
-        parts.read_deployed_at()
+        parts.open_database()
         now = utc_now()
         parts.database.count_call(settings.rate.quota_for(Priority.URGENT), now)
         try:

@@ -60,10 +60,6 @@ class StorageUnavailable(FeedsError):
     message = "The database is unavailable."
 
 
-class StorageCorrupt(StorageUnavailable):
-    """The stored rows of an event cannot be decoded."""
-
-
 class Overloaded(FeedsError):
     """The bulkhead is full: too many requests wait for the upstream."""
 

@@ -1,4 +1,4 @@
-"""Changes between two versions of an event (rules 4.10, 4.11 and 5.4 to 5.6).
+"""Changes between two versions of an event (rules 4.10, 4.11 and 5.4 to 5.7).
 
 The upstream does not report changes. A new run is no change: its own item announces it.
 """
@@ -11,16 +11,16 @@ from urllib.parse import quote
 from msgspec import structs
 
 from feeds.domain.entries import Entry
-from feeds.domain.model import Change, Kind, Run, State
+from feeds.domain.model import Change, Kind, State
 from feeds.domain.status import RESCHEDULED, find_status
 
-KINDS_WITHOUT_ITEM = (Kind.OTHER_DISTANCE, Kind.SILENT)
-"""Kinds of change that make no item."""
-
 CHANGES_KEPT_FOR = dt.timedelta(days=365)
+"""Older changes are dropped with the next save that changes a feed (rules 4.11)."""
 
-_INVITATIONS = (Kind.PLACES_AGAIN, Kind.REGISTRATION_REOPENED)
+_INVITATIONS = (Kind.PLACES_AGAIN, Kind.REGISTRATION_REOPENED, Kind.REGISTRATION_EXTENDED)
 """Kinds of change that are news only if one can register now."""
+
+OPENS, CLOSES = Kind.REGISTRATION_OPENS, Kind.REGISTRATION_CLOSES
 
 _KIND_BY_OVERRIDE = {
     "paused": Kind.REGISTRATION_PAUSED,
@@ -42,12 +42,9 @@ def capture_state(entry: Entry) -> State:
         sold_out=run.sold_out,
         override=run.registration_override,
         distance=run.distance_standard,
+        opens=run.registration_opens,
+        closes=run.registration_closes,
     )
-
-
-def find_state_at(current: State, changes: Iterable[Change], instant: dt.datetime) -> State:
-    """The state at an instant: the one before the first change that was noticed after it."""
-    return next((change.was for change in changes if change.noticed > instant), current)
 
 
 def find_changes(
@@ -64,34 +61,26 @@ def find_changes(
         change
         for was, now in pairs
         if now.run.unlisted is None or (now.run.withdrawn and was.run.unlisted is None)
-        for change in _compare(was, now, noticed)
+        for change in _compare(capture_state(was), capture_state(now), now.run.id, noticed)
     )
 
 
-def _compare(was: Entry, now: Entry, noticed: dt.datetime) -> Iterator[Change]:
-    change = Change(
-        run=now.run.id,
-        kind=Kind.MOVED,
-        was=capture_state(was),
-        now=capture_state(now),
-        noticed=noticed,
-    )
-    kinds = [
-        Kind.SILENT if kind in _INVITATIONS and not _can_register(change, now.run) else kind
-        for kind in _list_kinds(change)
-    ]
-    for kind in dict.fromkeys(kinds):
-        yield structs.replace(change, kind=kind)
+def _compare(was: State, now: State, run: str, noticed: dt.datetime) -> Iterator[Change]:
+    change = Change(run=run, kind=Kind.MOVED, was=was, now=now, noticed=noticed)
+    can_register = _takes_entries(now) and _is_open(now, noticed)
+    for kind in _list_kinds(change):
+        if can_register or kind not in _INVITATIONS:
+            yield structs.replace(change, kind=kind)
 
 
-def _can_register(change: Change, run: Run) -> bool:
-    """Whether one can register for the run when the change is noticed."""
-    opens, closes, state = run.registration_opens, run.registration_closes, change.now
-    in_window = (opens is None or opens <= change.noticed) and (
-        closes is None or change.noticed < closes
-    )
-    takes_entries = not (find_status(state.status).off or state.sold_out or state.override)
-    return in_window and takes_entries
+def _takes_entries(state: State) -> bool:
+    return not (find_status(state.status).off or state.sold_out or state.override)
+
+
+def _is_open(state: State, at: dt.datetime) -> bool:
+    """Whether an instant lies in the registration window."""
+    opens, closes = state.opens, state.closes
+    return (opens is None or opens <= at) and (closes is None or at < closes)
 
 
 def _list_kinds(change: Change) -> Iterator[Kind]:
@@ -107,12 +96,56 @@ def _list_kinds(change: Change) -> Iterator[Kind]:
         yield Kind.MOVED
     if was.sold_out != now.sold_out:
         yield Kind.SOLD_OUT if now.sold_out else Kind.PLACES_AGAIN
-    if was.override != now.override:
-        # The end of an override in the organizer's own words may mean anything.
-        known = was.override in _KIND_BY_OVERRIDE or now.override is not None
-        yield _KIND_BY_OVERRIDE.get(now.override, Kind.SILENT) if known else Kind.SILENT
-    if was.distance != now.distance:
-        yield Kind.OTHER_DISTANCE
+    # The end of an override in the organizer's own words may mean anything.
+    known = was.override in _KIND_BY_OVERRIDE or now.override is not None
+    if was.override != now.override and known and now.override in _KIND_BY_OVERRIDE:
+        yield _KIND_BY_OVERRIDE[now.override]
+    if was.closes and now.closes and was.closes < now.closes:
+        yield Kind.REGISTRATION_EXTENDED
+
+
+def find_turns(
+    before: Iterable[Entry],
+    after: Iterable[Entry],
+    *,
+    since: dt.datetime,
+    until: dt.datetime,
+    noticed: dt.datetime,
+) -> tuple[Change, ...]:
+    """What the clock brings between two versions: registration opens or closes (rules 5.7).
+
+    ``since`` and ``until`` are when the versions were fetched. A run that is in ``after`` alone has
+    the turns of the last year. A turn is no news if the run is off, sold out or overridden, before
+    or after. It is noticed at its own instant; at ``noticed`` if an edit moved it into the past.
+    """
+    known = {entry.run.id: capture_state(entry) for entry in before}
+    found: list[Change] = []
+    for entry in after:
+        now = capture_state(entry)
+        was = known.get(entry.run.id, now)
+        if entry.run.unlisted or not (_takes_entries(was) and _takes_entries(now)):
+            continue
+        begin = since if entry.run.id in known else until - CHANGES_KEPT_FOR
+        opened, closed = was.opens is None or was.opens <= begin, _has_closed(was, begin)
+        change = Change(run=entry.run.id, kind=Kind.MOVED, was=was, now=now, noticed=noticed)
+        if now.opens and begin < now.opens <= until:
+            found.append(structs.replace(change, kind=OPENS, noticed=now.opens))
+        elif now.opens and not opened and _is_open(now, until):
+            found.append(structs.replace(change, kind=OPENS))
+        if now.closes and begin < now.closes <= until:
+            found.append(structs.replace(change, kind=CLOSES, noticed=now.closes))
+        elif entry.run.id in known and not closed and _has_closed(now, until):
+            found.append(structs.replace(change, kind=CLOSES))
+    return tuple(sorted(found, key=lambda each: each.noticed))
+
+
+def is_turn(change: Change) -> bool:
+    """Whether the clock alone brings changes of this kind; each run has its own items for them."""
+    return change.kind in (OPENS, CLOSES)
+
+
+def _has_closed(state: State, at: dt.datetime) -> bool:
+    return state.closes is not None and state.closes <= at
 
 
 def announces_start_time(change: Change) -> bool:
@@ -121,8 +154,11 @@ def announces_start_time(change: Change) -> bool:
 
 
 def build_guid_value(change: Change) -> str:
-    """The value of rules 1.5: the new start, zone and place; empty for most kinds."""
+    """The value of rules 1.5: the new start, zone and place, or an instant; often empty."""
     was, now = change.was, change.now
+    if change.kind in (OPENS, CLOSES, Kind.REGISTRATION_EXTENDED):
+        at = now.opens if change.kind == OPENS else now.closes
+        return f"{at:%Y%m%dT%H%M%SZ}" if at else ""
     if change.kind not in (Kind.MOVED, Kind.RESCHEDULED):
         return ""
     parts = [now.start] if change.kind == Kind.RESCHEDULED or change.new_start else []
@@ -142,56 +178,8 @@ def build_group_guid_value(group: Sequence[Change]) -> str:
 
 def group_changes(changes: Iterable[Change]) -> list[tuple[Change, ...]]:
     """Changes of one kind that were noticed together, in order: each group is one item."""
-    groups: dict[tuple[dt.datetime, str], list[Change]] = {}
+    groups: dict[tuple[dt.datetime, str, str], list[Change]] = {}
     for change in changes:
-        groups.setdefault((change.noticed, change.kind), []).append(change)
+        alone = change.run if is_turn(change) else ""
+        groups.setdefault((change.noticed, change.kind, alone), []).append(change)
     return [tuple(group) for group in groups.values()]
-
-
-def append_changes(known: Sequence[Change], new: Sequence[Change]) -> tuple[Change, ...]:
-    """The history with new changes, which were noticed together; ``nth`` and ``group_nth`` are set.
-
-    Changes older than a year are dropped when the same runs change again: so a history changes only
-    when something happens, and a group is dropped as a whole.
-    """
-    if not new:
-        return tuple(known)
-    runs = {change.run for change in new}
-    noticed = max(change.noticed for change in new)
-    groups = group_changes(known)
-    dropped = {
-        change
-        for group in groups
-        if noticed - group[0].noticed >= CHANGES_KEPT_FOR
-        and runs.issuperset(each.run for each in group)
-        for change in group
-    }
-    # Dropped changes still count here, because readers remember their guids.
-    numbered = [structs.replace(each, nth=1 + _find_last_nth(known, each)) for each in new]
-    for kind in dict.fromkeys(each.kind for each in numbered):
-        group = [each for each in numbered if each.kind == kind]
-        same = [
-            earlier[0].group_nth
-            for earlier in groups
-            if len(earlier) > 1  # the item of a single run has the guid of that run
-            and earlier[0].kind == kind
-            and build_group_guid_value(earlier) == build_group_guid_value(group)
-        ]
-        nth = 1 + max(same, default=0)
-        numbered = [
-            structs.replace(each, group_nth=nth) if each.kind == kind else each for each in numbered
-        ]
-    return (*(each for each in known if each not in dropped), *numbered)
-
-
-def _find_last_nth(known: Iterable[Change], change: Change) -> int:
-    """The highest ``nth`` of this run's changes of this kind to this value; 0 if there is none."""
-    return max(
-        (
-            each.nth
-            for each in known
-            if (each.run, each.kind, build_guid_value(each))
-            == (change.run, change.kind, build_guid_value(change))
-        ),
-        default=0,
-    )

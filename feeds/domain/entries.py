@@ -20,7 +20,8 @@ class Entry(Struct, frozen=True):
 
     An event without runs is an entry itself; ``run`` then has the event's id. ``event`` is without
     its runs, and ``alone`` says whether the event has this run only: texts of a run depend on its
-    entry alone, so that equal entries have equal VEVENTs.
+    entry alone, so that equal entries have equal VEVENTs. ``opens`` and ``closes`` are the
+    revisions of its registration entries.
     """
 
     event: Event
@@ -29,6 +30,8 @@ class Entry(Struct, frozen=True):
     period: Period
     zone: ZoneInfo
     revision: Revision
+    opens: Revision
+    closes: Revision
     changes: tuple[Change, ...]
 
     @property
@@ -88,15 +91,13 @@ class Timetable(Struct, frozen=True):
     by_start: tuple[Entry, ...]
     span: tuple[dt.datetime, dt.datetime]
 
-    def list_current(
-        self, as_of: dt.datetime | None, *, by_start: bool = False
-    ) -> tuple[Entry, ...]:
-        """The entries at a time, without the runs that have left by then.
+    def list_current(self, *, by_start: bool = False) -> tuple[Entry, ...]:
+        """The entries without the runs that have left the feeds.
 
         Once all runs have left, the event itself is the entry, as of an event without runs.
         """
         entries = self.by_start if by_start else self.entries
-        current = tuple(entry for entry in entries if not has_left(entry.run, as_of))
+        current = tuple(entry for entry in entries if not entry.run.left)
         return current or (_build_event_entry(self.edition, self.entries[0].zone),)
 
     def with_history(self, edition: Edition) -> "Timetable":
@@ -105,7 +106,7 @@ class Timetable(Struct, frozen=True):
         revised = {
             entry.run.id: structs.replace(
                 entry,
-                revision=edition.revisions.get(entry.run.id, NO_REVISION),
+                **_find_revisions(edition, entry.run.id),
                 changes=changes.get(entry.run.id, ()),
             )
             for entry in self.entries
@@ -135,7 +136,7 @@ def build_timetable(edition: Edition, home: str) -> Timetable:
                 run=run,
                 period=compute_period(run, bare, zone, main=run.id in main),
                 zone=zone,
-                revision=edition.revisions.get(run.id, NO_REVISION),
+                **_find_revisions(edition, run.id),
                 changes=changes.get(run.id, ()),
             )
             for run in event.runs
@@ -172,9 +173,15 @@ def _build_event_entry(edition: Edition, zone: ZoneInfo) -> Entry:
         run=structs.replace(run, withdrawn=withdrawn),
         period=period,
         zone=zone,
-        revision=edition.revisions.get(run.id, NO_REVISION),
+        **_find_revisions(edition, run.id),
         changes=_group_by_run(edition.changes).get(run.id, ()),
     )
+
+
+def _find_revisions(edition: Edition, run_id: str) -> dict[str, Revision]:
+    """The revisions of an entry and of its registration entries."""
+    keys = {"revision": run_id, "opens": f"{run_id}/opens", "closes": f"{run_id}/closes"}
+    return {name: edition.revisions.get(key, NO_REVISION) for name, key in keys.items()}
 
 
 def _group_by_run(changes: Iterable[Change]) -> dict[str, tuple[Change, ...]]:
@@ -184,13 +191,22 @@ def _group_by_run(changes: Iterable[Change]) -> dict[str, tuple[Change, ...]]:
     return {run: tuple(group) for run, group in grouped.items()}
 
 
-def has_left(run: Run, as_of: dt.datetime | None) -> bool:
-    """Whether a run that is no longer listed has been shown as such for long enough."""
-    return (
-        as_of is not None
-        and run.unlisted is not None
-        and run.unlisted + UNLISTED_SHOWN_FOR <= as_of
-    )
+def mark_left(event: Event, as_of: dt.datetime) -> Event:
+    """The event with the runs marked that have been shown as no longer listed for long enough."""
+    leaving = {
+        run.id
+        for run in event.runs
+        if run.unlisted and not run.left and run.unlisted + UNLISTED_SHOWN_FOR <= as_of
+    }
+    if not leaving:
+        return event
+    runs = (structs.replace(run, left=run.left or run.id in leaving) for run in event.runs)
+    return structs.replace(event, runs=tuple(runs))
+
+
+def has_ended_as_gone(edition: Edition) -> bool:
+    """Whether an event that is gone has been shown as such for long enough."""
+    return edition.gone is not None and edition.gone + UNLISTED_SHOWN_FOR <= edition.fetched
 
 
 def find_ended(entries: Iterable[Entry], now: dt.datetime) -> frozenset[str]:

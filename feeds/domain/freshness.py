@@ -3,7 +3,6 @@
 Pure: the time comes in, a duration or an instant goes out. The ``service`` folder carries it out.
 """
 
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -45,11 +44,7 @@ class MaxAgeBounds(Struct, frozen=True):
 
 
 class Lifetime(Struct, frozen=True):
-    """How long an edition is fresh: when its runs take place, its max-age, when it expires.
-
-    ``expires`` is at most ``max_age`` after the edition was fetched; earlier where the clock
-    changes its bytes.
-    """
+    """How long an edition is fresh: when its runs take place, its max-age, when it expires."""
 
     span: tuple[datetime, datetime]
     max_age: timedelta
@@ -60,25 +55,28 @@ def compute_lifetime(
     span: tuple[datetime, datetime],
     fetched: datetime,
     bounds: MaxAgeBounds,
-    instants: Iterable[datetime] = (),
+    pending: datetime | None = None,
 ) -> Lifetime:
     """The lifetime of an edition fetched at ``fetched`` whose runs take place in ``span``.
 
-    ``instants`` are those at which the clock alone changes its bytes.
+    ``pending`` is when a pending removal is asked for again. A later phase may be shorter: no
+    instant of it is more than its own max-age after ``fetched``.
     """
-    longest = clamp_max_age(choose_max_age(span, fetched), bounds)
-    phase = find_next_phase(span, fetched)
-    return _end(span, fetched, longest, [*instants, *([phase] if phase else [])])
+    max_age = clamp_max_age(choose_max_age(span, fetched), bounds)
+    ends = [fetched + max_age, *([pending] if pending and pending > fetched else [])]
+    for begin in _list_phases(span):
+        if begin > fetched:
+            age = clamp_max_age(choose_max_age(span, begin), bounds)
+            ends.append(max(begin, fetched + age))
+    return Lifetime(span, max_age, min(ends))
 
 
 def compute_gone_lifetime(
-    span: tuple[datetime, datetime],
-    fetched: datetime,
-    bounds: MaxAgeBounds,
-    instants: Iterable[datetime],
+    span: tuple[datetime, datetime], fetched: datetime, bounds: MaxAgeBounds
 ) -> Lifetime:
     """The lifetime of an edition of an event that is gone: few wait for the next one."""
-    return _end(span, fetched, clamp_max_age(GONE_MAX_AGE, bounds), instants)
+    max_age = clamp_max_age(GONE_MAX_AGE, bounds)
+    return Lifetime(span, max_age, fetched + max_age)
 
 
 def compute_unknown_expiry(asked: datetime, cap: timedelta | None) -> datetime:
@@ -124,27 +122,16 @@ def choose_max_age(span: tuple[datetime, datetime], now: datetime) -> timedelta:
     return timedelta(minutes=60)
 
 
-def find_next_phase(span: tuple[datetime, datetime], now: datetime) -> datetime | None:
-    """When ``choose_max_age`` next changes; an edition does not outlast it."""
+def _list_phases(span: tuple[datetime, datetime]) -> tuple[datetime, ...]:
+    """The instants at which ``choose_max_age`` changes."""
     start, end = span
-    instants = (start - NEAR, start - IMMINENT, end, end + ENDED)
-    return min((each for each in instants if each > now), default=None)
+    return start - NEAR, start - IMMINENT, end, end + ENDED
 
 
 def clamp_max_age(longest: timedelta, bounds: MaxAgeBounds) -> timedelta:
     """A max-age within the bounds of a deployment."""
     capped = longest if bounds.cap is None else min(longest, bounds.cap)
     return max(capped, bounds.stretch)
-
-
-def _end(
-    span: tuple[datetime, datetime],
-    fetched: datetime,
-    max_age: timedelta,
-    instants: Iterable[datetime],
-) -> Lifetime:
-    ahead = (each for each in instants if each > fetched)
-    return Lifetime(span, max_age, min([fetched + max_age, *ahead]))
 
 
 _FAILURE_SECONDS = int(FAILURE_CACHED_FOR.total_seconds())

@@ -42,7 +42,7 @@ class Run(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
 
     ``status`` and ``registration_override`` keep unknown words as the upstream sent them.
     ``unlisted`` is since when the organizer's list lacks the run, ``withdrawn`` whether the run
-    left the list before it had ended (rules 3.12).
+    left the list before it had ended, ``left`` whether it has left the feeds since (rules 3.12).
     """
 
     id: str
@@ -62,6 +62,7 @@ class Run(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     walking: bool = False
     unlisted: dt.datetime | None = None
     withdrawn: bool = False
+    left: bool = False
 
 
 class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -91,12 +92,16 @@ class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
         )
 
 
-class Revision(Struct, frozen=True, gc=False):
-    """The revision of an entry, by which calendars and readers notice its changes.
+NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
+"""Before anything happened."""
 
-    ``created`` is when the entry was first seen, ``last_modified`` when its content last changed
-    (UTC, whole seconds). ``sequence`` rises when start, end, place or status change; ``content``
-    and ``schedule`` are the digests of the VEVENT and of these four.
+
+class Revision(Struct, frozen=True, gc=False):
+    """The revision of a VEVENT, by which calendars and readers notice its changes.
+
+    ``created`` is when it was first seen, ``last_modified`` when its content last changed (UTC,
+    whole seconds). ``sequence`` rises when start, end, place or status change; ``content`` and
+    ``schedule`` are the digests of the VEVENT and of these four.
     """
 
     created: dt.datetime
@@ -106,17 +111,16 @@ class Revision(Struct, frozen=True, gc=False):
     schedule: str
 
 
-NO_REVISION = Revision(
-    dt.datetime.min.replace(tzinfo=dt.UTC), dt.datetime.min.replace(tzinfo=dt.UTC), 0, "", ""
-)
-"""The revision of an entry that has not been saved yet."""
+NO_REVISION = Revision(NEVER, NEVER, 0, "", "")
+"""The revision of a VEVENT that has not been saved yet."""
 
 
 class State(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What was published about a run at one time, as far as its changes are news.
 
     ``start`` is ISO 8601, a local time of ``zone`` or a day; ``spot`` says that ``place`` is
-    coordinates; ``status`` is ``Status.stored``.
+    coordinates; ``status`` is ``Status.stored``; ``opens`` and ``closes`` are the registration
+    window.
     """
 
     start: str
@@ -127,6 +131,8 @@ class State(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     sold_out: bool = False
     override: str | None = None
     distance: str = ""
+    opens: dt.datetime | None = None
+    closes: dt.datetime | None = None
 
 
 class Kind(StrEnum):
@@ -142,18 +148,18 @@ class Kind(StrEnum):
     REGISTRATION_PAUSED = "registration-paused"
     REGISTRATION_CLOSED = "registration-closed"
     REGISTRATION_REOPENED = "registration-reopened"
+    REGISTRATION_OPENS = "registration-opens"
+    REGISTRATION_CLOSES = "registration-closes"
+    REGISTRATION_EXTENDED = "registration-extended"
     NO_LONGER_LISTED = "no-longer-listed"
-    OTHER_DISTANCE = "other-distance"
-    """No item: the run has left the feeds of its old distance."""
-    SILENT = "silent"
-    """No item: recorded for the state at an earlier time."""
 
 
 class Change(Struct, frozen=True, kw_only=True, gc=False):
     """A run went from one state to another; ``noticed`` is when the service saw the new state.
 
-    The change is the run's ``nth`` of this kind to the same value, and belongs to the event's
-    ``group_nth`` group of such changes that were noticed together (rules 1.5).
+    Where the clock alone brought the change, ``noticed`` is the instant itself. The change is the
+    run's ``nth`` of this kind to the same value, and belongs to the event's ``group_nth`` group of
+    such changes that were noticed together (rules 1.5).
     """
 
     run: str
@@ -189,24 +195,35 @@ class PendingRemoval(Struct, frozen=True, gc=False):
     since: dt.datetime
 
 
-class Edition(Struct, frozen=True, kw_only=True, weakref=True):
+class History(Struct, frozen=True, kw_only=True, weakref=True):
+    """What each edition of an event takes over from the one before.
+
+    ``revisions`` are by the UID of a VEVENT without its domain. ``changes`` are in the order in
+    which they were noticed. ``numbers`` are the highest numbers of the changes that were dropped,
+    by the guid without its number. ``modified`` is Last-Modified of all feeds of the event.
+    ``token`` names the save: two rows of the database with one token are equal.
+    """
+
+    revisions: Mapping[str, Revision]
+    changes: tuple[Change, ...] = ()
+    numbers: Mapping[str, int] = {}
+    modified: dt.datetime = NEVER
+    token: str = ""
+
+
+class Edition(History, frozen=True, kw_only=True, weakref=True):
     """An event as fetched at one time (UTC, whole seconds), and its history.
 
-    ``revisions`` are by the ids of runs and of the event. ``changes`` are in the order in which
-    they were noticed. ``gone`` is since when the upstream does not know the event. ``deployment``
-    is the fingerprint under which the revisions were made. ``etag`` is the upstream's validator of
-    the document. ``version`` counts how often the edition was saved.
+    ``gone`` is since when the upstream does not know the event. ``deployment`` is the fingerprint
+    under which the revisions were made. ``etag`` is the upstream's validator of the document.
     """
 
     event: Event
     fetched: dt.datetime
-    revisions: Mapping[str, Revision]
-    changes: tuple[Change, ...] = ()
     gone: dt.datetime | None = None
     pending: PendingRemoval | None = None
     deployment: str = ""
     etag: str | None = None
-    version: int = 0
 
 
 class Options(Struct, frozen=True):

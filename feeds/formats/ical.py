@@ -22,7 +22,7 @@ from msgspec import structs
 
 from feeds.domain.entries import Entry
 from feeds.domain.feed import Feed, select_entries
-from feeds.domain.model import Options
+from feeds.domain.model import Options, Revision
 from feeds.formats.vtimezone import build_vtimezone
 from feeds.text import descriptions, summaries
 
@@ -106,10 +106,13 @@ def _render_entry(entry: Entry, page: str, options: Options, zone: dt.tzinfo) ->
     """
     vevents = [_build_vevent(entry, page, options, zone)]
     if options.registration and not entry.off:
-        window = entry.run.registration_opens, entry.run.registration_closes
+        turns = (
+            ("opens", entry.run.registration_opens, entry.opens),
+            ("closes", entry.run.registration_closes, entry.closes),
+        )
         vevents += (
-            _build_registration_vevent(entry, page, word, at, zone)
-            for word, at in zip(("opens", "closes"), window, strict=True)
+            _build_registration_vevent(entry, page, (word, at, revision), zone)
+            for word, at, revision in turns
             if at
         )
     return b"".join(bytes(each.to_ical()) for each in vevents)
@@ -160,7 +163,7 @@ def _build_calendar(feed: Feed, entries: Sequence[Entry]) -> Calendar:
 
 def _build_vevent(entry: Entry, page: str, options: Options, zone: dt.tzinfo) -> Event:
     run, event, period = entry.run, entry.event, entry.period
-    component = _build_component(entry, entry.uid, summaries.build_summary(entry))
+    component = _build_component(entry.uid, summaries.build_summary(entry), entry.revision)
     _add_times(component, period.start, period.end, zone)
     # Google hides STATUS:CANCELLED, so its subscribers would never learn of a cancellation.
     keep = entry.off and options.cancelled == "keep"
@@ -179,11 +182,15 @@ def _build_vevent(entry: Entry, page: str, options: Options, zone: dt.tzinfo) ->
 
 
 def _build_registration_vevent(
-    entry: Entry, page: str, word: str, at: dt.datetime, zone: dt.tzinfo
+    entry: Entry, page: str, turn: tuple[str, dt.datetime, Revision], zone: dt.tzinfo
 ) -> Event:
-    """A VEVENT for the instant when registration opens or closes, since clients drop VALARM."""
+    """A VEVENT for the instant when registration opens or closes, since clients drop VALARM.
+
+    ``turn`` is the word for it, the instant, and the revision of this VEVENT.
+    """
+    word, at, revision = turn
     summary = f"Registration {word}: {summaries.build_name(entry)}"
-    component = _build_component(entry, f"{entry.run.id}/{word}@intervals.run", summary)
+    component = _build_component(f"{entry.run.id}/{word}@intervals.run", summary, revision)
     end = at + REGISTRATION_ENTRY_DURATION
     _add_times(component, at.astimezone(entry.zone), end.astimezone(entry.zone), zone)
     component["STATUS"] = _Text("CONFIRMED")
@@ -193,8 +200,8 @@ def _build_registration_vevent(
     return component
 
 
-def _build_component(entry: Entry, uid: str, summary: str) -> Event:
-    component, revision = Event(), entry.revision
+def _build_component(uid: str, summary: str, revision: Revision) -> Event:
+    component = Event()
     component["UID"] = _Text(uid)
     component["SUMMARY"] = _Text(summary)
     # DTSTAMP is never the time of a request (rules 4.5).

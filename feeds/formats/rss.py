@@ -2,7 +2,7 @@
 
 from feedgen.feed import FeedGenerator  # feedgen.ext can only be imported after this module
 
-from feeds.domain.feed import Feed, compute_last_modified
+from feeds.domain.feed import Feed, select_entries
 from feeds.formats.items import Item, build_items
 from feeds.text import summaries
 
@@ -22,8 +22,11 @@ def render(feed: Feed) -> bytes:
     channel.language("en")
     channel.ttl(TTL)
     channel.generator("intervals-feeds")
-    channel.lastBuildDate(compute_last_modified(feed))
-    for item in build_items(feed):
+    items = build_items(feed)
+    # Of what this channel shows, so that a filtered channel changes only if its own items do.
+    modified = [entry.revision.last_modified for entry in select_entries(feed)]
+    channel.lastBuildDate(max([*modified, *(item.published for item in items)]))
+    for item in items:
         _add_item(channel, item, feed.page)
     return bytes(channel.rss_str(pretty=True))
 

@@ -10,7 +10,7 @@ from time import monotonic, sleep
 from cachetools import LRUCache
 from msgspec import json, structs
 
-from feeds.domain.entries import UNLISTED_SHOWN_FOR
+from feeds.domain.entries import has_ended_as_gone
 from feeds.domain.freshness import INVALIDATION_INTERVAL
 from feeds.domain.model import Event
 from feeds.errors import (
@@ -73,7 +73,8 @@ class Editions:
         self._entries: LRUCache[str, CacheEntry] = LRUCache(MAX_MEMORY, getsizeof=_estimate_size)
         self._lock = Lock()  # of the entries
         self._flights: Singleflight[CacheEntry] = Singleflight(MAX_REFRESHES, MAX_FLIGHT_AGE)
-        self._saved_elsewhere: set[str] = set()  # by other processes, during a refresh here
+        # Tokens of what other processes saved during a refresh here; None if it is not known.
+        self._saved_elsewhere: dict[str, str | None] = {}
         self._places = Semaphore(MAX_CONCURRENT_REFRESHES)
         self._bulkhead = Bulkhead()
         self._catch_up_task = BoundedWaitTask(self._catch_up, MAX_WAIT)
@@ -96,9 +97,8 @@ class Editions:
             self._catch_up_task.run()
         entry = self._get_fresh(event_id) or self._wait_for_refresh(event_id)
         edition = entry.get_edition()
-        now = self._clock()
-        self._invalidation.note_poll(event_id, now)
-        if edition.gone and edition.gone + UNLISTED_SHOWN_FOR <= now:
+        self._invalidation.note_poll(event_id, self._clock())
+        if has_ended_as_gone(edition):
             raise EventGone
         return entry
 
@@ -128,10 +128,13 @@ class Editions:
             return
         running = self._flights.keys()
         with self._lock:
-            saved = self._entries.keys() if saves.saved is None else saves.saved
-            for event_id in saved & self._entries.keys():
-                self._entries[event_id] = self._entries[event_id].invalidate()
-            self._saved_elsewhere |= running if saves.saved is None else running & saves.saved
+            saved = self._entries if saves.saved is None else saves.saved
+            for event_id in self._entries.keys() & saved.keys():
+                entry = self._entries[event_id]
+                if saves.saved is None or saves.saved[event_id] != entry.token:
+                    self._entries[event_id] = entry.invalidate()
+            for event_id in running if saves.saved is None else running & saves.saved.keys():
+                self._saved_elsewhere[event_id] = (saves.saved or {}).get(event_id)
         self._invalidation.confirm(saves)
 
     def _get(self, event_id: str) -> CacheEntry | None:
@@ -168,7 +171,7 @@ class Editions:
         if entry := self._get_fresh(event_id):  # another flight ended just before this one began
             return entry
         with self._lock:
-            self._saved_elsewhere.discard(event_id)
+            self._saved_elsewhere.pop(event_id, None)
             last = self._entries.get(event_id)
         if last:
             flight.set_fallback(last)
@@ -178,7 +181,8 @@ class Editions:
         except StorageUnavailable as error:
             now = self._clock()
             last = flight.fallback or CacheEntry(now, now)
-            entry = CacheEntry(now, now + INVALIDATION_INTERVAL, last.snapshot, error)
+            until = now + INVALIDATION_INTERVAL
+            entry = structs.replace(last, since=now, until=until, error=error)
         except Exception:  # a bug must not leave requests waiting
             log.exception("event %s cannot be refreshed", event_id)
             entry = self._give_up(flight.fallback)
@@ -216,8 +220,7 @@ class Editions:
     def _keep(self, event_id: str, entry: CacheEntry) -> None:
         """Keep an entry in memory; one that another process has saved over is read again."""
         with self._lock:
-            if event_id in self._saved_elsewhere:
-                self._saved_elsewhere.remove(event_id)
+            if self._saved_elsewhere.pop(event_id, entry.token) != entry.token:
                 entry = entry.invalidate()
             if entry.edition is None and isinstance(entry.error, StorageUnavailable):
                 return
@@ -232,7 +235,7 @@ class Editions:
         overloaded = self._bulkhead.is_full()
         error = Overloaded(retry_at=retry) if overloaded else UpstreamTimeout(retry_at=retry)
         last = last or CacheEntry(now, now)
-        return CacheEntry(now, retry, last.snapshot, error)
+        return structs.replace(last, since=now, until=retry, error=error)
 
 
 def _has_edition(entry: CacheEntry | None) -> bool:

@@ -22,13 +22,14 @@ class CacheEntry(Struct, frozen=True, weakref=True):
     """What is known of an event id, valid from ``since`` until ``until`` (UTC).
 
     ``snapshot`` is of the last good edition. ``error`` is why there is no newer edition, or no
-    edition at all.
+    edition at all. ``token`` names what the database held (empty: nothing).
     """
 
     since: datetime
     until: datetime
     snapshot: Snapshot | None = None
     error: FeedsError | None = None
+    token: str = ""
 
     @property
     def edition(self) -> Edition | None:

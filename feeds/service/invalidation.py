@@ -25,7 +25,7 @@ class Invalidation:
         self._clock = clock
         self._noted: LRUCache[str, datetime] = LRUCache(MAX_NOTED)
         self._pending: set[str] = set()
-        self._save_number: int | None = None
+        self._last: Saves | None = None
         self._polled = 0
         self._read_at = self._read_again = 0.0
         self._lock = Lock()
@@ -62,7 +62,7 @@ class Invalidation:
         with self._lock:
             pending = frozenset(self._pending)
         try:
-            saves = self._database.read_saves(self._save_number, now)
+            saves = self._database.read_saves(self._last, now)
             if pending:
                 self._database.mark_polled(pending, now)
         except StorageUnavailable:
@@ -74,4 +74,4 @@ class Invalidation:
 
     def confirm(self, saves: Saves) -> None:
         """Do not read these saves again: the events are invalidated."""
-        self._save_number = saves.number
+        self._last = saves

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from msgspec import structs
+
 from feeds.domain import freshness
 from feeds.domain.freshness import FAILURE_CACHED_FOR, INVALIDATION_INTERVAL
 from feeds.domain.quota import Priority, Rate, choose_priority
@@ -62,14 +64,14 @@ class Refresh:
         self._throttle = Throttle(log, lambda: clock().timestamp())
 
     def read(self, event_id: str, last: CacheEntry | None = None) -> CacheEntry:
-        """The edition saved last; that of ``last`` if the database has none, or an older one.
+        """The edition saved last; that of ``last`` if the database has none: ``Updater.read``.
 
-        The first read after a deploy saves the edition again: see ``Updater.read_or_redeploy``.
         Raises ``StorageUnavailable``.
         """
-        snapshot = self._updater.read_or_redeploy(event_id, last.snapshot if last else None)
+        snapshot, token = self._updater.read(event_id, last.snapshot if last else None)
         now = self._clock()
-        return CacheEntry(now, snapshot.lifetime.expires if snapshot else now, snapshot)
+        until = snapshot.lifetime.expires if snapshot else now
+        return CacheEntry(now, until, snapshot, token=token)
 
     def acquire(
         self, event_id: str, known: CacheEntry, *, polled: bool = True
@@ -84,7 +86,7 @@ class Refresh:
         span = known.snapshot.timetable.span if known.snapshot else None
         priority = choose_priority(span, now) if polled else Priority.REFRESHER
         quota = self._rate.quota_for(priority)
-        acquired = self._database.acquire(event_id, known.edition, quota, now)
+        acquired = self._database.acquire(event_id, known.token, quota, now)
         match acquired:
             case Lease() if self._clock() - now > MAX_ACQUIRE_TIME:
                 self._database.release(acquired)
@@ -95,7 +97,8 @@ class Refresh:
                 if polled and isinstance(acquired, QuotaExhausted):
                     self._log(event_id, acquired)
                 return self._without_update(known, acquired, now)
-        return self.read(event_id, known)
+            case None:
+                return self.read(event_id, known)
 
     def fetch(self, lease: Lease, known: CacheEntry, *, polled: bool = True) -> CacheEntry:
         """Make the call of a lease; ``known`` is the entry with which it was acquired."""
@@ -108,7 +111,8 @@ class Refresh:
         except Exception:  # a bug must not keep the event leased, nor requests waiting
             log.exception("event %s cannot be refreshed", lease.event_id)
             return self._store_failure(lease, InvalidResponse(), known)
-        return CacheEntry(self._clock(), snapshot.lifetime.expires, snapshot)
+        token = snapshot.timetable.edition.token
+        return CacheEntry(self._clock(), snapshot.lifetime.expires, snapshot, token=token)
 
     def close_upstream(self, error: UpstreamError, now: datetime) -> datetime:
         """Stop all calls of all processes for as long as a refusal asks for; until when."""
@@ -135,14 +139,14 @@ class Refresh:
             self._database.fail(lease, error, retry)
         except StorageUnavailable as unavailable:
             return self._without_update(known, unavailable, now)
-        return CacheEntry(now, retry, known.snapshot, error)
+        return structs.replace(known, since=now, until=retry, error=error)
 
     def _without_update(self, known: CacheEntry, error: FeedsError, now: datetime) -> CacheEntry:
         """The known edition with the error for which it is not updated."""
         unavailable = isinstance(error, StorageUnavailable)
         retry = now + (INVALIDATION_INTERVAL if unavailable else FAILURE_CACHED_FOR)
         until = min(retry, error.retry_at or retry)
-        return CacheEntry(now, until, known.snapshot, error)
+        return structs.replace(known, since=now, until=until, error=error)
 
     def _log(self, event_id: str, error: UpstreamError) -> None:
         advice = ADVICE.get(type(error), "")

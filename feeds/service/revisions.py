@@ -5,53 +5,61 @@ ICSx5 takes an update only if LAST-MODIFIED rose, Google is reported to want a h
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 from msgspec import json, structs
 
-from feeds.domain.changes import append_changes, capture_state, find_changes
-from feeds.domain.entries import Entry, Timetable, build_event_timetable, build_timetable, has_left
+from feeds.domain.changes import capture_state, find_changes, find_turns
+from feeds.domain.entries import (
+    Entry,
+    Timetable,
+    build_event_timetable,
+    build_timetable,
+    mark_left,
+)
 from feeds.domain.feed import Feed
-from feeds.domain.model import Edition, Revision
+from feeds.domain.history import SECOND, append_changes, drop_old_changes
+from feeds.domain.model import NEVER, Edition, Revision
 from feeds.formats.ical import render_contents
 
 SEQUENCE_EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-SECOND = dt.timedelta(seconds=1)
 
 
 def revise(
-    known: Timetable | None, edition: Edition, now: dt.datetime, home: str, page: str
-) -> Timetable:
-    """The timetable of an edition with the history that ``known``, the one before it, gives it.
-
-    ``home`` is the zone of events without a place, ``page`` the address of the event's page. The
-    same event under the same deployment changes nothing.
-    """
-    timetable = build_timetable(edition, home)
-    if known is None:
-        return _revise_all(timetable, {}, now, home, page)
-    if _is_same(known.edition, edition):
-        return timetable
-    noticed = _choose_noticed(known.edition, now)
-    new = find_changes(known.entries, timetable.entries, noticed)
-    changes = append_changes(known.edition.changes, new)
-    timetable = timetable.with_history(structs.replace(edition, changes=changes))
-    # Above all revisions of the event, also after the clock was set back: Last-Modified is that of
-    # the newest entry, and has to rise with each change.
-    revisions = dict(known.edition.revisions)
-    newest = max((each.last_modified for each in revisions.values()), default=now - SECOND)
-    for id_ in _find_returned(known.edition, edition, now) & revisions.keys():
-        revisions[id_] = structs.replace(revisions[id_], content="")
-    return _revise_all(timetable, revisions, max(now, newest + SECOND), home, page)
-
-
-def _revise_all(
-    timetable: Timetable,
-    known: Mapping[str, Revision],
+    known: Timetable | None,
+    edition: Edition,
     now: dt.datetime,
     home: str,
     page: str,
 ) -> Timetable:
+    """The timetable of an edition with the history that ``known``, the one before it, gives it.
+
+    ``now`` is the second in which the edition is saved, ``home`` the zone of events without a
+    place, ``page`` the address of the event's page. Without ``known``, the edition may have the
+    history of a document that cannot be read. The same event under the same deployment changes
+    nothing, unless the clock has brought something since.
+    """
+    edition = structs.replace(edition, event=mark_left(edition.event, edition.fetched))
+    timetable = build_timetable(edition, home)
+    before = known.entries if known else ()
+    since = known.edition.fetched if known else NEVER
+    new = find_turns(before, timetable.entries, since=since, until=edition.fetched, noticed=now)
+    if known and not new and _is_same(known.edition, edition):
+        return timetable
+    noticed = _choose_noticed(edition, now)
+    new += find_changes(before, timetable.entries, noticed)
+    edition = drop_old_changes(
+        structs.replace(edition, changes=append_changes(edition, new, edition.event.id)), now
+    )
+    # Above all stamps of the event, also after the clock was set back: a client that knows one of
+    # them holds older bytes.
+    stamps = [edition.modified, *(each.last_modified for each in edition.revisions.values())]
+    modified = max(now, *(each + SECOND for each in stamps))
+    timetable = timetable.with_history(structs.replace(edition, modified=modified))
+    return _revise_all(timetable, noticed, home, page)
+
+
+def _revise_all(timetable: Timetable, noticed: dt.datetime, home: str, page: str) -> Timetable:
     """The timetable with a revision of each run, and of the event for when it has no runs."""
     edition = timetable.edition
     both = (timetable, build_event_timetable(timetable))
@@ -59,8 +67,10 @@ def _revise_all(
     for each in both if edition.event.runs else (timetable,):
         feed = Feed(title="", page=page, source="", timezone=home, timetables=(each,))
         for entry, content in render_contents(feed):
-            digests = _digest_content(entry, content), _digest_schedule(entry)
-            revisions[entry.run.id] = _revise(known.get(entry.run.id), *digests, now)
+            for key, digests in _list_digests(entry, content):
+                revisions[key] = _revise(
+                    edition.revisions.get(key), *digests, noticed, edition.modified
+                )
     return timetable.with_history(structs.replace(edition, revisions=revisions))
 
 
@@ -72,35 +82,45 @@ def _is_same(known: Edition, edition: Edition) -> bool:
     )
 
 
-def _choose_noticed(known: Edition, now: dt.datetime) -> dt.datetime:
+def _choose_noticed(edition: Edition, now: dt.datetime) -> dt.datetime:
     """Now, but never an instant at which other changes were noticed: they would be one item."""
-    taken = {change.noticed for change in known.changes}
+    taken = {change.noticed for change in edition.changes}
     while now in taken:
         now += SECOND
     return now
 
 
-def _find_returned(known: Edition, edition: Edition, now: dt.datetime) -> set[str]:
-    """The runs that are in the feeds again: the feeds change even if the runs do not."""
-    listed = {run.id for run in edition.event.runs if run.unlisted is None}
-    return {run.id for run in known.event.runs if run.id in listed and has_left(run, now)}
-
-
-def _revise(known: Revision | None, content: str, schedule: str, now: dt.datetime) -> Revision:
-    """The next revision; it never falls, not even after the clock was set back."""
-    sequence = int((now - SEQUENCE_EPOCH).total_seconds())
+def _revise(
+    known: Revision | None, content: str, schedule: str, noticed: dt.datetime, modified: dt.datetime
+) -> Revision:
+    """The next revision of a VEVENT; it never falls, not even after the clock was set back."""
+    sequence = int((modified - SEQUENCE_EPOCH).total_seconds())
     if known is None:
-        return Revision(now, now, sequence, content, schedule)
+        return Revision(noticed, modified, sequence, content, schedule)
     if known.content == content:
         return known
     moved = known.schedule != schedule
     return Revision(
         created=known.created,
-        last_modified=now,
+        last_modified=modified,
         sequence=max(known.sequence + 1, sequence) if moved else known.sequence,
         content=content,
         schedule=schedule,
     )
+
+
+def _list_digests(entry: Entry, content: bytes) -> Iterator[tuple[str, tuple[str, str]]]:
+    """The digests of the content and the schedule of a VEVENT and of its registration entries.
+
+    ``content`` is the VEVENT, which shows all that the registration entries show but their time.
+    """
+    run = entry.run
+    digest = _digest_content(entry, content)
+    yield run.id, (digest, _digest_schedule(entry))
+    turns = (("opens", run.registration_opens), ("closes", run.registration_closes))
+    for word, at in turns:
+        if at:
+            yield f"{run.id}/{word}", (_digest(f"{digest}{at}".encode()), _digest(str(at).encode()))
 
 
 def _digest_content(entry: Entry, content: bytes) -> str:

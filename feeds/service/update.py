@@ -12,18 +12,13 @@ from typing import Protocol
 from msgspec import structs
 
 from feeds.domain import delisting, freshness
-from feeds.domain.entries import (
-    UNLISTED_SHOWN_FOR,
-    Timetable,
-    build_timetable,
-    find_ended,
-)
-from feeds.domain.feed import Feed, build_page_url, find_removal_times
+from feeds.domain.entries import Timetable, build_timetable, find_ended
+from feeds.domain.feed import build_page_url
 from feeds.domain.freshness import Lifetime, MaxAgeBounds
-from feeds.domain.model import Edition, Event
+from feeds.domain.history import carry_over, is_undercut, merge
+from feeds.domain.model import Edition, Event, History
 from feeds.domain.quota import Priority, Rate
-from feeds.errors import EventNotFound, InvalidResponse, StorageCorrupt, StorageUnavailable
-from feeds.formats.items import find_registration_times
+from feeds.errors import EventNotFound, InvalidResponse, StorageUnavailable
 from feeds.service.entry import Snapshot
 from feeds.service.revisions import revise
 from feeds.store.database import Database
@@ -56,7 +51,9 @@ class Updater:
 
     ``timezone`` is the zone of events without a known place, ``public_url`` the service's own
     address, ``fingerprint`` that of the deployment, ``cap`` the longest max-age, ``rate`` what the
-    upstream grants. ``count_polled`` counts the events that are polled, which stretches max-age.
+    upstream grants. ``open_database`` opens the database if that could not be done at the start; it
+    raises ``StorageUnavailable``. ``count_polled`` counts the events that are polled, which
+    stretches max-age.
     """
 
     def __init__(
@@ -65,6 +62,7 @@ class Updater:
         database: Database,
         clock: Callable[[], datetime],
         *,
+        open_database: Callable[[], object],
         timezone: str,
         public_url: str,
         rate: Rate,
@@ -75,6 +73,7 @@ class Updater:
         self._source = source
         self._database = database
         self._clock = clock
+        self._open_database = open_database
         self._timezone = timezone
         self._public_url = public_url
         self._rate = rate
@@ -87,30 +86,33 @@ class Updater:
             clock,
         )
 
-    def read_or_redeploy(self, event_id: str, last: Snapshot | None = None) -> Snapshot | None:
-        """The edition saved last; that of ``last`` if it is as new, or newer.
+    def read(self, event_id: str, last: Snapshot | None = None) -> tuple[Snapshot | None, str]:
+        """The edition to serve, and the token of what the database holds (empty: nothing).
 
-        The first read after a deploy compares the edition again and saves it: its bytes may have
-        changed. An edition that a process of another deployment has saved since is taken as it is,
-        or two deployments on one database would save against each other for ever.
+        The database is right; ``last``, the edition in memory, is served where the database has
+        none that can be read. Two cases save an edition anew:
+
+        - The first read after a deploy: its bytes may have changed. An edition that a process of
+          another deployment has saved since is taken as it is, or two deployments on one database
+          would save against each other for ever.
+        - A database that went back: no client must find older stamps than it was served.
+
         Raises ``StorageUnavailable``.
         """
-        try:
-            stored = self._database.read(event_id)
-        except StorageCorrupt:
-            if last is None:
-                raise
-            stored = None  # the next save replaces the damaged edition
-        if stored is None or (last and last.timetable.edition.version >= stored.version):
-            return self._take_snapshot(last.timetable) if last else None
-        timetable = build_timetable(stored, self._timezone)
-        if stored.deployment == self._fingerprint or last:
-            return self._take_snapshot(timetable)
-
-        def redeploy(known: Timetable | None) -> Edition:
-            return self._assign_to_deployment(known.edition if known else stored)
-
-        return self._save_with_history(timetable, self._clock().replace(microsecond=0), redeploy)
+        self._open_database()
+        stored = self._database.read(event_id)
+        token = stored.token if stored else ""
+        if not isinstance(stored, Edition):
+            return (self._take_snapshot(last.timetable) if last else None), token
+        if last and last.timetable.edition.token == token:
+            return self._take_snapshot(last.timetable), token
+        known = last.timetable if last else None
+        went_back = known is not None and is_undercut(known.edition, stored)
+        if went_back or (known is None and stored.deployment != self._fingerprint):
+            snapshot = self._save(event_id, stored, known, _keep_edition)
+        else:
+            snapshot = self._take_snapshot(build_timetable(stored, self._timezone))
+        return snapshot, snapshot.timetable.edition.token
 
     def fetch_and_save(self, lease: Lease, known: Snapshot | None, *, polled: bool) -> Snapshot:
         """The edition after one call of the upstream.
@@ -124,31 +126,27 @@ class Updater:
         ``polled`` is whether somebody asked for the event. Raises the ``UpstreamError`` that leaves
         ``known`` as it is, and ``StorageUnavailable``.
         """
+        asked = known.timetable.edition if known else None
+        timetable = known.timetable if known else None
         now = lease.at.replace(microsecond=0)
-        before = known.timetable if known else None
-        save = partial(self._save_with_history, before, now, lease=lease, polled=polled)
-        asked = before.edition if before else None
         try:
             etag = self._assign_to_deployment(asked).etag if asked else None
             result = self._source.fetch(lease.event_id, etag)
-            return save(partial(self._apply_result, lease.event_id, result, asked, now))
+            make = partial(self._apply_result, lease.event_id, result, asked, now)
         except EventNotFound as error:
-            return save(partial(self._apply_not_found, error, now))
+            make = partial(self._apply_not_found, error, now)
+        return self._save(lease.event_id, asked, timetable, make, lease=lease, polled=polled)
 
     def _take_snapshot(self, timetable: Timetable) -> Snapshot:
         return Snapshot(timetable, self._compute_lifetime(timetable))
 
     def _compute_lifetime(self, timetable: Timetable) -> Lifetime:
         edition, span = timetable.edition, timetable.span
-        feed = Feed(title="", page="", source="", timezone=self._timezone, timetables=(timetable,))
         bounds = MaxAgeBounds(self._cap, self._rate.stretch(self._count_polled()))
-        instants = [*find_removal_times(feed), *find_registration_times(feed)]
-        if edition.pending:
-            instants.append(edition.pending.since + delisting.CONFIRMED_AFTER)
         if edition.gone:
-            instants.append(edition.gone + UNLISTED_SHOWN_FOR)
-            return freshness.compute_gone_lifetime(span, edition.fetched, bounds, instants)
-        return freshness.compute_lifetime(span, edition.fetched, bounds, instants)
+            return freshness.compute_gone_lifetime(span, edition.fetched, bounds)
+        again = edition.pending.since + delisting.CONFIRMED_AFTER if edition.pending else None
+        return freshness.compute_lifetime(span, edition.fetched, bounds, again)
 
     def _apply_result(
         self,
@@ -203,10 +201,11 @@ class Updater:
         ended = find_ended(known.entries, now)
         return structs.replace(delisting.apply_not_found(known.edition, ended, now), etag=None)
 
-    def _save_with_history(
+    def _save(
         self,
+        event_id: str,
+        stored: History | None,
         known: Timetable | None,
-        now: datetime,
         make_next: Callable[[Timetable | None], Edition],
         *,
         lease: Lease | None = None,
@@ -214,41 +213,58 @@ class Updater:
     ) -> Snapshot:
         """Save what ``make_next`` makes of the last edition, with its history.
 
-        If another process was faster, ``make_next`` is applied to the edition which that one saved:
-        no change is lost, and none is noticed twice.
+        ``stored`` is what the database holds, as far as known, ``known`` the edition in memory. If
+        another process was faster, ``make_next`` is applied to the edition which that one saved: no
+        change is lost, and none is noticed twice.
         """
-        stored = known.edition if known else None
         for _ in range(MAX_SAVES):
-            following = make_next(known)
-            if known and following is known.edition:
+            now = self._clock().replace(microsecond=0)
+            last = self._find_last(stored, known, now)
+            following = self._assign_to_deployment(make_next(last))
+            if last and following is last.edition:
                 self._release(lease)
-                return self._take_snapshot(known)
-            page = build_page_url(self._public_url, following.event.id)
-            timetable = revise(known, following, now, self._timezone, page)
+                return self._take_snapshot(last)
+            if last is None and stored:  # the history of a document that cannot be read
+                following = carry_over(stored, following)
+            page = build_page_url(self._public_url, event_id)
+            timetable = revise(last, following, now, self._timezone, page)
             edition, lifetime = timetable.edition, self._compute_lifetime(timetable)
             if edition.pending:
-                log.warning(
-                    "event %s may be %s; asking again", edition.event.id, edition.pending.reason
-                )
+                log.warning("event %s may be %s; asking again", event_id, edition.pending.reason)
             saved = self._database.save(
                 stored,
                 edition,
                 lifetime.span,
                 freshness.compute_refresh_time(edition.fetched, lifetime.expires),
                 lease=lease,
-                polled=now if polled else None,
+                polled=edition.fetched if polled else None,
             )
             if saved:
                 return Snapshot(structs.replace(timetable, edition=saved), lifetime)
-            stored = self._database.read(edition.event.id)
-            if stored and stored.fetched >= now and lease:  # fetched after this answer
-                self._release(lease)
+            stored = self._database.read(event_id)
+            if lease and isinstance(stored, Edition) and stored.fetched >= edition.fetched:
+                self._release(lease)  # that one was fetched after this answer
                 return self._take_snapshot(build_timetable(stored, self._timezone))
-            if stored and not (known and stored.version <= known.edition.version):
-                known = build_timetable(stored, self._timezone)
-            # If the database has lost editions, the one in memory is the last.
         raise StorageUnavailable
+
+    def _find_last(
+        self, stored: History | None, known: Timetable | None, now: datetime
+    ) -> Timetable | None:
+        """The edition before the one to save: the stored one, and what was served above it."""
+        if not isinstance(stored, Edition) or (known and known.edition.token == stored.token):
+            return known
+        timetable = build_timetable(stored, self._timezone)
+        if known and is_undercut(known.edition, stored):
+            return build_timetable(merge(known, timetable, now), self._timezone)
+        return timetable
 
     def _release(self, lease: Lease | None) -> None:
         if lease:
             self._database.release(lease)
+
+
+def _keep_edition(last: Timetable | None) -> Edition:
+    """The last edition itself, to be saved with new stamps."""
+    if last is None:  # the row was deleted meanwhile
+        raise StorageUnavailable
+    return last.edition

@@ -1,24 +1,25 @@
 """The database of the service: editions with their history, leases, and the rate limit.
 
-Processes share it without locks of their own: an edition is saved only over the version from which
-it was made (compare-and-swap); a lease and a call are taken with one SQL statement each. Every
-method but ``open``, ``bind_organization`` and ``count_call`` raises ``StorageUnavailable`` while
-the database cannot be used.
+Processes share it without locks of their own: an edition is saved only over the one from which it
+was made (compare-and-swap of tokens); a lease and a call are taken with one SQL statement each.
+Every method but ``open``, ``bind_organization`` and ``count_call`` raises ``StorageUnavailable``
+while the database cannot be used.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 import sqlalchemy as sa
 from msgspec import Struct, structs
 
-from feeds.domain.model import Edition, Event
+from feeds.domain.model import Edition, Event, History
 from feeds.domain.quota import Quota
 from feeds.errors import SettingsError, UpstreamError
 from feeds.store import editions, leases, ratelimit, tables
 from feeds.store.engines import create_engine
 from feeds.store.errors import convert_errors, convert_startup_errors
-from feeds.store.identity import bind, record_fingerprint
+from feeds.store.identity import bind
 from feeds.store.leases import HeldByOther, Lease
 from feeds.store.schema import create_schema
 
@@ -26,12 +27,14 @@ from feeds.store.schema import create_schema
 class Saves(Struct, frozen=True):
     """The events that were saved after another save, and how many events are polled at present.
 
-    ``number`` counts all saves of all processes. ``saved`` are the ids of the events; None stands
-    for all events, for example after a backup was restored.
+    ``number`` counts all saves of all processes, ``token`` is that of the last one. ``saved`` are
+    the tokens by the ids of the events; None stands for all events, because the database went back:
+    a backup was restored, or a failover lost commits.
     """
 
     number: int
-    saved: frozenset[str] | None
+    token: str | None
+    saved: Mapping[str, str] | None
     polled: int
 
 
@@ -41,14 +44,12 @@ class Database:
     def __init__(self, url: str) -> None:
         self._engine = create_engine(url)
 
-    def open(
-        self, api_url: str, fingerprint: str, now: datetime, *, must_exist: bool = False
-    ) -> datetime:
+    def open(self, api_url: str, now: datetime, *, must_exist: bool = False) -> None:
         """Create the tables if there are none, and bind the database to one upstream.
 
-        Returns since when the deployment has had this fingerprint. Raises ``SettingsError`` if the
-        database cannot be used, has tables of another version, or holds another upstream's events;
-        with ``must_exist`` also if the database is missing, instead of creating a new one.
+        Raises ``SettingsError`` if the database cannot be used, has tables of another version, or
+        holds another upstream's events; with ``must_exist`` also if the database is missing,
+        instead of creating a new one.
         """
         engine = self._engine
         opening = engine.write() if must_exist else engine.write_exclusively(now)
@@ -60,7 +61,6 @@ class Database:
                     f"FEEDS_DATABASE_URL holds events of {bound}, FEEDS_API_URL is "
                     f"{api_url}; use another database for another upstream."
                 )
-            return record_fingerprint(connection, fingerprint, now)
 
     def close(self) -> None:
         """Close all idle connections; the next call opens a new one."""
@@ -80,49 +80,44 @@ class Database:
                 "use another database for another organization."
             )
 
-    def read(self, event_id: str) -> Edition | None:
-        """The edition of an event that was saved last."""
+    def read(self, event_id: str) -> History | None:
+        """The edition of an event that was saved last; its history alone if it cannot be read."""
         with convert_errors(), self._engine.read() as connection:
             return editions.read(connection, event_id)
 
     def acquire(
-        self, event_id: str, known: Edition | None, quota: Quota, now: datetime
-    ) -> Lease | Edition | HeldByOther | UpstreamError:
-        """Take the event's lease and one call of the quota, together, to refresh ``known``.
+        self, event_id: str, token: str, quota: Quota, now: datetime
+    ) -> Lease | HeldByOther | UpstreamError | None:
+        """Take the event's lease and one call of the quota, together.
 
-        Otherwise returns the reason: a newer edition, saved by another process; ``HeldByOther``
-        while another process refreshes the event; or an error with ``retry_at``, either that of
-        the last attempt while it is remembered, or the one for which no call can be made.
+        Otherwise returns the reason: None if the edition that is stored does not have this token;
+        ``HeldByOther`` while another process refreshes the event; or an error with ``retry_at``,
+        either that of the last attempt while it is remembered, or the one for which no call can be
+        made.
         """
         lease = Lease(event_id, now)
         with convert_errors():
             # Read first: most callers wait for another process, and need no write transaction.
-            if obstacle := self._find_obstacle(event_id, known, now):
-                return obstacle
+            with self._engine.read() as connection:
+                if editions.read_token(connection, event_id) != token:
+                    return None
+                if obstacle := leases.find_obstacle(connection, event_id, now):
+                    return obstacle
             with self._engine.write() as connection:
                 if not leases.acquire(connection, lease, self._engine.insert(tables.leases)):
                     connection.rollback()
-                    return self._find_obstacle(event_id, known, now) or HeldByOther(now)
-                if editions.read_version(connection, event_id) > editions.version_of(known):
+                    return HeldByOther(now)
+                if editions.read_token(connection, event_id) != token:
                     connection.rollback()
-                    return self.read(event_id) or HeldByOther(now)
+                    return None
                 if refusal := ratelimit.spend_call(connection, quota, now):
                     connection.rollback()
                     return refusal
             return lease
 
-    def _find_obstacle(
-        self, event_id: str, known: Edition | None, now: datetime
-    ) -> Edition | HeldByOther | UpstreamError | None:
-        """What keeps the event's lease from being acquired, as far as reading shows it."""
-        with self._engine.read() as connection:
-            if editions.read_version(connection, event_id) <= editions.version_of(known):
-                return leases.find_obstacle(connection, event_id, now)
-        return self.read(event_id)
-
     def save(
         self,
-        known: Edition | None,
+        known: History | None,
         edition: Edition,
         span: tuple[datetime, datetime],
         due: datetime,
@@ -130,17 +125,18 @@ class Database:
         lease: Lease | None = None,
         polled: datetime | None = None,
     ) -> Edition | None:
-        """Save an edition over ``known`` and release the lease; None if ``known`` is outdated.
+        """Save an edition over ``known`` and release the lease; None if there is another one.
 
         ``span`` is when the event's runs take place, ``due`` when the background refresher fetches
         the next edition. ``polled`` is stored with the first edition of an event. Returns the
-        edition with its version.
+        edition with its token.
         """
-        event_id = edition.event.id
+        event_id, token = edition.event.id, known.token if known else ""
+        edition = structs.replace(edition, token=uuid4().hex)
         with convert_errors():
             try:
                 with self._engine.write() as connection:
-                    if not editions.write(connection, known, edition, span, due=due, polled=polled):
+                    if not editions.write(connection, token, edition, span, due=due, polled=polled):
                         return None
                     if lease:
                         leases.release(connection, lease)
@@ -149,7 +145,7 @@ class Database:
                     editions.number_save(connection, event_id)
             except sa.exc.IntegrityError:  # another process has saved the first edition
                 return None
-        return structs.replace(edition, version=editions.version_of(known) + 1)
+        return edition
 
     def fail(self, lease: Lease, error: UpstreamError, retry: datetime) -> None:
         """Release a lease with an error that all processes remember until ``retry``."""
@@ -188,14 +184,16 @@ class Database:
         with convert_errors(), self._engine.read() as connection:
             return editions.list_events(connection, now, most)
 
-    def read_saves(self, since: int | None, now: datetime) -> Saves:
-        """The events that all processes saved after the save ``since``; all events if None."""
+    def read_saves(self, last: Saves | None, now: datetime) -> Saves:
+        """The events that all processes saved after the ``last`` look; all events if None."""
         with convert_errors(), self._engine.read() as connection:
-            number = editions.read_save_number(connection)
-            saved = None
-            if since is not None and since <= number:  # the numbers of a restored backup are lower
-                saved = editions.list_saved(connection, since)
-            return Saves(number, saved, editions.count_polled(connection, now))
+            number, saved = editions.read_save_number(connection), None
+            if last and last.number <= number:  # the numbers of a restored backup are lower
+                token = editions.read_numbered(connection, last.number)
+                if token in (None, last.token):  # else another save has that number now
+                    saved = editions.list_saved(connection, last.number)
+            token = editions.read_numbered(connection, number)
+            return Saves(number, token, saved, editions.count_polled(connection, now))
 
     def mark_polled(self, ids: Iterable[str], now: datetime) -> None:
         """Store that these events were polled; unknown ids are ignored."""

@@ -1,4 +1,4 @@
-"""Editions in SQL: compare-and-swap of versions, lists of events, and which events are polled."""
+"""Editions in SQL: compare-and-swap of tokens, lists of events, and which events are polled."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,14 +7,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from feeds.domain.freshness import POLLED_WITHIN
-from feeds.domain.model import Edition, Event
+from feeds.domain.model import Edition, Event, History
 from feeds.store import leases as leasing
 from feeds.store import rows
 from feeds.store.tables import changes, events, leases, revisions, service
 
 
-def read(connection: sa.Connection, event_id: str) -> Edition | None:
-    """The edition of an event that was saved last."""
+def read(connection: sa.Connection, event_id: str) -> History | None:
+    """The edition of an event that was saved last; its history alone if it cannot be read."""
     row = connection.execute(sa.select(events).where(events.c.id == event_id)).first()
     if row is None:
         return None
@@ -27,43 +27,35 @@ def read(connection: sa.Connection, event_id: str) -> Edition | None:
     return rows.read_edition(row, revision_rows, change_rows)
 
 
-def read_version(connection: sa.Connection, event_id: str) -> int:
-    """The version of the edition that was saved last; 0 if no edition was saved."""
-    version = sa.select(events.c.version).where(events.c.id == event_id)
-    return connection.execute(version).scalar() or 0
-
-
-def version_of(known: Edition | None) -> int:
-    """The version of an edition in memory; 0 without an edition."""
-    return known.version if known else 0
+def read_token(connection: sa.Connection, event_id: str) -> str:
+    """The token of the edition that was saved last; empty if no edition was saved."""
+    token = sa.select(events.c.token).where(events.c.id == event_id)
+    return connection.execute(token).scalar() or ""
 
 
 def write(
     connection: sa.Connection,
-    known: Edition | None,
+    token: str,
     edition: Edition,
     span: tuple[datetime, datetime],
     *,
     due: datetime,
     polled: datetime | None,
 ) -> bool:
-    """Write an edition over ``known``; False if another version was saved meanwhile.
+    """Write an edition over the one with this token; False if there is another one meanwhile.
 
-    Raises ``IntegrityError`` if ``known`` is None and there is an edition.
+    Raises ``IntegrityError`` if the token is empty and there is an edition.
     """
-    version, event_id = version_of(known), edition.event.id
-    row = rows.build_event_row(edition, span, due) | {"version": version + 1}
-    if known is None:
-        row["polled"] = rows.to_seconds(polled) if polled else None
-        connection.execute(sa.insert(events).values(row))
-    else:
-        last = (events.c.id == event_id) & (events.c.version == version)
+    event_id, row = edition.event.id, rows.build_event_row(edition, span, due)
+    if token:
+        last = (events.c.id == event_id) & (events.c.token == token)
         if not connection.execute(sa.update(events).where(last).values(row)).rowcount:
             return False
-    if known is None or known.revisions != edition.revisions:
-        _replace(connection, revisions, event_id, rows.build_revision_rows(edition))
-    if known is None or known.changes != edition.changes:
-        _replace(connection, changes, event_id, rows.build_change_rows(edition))
+    else:
+        row["polled"] = rows.to_seconds(polled) if polled else None
+        connection.execute(sa.insert(events).values(row))
+    _replace(connection, revisions, event_id, rows.build_revision_rows(edition))
+    _replace(connection, changes, event_id, rows.build_change_rows(edition))
     return True
 
 
@@ -90,10 +82,16 @@ def read_save_number(connection: sa.Connection) -> int:
     return int(connection.execute(sa.select(service.c.save_number)).scalar_one())
 
 
-def list_saved(connection: sa.Connection, since: int) -> frozenset[str]:
-    """The ids of the events that were saved after the save number ``since``."""
-    saved = sa.select(events.c.id).where(events.c.save_number > since)
-    return frozenset(connection.execute(saved).scalars())
+def list_saved(connection: sa.Connection, since: int) -> dict[str, str]:
+    """The tokens by the ids of the events that were saved after the save number ``since``."""
+    saved = sa.select(events.c.id, events.c.token).where(events.c.save_number > since)
+    return {row.id: row.token for row in connection.execute(saved)}
+
+
+def read_numbered(connection: sa.Connection, number: int) -> str | None:
+    """The token of the save with this number; None if its event was saved again since."""
+    token = sa.select(events.c.token).where(events.c.save_number == number)
+    return connection.execute(token).scalar()
 
 
 def has_any(connection: sa.Connection) -> bool:
@@ -102,14 +100,17 @@ def has_any(connection: sa.Connection) -> bool:
 
 
 def list_events(connection: sa.Connection, now: datetime, most: int) -> list[Event]:
-    """Coming events, the next start first, then past events, the latest end first; not gone."""
+    """Coming events, the next start first, then past events, the latest end first; not gone.
+
+    Events whose documents cannot be read are left out.
+    """
     is_coming = events.c.ends >= rows.to_seconds(now)
-    listed = sa.select(events.c.document).where(events.c.gone.is_(None))
+    listed = sa.select(events.c.id, events.c.document).where(events.c.gone.is_(None))
     coming = listed.where(is_coming).order_by(events.c.starts, events.c.id)
     past = listed.where(~is_coming).order_by(events.c.ends.desc(), events.c.id)
     found = list(connection.execute(coming.limit(most)))
     found += connection.execute(past.limit(most - len(found)))
-    return [rows.read_event(row.document) for row in found]
+    return [event for row in found if (event := rows.read_event(row))]
 
 
 def mark_polled(connection: sa.Connection, ids: Iterable[str], now: datetime) -> None:

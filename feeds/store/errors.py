@@ -7,7 +7,7 @@ from time import monotonic
 
 import sqlalchemy as sa
 
-from feeds.errors import DatabaseUnavailable, StorageCorrupt, StorageUnavailable
+from feeds.errors import DatabaseUnavailable, StorageUnavailable
 from feeds.logs import Throttle
 
 throttle = Throttle(logging.getLogger(__name__), monotonic)
@@ -15,15 +15,12 @@ throttle = Throttle(logging.getLogger(__name__), monotonic)
 
 @contextmanager
 def convert_errors() -> Iterator[None]:
-    """Raise ``StorageUnavailable``, or ``StorageCorrupt`` for rows that cannot be decoded."""
+    """Raise ``StorageUnavailable``."""
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
         throttle.warning("unavailable", "the database is unavailable: %s", type(error).__name__)
         raise StorageUnavailable from None
-    except (ValueError, OverflowError) as error:
-        throttle.warning("damaged", "the database is damaged: %s", type(error).__name__)
-        raise StorageCorrupt from None
 
 
 @contextmanager

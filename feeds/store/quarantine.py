@@ -1,7 +1,7 @@
 """Quarantine of a damaged SQLite file: the service continues with an empty one.
 
-A file is damaged if SQLite reports it as corrupt or as no database, or if a stored document is no
-JSON. A locked file or a full disk is not damage.
+A file is damaged if SQLite reports it as corrupt or as no database. A document that cannot be read,
+a locked file or a full disk is not damage.
 """
 
 import fcntl
@@ -21,13 +21,6 @@ SQLite database, so that a wrong setting does not rename a document of the opera
 
 _HEADER = b"SQLite format 3\0"
 _DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-_INVALID_DOCUMENTS = "SELECT 1 FROM events WHERE NOT json_valid(CAST(document AS TEXT)) LIMIT 1"
-"""``quick_check`` checks the structure of pages, but not the content of overflow pages, which hold
-the rest of a long document.
-
-If the table does not exist yet, this statement fails with an error that is no sign of damage.
-"""
 
 
 @contextmanager
@@ -67,8 +60,7 @@ def _is_damaged(path: Path) -> bool:
     try:
         with closing(sqlite3.connect(uri, timeout=10, uri=True)) as connection:
             is_sound = connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
-            invalid = is_sound and connection.execute(_INVALID_DOCUMENTS).fetchone()
     except sqlite3.DatabaseError as error:
         # An error without a code: SQLite's description of the damage is itself not valid text.
         return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF in _DAMAGE_CODES
-    return not is_sound or bool(invalid)
+    return not is_sound

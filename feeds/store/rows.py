@@ -1,26 +1,47 @@
-"""Editions as rows of the tables, and back. Times are whole seconds since 1970 (UTC)."""
+"""Editions as rows of the tables, and back. Times are whole seconds since 1970 (UTC).
 
+A row that this version cannot read hurts no other one: it may come from a later version, to which
+the operator went back.
+"""
+
+import logging
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from msgspec import json, structs
 
-from feeds.domain.model import Change, Edition, Event, Kind, PendingRemoval, Revision, State
+from feeds.domain.model import (
+    Change,
+    Edition,
+    Event,
+    History,
+    Kind,
+    PendingRemoval,
+    Revision,
+    State,
+)
+
+log = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNREADABLE = (ValueError, OverflowError, TypeError)
 
 # Created at import: msgspec 0.22 crashes if two threads are the first to decode a class.
-_EVENT, _STATE = json.Decoder(Event), json.Decoder(State)
+_EVENT, _STATE, _NUMBERS = json.Decoder(Event), json.Decoder(State), json.Decoder(dict[str, int])
 
 
 def build_event_row(
     edition: Edition, span: tuple[datetime, datetime], due: datetime
 ) -> dict[str, Any]:
-    """The row of ``events`` but for ``version``, ``polled`` and ``save_number``."""
+    """The row of ``events`` but for ``polled`` and ``save_number``."""
     return {
         "id": edition.event.id,
+        "token": edition.token,
+        "modified": to_seconds(edition.modified),
         "document": json.encode(edition.event),
+        "numbers": json.encode(edition.numbers),
         "fetched": to_seconds(edition.fetched),
         "deployment": edition.deployment,
         "gone": to_seconds(edition.gone) if edition.gone else None,
@@ -51,46 +72,71 @@ def build_change_rows(edition: Edition) -> Iterator[dict[str, Any]]:
         yield row | states | {"noticed": to_seconds(change.noticed)}
 
 
-def read_edition(row: Any, revision_rows: Iterable[Any], change_rows: Iterable[Any]) -> Edition:  # noqa: ANN401 - rows
-    """The edition of these rows. Raises ``ValueError`` or ``OverflowError`` for damaged rows."""
-    return Edition(
-        event=read_event(row.document),
-        fetched=from_seconds(row.fetched),
-        revisions={
-            each.id: Revision(
-                created=from_seconds(each.created),
-                last_modified=from_seconds(each.last_modified),
-                sequence=each.sequence,
-                content=each.content,
-                schedule=each.schedule,
-            )
-            for each in revision_rows
-        },
-        changes=tuple(
-            Change(
-                run=each.run,
-                kind=Kind(each.kind),
-                was=_STATE.decode(each.was),
-                now=_STATE.decode(each.now),
-                noticed=from_seconds(each.noticed),
-                nth=each.nth,
-                group_nth=each.group_nth,
-            )
-            for each in change_rows
-        ),
-        gone=from_seconds(row.gone) if row.gone is not None else None,
-        pending=PendingRemoval(row.pending, from_seconds(row.pending_since))
-        if row.pending
-        else None,
-        deployment=row.deployment,
-        etag=row.etag,
-        version=row.version,
+def read_edition(row: Any, revision_rows: Iterable[Any], change_rows: Iterable[Any]) -> History:  # noqa: ANN401 - rows
+    """The edition of these rows; its history alone if the document cannot be read."""
+    history = History(revisions={}, token=row.token)
+    try:
+        history = History(
+            revisions={each.id: _read_revision(each) for each in revision_rows},
+            changes=tuple(change for each in change_rows if (change := _read_change(each))),
+            numbers=_NUMBERS.decode(row.numbers),
+            modified=from_seconds(row.modified),
+            token=row.token,
+        )
+        pending = row.pending and PendingRemoval(row.pending, from_seconds(row.pending_since))
+        return Edition(
+            event=_EVENT.decode(row.document),
+            fetched=from_seconds(row.fetched),
+            gone=from_seconds(row.gone) if row.gone is not None else None,
+            pending=pending,
+            deployment=row.deployment,
+            etag=row.etag,
+            **structs.asdict(history),
+        )
+    except _UNREADABLE:
+        _log_unreadable(row.id)
+        return history
+
+
+def _read_revision(row: Any) -> Revision:  # noqa: ANN401 - a row
+    return Revision(
+        created=from_seconds(row.created),
+        last_modified=from_seconds(row.last_modified),
+        sequence=row.sequence,
+        content=row.content,
+        schedule=row.schedule,
     )
 
 
-def read_event(document: bytes) -> Event:
-    """The event of a stored document; raises ``ValueError`` for a damaged document."""
-    return _EVENT.decode(document)
+def _read_change(row: Any) -> Change | None:  # noqa: ANN401 - a row
+    """The change; None for a kind or a state that this version cannot read."""
+    try:
+        return Change(
+            run=row.run,
+            kind=Kind(row.kind),
+            was=_STATE.decode(row.was),
+            now=_STATE.decode(row.now),
+            noticed=from_seconds(row.noticed),
+            nth=row.nth,
+            group_nth=row.group_nth,
+        )
+    except _UNREADABLE:
+        return None
+
+
+def read_event(row: Any) -> Event | None:  # noqa: ANN401 - a row
+    """The event of a row of ``events``; None if its document cannot be read."""
+    try:
+        return _EVENT.decode(row.document)
+    except _UNREADABLE:
+        _log_unreadable(row.id)
+        return None
+
+
+@lru_cache(maxsize=1000)
+def _log_unreadable(event_id: str) -> None:
+    """Log once that an event has to be fetched again."""
+    log.warning("event %s: the stored document cannot be read and is fetched again", event_id)
 
 
 def to_seconds(instant: datetime) -> int:

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from feeds.errors import SettingsError
 from feeds.store.tables import deployment, metadata, service
 
-VERSION = 1
+VERSION = 2
 """The version of the tables: raise it with each change of ``tables``."""
 
 

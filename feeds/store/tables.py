@@ -11,14 +11,16 @@ deployment = sa.Table(
     sa.Column("value", sa.String, nullable=False),
     sa.Column("since", sa.BigInteger, nullable=False),
 )
-"""The version of the tables, the upstream, its organization, the fingerprint of the deployment."""
+"""The version of the tables, the upstream, its organization."""
 
 events = sa.Table(
     "events",
     metadata,
     sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("token", sa.String(32), nullable=False),
+    sa.Column("modified", sa.BigInteger, nullable=False),
     sa.Column("document", sa.LargeBinary, nullable=False),
+    sa.Column("numbers", sa.LargeBinary, nullable=False),
     sa.Column("fetched", sa.BigInteger, nullable=False),
     sa.Column("deployment", sa.String(64), nullable=False),
     sa.Column("gone", sa.BigInteger),
@@ -31,20 +33,24 @@ events = sa.Table(
     sa.Column("polled", sa.BigInteger, index=True),
     sa.Column("save_number", sa.BigInteger, nullable=False, server_default="0", index=True),
 )
-"""``due`` is when the background refresher fetches the next edition; ``polled`` when the event was
-polled, to the hour; ``save_number`` the number of the event's last save among all saves."""
+"""``token`` names the save; ``modified`` is Last-Modified; ``document`` and ``numbers`` are JSON.
+
+``due`` is when the background refresher fetches the next edition; ``polled`` when the event was
+polled, to the hour; ``save_number`` the number of the event's last save among all saves.
+"""
 
 revisions = sa.Table(
     "revisions",
     metadata,
     sa.Column("event_id", sa.String(64), primary_key=True),
-    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("id", sa.String(80), primary_key=True),
     sa.Column("created", sa.BigInteger, nullable=False),
     sa.Column("last_modified", sa.BigInteger, nullable=False),
     sa.Column("sequence", sa.BigInteger, nullable=False),
     sa.Column("content", sa.String(64), nullable=False),
     sa.Column("schedule", sa.String(64), nullable=False),
 )
+"""``id`` is that of a run or of the event; of a registration entry, it ends with its word."""
 
 changes = sa.Table(
     "changes",

@@ -1,12 +1,12 @@
-"""Titles and lines of the items about changes and about registration (rules 5.4, 5.5 and 5.7)."""
+"""Titles and lines of the items about changes (rules 5.4, 5.5 and 5.7)."""
 
 from collections.abc import Iterator, Sequence
 
-from feeds.domain.changes import announces_start_time
+from feeds.domain.changes import announces_start_time, is_turn
 from feeds.domain.entries import Entry
 from feeds.domain.model import Change, Kind
 from feeds.domain.status import STATUSES
-from feeds.text.dates import format_start
+from feeds.text.dates import format_moment, format_start
 from feeds.text.descriptions import list_facts
 from feeds.text.summaries import build_name
 
@@ -18,11 +18,12 @@ CHANGE_TITLES = {
     Kind.REGISTRATION_PAUSED: "Registration paused",
     Kind.REGISTRATION_CLOSED: "Registration closed",
     Kind.REGISTRATION_REOPENED: "Registration reopened",
+    Kind.REGISTRATION_OPENS: "Registration is open",
+    Kind.REGISTRATION_CLOSES: "Registration has closed",
+    Kind.REGISTRATION_EXTENDED: "Registration extended",
 } | {status.change_kind: status.word for status in STATUSES if status.change_kind}
-REGISTRATION_TITLES = {
-    "registration-opens": "Registration is open",
-    "registration-closes": "Registration has closed",
-}
+
+_BEFORE_END = {Kind.MOVED: "now ", Kind.RESCHEDULED: "now ", Kind.REGISTRATION_EXTENDED: "until "}
 
 
 def build_shared_name(runs: Sequence[Entry]) -> str:
@@ -33,28 +34,27 @@ def build_shared_name(runs: Sequence[Entry]) -> str:
     return f"{event.name}: {', '.join(dict.fromkeys(run.run.distance_label for run in runs))}"
 
 
-def build_registration_title(kind: str, runs: Sequence[Entry]) -> str:
-    """``Registration is open: Harbor Run: 10K``."""
-    return f"{REGISTRATION_TITLES[kind]}: {build_shared_name(runs)}"
-
-
 def build_change_title(group: Sequence[Change], runs: Sequence[Entry]) -> str:
     """``Moved: Harbor Run: 10K, 5K, now Sun 15 Jun 2025, 08:00``.
 
     ``group`` are changes of one kind that were noticed together, ``runs`` are their entries. If
     all runs have the same new start, the title ends with the start. If no start changed and all
-    runs have the same new place, the title ends with the place.
+    runs have the same new place, the title ends with the place. The title of a registration that
+    was extended ends with its new end.
     """
     kind, word = group[0].kind, CHANGE_TITLES[group[0].kind]
+    if is_turn(group[0]):
+        return f"{word}: {build_shared_name(runs)}"
     moved = kind == Kind.MOVED
     if moved and all(map(_only_adds, group)):
         word = "Start time" if all(map(announces_start_time, group)) else "Place"
     if word == "Place" or (moved and not any(change.new_start for change in group)):
         shared = {change.now.place or "" for change in group}
+    elif kind == Kind.REGISTRATION_EXTENDED:
+        shared = {_format_closing(change, run) for change, run in zip(group, runs, strict=True)}
     else:
         shared = {format_start(change.now.start) for change in group}
-    now = "now " if kind in (Kind.MOVED, Kind.RESCHEDULED) else ""
-    end = f", {now}{shared.pop()}" if len(shared) == 1 else ""
+    end = f", {_BEFORE_END.get(kind, '')}{shared.pop()}" if len(shared) == 1 else ""
     return f"{word}: {build_shared_name(runs)}{end}"
 
 
@@ -63,6 +63,22 @@ def _only_adds(change: Change) -> bool:
     replaces_start = change.new_start and not announces_start_time(change)
     replaces_place = change.new_place and change.was.place
     return not (replaces_start or replaces_place)
+
+
+def describe_changes(group: Sequence[Change], runs: Sequence[Entry]) -> Iterator[str]:
+    """The lines of an item: what changed; the facts of the run if registration opened or closed."""
+    for change, run in zip(group, runs, strict=True):
+        if is_turn(change):
+            yield from list_facts(run)
+        elif change.kind == Kind.REGISTRATION_EXTENDED:
+            closes = _format_closing(change, run)
+            yield f"{_get_label(run)}: registration closes {closes} ({run.zone.key})"
+        else:
+            yield describe_change(change, run)
+
+
+def _format_closing(change: Change, entry: Entry) -> str:
+    return format_moment(change.now.closes.astimezone(entry.zone)) if change.now.closes else ""
 
 
 def describe_change(change: Change, entry: Entry) -> str:
@@ -78,15 +94,6 @@ def describe_change(change: Change, entry: Entry) -> str:
     before += [was.place] if change.new_place and was.place else []
     end = f"; before: {', '.join(before)}" if before else ""
     return f"{_get_label(entry)}: {', '.join(after)}{end}"
-
-
-def list_shared_facts(runs: Sequence[Entry]) -> Iterator[str]:
-    """The facts about some runs: first the shared facts, then the others, each after a label."""
-    facts = [list(list_facts(run)) for run in runs]
-    shared = [fact for fact in facts[0] if all(fact in each for each in facts)]
-    yield from shared
-    for run, own in zip(runs, facts, strict=True):
-        yield from (f"{_get_label(run)}: {fact}" for fact in own if fact not in shared)
 
 
 def _get_label(entry: Entry) -> str:

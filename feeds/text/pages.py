@@ -1,7 +1,6 @@
 """Texts of pages: notices, dates of an event, registration.
 
-Pages depend on the current time. ``at`` is the latest past instant at which a page changes (see
-``find_turn_times``), so that the page is the same until the next such instant.
+A page is a function of an edition: ``at`` is when the edition was fetched.
 """
 
 import datetime as dt
@@ -103,7 +102,7 @@ def _get_day(when: dt.date) -> dt.date:
     return when.date() if isinstance(when, dt.datetime) else when
 
 
-def describe_registration(entry: Entry, at: dt.datetime | None) -> str:
+def describe_registration(entry: Entry, at: dt.datetime) -> str:
     """The state of registration: ``Open until Thu 12 Jun 2025, 23:59``.
 
     Empty if the state is unknown, and for runs that are off or have ended.
@@ -116,25 +115,17 @@ def describe_registration(entry: Entry, at: dt.datetime | None) -> str:
         return "Sold out"
     if run.registration_override:
         return run.registration_override.capitalize()
-    if at and closes and closes <= at:
+    if closes and closes <= at:
         return "Closed"
-    if opens and not (at and opens <= at):
+    if opens and opens > at:
         return f"Opens {dates.format_moment(opens.astimezone(zone))}"
     if closes:
         return f"Open until {dates.format_moment(closes.astimezone(zone))}"
     return "Open" if opens else ""
 
 
-def has_ended(entry: Entry, at: dt.datetime | None) -> bool:
-    return at is not None and to_instant(entry.period.end, entry.zone) <= at
-
-
-def find_turn_times(entries: Sequence[Entry]) -> Iterator[dt.datetime]:
-    """The instants at which ``describe_registration`` and ``has_ended`` change."""
-    for entry in entries:
-        window = (entry.run.registration_opens, entry.run.registration_closes)
-        yield from (at for at in window if at)
-        yield to_instant(entry.period.end, entry.zone)
+def has_ended(entry: Entry, at: dt.datetime) -> bool:
+    return to_instant(entry.period.end, entry.zone) <= at
 
 
 def has_times(entries: Sequence[Entry]) -> bool:

@@ -7,7 +7,6 @@ as long as nothing about the feed has changed. Its response is the one that the 
 """
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from operator import attrgetter
 from threading import Lock
 from typing import NamedTuple
@@ -16,7 +15,6 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from cachetools import LRUCache
 from flask import Response, request
-from msgspec import Struct
 
 from feeds.domain.entries import Timetable
 from feeds.domain.freshness import compute_max_age
@@ -49,26 +47,15 @@ Url = tuple[str, str]
 """The path and the query of a request, as sent."""
 
 
-class Rendering(Struct, frozen=True):
-    """A representation of an edition; ``until`` is when the clock alone changes it, or None."""
-
-    representation: Representation
-    until: datetime | None
-
-    def has_ended(self, now: datetime) -> bool:
-        """Whether the clock has changed the representation."""
-        return self.until is not None and now >= self.until
-
-
-class CachedRendering(NamedTuple):
-    """A rendering of ``edition``, and when ``middleware`` may answer with it.
+class CachedRepresentation(NamedTuple):
+    """A representation of ``edition``, and when ``middleware`` may answer with it.
 
     ``middleware`` may do so from ``since`` until ``until`` while ``entry`` is the current one. All
     times are POSIX time, because comparing datetimes would take most of the time of a hit. The
     references are weak, so that this cache keeps no edition in memory. ``size`` is in bytes.
     """
 
-    rendering: Rendering
+    representation: Representation
     edition: ref[Edition]
     entry: ref[CacheEntry]
     expires: float | None
@@ -95,7 +82,7 @@ class RepresentationCache:
         self._editions = editions
         self._timestamp = timestamp
         size = attrgetter("size")
-        self._renderings: LRUCache[Key, CachedRendering] = LRUCache(MAX_BYTES, getsizeof=size)
+        self._cached: LRUCache[Key, CachedRepresentation] = LRUCache(MAX_BYTES, getsizeof=size)
         self._urls: LRUCache[Url, KnownUrl] = LRUCache(MAX_URL_BYTES, getsizeof=size)
         self._lock = Lock()  # for both caches
 
@@ -104,7 +91,7 @@ class RepresentationCache:
         event_id: str,
         kind: str,
         query: str,
-        render: Callable[[Timetable, datetime], Rendering],
+        render: Callable[[Timetable], Representation],
         *,
         download: bool = False,
         entry: CacheEntry | None = None,
@@ -122,13 +109,13 @@ class RepresentationCache:
         """
         entry = entry or self._editions.get(event_id)
         key = (event_id, kind, query)
-        rendering = self._get_or_render(key, entry, render)
+        representation = self._get_or_render(key, entry, render)
         if kind in FORMATS:
             self._remember_url(request.environ, key, download=download)
         now = self._timestamp()  # rendering takes time
         return to_flask(
             make_response(
-                rendering.representation,
+                representation,
                 request.environ,
                 now=now,
                 max_age=compute_max_age(entry.expires, now),
@@ -152,14 +139,14 @@ class RepresentationCache:
         """The response to a request for a known URL, or None if the application has to answer.
 
         The application has to answer GET and HEAD when the URL is unknown, when its representation
-        has left the cache, when the event may have another edition or the clock may have changed
-        the representation, and once an hour, so that ``Editions`` notes that the event is polled.
+        has left the cache, when the event may have another edition, and once an hour, so that
+        ``Editions`` notes that the event is polled.
         """
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
         with self._lock:
             url = self._urls.get(_get_url(environ))
-            cached = url and self._renderings.get(url.key)
+            cached = url and self._cached.get(url.key)
         if not (url and cached):
             return None
         now = self._timestamp()
@@ -168,7 +155,7 @@ class RepresentationCache:
         if not self._editions.holds(url.key[0], cached.entry(), now):
             return None
         return make_response(
-            cached.rendering.representation,
+            cached.representation,
             environ,
             now=now,
             max_age=compute_max_age(cached.expires, now),
@@ -184,43 +171,23 @@ class RepresentationCache:
                 self._urls[url] = KnownUrl(key, download, size)
 
     def _get_or_render(
-        self, key: Key, entry: CacheEntry, render: Callable[[Timetable, datetime], Rendering]
-    ) -> Rendering:
+        self, key: Key, entry: CacheEntry, render: Callable[[Timetable], Representation]
+    ) -> Representation:
         edition, since = entry.get_edition(), self._timestamp()
-        now = datetime.fromtimestamp(since, UTC)
         with self._lock:
-            cached = self._renderings.get(key)
-        if (
-            cached
-            and cached.edition() is edition
-            and cached.since <= since
-            and not cached.rendering.has_ended(now)
-        ):
-            rendering = cached.rendering
+            cached = self._cached.get(key)
+        if cached and cached.edition() is edition:
+            representation = cached.representation
         else:
-            rendering = render(entry.get_timetable(), now)
-        self._keep(key, entry, rendering, since)
-        return rendering
-
-    def _keep(self, key: Key, entry: CacheEntry, rendering: Rendering, since: float) -> None:
-        edition, now = entry.get_edition(), datetime.fromtimestamp(since, UTC)
-        ends = [entry.until, now + NOTED_EVERY]
-        if rendering.until:
-            ends.append(rendering.until)
-        if edition.gone:
-            ends.append(now)  # each time, Editions decides whether the answer is 410
-        cached = CachedRendering(
-            rendering,
-            ref(edition),
-            ref(entry),
-            entry.expires,
-            since,
-            min(ends).timestamp(),
-            _measure(rendering.representation) + _count_characters(key),
-        )
-        with self._lock:
-            if cached.size <= MAX_BYTES:
-                self._renderings[key] = cached
+            representation = render(entry.get_timetable())
+        until = min(entry.until.timestamp(), since + NOTED_EVERY.total_seconds())
+        size = _measure(representation) + _count_characters(key)
+        if size <= MAX_BYTES:
+            with self._lock:
+                self._cached[key] = CachedRepresentation(
+                    representation, ref(edition), ref(entry), entry.expires, since, until, size
+                )
+        return representation
 
 
 def _measure(representation: Representation) -> int:
@@ -235,17 +202,6 @@ def _count_characters(texts: Iterable[str]) -> int:
 def _get_url(environ: WSGIEnvironment) -> Url:
     """The path and the query of a request; both may be absent (PEP 3333)."""
     return environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
-
-
-def split_at(
-    instants: Iterable[datetime], now: datetime
-) -> tuple[datetime | None, datetime | None]:
-    """The last instant that has passed at ``now``, and the next one; None where there is none."""
-    known = list(instants)
-    return (
-        max((instant for instant in known if instant <= now), default=None),
-        min((instant for instant in known if instant > now), default=None),
-    )
 
 
 def to_flask(response: WsgiResponse) -> Response:

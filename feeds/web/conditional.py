@@ -47,11 +47,11 @@ class Encoded(Struct, frozen=True):
 
 
 class Representation(Struct, frozen=True):
-    """Bytes of one media type in both codings; ``last_modified`` is POSIX time."""
+    """Bytes of one media type in both codings; ``last_modified`` is POSIX time, if it is known."""
 
     identity: Encoded
     gzip: Encoded
-    last_modified: float
+    last_modified: float | None
 
 
 class WsgiResponse(Struct, frozen=True):
@@ -66,7 +66,7 @@ def build_representation(
     body: bytes,
     *,
     media_type: str,
-    last_modified: datetime,
+    last_modified: datetime | None,
     filename: str,
     extra_headers: Mapping[str, str] | None = None,
 ) -> Representation:
@@ -80,7 +80,7 @@ def build_representation(
         _VARY,
         ("Access-Control-Allow-Origin", "*"),
         ("X-Content-Type-Options", "nosniff"),
-        ("Last-Modified", http_date(last_modified)),
+        *([("Last-Modified", http_date(last_modified))] if last_modified else []),
         ("Content-Disposition", f'inline; filename="{filename}"'),
         *(extra_headers or {}).items(),
     )
@@ -88,7 +88,7 @@ def build_representation(
     return Representation(
         _encode(body, f'"{digest}"', common),
         _encode(gzipped, f'"{digest}-gzip"', (*common, ("Content-Encoding", "gzip"))),
-        last_modified.timestamp(),
+        last_modified.timestamp() if last_modified else None,
     )
 
 
@@ -112,7 +112,9 @@ def make_response(
     use_gzip = accepted is not None and accepts_gzip(accepted)
     encoded = representation.gzip if use_gzip else representation.identity
     # RFC 9110 8.8.2.1: no Last-Modified in the future, as it is after the clock was set back.
-    last_modified = representation.last_modified if representation.last_modified <= now else None
+    last_modified = representation.last_modified
+    if last_modified is not None and last_modified > now:
+        last_modified = None
     cache_control = ("Cache-Control", f"max-age={max_age}, stale-if-error={STALE_IF_ERROR}")
     if _is_not_modified(request, encoded.etag, last_modified):
         # RFC 9110 15.4.5: no other metadata, and Last-Modified only if there is no ETag.
@@ -126,7 +128,11 @@ def make_response(
 
 
 def _is_not_modified(request: WSGIEnvironment, etag: str, last_modified: float | None) -> bool:
-    """Whether the client has the current bytes; If-None-Match comes first (RFC 9110 13.2.2)."""
+    """Whether the client has the current bytes; If-None-Match comes first (RFC 9110 13.2.2).
+
+    If-Modified-Since counts only if it is this Last-Modified: RFC 9110 13.1.3 also lets clients
+    send the time of their last request, at which they may have got older bytes.
+    """
     tags = request.get("HTTP_IF_NONE_MATCH")
     if tags is not None:
         return tags == etag or _matches(tags, etag[1:-1])
@@ -134,7 +140,7 @@ def _is_not_modified(request: WSGIEnvironment, etag: str, last_modified: float |
     if date is None or last_modified is None or not _HTTP_DATE.fullmatch(date):
         return False
     since = parse_date(date)
-    return since is not None and last_modified <= since.timestamp()
+    return since is not None and last_modified == since.timestamp()
 
 
 def _matches(tags: str, opaque: str) -> bool:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
@@ -10,13 +9,13 @@ from flask import Blueprint, Response, abort, render_template, request
 from msgspec import json
 
 from feeds.domain.entries import Timetable
-from feeds.domain.feed import compute_last_modified, select_entries
+from feeds.domain.feed import select_entries
 from feeds.domain.freshness import compute_max_age
 from feeds.errors import BadOption, EventNotFound
 from feeds.formats import FORMATS
 from feeds.text import dates, pages, summaries
 from feeds.web import templates
-from feeds.web.cache import Rendering
+from feeds.web.conditional import Representation
 from feeds.web.pages import build_page_feed
 from feeds.web.site import get_site
 from feeds.web.subscribe import build_subscribe_links
@@ -79,13 +78,12 @@ def show_widget(event_id: str) -> Response:
     """The widget: an event as a page for a frame on another site."""
     style = parse_widget_style(request.args)
 
-    def render(timetable: Timetable, now: datetime) -> Rendering:
-        feed, until = build_page_feed(timetable, now)
-        edition = timetable.edition
+    def render(timetable: Timetable) -> Representation:
+        feed, edition = build_page_feed(timetable), timetable.edition
         title = summaries.strip_markup(edition.event.name)
-        representation = templates.render_page(
+        return templates.render_page(
             "embed.html",
-            last_modified=compute_last_modified(feed),
+            last_modified=get_site().get_last_modified(edition),
             framed=True,
             style=style.css,
             event=edition.event,
@@ -97,7 +95,6 @@ def show_widget(event_id: str) -> Response:
             dates=dates,
             pages=pages,
         )
-        return Rendering(representation, until)
 
     return get_site().cache.respond(event_id, "embed", style.query, render)
 
@@ -107,14 +104,13 @@ def show_embed_kit(event_id: str) -> Response:
     """Snippets to copy, each as code and as it looks."""
     style = parse_widget_style(request.args)
 
-    def render(timetable: Timetable, now: datetime) -> Rendering:
-        feed, until = build_page_feed(timetable, now)
-        edition = timetable.edition
+    def render(timetable: Timetable) -> Representation:
+        feed, edition = build_page_feed(timetable), timetable.edition
         page, title = feed.page, summaries.strip_markup(edition.event.name)
         query = f"?{style.query}" if style.query else ""
-        representation = templates.render_page(
+        return templates.render_page(
             "embed-kit.html",
-            last_modified=compute_last_modified(feed),
+            last_modified=get_site().get_last_modified(edition),
             style=f"\n{render_template('buttons.css')}\n",
             event=edition.event,
             page=page,
@@ -127,7 +123,6 @@ def show_embed_kit(event_id: str) -> Response:
             ways={way.key: way for way in build_subscribe_links(page, title)},
             formats={ext: each.media_type.partition(";")[0] for ext, each in FORMATS.items()},
         )
-        return Rendering(representation, until)
 
     return get_site().cache.respond(event_id, "embed-kit", style.query, render)
 
@@ -139,9 +134,9 @@ def serve_oembed() -> Response:
         abort(501)
     max_width, max_height = (_parse_pixels(name) for name in ("maxwidth", "maxheight"))
     event_id = _parse_page_url(request.args.get("url", ""))
-    entry, now = get_site().editions.get(event_id), get_site().clock()
-    max_age = compute_max_age(entry.expires, now.timestamp())
-    feed, _ = build_page_feed(entry.get_timetable(), now)
+    entry = get_site().editions.get(event_id)
+    max_age = compute_max_age(entry.expires, get_site().timestamp())
+    feed = build_page_feed(entry.get_timetable())
     title = summaries.strip_markup(feed.title)
     width = min(max_width, WIDTH)
     height = min(max_height, _compute_height(len(select_entries(feed))))

@@ -1,20 +1,17 @@
 """The feeds of an event: one route for each format."""
 
 import re
-from datetime import datetime
 
 from flask import Blueprint, Response, request
-from msgspec import structs
 
 from feeds.domain import options
 from feeds.domain.entries import Timetable
-from feeds.domain.feed import compute_last_modified, select_entries
+from feeds.domain.feed import select_entries
 from feeds.domain.model import Options
 from feeds.errors import NoSuchRun
-from feeds.formats import FORMATS, items
+from feeds.formats import FORMATS
 from feeds.text import summaries
-from feeds.web.cache import Rendering, split_at
-from feeds.web.conditional import build_representation
+from feeds.web.conditional import Representation, build_representation
 from feeds.web.site import get_site
 
 blueprint = Blueprint("feeds", __name__)
@@ -25,33 +22,25 @@ def serve_feed(event_id: str, extension: str) -> Response:
     chosen = options.parse(request.args.items(multi=True), FORMATS[extension].options)
     query = options.to_query(chosen)
 
-    def render(timetable: Timetable, now: datetime) -> Rendering:
-        return _render(timetable, now, extension, chosen, query)
+    def render(timetable: Timetable) -> Representation:
+        return _render(timetable, extension, chosen, query)
 
     return get_site().cache.respond(event_id, extension, query, render, download=chosen.download)
 
 
-def _render(
-    timetable: Timetable, now: datetime, extension: str, chosen: Options, query: str
-) -> Rendering:
-    event, format_ = timetable.edition.event, FORMATS[extension]
-    site = get_site()
+def _render(timetable: Timetable, extension: str, chosen: Options, query: str) -> Representation:
+    event, format_, site = timetable.edition.event, FORMATS[extension], get_site()
     source = f"{site.build_page_url(event.id)}.{extension}{'?' if query else ''}{query}"
     feed = site.build_feed(timetable, summaries.build_feed_title(event, chosen), source, chosen)
-    as_of, next_change = split_at(format_.find_changing_times(feed), now)
-    _, next_publication = split_at(items.find_publication_times(timetable.edition), now)
-    feed = structs.replace(feed, as_of=as_of, now=now)
     if not select_entries(feed):
         # An empty feed would empty a subscriber's calendar.
         raise NoSuchRun
-    representation = build_representation(
+    return build_representation(
         format_.render(feed),
         media_type=format_.media_type,
-        last_modified=compute_last_modified(feed),
+        last_modified=site.get_last_modified(timetable.edition),
         filename=f"{_build_filename(event.slug) or event.id}.{extension}",
     )
-    until = min((each for each in (next_change, next_publication) if each), default=None)
-    return Rendering(representation, until)
 
 
 def _build_filename(slug: str) -> str:

@@ -1,24 +1,22 @@
 """The pages, and the other resources beside the feeds: QR codes, assets, robots.txt."""
 
-from datetime import datetime
 from io import BytesIO
 from urllib.parse import quote
 
 import segno
 from flask import Blueprint, Response, request
-from msgspec import structs
 from werkzeug.exceptions import NotFound
 
 from feeds.domain import options
 from feeds.domain.entries import Timetable, build_timetable
-from feeds.domain.feed import Feed, compute_last_modified, find_removal_times, select_entries
+from feeds.domain.feed import Feed, select_entries
 from feeds.domain.model import Edition, Event
 from feeds.errors import BadOption
 from feeds.formats import FORMATS, jsonld
 from feeds.text import dates, descriptions, pages, summaries
 from feeds.web import subscribe, templates
-from feeds.web.cache import Rendering, split_at, to_flask
-from feeds.web.conditional import build_representation, make_response
+from feeds.web.cache import to_flask
+from feeds.web.conditional import Representation, build_representation, make_response
 from feeds.web.site import get_site
 
 blueprint = Blueprint("pages", __name__)
@@ -57,9 +55,8 @@ def show_home() -> Response:
 def _summarize(event: Event) -> dict[str, object]:
     """An event as the list of ``home.html`` takes it."""
     site = get_site()
-    now = site.clock()
-    edition = Edition(event=event, fetched=now, revisions={})
-    entries = build_timetable(edition, site.timezone).list_current(now)
+    edition = Edition(event=event, fetched=site.clock(), revisions={})
+    entries = build_timetable(edition, site.timezone).list_current()
     return {
         "id": event.id,
         "name": event.name,
@@ -76,18 +73,17 @@ def show_event(event_id: str) -> Response:
     entry = get_site().editions.get(event_id)
     age = pages.format_duration(entry.max_age)
 
-    def render(timetable: Timetable, now: datetime) -> Rendering:
-        edition = timetable.edition
-        feed, until = build_page_feed(timetable, now)
+    def render(timetable: Timetable) -> Representation:
+        edition, feed = timetable.edition, build_page_feed(timetable)
         page, title = feed.page, summaries.strip_markup(edition.event.name)
         alternates = {
             f"{page}.{extension}": format_.media_type.partition(";")[0]
             for extension, format_ in FORMATS.items()
         }
         alternates[build_oembed_url(page)] = "application/json+oembed"
-        representation = templates.render_page(
+        return templates.render_page(
             "event.html",
-            last_modified=max(compute_last_modified(feed), edition.fetched),
+            last_modified=None,  # the page also shows whether the last refresh failed
             links=[
                 f'<{page}>; rel="canonical"',
                 *(f'<{url}>; rel="alternate"; type="{type_}"' for url, type_ in alternates.items()),
@@ -100,7 +96,7 @@ def show_event(event_id: str) -> Response:
             alternates=alternates,
             jsonld=jsonld.render_script(feed),
             ways=subscribe.build_subscribe_links(page, title),
-            at=feed.as_of,
+            at=edition.fetched,
             edition=edition,
             age=age,
             failed=entry.failed,
@@ -110,7 +106,6 @@ def show_event(event_id: str) -> Response:
             pages=pages,
             summaries=summaries,
         )
-        return Rendering(representation, until)
 
     # The page shows both the age and a failure, so each makes another representation.
     key = f"{age}{entry.failed}"
@@ -121,20 +116,19 @@ def show_event(event_id: str) -> Response:
 def serve_qr_code(event_id: str) -> Response:
     """The URL of an event's page as a QR code, for posters."""
 
-    def render(timetable: Timetable, _: datetime) -> Rendering:
+    def render(timetable: Timetable) -> Representation:
         image = BytesIO()
         page = get_site().build_page_url(timetable.edition.event.id)
         segno.make(page, error="m", micro=False).save(
             image, kind="svg", scale=8, border=4, light="#fff", title=page, omitsize=True
         )
-        representation = build_representation(
+        return build_representation(
             image.getvalue(),
             media_type="image/svg+xml",
-            last_modified=get_site().deployed_at,
+            last_modified=None,
             filename=f"{timetable.edition.event.id}.svg",
             extra_headers={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
         )
-        return Rendering(representation, None)
 
     return get_site().cache.respond(event_id, "svg", "", render)
 
@@ -172,10 +166,7 @@ def build_oembed_url(page: str) -> str:
     return f"{get_site().public_url}/oembed?url={quote(page, safe='')}&format=json"
 
 
-def build_page_feed(timetable: Timetable, now: datetime) -> tuple[Feed, datetime | None]:
-    """The feed that a page shows, and when the clock changes the page next."""
+def build_page_feed(timetable: Timetable) -> Feed:
+    """The feed that a page shows."""
     site, event = get_site(), timetable.edition.event
-    feed = site.build_feed(timetable, event.name, site.build_page_url(event.id))
-    turns = pages.find_turn_times(select_entries(feed))
-    as_of, until = split_at([*find_removal_times(feed), *turns], now)
-    return structs.replace(feed, as_of=as_of), until
+    return site.build_feed(timetable, event.name, site.build_page_url(event.id))

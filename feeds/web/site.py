@@ -8,8 +8,7 @@ from flask import current_app
 
 from feeds.domain.entries import Timetable
 from feeds.domain.feed import Feed, build_page_url
-from feeds.domain.model import Options
-from feeds.errors import SettingsError, StorageUnavailable
+from feeds.domain.model import Edition, Options
 from feeds.service.editions import Editions
 from feeds.web.cache import RepresentationCache
 
@@ -18,8 +17,7 @@ class Site(NamedTuple):
     """The parts and settings of one application.
 
     ``timestamp`` is the clock, in POSIX time. ``timezone`` is the name of the zone of events
-    without a place. ``read_deployed_at`` returns since when the service has written the bytes that
-    it writes now, and raises ``SettingsError`` if the database cannot be used.
+    without a place, ``fingerprint`` that of the deployment.
     """
 
     editions: Editions
@@ -27,19 +25,11 @@ class Site(NamedTuple):
     timestamp: Callable[[], float]
     public_url: str
     timezone: str
-    read_deployed_at: Callable[[], datetime]
+    fingerprint: str
 
     def clock(self) -> datetime:
         """The current time, in UTC."""
         return datetime.fromtimestamp(self.timestamp(), UTC)
-
-    @property
-    def deployed_at(self) -> datetime:
-        """What ``read_deployed_at`` returns; raises ``StorageUnavailable``."""
-        try:
-            return self.read_deployed_at()
-        except SettingsError:
-            raise StorageUnavailable from None
 
     def build_page_url(self, event_id: str) -> str:
         """The URL of an event's page; with an extension added, the URL of a feed."""
@@ -48,7 +38,7 @@ class Site(NamedTuple):
     def build_feed(
         self, timetable: Timetable, title: str, source: str, options: Options | None = None
     ) -> Feed:
-        """The feed of one event, with ``source`` as its own URL and no time set."""
+        """The feed of one event, with ``source`` as its own URL."""
         return Feed(
             title=title,
             page=self.build_page_url(timetable.edition.event.id),
@@ -56,8 +46,15 @@ class Site(NamedTuple):
             timezone=self.timezone,
             timetables=(timetable,),
             options=options or Options(),
-            deployed_at=self.deployed_at,
         )
+
+    def get_last_modified(self, edition: Edition) -> datetime | None:
+        """Last-Modified of the feeds of an edition.
+
+        None while two deployments share the database and the other one saved the edition: this one
+        may render other bytes of it.
+        """
+        return edition.modified if edition.deployment == self.fingerprint else None
 
 
 def get_site() -> Site:

@@ -37,7 +37,7 @@ _POLICY = {
 def render_page(
     template: str,
     *,
-    last_modified: datetime,
+    last_modified: datetime | None,
     links: Iterable[str] = (),
     framed: bool = False,
     style: str = "",

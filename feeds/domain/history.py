@@ -1,0 +1,140 @@
+"""The history of an event: new changes are numbered, old ones dropped, two histories merged."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from msgspec import structs
+
+from feeds.domain.changes import (
+    CHANGES_KEPT_FOR,
+    build_group_guid_value,
+    build_guid_value,
+    find_changes,
+    group_changes,
+    is_turn,
+)
+from feeds.domain.entries import Timetable
+from feeds.domain.model import Change, Edition, History, Revision
+
+SECOND = dt.timedelta(seconds=1)
+
+
+def append_changes(history: History, new: Sequence[Change], event_id: str) -> tuple[Change, ...]:
+    """The changes of a history and new ones, numbered by their guids (rules 1.5).
+
+    A turn of registration that is known is left out: the clock was set back in between.
+    """
+    numbers = _find_numbers(history, event_id)
+    added = []
+    for group in group_changes(new):
+        group_nth = 1 + numbers.get(_identify_group(group, event_id), 0) if len(group) > 1 else 1
+        for change in group:
+            nth = 1 + numbers.get(_identify(change), 0)
+            by_clock = change.noticed in (change.now.opens, change.now.closes)
+            if nth == 1 or not (is_turn(change) and by_clock):
+                added.append(structs.replace(change, nth=nth, group_nth=group_nth))
+    return (*history.changes, *added)
+
+
+def drop_old_changes(edition: Edition, at: dt.datetime) -> Edition:
+    """The edition without changes of more than a year ago; their numbers stay with their runs.
+
+    Readers remember the guids: a number is never used twice.
+    """
+    kept = tuple(each for each in edition.changes if at - each.noticed < CHANGES_KEPT_FOR)
+    if len(kept) == len(edition.changes):
+        return edition
+    event, known = edition.event, set(edition.changes) - set(kept)
+    dropped = structs.replace(edition, changes=tuple(e for e in edition.changes if e in known))
+    ids = {event.id, *(run.id for run in event.runs)}
+    numbers = _find_numbers(dropped, event.id)
+    kept_numbers = {key: nth for key, nth in numbers.items() if key.partition("/")[0] in ids}
+    return structs.replace(edition, changes=kept, numbers=kept_numbers)
+
+
+def _find_numbers(history: History, event_id: str) -> dict[str, int]:
+    """The highest number of each guid; those of changes that were dropped count, too."""
+    found = [(_identify(each), each.nth) for each in history.changes]
+    found += [
+        (_identify_group(group, event_id), group[0].group_nth)
+        for group in group_changes(history.changes)
+        if len(group) > 1  # the item of a single run has the guid of that run
+    ]
+    numbers = dict(history.numbers)
+    for key, nth in found:
+        numbers[key] = max(nth, numbers.get(key, 0))
+    return numbers
+
+
+def _identify(change: Change) -> str:
+    """The guid of a change of one run, without its domain and its number."""
+    return f"{change.run}/{change.kind}/{build_guid_value(change)}"
+
+
+def _identify_group(group: Sequence[Change], event_id: str) -> str:
+    return f"{event_id}/{group[0].kind}/{build_group_guid_value(group)}"
+
+
+def is_undercut(served: History, stored: History) -> bool:
+    """Whether a stored history has older stamps than the one that was served.
+
+    The database went back then: a backup was restored, or a failover lost commits.
+    """
+    pairs = (
+        (revision, stored.revisions[key])
+        for key, revision in served.revisions.items()
+        if key in stored.revisions
+    )
+    return stored.modified < served.modified or any(
+        new.last_modified < old.last_modified or new.sequence < old.sequence for old, new in pairs
+    )
+
+
+def merge(served: Timetable, stored: Timetable, noticed: dt.datetime) -> Edition:
+    """The edition to save over ``stored``, with which ``is_undercut`` is true for ``served``.
+
+    Its event is the one fetched last; its history is that of both. Its deployment is empty, so that
+    the next ``revise`` stamps anew whatever differs between the two.
+    """
+    old, new = served.edition, stored.edition
+    is_older = new.modified < old.modified or new.fetched < old.fetched
+    changes = {(_identify(each), each.nth): each for each in (*old.changes, *new.changes)}
+    numbers = {
+        key: max(old.numbers.get(key, 0), new.numbers.get(key, 0))
+        for key in (*old.numbers, *new.numbers)
+    }
+    history = History(
+        revisions=_merge_revisions(old, new),
+        changes=tuple(sorted(changes.values(), key=lambda each: each.noticed)),
+        numbers=numbers,
+        modified=max(old.modified, new.modified),
+        token=new.token,
+    )
+    if is_older:
+        return carry_over(history, structs.replace(old, deployment="", etag=None))
+    told = {_identify(each) for each in new.changes} - {_identify(each) for each in old.changes}
+    missed = find_changes(served.entries, stored.entries, noticed)
+    untold = [each for each in missed if _identify(each) not in told]
+    history = structs.replace(history, changes=append_changes(history, untold, new.event.id))
+    return carry_over(history, structs.replace(new, deployment="", etag=None))
+
+
+def carry_over(history: History, edition: Edition) -> Edition:
+    """The edition with this history."""
+    fields = {name: getattr(history, name) for name in History.__struct_fields__}
+    return structs.replace(edition, **fields)
+
+
+def _merge_revisions(old: Edition, new: Edition) -> dict[str, Revision]:
+    """The later stamps of both; where the contents differ, digests that no content has."""
+    merged = dict(old.revisions) | dict(new.revisions)
+    for key in old.revisions.keys() & new.revisions.keys():
+        one, other = old.revisions[key], new.revisions[key]
+        merged[key] = Revision(
+            created=min(one.created, other.created),
+            last_modified=max(one.last_modified, other.last_modified),
+            sequence=max(one.sequence, other.sequence),
+            content=one.content if one.content == other.content else "",
+            schedule=one.schedule if one.schedule == other.schedule else "",
+        )
+    return merged
