@@ -23,7 +23,7 @@ from bench.support.festival import (
     publish_event,
 )
 from bench.support.tables import format_spread, print_table
-from feeds.domain.feed import Feed, compute_last_modified, select_entries
+from feeds.domain.feed import Feed, select_entries
 from feeds.domain.model import Edition, Event
 from feeds.formats import FORMATS, ical, rss
 
@@ -80,9 +80,7 @@ def _measure_calendar(first: Edition) -> tuple[str, ...]:
 
 def _render_calendar(feed: Feed) -> bytes:
     """The steps of ``web.feeds``."""
-    list(FORMATS["ics"].find_changing_times(feed))
     select_entries(feed)
-    compute_last_modified(feed)
     return FORMATS["ics"].render(feed)
 
 

@@ -11,7 +11,7 @@ from icalendar import Calendar, Component
 from icalendar import Event as Vevent
 
 from feeds.domain.entries import Entry
-from feeds.domain.feed import Feed, compute_last_modified, select_entries
+from feeds.domain.feed import Feed, select_entries
 from feeds.formats import ical, items, rss
 from feeds.formats.vtimezone import build_vtimezone
 from feeds.text import descriptions, summaries
@@ -54,7 +54,8 @@ def prepare_icalendar(feed: Feed) -> Callable[[], bytes]:
 
 
 def prepare_feedgen(feed: Feed) -> Callable[[], bytes]:
-    channel_items, modified = items.build_items(feed), compute_last_modified(feed)
+    channel_items = items.build_items(feed)
+    modified = max(item.published for item in channel_items)
 
     def render() -> bytes:
         channel = FeedGenerator()

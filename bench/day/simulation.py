@@ -82,12 +82,13 @@ class Process:
         self, url: str, organizer: Organizer, clock: Clock, rate: Rate, purpose: str
     ) -> None:
         self.database = Database(url)
-        self.database.open("https://api.intervals.run", "bench", clock())
+        self.database.open("https://api.intervals.run", clock())
         self.invalidation = Invalidation(self.database, clock)
         updater = Updater(
             OrganizerSource(organizer, clock, purpose),
             self.database,
             clock,
+            open_database=lambda: None,
             timezone=HOME,
             public_url=PUBLIC_URL,
             rate=rate,
@@ -110,16 +111,16 @@ class Renderer:
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], tuple[Edition, Edition, Representation]] = {}
 
-    def render(self, edition: Edition, extension: str, now: datetime) -> Representation:
+    def render(self, edition: Edition, extension: str) -> Representation:
         key = (edition.event.id, extension)
         last = self._last.get(key)
         if last and last[0] is edition:
             return last[2]
-        content = structs.replace(edition, fetched=START, version=0, etag=None, pending=None)
+        content = structs.replace(edition, fetched=START, token="", etag=None, pending=None)
         if last and last[1] == content:
             representation = last[2]
         else:
-            representation = _render(edition, extension, now)
+            representation = _render(edition, extension)
         self._last[key] = (edition, content, representation)
         return representation
 
@@ -188,7 +189,7 @@ class Simulation:
             result.failed += entry.failed
             oldest = now - self._compute_max_age(edition)
             result.fresh += not entry.failed and oldest <= edition.fetched
-            representation = self._renderer.render(edition, client.extension, now)
+            representation = self._renderer.render(edition, client.extension)
             response = make_response(
                 representation, client.build_request(), now=now.timestamp(), max_age=max_age
             )
@@ -217,7 +218,7 @@ def simulate(scenario: Scenario, *, refresher: bool) -> Result:
         return Simulation(scenario, folder).run(refresher=refresher)
 
 
-def _render(edition: Edition, extension: str, now: datetime) -> Representation:
+def _render(edition: Edition, extension: str) -> Representation:
     page = build_page_url(PUBLIC_URL, edition.event.id)
     feed = Feed(
         title=edition.event.name,
@@ -225,12 +226,11 @@ def _render(edition: Edition, extension: str, now: datetime) -> Representation:
         source=f"{page}.{extension}",
         timezone=HOME,
         timetables=(build_timetable(edition, HOME),),
-        now=now,
     )
     return build_representation(
         FORMATS[extension].render(feed),
         media_type=FORMATS[extension].media_type,
-        last_modified=max(revision.last_modified for revision in edition.revisions.values()),
+        last_modified=edition.modified,
         filename="feed",
     )
 

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from feeds.domain.entries import build_timetable
 from feeds.domain.feed import Feed
+from feeds.domain.history import carry_over
 from feeds.domain.model import Edition, Event, Run
 from feeds.service.revisions import revise
 
@@ -15,7 +16,8 @@ FIRST_FETCHED = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 def publish_event(known: Edition | None, event: Event, now: datetime) -> Edition:
     """The edition of an event fetched at ``now``, with the history that ``known`` gives it."""
-    edition = Edition(event=event, fetched=now, revisions=known.revisions if known else {})
+    edition = Edition(event=event, fetched=now, revisions={})
+    edition = carry_over(known, edition) if known else edition
     before = build_timetable(known, HOME) if known else None
     return revise(before, edition, now, HOME, PAGE).edition
 
@@ -27,8 +29,6 @@ def build_feed(edition: Edition, extension: str) -> Feed:
         source=f"{PAGE}.{extension}",
         timezone=HOME,
         timetables=(build_timetable(edition, HOME),),
-        deployed_at=FIRST_FETCHED,
-        now=edition.fetched,
     )
 
 

@@ -28,12 +28,10 @@ def connect(url: str) -> Database:
     return _in_use[-1]
 
 
-def open_database(
-    url: str, *, api: str = API, fingerprint: str = "first", now: datetime = NOW
-) -> Database:
+def open_database(url: str, *, api: str = API, now: datetime = NOW) -> Database:
     """The database after a start of the service."""
     database = connect(url)
-    database.open(api, fingerprint, now)
+    database.open(api, now)
     return database
 
 

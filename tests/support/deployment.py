@@ -15,6 +15,7 @@ from pathlib import Path
 from signal import Signals
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import sqlalchemy as sa
 
@@ -184,7 +185,7 @@ class ServiceDatabase:
             sa.update(events).values(
                 fetched=events.c.fetched - seconds,
                 due=events.c.due - seconds,
-                version=events.c.version + 1,
+                token=uuid4().hex,
                 save_number=events.c.save_number - saves,
             ),
             sa.update(leases).values(

@@ -69,8 +69,6 @@ def timetable_of(edition: Edition, home: str = HOME) -> Timetable:
     return build_timetable(edition, home)
 
 
-def entries_of(
-    edition: Edition, home: str = HOME, as_of: datetime | None = None
-) -> tuple[Entry, ...]:
-    """The entries of an edition at a time; without one, of runs that have left as well."""
-    return build_timetable(edition, home).list_current(as_of)
+def entries_of(edition: Edition, home: str = HOME) -> tuple[Entry, ...]:
+    """The entries of an edition, without the runs that have left."""
+    return build_timetable(edition, home).list_current()

@@ -119,7 +119,7 @@ class Worker:
     ) -> None:
         self.clock = clock
         self.database = Database(f"sqlite:///{folder / DATABASE}")
-        self.database.open(api_url, fingerprint, clock())
+        self.database.open(api_url, clock())
         self.invalidation = Invalidation(self.database, clock)
         rate = rate or Rate(1000, timedelta(minutes=1), 500)
         settings = {"timezone": "America/Chicago", "public_url": "https://feeds.example.org"}
@@ -129,6 +129,7 @@ class Worker:
             clock,
             rate=rate,
             count_polled=self.invalidation.count_polled,
+            open_database=lambda: None,
             fingerprint=fingerprint,
             **settings | changes,
         )
@@ -157,7 +158,7 @@ class Worker:
     def read_stored(self, event_id: str = "harbor") -> Edition:
         """The edition in the database."""
         edition = self.database.read(event_id)
-        assert edition is not None
+        assert isinstance(edition, Edition)
         return edition
 
 
