@@ -1,5 +1,7 @@
 """Section 4 of docs/rules.md: revisions."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -286,11 +288,23 @@ def test_changes_older_than_a_year_are_dropped_when_the_same_run_changes_again(
     assert [guid for guid in service.items() if guid.startswith("ten/")] == kept
 
 
-def test_changes_older_than_a_year_stay_while_only_other_runs_change(service):
+def test_changes_older_than_a_year_are_dropped_when_another_run_changes(service):
     """Rules 4.11."""
     live_long(service, days=400)
+    assert [guid for guid in service.items() if "/" in guid] == [MOVED]
     service.edit("five", soldOut=True)
-    assert [guid for guid in service.items() if "/" in guid] == ["five/sold-out", MOVED]
+    service.advance(hours=2)
+    assert [guid for guid in service.items() if "/" in guid] == ["five/sold-out"]
+
+
+def test_the_second_change_of_a_kind_has_a_guid_of_its_own_after_the_first_was_dropped(service):
+    """Rules 1.5 and 4.11."""
+    service.announce(a_run(**FAR), **FAR)
+    for status in ("postponed", "rescheduled", "postponed"):
+        service.edit("ten", eventStatus=status)
+        service.advance(days=366)
+        newest = next(iter(service.items()))
+    assert newest == "ten/postponed/2"
 
 
 def test_created_last_modified_and_sequence_are_kept_when_old_changes_are_dropped(service):
@@ -303,3 +317,69 @@ def test_created_last_modified_and_sequence_are_kept_when_old_changes_are_droppe
     created, modified, sequence = revision(service.entries()["ten"])
     assert (created, sequence) == (START, before[2])
     assert modified > before[1]
+
+
+@pytest.fixture
+def database(service):
+    """The file of the database, and a function that runs a statement of SQL in it."""
+    (path,) = service.folder.glob("*.sqlite3")
+
+    def execute(statement):
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute(statement)
+
+    return path, execute
+
+
+@pytest.mark.parametrize("undone", [True, False], ids=["undone meanwhile", "still so"])
+def test_a_restored_backup_undercuts_no_stamp_and_tells_what_it_lacks(announced, database, undone):
+    """Rules 4.12: the process that goes on has served more than the backup knows."""
+    path, execute = database
+    execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    backup = path.read_bytes()
+    announced.edit("ten", startTime="07:00")
+    announced.advance(hours=2)
+    before, told = revisions(announced), set(announced.items())
+    modified = announced.get().last_modified
+    restore(path, backup)
+    if undone:
+        announced.edit("ten", startTime="08:00")
+    announced.advance(hours=2)
+    after = revisions(announced)
+    announced.advance(seconds=2)  # saved twice, and so stamped a second ahead
+    assert announced.get().last_modified > modified
+    assert after["ten"][1] > before["ten"][1]
+    assert after["ten"][2] > before["ten"][2] if undone else after["ten"][2] >= before["ten"][2]
+    assert announced.entries()["ten"]["DTSTART"].dt.hour == (8 if undone else 7)
+    assert len(set(announced.items()) - told) == undone
+    assert told <= set(announced.items())
+
+
+def restore(path, backup):
+    """Put a copy of the database in its place, as an operator does."""
+    for suffix in ("-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    copy = path.with_name("copy")
+    copy.write_bytes(backup)
+    copy.replace(path)
+
+
+def test_a_document_that_cannot_be_read_is_fetched_again_under_its_stamps(announced, database):
+    """Rules 4.13."""
+    before = revisions(announced)
+    announced.advance(minutes=1)
+    database[1]("UPDATE events SET document = '{}'")
+    announced.restart()
+    assert revisions(announced) == before
+    assert len(announced.upstream.asked) == 2
+
+
+def test_a_change_of_an_unknown_kind_is_skipped(announced, database):
+    """Rules 4.13."""
+    announced.edit("ten", startTime="09:00")
+    announced.edit("five", soldOut=True)
+    announced.advance(hours=2)
+    announced.poll()
+    database[1]("UPDATE changes SET kind = 'later' WHERE kind = 'moved'")
+    announced.restart()
+    assert [guid for guid in announced.items() if "/" in guid] == ["five/sold-out"]

@@ -83,42 +83,40 @@ def test_another_process_serves_a_new_edition_two_seconds_after_it_was_saved(ann
     assert announced.upstream.asked == [EVENT, EVENT]
 
 
-@pytest.mark.parametrize("field", ["registrationOpensAt", "registrationClosesAt"])
-def test_an_edition_ends_when_registration_opens_or_closes(service, field):
-    """Rules 8.4."""
-    service.announce(a_run(**{field: "2026-05-20T12:10:00Z"}))
-    assert max_age(service) == 600
-    service.advance(minutes=10)
-    assert max_age(service) == 3600
-
-
-def test_an_edition_ends_when_a_run_has_been_no_longer_listed_for_thirty_days(announced):
-    """Rules 8.4."""
-    announced.advance(hours=1)
-    announced.delist("five")
-    assert set(announced.entries()) == {"ten", "five"}
-    announced.advance(days=30, minutes=-10)
-    assert max_age(announced) == 600
-    announced.advance(minutes=10)
-    assert set(announced.entries()) == {"ten"}
+@pytest.mark.parametrize(
+    ("before", "left"),
+    [
+        (timedelta(days=14, minutes=3), 15),
+        (timedelta(days=14, minutes=40), 40),
+        (timedelta(days=14, minutes=60), 60),
+        (timedelta(hours=48, minutes=3), 5),
+        (timedelta(hours=48, minutes=10), 10),
+    ],
+)
+def test_an_edition_ends_with_the_shorter_max_age_of_the_phase_that_begins(service, before, left):
+    """Rules 8.4: not before that phase begins."""
+    service.clock.now = STARTS - before
+    service.announce(a_run())
+    assert max_age(service) == left * 60
 
 
 @pytest.mark.parametrize(
-    ("begins", "minutes"),
-    [
-        (STARTS - timedelta(days=14), 15),
-        (STARTS - timedelta(hours=48), 5),
-        (ENDS, 60),
-        (ENDS + timedelta(days=2), 24 * 60),
-    ],
+    ("begins", "minutes"), [(ENDS, 5), (ENDS + timedelta(days=2), 60)], ids=["end", "long over"]
 )
-def test_an_edition_ends_when_the_next_phase_begins(service, begins, minutes):
+def test_a_phase_with_a_longer_max_age_ends_no_edition(service, begins, minutes):
     """Rules 8.4."""
-    service.clock.now = begins - timedelta(minutes=3)
+    service.clock.now = begins - timedelta(seconds=3)
     service.announce(a_run())
-    assert max_age(service) == 180
-    service.advance(minutes=3)
     assert max_age(service) == minutes * 60
+
+
+def test_the_clock_alone_ends_no_edition(service):
+    """Rules 4.8: no call is made for an instant at which registration opens."""
+    service.announce(a_run(registrationOpensAt="2026-05-20T12:10:00Z"))
+    assert max_age(service) == 3600
+    service.advance(minutes=59)
+    service.poll(".rss")
+    assert len(service.upstream.asked) == 1
 
 
 @pytest.mark.parametrize("form", [".ics", ".rss", ".json", ""])

@@ -63,13 +63,14 @@ class Service:
     """An application over ``upstream``, with a database of its own.
 
     ``clock`` is the time of both and stands still until ``advance`` moves it; ``set_back`` sets
-    the application's time back. ``announce`` publishes the event that all methods are about.
+    the application's time back. ``folder`` has the database. ``announce`` publishes the event that
+    all methods are about.
     """
 
     def __init__(self, upstream: Upstream, clock: Clock, folder: Path) -> None:
         self.upstream = upstream
         self.clock = clock
-        self._folder = folder
+        self.folder = folder
         self._databases = 1
         self._behind = timedelta(0)
         self._event: dict[str, Any] = {}
@@ -81,9 +82,9 @@ class Service:
         return self._start()
 
     def _start(self, **settings: Any) -> Client:
-        database_url = f"sqlite:///{self._folder}/feeds-{self._databases}.sqlite3"
+        database_url = f"sqlite:///{self.folder}/feeds-{self._databases}.sqlite3"
         changes = {"api_url": self.upstream.url, "database_url": database_url} | settings
-        ready = settings_for(changes.pop("api_url"), self._folder, **changes)
+        ready = settings_for(changes.pop("api_url"), self.folder, **changes)
         return Client(create_app(ready, self._timestamp), use_cookies=False)
 
     def _timestamp(self) -> float:

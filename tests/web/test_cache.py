@@ -15,7 +15,7 @@ from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 from feeds.app import create_app
 from feeds.formats import FORMATS
 from feeds.web import cache as module
-from feeds.web.cache import Rendering, RepresentationCache
+from feeds.web.cache import RepresentationCache
 from feeds.web.conditional import build_representation
 from tests.support.clock import Clock
 from tests.support.processes import settings_for
@@ -263,61 +263,12 @@ def test_the_cache_does_not_answer_after_another_process_has_saved_an_edition(
     assert entry.edition.event.name != "Another name"
 
 
-def test_the_cache_does_not_answer_after_the_clock_has_changed_the_representation(
-    client, is_answered, upstream, clock
-):
-    """The edition after a failure lasts for a minute, in which registration opens."""
-    feed = f"/events/{FESTIVAL}.rss"
-    max_age = client.get(feed).cache_control.max_age
-    open_registration(upstream, clock() + timedelta(seconds=2 * max_age + 32))
-    for _ in range(2):
-        clock.advance(seconds=max_age + 1)
-        before = client.get(feed).data.count(b"<item>")
-        upstream.refuse(500, "INTERNAL")
-    clock.advance(seconds=29)
-    client.get(ANOTHER)
-    client.get(feed)
-    assert is_answered(feed)
-    clock.advance(seconds=1)
-    assert not is_answered(feed)
-    assert client.get(feed).data.count(b"<item>") == before + 1
-
-
-def test_a_representation_from_the_future_is_not_served_after_the_clock_was_corrected(
-    client, upstream, clock
-):
-    feed = f"/events/{FESTIVAL}.rss"
-    open_registration(upstream, clock() + timedelta(hours=3))
-    before = client.get(feed).data.count(b"<item>")
-    clock.advance(days=1)
-    assert client.get(feed).data.count(b"<item>") == before + 1
-    upstream.refuse(500, "INTERNAL")
-    clock.advance(days=-1, seconds=70)
-    assert client.get(feed).data.count(b"<item>") == before
-
-
-def test_the_cache_never_answers_for_an_event_that_is_gone(
-    client, poll, is_answered, upstream, clock
-):
-    client.get(FEED)
-    upstream.delete(EXAMPLE)
-    for wait in (timedelta(days=2), timedelta(minutes=2)):
-        clock.now += wait
-        poll()
-    assert not is_answered()
-    upstream.refuse(500, "INTERNAL")
-    clock.advance(days=30, seconds=-30)
-    assert client.get(FEED).status_code == 200  # for a minute, since the refresh failed
-    clock.advance(seconds=30)
-    assert client.get(FEED).status_code == 410
-
-
 def test_max_age_counts_from_the_end_of_rendering(app, client, cache, clock):
     max_age = client.get(FEED).cache_control.max_age
 
-    def render(edition, now):
+    def render(_timetable):
         clock.advance(seconds=30)
-        return make_rendering()
+        return make_representation()
 
     with app.test_request_context(FEED):
         response = cache.respond(EXAMPLE, "ics", "busy=1", render)
@@ -336,13 +287,12 @@ def test_the_cache_keeps_no_edition_in_memory(app, client, poll, is_answered, up
     assert old() is None
 
 
-def make_rendering(size=1):
+def make_representation(size=1):
     body = b"x" * size
     now = Clock().now
-    representation = build_representation(
+    return build_representation(
         body, media_type="text/calendar", last_modified=now, filename="harbor-run.ics"
     )
-    return Rendering(representation, None)
 
 
 @pytest.fixture
@@ -354,7 +304,7 @@ def small(app, clock, monkeypatch):
 
     def fill(number, *, size=1, query=""):
         with app.test_request_context(f"{FEED}?n={number}"):
-            cache.respond(EXAMPLE, "ics", query, lambda *_: make_rendering(size))
+            cache.respond(EXAMPLE, "ics", query, lambda *_: make_representation(size))
 
     def count(numbers):
         """How many of the URLs with these numbers the cache answers."""

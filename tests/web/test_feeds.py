@@ -19,18 +19,6 @@ INVALID_OPTIONS = [
 ]
 
 
-def test_an_item_from_before_the_clock_was_set_back_appears_at_its_date(client, upstream, clock):
-    upstream.publish("harbor", "2026-06-20")
-    client.get("/events/harbor.rss")
-    upstream.publish("harbor", "2026-06-21")
-    clock.advance(hours=2)
-    titles = []
-    for minutes in (0, -30, 29, 1):
-        clock.advance(minutes=minutes)
-        titles.append(client.get("/events/harbor.rss").text.count("<title>Moved: "))
-    assert titles == [1, 0, 0, 1]
-
-
 @pytest.mark.parametrize("extension", FORMATS)
 def test_a_filename_has_64_characters_and_an_extension_at_most(client, upstream, extension):
     upstream.publish("harbor", "2026-06-20", slug="Long-" * 1000)
