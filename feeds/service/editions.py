@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from threading import Lock, Semaphore
 from time import monotonic, sleep
 
-from cachetools import LRUCache
 from msgspec import json, structs
 
 from feeds.domain.entries import has_ended_as_gone
@@ -21,6 +20,7 @@ from feeds.errors import (
     UpstreamUnavailable,
 )
 from feeds.service.bulkhead import Bulkhead
+from feeds.service.clockcache import ClockCache
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
 from feeds.service.refresh import MAX_CONCURRENT_REFRESHES, Refresh
@@ -70,8 +70,8 @@ class Editions:
         self._database = database
         self._invalidation = invalidation
         self._clock = clock
-        self._entries: LRUCache[str, CacheEntry] = LRUCache(MAX_MEMORY, getsizeof=_estimate_size)
-        self._lock = Lock()  # of the entries
+        self._entries: ClockCache[str, CacheEntry] = ClockCache(MAX_MEMORY, _estimate_size)
+        self._lock = Lock()  # to change the entries
         self._flights: Singleflight[CacheEntry] = Singleflight(MAX_REFRESHES, MAX_FLIGHT_AGE)
         # Tokens of what other processes saved during a refresh here; None if it is not known.
         self._saved_elsewhere: dict[str, str | None] = {}
@@ -107,10 +107,11 @@ class Editions:
 
         False, too, when it is time to ask what other processes have saved.
         """
-        if entry is None or not self._invalidation.is_current(now):
-            return False
-        with self._lock:
-            return self._entries.get(event_id) is entry
+        return (
+            entry is not None
+            and self._invalidation.is_current(now)
+            and self._entries.read(event_id) is entry
+        )
 
     def list_events(self) -> list[Event]:
         """The known events, the next one first; an older list while the database is unavailable."""
@@ -137,13 +138,9 @@ class Editions:
                 self._saved_elsewhere[event_id] = (saves.saved or {}).get(event_id)
         self._invalidation.confirm(saves)
 
-    def _get(self, event_id: str) -> CacheEntry | None:
-        with self._lock:
-            return self._entries.get(event_id)
-
     def _get_fresh(self, event_id: str) -> CacheEntry | None:
         """The entry in memory while it is valid; not after the clock was set back."""
-        entry = self._get(event_id)
+        entry = self._entries.read(event_id)
         return entry if entry and entry.since <= self._clock() < entry.until else None
 
     def _wait_for_refresh(self, event_id: str) -> CacheEntry:
@@ -151,12 +148,12 @@ class Editions:
         started = monotonic()
         flight = self._flights.join(event_id, lambda flight: self._run_refresh(event_id, flight))
         if flight is None:
-            return self._give_up(self._get(event_id))
+            return self._give_up(self._entries.read(event_id))
         # The first callers of a flight do not know yet whether something is stored.
         ended = self._bulkhead.wait(flight.wait, flight.began + MAX_WAIT)
-        if not ended and not _has_edition(flight.fallback or self._get(event_id)):
+        if not ended and not _has_edition(flight.fallback or self._entries.read(event_id)):
             self._bulkhead.wait(flight.wait, started + MAX_WAIT_COLD)
-        return flight.result or self._give_up(flight.fallback or self._get(event_id))
+        return flight.result or self._give_up(flight.fallback or self._entries.read(event_id))
 
     def _run_refresh(self, event_id: str, flight: Flight[CacheEntry]) -> CacheEntry:
         """Refresh an event, in a background thread, and keep the result in memory.
@@ -172,7 +169,7 @@ class Editions:
             return entry
         with self._lock:
             self._saved_elsewhere.pop(event_id, None)
-            last = self._entries.get(event_id)
+            last = self._entries.read(event_id)
         if last:
             flight.set_fallback(last)
         self._bulkhead.begin()

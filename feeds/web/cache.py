@@ -13,13 +13,13 @@ from typing import NamedTuple
 from weakref import ref
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from cachetools import LRUCache
 from flask import Response, request
 
 from feeds.domain.entries import Timetable
 from feeds.domain.freshness import compute_max_age
 from feeds.domain.model import Edition
 from feeds.formats import FORMATS
+from feeds.service.clockcache import ClockCache
 from feeds.service.editions import Editions
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import NOTED_EVERY
@@ -75,16 +75,16 @@ class KnownUrl(NamedTuple):
 class RepresentationCache:
     """The representations of ``editions``, for all threads of a process.
 
-    ``timestamp`` is the clock, in POSIX time. Both caches are LRU caches bounded in bytes.
+    ``timestamp`` is the clock, in POSIX time. Both caches are bounded in bytes.
     """
 
     def __init__(self, editions: Editions, timestamp: Callable[[], float]) -> None:
         self._editions = editions
         self._timestamp = timestamp
         size = attrgetter("size")
-        self._cached: LRUCache[Key, CachedRepresentation] = LRUCache(MAX_BYTES, getsizeof=size)
-        self._urls: LRUCache[Url, KnownUrl] = LRUCache(MAX_URL_BYTES, getsizeof=size)
-        self._lock = Lock()  # for both caches
+        self._cached: ClockCache[Key, CachedRepresentation] = ClockCache(MAX_BYTES, size)
+        self._urls: ClockCache[Url, KnownUrl] = ClockCache(MAX_URL_BYTES, size)
+        self._lock = Lock()  # to change both caches
 
     def respond(
         self,
@@ -144,9 +144,8 @@ class RepresentationCache:
         """
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
-        with self._lock:
-            url = self._urls.get(_get_url(environ))
-            cached = url and self._cached.get(url.key)
+        url = self._urls.read((environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")))
+        cached = url and self._cached.read(url.key)
         if not (url and cached):
             return None
         now = self._timestamp()
@@ -163,7 +162,7 @@ class RepresentationCache:
         )
 
     def _remember_url(self, environ: WSGIEnvironment, key: Key, *, download: bool) -> None:
-        url = _get_url(environ)
+        url = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")  # PEP 3333
         length = _count_characters(url)
         if length <= MAX_URL_LENGTH:
             size = length + _count_characters(key) + URL_OVERHEAD
@@ -174,8 +173,7 @@ class RepresentationCache:
         self, key: Key, entry: CacheEntry, render: Callable[[Timetable], Representation]
     ) -> Representation:
         edition, since = entry.get_edition(), self._timestamp()
-        with self._lock:
-            cached = self._cached.get(key)
+        cached = self._cached.read(key)
         if cached and cached.edition() is edition:
             representation = cached.representation
         else:
@@ -197,11 +195,6 @@ def _measure(representation: Representation) -> int:
 
 def _count_characters(texts: Iterable[str]) -> int:
     return sum(map(len, texts))
-
-
-def _get_url(environ: WSGIEnvironment) -> Url:
-    """The path and the query of a request; both may be absent (PEP 3333)."""
-    return environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
 
 
 def to_flask(response: WsgiResponse) -> Response:
