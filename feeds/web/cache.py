@@ -28,14 +28,17 @@ from feeds.web.conditional import Representation, WsgiResponse, make_response
 MAX_BYTES = 96 * 1024 * 1024
 """Bytes of cached representations, both codings and the keys included."""
 
-MAX_URL_BYTES = 8 * 1024 * 1024
-"""Bytes of known URLs, each with the key of its representation: 11,000 ordinary URLs."""
+MAX_URL_BYTES = 16 * 1024 * 1024
+"""Bytes of known URLs, each with the key of its representation: 16,000 ordinary URLs."""
 
 OVERHEAD = 2_000
 """Bytes of memory that a cached representation takes besides its bodies and its key (measured)."""
 
-URL_OVERHEAD = 720
-"""Bytes of memory that a known URL takes besides its characters and those of the key (measured)."""
+URL_OVERHEAD = 960
+"""Bytes of memory that a known URL takes besides its characters and those of the key (measured).
+
+The cache has the characters of a URL twice: the URL that was noted, and the last one that was read.
+"""
 
 MAX_URL_LENGTH = 512
 """Characters of the path and the query of a known URL. Longer URLs are routed each time."""
@@ -165,7 +168,7 @@ class RepresentationCache:
         url = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")  # PEP 3333
         length = _count_characters(url)
         if length <= MAX_URL_LENGTH:
-            size = length + _count_characters(key) + URL_OVERHEAD
+            size = 2 * length + _count_characters(key) + URL_OVERHEAD
             with self._lock:
                 self._urls[url] = KnownUrl(key, download, size)
 
