@@ -13,6 +13,8 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from feeds.store.schema import REFILL
+
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".db", ".sqlite", ".sqlite3")
@@ -46,7 +48,8 @@ def quarantine(path: Path, now: datetime) -> None:
         part = path.with_name(f"{path.name}{suffix}")
         if part.exists():
             part.rename(renamed.with_name(f"{renamed.name}{suffix}"))
-    log.error("the database was damaged: it is now %s, an empty one takes its place", renamed)
+    message = "the database was damaged: it is now %s, an empty one takes its place; %s"
+    log.error(message, renamed, REFILL)
 
 
 def _is_database(path: Path) -> bool:

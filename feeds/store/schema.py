@@ -1,9 +1,16 @@
 """Create the tables at the first start; refuse tables of another version."""
 
+import logging
+
 import sqlalchemy as sa
 
 from feeds.errors import SettingsError
 from feeds.store.tables import deployment, metadata, service
+
+log = logging.getLogger(__name__)
+
+REFILL = '"feeds warm --all" fetches the events of the organization, "feeds warm ID..." any others'
+"""What an operator can do about an empty database."""
 
 VERSION = 2
 """The version of the tables: raise it with each change of ``tables``."""
@@ -21,6 +28,7 @@ def create_schema(connection: sa.Connection) -> None:
         connection.execute(sa.insert(service).values(id=1, **empty))
         row = {"name": "tables", "value": str(VERSION), "since": 0}
         connection.execute(sa.insert(deployment).values(row))
+        log.warning("the database is new and empty: %s", REFILL)
     elif version != str(VERSION):
         raise SettingsError(
             f"FEEDS_DATABASE_URL has tables of version {version}, this release uses {VERSION}; "

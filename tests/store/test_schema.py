@@ -10,10 +10,14 @@ from tests.support.databases import execute, open_database, read_rows, read_tabl
 is_version = deployment.c.name == "tables"
 
 
-def test_the_first_start_creates_the_tables_and_the_next_start_keeps_them(url):
+def test_the_first_start_creates_the_tables_and_the_next_start_keeps_them(url, caplog):
     open_database(url)
+    (message,) = caplog.messages
+    assert "new and empty" in message
+    assert "feeds warm --all" in message
     first = read_tables(url)
     open_database(url)
+    assert caplog.messages == [message]
 
     assert read_tables(url) == first
     assert first.keys() == metadata.tables.keys()
