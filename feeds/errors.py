@@ -94,6 +94,12 @@ class Forbidden(UpstreamError):
     message = "The Intervals API does not let the key read this."
 
 
+class OtherOrganization(UpstreamError):
+    """404 while the key belongs to another organization than the database."""
+
+    message = "The Intervals API does not show the event to this key."
+
+
 class RateLimited(UpstreamError):
     """429: too many requests; ``retry_at`` is the time that the upstream asked for, if any."""
 
@@ -136,6 +142,7 @@ UPSTREAM_ERRORS = {
         EventNotFound,
         Unauthorized,
         Forbidden,
+        OtherOrganization,
         RateLimited,
         QuotaExhausted,
         Rejected,

@@ -236,7 +236,7 @@ class OrganizerSource:
     def decode(self, body: bytes, event_id: str, known: Event | None) -> Document:
         return schema.decode(body, event_id, known)
 
-    def fetch_organization(self) -> str:
+    def fetch_organization(self, seconds: float) -> str:  # noqa: ARG002 - there is no network
         self._record_call("the organization")
         return ORGANIZATION
 

@@ -17,7 +17,7 @@ from threading import Event as Flag
 from msgspec import Struct, field, structs
 
 from bench.day.clients import SHARES, Client, Delays, create_clients
-from bench.day.organizer import DAY, HOME, Organizer, OrganizerSource
+from bench.day.organizer import DAY, HOME, ORGANIZATION, Organizer, OrganizerSource
 from bench.day.scenarios import Scenario
 from feeds.domain import freshness
 from feeds.domain.entries import build_timetable
@@ -83,6 +83,7 @@ class Process:
     ) -> None:
         self.database = Database(url)
         self.database.open("https://api.intervals.run", clock())
+        self.database.bind_organization(ORGANIZATION, clock())
         self.invalidation = Invalidation(self.database, clock)
         updater = Updater(
             OrganizerSource(organizer, clock, purpose),

@@ -42,8 +42,8 @@ class Source(Protocol):
     def decode(self, body: bytes, event_id: str, known: Event | None) -> Document:
         """The event of a document; raises ``InvalidResponse``."""
 
-    def fetch_organization(self) -> str:
-        """The id of the organization of the key; raises as ``fetch`` does."""
+    def fetch_organization(self, seconds: float) -> str:
+        """The id of the organization of the key, in that time; raises as ``fetch`` does."""
 
 
 class Updater:
@@ -82,6 +82,7 @@ class Updater:
         self._cap = cap
         self._owner = KeyOwner(
             source.fetch_organization,
+            database.read_organization,
             lambda now: database.spend_call(rate.quota_for(Priority.URGENT), now),
             clock,
         )
@@ -134,7 +135,7 @@ class Updater:
             result = self._source.fetch(lease.event_id, etag)
             make = partial(self._apply_result, lease.event_id, result, asked, now)
         except EventNotFound as error:
-            make = partial(self._apply_not_found, error, now)
+            make = partial(self._apply_not_found, error, lease)
         return self._save(lease.event_id, asked, timetable, make, lease=lease, polled=polled)
 
     def _take_snapshot(self, timetable: Timetable) -> Snapshot:
@@ -191,13 +192,14 @@ class Updater:
         return structs.replace(edition, deployment=self._fingerprint, etag=None)
 
     def _apply_not_found(
-        self, error: EventNotFound, now: datetime, known: Timetable | None
+        self, error: EventNotFound, lease: Lease, known: Timetable | None
     ) -> Edition:
         """The edition after a 404; raises that error for an event that was never known."""
         if known is None:
             raise error
         if known.edition.gone is None:
-            self._owner.check(known.edition.event)
+            self._owner.check(lease.at)
+        now = lease.at.replace(microsecond=0)
         ended = find_ended(known.entries, now)
         return structs.replace(delisting.apply_not_found(known.edition, ended, now), etag=None)
 

@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 from feeds.domain.model import Edition, Event, History
 from feeds.domain.quota import Quota
 from feeds.errors import SettingsError, UpstreamError
-from feeds.store import editions, leases, ratelimit, tables
+from feeds.store import editions, identity, leases, ratelimit, tables
 from feeds.store.engines import create_engine
 from feeds.store.errors import convert_errors, convert_startup_errors
 from feeds.store.identity import bind
@@ -79,6 +79,11 @@ class Database:
                 f"INTERVALS_PARTNER_API_KEY belongs to {organization}; "
                 "use another database for another organization."
             )
+
+    def read_organization(self) -> str | None:
+        """The organization that the database is bound to; None if it is not bound."""
+        with convert_errors(), self._engine.read() as connection:
+            return identity.read(connection, "organization")
 
     def read(self, event_id: str) -> History | None:
         """The edition of an event that was saved last; its history alone if it cannot be read."""

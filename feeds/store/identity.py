@@ -15,3 +15,10 @@ def bind(connection: sa.Connection, name: str, value: str, now: datetime) -> str
     row = sa.select(*columns).where(~sa.exists(bound))
     connection.execute(sa.insert(deployment).from_select(["name", "value", "since"], row))
     return str(connection.execute(bound).scalar_one())
+
+
+def read(connection: sa.Connection, name: str) -> str | None:
+    """The value to which the database is bound; None if it is not bound."""
+    return connection.execute(
+        sa.select(deployment.c.value).where(deployment.c.name == name)
+    ).scalar()

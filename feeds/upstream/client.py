@@ -72,12 +72,12 @@ class IntervalsClient:
         usable = re.fullmatch("[ -~]{1,256}", validator)
         return FetchResult(response.body, etag=validator if usable else None)
 
-    def fetch_organization(self) -> str:
-        """Fetch the id of the organization that the key belongs to.
+    def fetch_organization(self, seconds: float = DEADLINE) -> str:
+        """Fetch the id of the organization that the key belongs to, within so many seconds.
 
         Raises ``Forbidden`` if the key lacks the scope read:series.
         """
-        response = _check_status(self._http.get("/organization"))
+        response = _check_status(self._http.get("/organization", seconds=seconds))
         id_ = _get_member(response, "data", dict).get("_id")
         if not isinstance(id_, str):
             raise errors.InvalidResponse

@@ -62,8 +62,10 @@ class HttpClient:
         # Sessions of one connection each, with the time of their last use; the latest at the end.
         self._idle: list[tuple[float, requests.Session]] = []
 
-    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Response:
-        """Return the answer to GET; redirects are not followed.
+    def get(
+        self, path: str, headers: Mapping[str, str] | None = None, *, seconds: float = DEADLINE
+    ) -> Response:
+        """Return the answer to GET; redirects are not followed. ``seconds`` shorten the deadline.
 
         A request is repeated once on a new connection if no connection came about, or if a used
         connection failed before the header of the answer was complete.
@@ -75,7 +77,7 @@ class HttpClient:
         ``READ_TIMEOUT`` for the last read; and as long as a server drips a byte per
         ``READ_TIMEOUT`` that is not of the body (header, chunk size, trailer, gzip header).
         """
-        end = monotonic() + self._deadline
+        end = monotonic() + min(self._deadline, seconds)
         used = self._take_idle()
         outcome = self._send(used or _Session(self._auth), path, headers, end)
         if isinstance(outcome, _Failure) and (outcome.unsent or (used and outcome.unanswered)):

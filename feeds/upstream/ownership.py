@@ -1,10 +1,10 @@
-"""Check that the API key still belongs to the event's organization before trusting a 404."""
+"""Check that the API key belongs to the database's organization before trusting a 404."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from feeds.domain.model import Event
-from feeds.errors import Forbidden, Unauthorized, UpstreamError
+from feeds.errors import Forbidden, OtherOrganization, UpstreamError, UpstreamTimeout
+from feeds.upstream.http import DEADLINE
 
 OWNER_CACHED_FOR = timedelta(minutes=10)
 """How long the organization of the key is cached (rules 3.10)."""
@@ -13,43 +13,45 @@ OWNER_CACHED_FOR = timedelta(minutes=10)
 class KeyOwner:
     """The organization of the key, cached for ``OWNER_CACHED_FOR``; threads may share an owner.
 
-    ``fetch_organization`` asks the upstream and raises ``Forbidden`` if the key lacks the scope.
-    ``spend_call`` takes the call for that from the budget, or returns why there is no call.
+    ``fetch`` asks the upstream within so many seconds, and raises ``Forbidden`` if the key lacks
+    the scope. ``read_bound`` reads the organization that the database is bound to, if any.
+    ``spend_call`` takes the call from the budget, or returns why there is no call.
     """
 
     def __init__(
         self,
-        fetch_organization: Callable[[], str],
+        fetch: Callable[[float], str],
+        read_bound: Callable[[], str | None],
         spend_call: Callable[[datetime], UpstreamError | None],
         clock: Callable[[], datetime],
     ) -> None:
-        self._fetch_organization = fetch_organization
+        self._fetch = fetch
+        self._read_bound = read_bound
         self._spend_call = spend_call
         self._clock = clock
         self._cached: tuple[datetime, str | None] | None = None
 
-    def check(self, event: Event) -> None:
-        """Check that the key may see the event.
+    def check(self, since: datetime) -> None:
+        """Check the key, with what is left of the ``DEADLINE`` of a refresh that began ``since``.
 
-        Raises ``Unauthorized`` if the key belongs to another organization, and the
-        ``UpstreamError`` for which the organization cannot be fetched.
+        Without a bound organization, or without the scope, there is nothing to compare. Raises
+        ``OtherOrganization``, and the ``UpstreamError`` for which the key's one is not known.
         """
-        owner = self._get_organization()
-        if owner not in (None, event.organization_id):
-            raise Unauthorized("The Intervals API does not show the event to this key.")
+        bound = self._read_bound()
+        if bound and self._get_organization(since) not in (None, bound):
+            raise OtherOrganization
 
-    def _get_organization(self) -> str | None:
-        """Return the organization's id; ``None`` if the key lacks the scope to read it.
-
-        Without the scope, two answers decide whether an event is gone (rules 3.10).
-        """
+    def _get_organization(self, since: datetime) -> str | None:
         now = self._clock()
         if self._cached and self._cached[0] <= now < self._cached[0] + OWNER_CACHED_FOR:
             return self._cached[1]
+        left = DEADLINE - (now - since).total_seconds()
+        if left <= 0:
+            raise UpstreamTimeout
         if refusal := self._spend_call(now):
             raise refusal
         try:
-            organization: str | None = self._fetch_organization()
+            organization: str | None = self._fetch(left)
         except Forbidden:
             organization = None
         self._cached = (now, organization)

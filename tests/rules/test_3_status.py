@@ -357,6 +357,7 @@ def test_a_404_counts_only_with_the_code_not_found(service):
 def test_a_404_does_not_count_when_the_key_belongs_to_another_organization(service):
     """Rules 3.10."""
     service.announce(a_run())
+    service.bind()
     service.upstream.give_key_to("another-organization")
     for _ in range(4):
         service.advance(hours=2)
@@ -364,24 +365,44 @@ def test_a_404_does_not_count_when_the_key_belongs_to_another_organization(servi
     assert service.upstream.asked == [EVENT] * 5
 
 
-def test_a_key_of_another_organization_closes_the_upstream_for_a_minute(service):
+def test_a_key_of_another_organization_closes_nothing(service):
     """Rules 3.10."""
     service.announce(a_run())
+    service.bind()
     service.upstream.give_key_to("another-organization")
     service.advance(hours=2)
     service.poll()
-    calls = len(service.upstream.calls)
-    service.advance(seconds=59)
-    assert service.client.get("/events/another-id.ics").status_code == 503
-    assert len(service.upstream.calls) == calls
-    service.advance(seconds=2)
     assert service.client.get("/events/another-id.ics").status_code == 404
+
+
+def test_a_404_counts_for_an_event_of_another_organization_that_the_key_could_read(service):
+    """Rules 3.10: the key of a federation reads the events of its members."""
+    member = {"event": an_event(organizationId="a-member"), "runs": [a_run()]}
+    service.upstream.failing[f"/events/{EVENT}"] = an_answer(200, {"data": member})
+    assert shown(service) == {"ten": LISTED}
+    service.bind()
+    service.upstream.refuse_path(f"/events/{EVENT}", 404, "NOT_FOUND")
+    for elapsed, expected in ((7200, LISTED), (60, UNLISTED)):
+        service.advance(seconds=elapsed)
+        assert shown(service) == {"ten": expected}
+    assert service.upstream.calls.count("/organization") == 1
+
+
+def test_two_answers_decide_in_a_database_that_is_not_bound_to_an_organization(service):
+    """Rules 3.10."""
+    service.announce(a_run())
+    service.upstream.give_key_to("another-organization")
+    for elapsed, expected in ((7200, LISTED), (60, UNLISTED)):
+        service.advance(seconds=elapsed)
+        assert shown(service) == {"ten": expected}
+    assert "/organization" not in service.upstream.calls
 
 
 @pytest.mark.parametrize(("seconds", "calls"), [(60, 1), (599, 1), (600, 2)])
 def test_the_organization_of_the_key_is_remembered_for_10_minutes(service, seconds, calls):
     """Rules 3.10."""
     service.announce(a_run())
+    service.bind()
     service.delete()
     service.advance(hours=2)
     service.poll()
@@ -394,6 +415,7 @@ def test_two_answers_decide_when_the_scope_of_the_key_hides_its_organization(ser
     """Rules 3.10."""
     service.upstream.scopes.remove("read:series")
     service.announce(a_run())
+    service.bind()
     service.delete()
     service.advance(hours=2)
     assert shown(service) == {"ten": LISTED}

@@ -275,6 +275,7 @@ def test_only_an_event_that_has_been_gone_for_thirty_days_is_410(announced, form
 def test_an_event_that_the_key_may_not_read_any_more_is_never_410(announced):
     """Rules 7.13."""
     good = announced.poll()
+    announced.bind()
     announced.upstream.give_key_to("another organization")
     for elapsed in ({"hours": 1}, {"minutes": 1}, {"days": 29}, {"days": 1}, {"days": 1}):
         announced.advance(**elapsed)

@@ -350,8 +350,10 @@ def test_a_database_belongs_to_its_first_upstream(url, database):
 
 
 def test_a_database_belongs_to_its_first_organization(url, database):
+    assert database.read_organization() is None
     database.bind_organization("club", NOW)
     database.bind_organization("club", NOW + SECOND)
+    assert connect(url).read_organization() == "club"
     with pytest.raises(SettingsError) as refusal:
         connect(url).bind_organization("another", NOW)
     (line,) = refusal.value.faults

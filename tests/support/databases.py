@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from feeds.sandbox import ORGANIZATION_ID
 from feeds.store.database import Database
 from feeds.store.tables import metadata
 from tests.support.factories import NOW
@@ -33,6 +34,13 @@ def open_database(url: str, *, api: str = API, now: datetime = NOW) -> Database:
     database = connect(url)
     database.open(api, now)
     return database
+
+
+def bind_organization(url: str, now: datetime, organization: str = ORGANIZATION_ID) -> None:
+    """Bind a database to an organization, as the start of ``feeds serve`` does."""
+    database = Database(url)
+    database.bind_organization(organization, now)
+    database.close()
 
 
 def close_all() -> None:

@@ -11,6 +11,7 @@ from werkzeug.test import Client, TestResponse
 
 from feeds.app import create_app
 from tests.support.clock import Clock
+from tests.support.databases import bind_organization
 from tests.support.processes import settings_for
 from tests.support.upstream import Upstream
 
@@ -41,11 +42,13 @@ class Service:
         self.start()
 
     def start(self, **settings: Any) -> None:
-        """Start the application on the same database, with these settings changed."""
-        app = create_app(
-            settings_for(self.upstream.url, self._folder, **settings), self.clock.timestamp
-        )
-        self.client = Client(app, use_cookies=False)
+        """Start the application on the same database, with these settings changed.
+
+        As with ``feeds serve``, the database is bound to the organization of the key.
+        """
+        ready = settings_for(self.upstream.url, self._folder, **settings)
+        self.client = Client(create_app(ready, self.clock.timestamp), use_cookies=False)
+        bind_organization(ready.database_url, self.clock.now)
 
     def step(self, name: str, **duration: float) -> None:
         """Name the exchanges that follow, after the clock has moved by ``seconds=`` and so on."""

@@ -14,6 +14,7 @@ from werkzeug.test import Client, TestResponse
 from feeds.app import create_app
 from feeds.sandbox import ORGANIZATION_ID
 from tests.support.clock import Clock
+from tests.support.databases import bind_organization
 from tests.support.processes import settings_for
 from tests.support.upstream import Upstream
 
@@ -81,9 +82,12 @@ class Service:
         """Sends requests to the application, which the first use starts with ordinary settings."""
         return self._start()
 
+    @property
+    def _database_url(self) -> str:
+        return f"sqlite:///{self.folder}/feeds-{self._databases}.sqlite3"
+
     def _start(self, **settings: Any) -> Client:
-        database_url = f"sqlite:///{self.folder}/feeds-{self._databases}.sqlite3"
-        changes = {"api_url": self.upstream.url, "database_url": database_url} | settings
+        changes = {"api_url": self.upstream.url, "database_url": self._database_url} | settings
         ready = settings_for(changes.pop("api_url"), self.folder, **changes)
         return Client(create_app(ready, self._timestamp), use_cookies=False)
 
@@ -93,6 +97,10 @@ class Service:
     def restart(self, **settings: Any) -> None:
         """Start another application on the same database, with these settings changed."""
         self.client = self._start(**settings)
+
+    def bind(self, organization: str = ORGANIZATION_ID) -> None:
+        """Bind the database to an organization, as the start of ``feeds serve`` does."""
+        bind_organization(self._database_url, self.clock.now, organization)
 
     def lose_database(self) -> None:
         """Start another application on an empty database."""

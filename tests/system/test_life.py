@@ -12,6 +12,7 @@ import pytest
 from feeds.app import create_app
 from feeds.sandbox import ORGANIZATION_ID
 from tests.support.clock import Clock
+from tests.support.databases import bind_organization
 from tests.support.processes import settings_for
 from tests.support.subscribers import CalendarClient, ReaderClient
 from tests.support.upstream import Upstream
@@ -59,7 +60,9 @@ class FollowedRace:
     def create_client(self, **changes):
         """Return a client of one more process of the service."""
         settings = settings_for(self.upstream.url, self.folder, **changes)
-        return create_app(settings, self.clock.timestamp).test_client()
+        client = create_app(settings, self.clock.timestamp).test_client()
+        bind_organization(settings.database_url, self.clock())
+        return client
 
     def publish(self):
         document = {"event": self.event, "runs": list(self.runs.values())}

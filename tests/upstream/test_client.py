@@ -12,6 +12,7 @@ from feeds.errors import (
     RateLimited,
     Rejected,
     Unauthorized,
+    UpstreamTimeout,
     UpstreamUnavailable,
 )
 from feeds.upstream.client import PAGE_SIZE, EventPage, FetchResult, IntervalsClient, ListedEvent
@@ -150,6 +151,17 @@ def test_a_429_without_a_readable_retry_after_has_no_retry_time(api, httpserver,
 def test_an_organization_without_a_readable_id_is_an_invalid_response(api, httpserver, body):
     httpserver.expect_request("/organization").respond_with_data(body)
     catch(InvalidResponse, api.fetch_organization)
+
+
+def never_answer(connection):
+    while connection.read_request():
+        pass
+
+
+def test_the_organization_is_fetched_within_the_given_seconds():
+    with serving(never_answer) as server:
+        catch(UpstreamTimeout, IntervalsClient(server.url, KEY).fetch_organization, 0.2)
+        assert server.paths == ["/organization"]
 
 
 # The list of events
