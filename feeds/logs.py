@@ -10,7 +10,7 @@ MINUTE = 60.0
 class Throttle:
     """A logger's warnings by cause; ``seconds`` is the clock. Threads may share it.
 
-    Causes are few: names of classes, never texts of the upstream.
+    Causes are few: words of this service, never texts of the upstream.
     """
 
     def __init__(self, log: Logger, seconds: Callable[[], float]) -> None:

@@ -14,6 +14,7 @@ from feeds.errors import (
     FeedsError,
     Forbidden,
     InvalidResponse,
+    OtherOrganization,
     QuotaExhausted,
     RateLimited,
     StorageUnavailable,
@@ -25,6 +26,7 @@ from feeds.service.entry import CacheEntry
 from feeds.service.update import Updater
 from feeds.store.database import Database
 from feeds.store.leases import HeldByOther, Lease
+from feeds.store.schema import REFILL
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +36,17 @@ MAX_CONCURRENT_REFRESHES = 4
 MAX_ACQUIRE_TIME = timedelta(seconds=1)
 """A lease that took longer to acquire is released: too little of its time is left."""
 
+REFUSAL_PAUSES = tuple(timedelta(minutes=each) for each in (1, 2, 5, 10))
+"""After how long an event that was refused once, twice, and so on is asked for again."""
+
 ADVICE = {
     Unauthorized: " Check INTERVALS_PARTNER_API_KEY.",
     Forbidden: " It needs the scope read:events.",
+    OtherOrganization: " The key belongs to another organization than the database.",
 }
 """What an operator can do about an error, to be appended to its message."""
+
+UNSEEN_ADVICE = f" Ids that are not stored have a quarter of it. After a lost database: {REFILL}."
 
 
 class Refresh:
@@ -95,7 +103,8 @@ class Refresh:
                 return acquired
             case UpstreamError():
                 if polled and isinstance(acquired, QuotaExhausted):
-                    self._log(event_id, acquired)
+                    unseen = priority is Priority.UNSEEN
+                    self._log(event_id, acquired, UNSEEN_ADVICE if unseen else "")
                 return self._without_update(known, acquired, now)
             case None:
                 return self.read(event_id, known)
@@ -124,22 +133,33 @@ class Refresh:
         """Store why a call failed; all processes wait with the next one for a minute, or longer."""
         now = self._clock()
         retry = now + FAILURE_CACHED_FOR
+        refused = known.edition is not None and isinstance(error, Forbidden | OtherOrganization)
         try:
             if not known.edition and isinstance(error, Forbidden) and self._database.has_events():
                 error = EventNotFound()  # the key reads other events: this one does not exist
-            self._log(lease.event_id, error)
+            self._log(lease.event_id, error, ADVICE.get(type(error), ""))
             if isinstance(error, EventNotFound) and not known.edition:
                 retry = freshness.compute_unknown_expiry(now, self._cap)
-            elif isinstance(error, RateLimited | Unauthorized) or (
-                known.edition and isinstance(error, Forbidden)
-            ):  # the next call for another event would fail as well
+            elif refused:
+                retry = now + REFUSAL_PAUSES[min(lease.refusals, len(REFUSAL_PAUSES) - 1)]
+            if self._concerns_all_events(error, lease, refused=refused):
                 error = error.copy(retry_at=self.close_upstream(error, now))
                 retry = min(retry, error.retry_at or retry)
             error = error.copy(retry_at=error.retry_at or retry)
-            self._database.fail(lease, error, retry)
+            self._database.fail(lease, error, retry, refused=refused)
         except StorageUnavailable as unavailable:
             return self._without_update(known, unavailable, now)
         return structs.replace(known, since=now, until=retry, error=error)
+
+    def _concerns_all_events(self, error: UpstreamError, lease: Lease, *, refused: bool) -> bool:
+        """Whether the next call for another event would fail as well.
+
+        A 403 concerns all events if another event got one, and no answer was good since. An event
+        that was refused the last time, too, says nothing new.
+        """
+        if refused and isinstance(error, Forbidden) and not lease.refusals:
+            return self._database.note_forbidden(lease.event_id)
+        return isinstance(error, RateLimited | Unauthorized)
 
     def _without_update(self, known: CacheEntry, error: FeedsError, now: datetime) -> CacheEntry:
         """The known edition with the error for which it is not updated."""
@@ -148,6 +168,6 @@ class Refresh:
         until = min(retry, error.retry_at or retry)
         return structs.replace(known, since=now, until=until, error=error)
 
-    def _log(self, event_id: str, error: UpstreamError) -> None:
-        advice = ADVICE.get(type(error), "")
-        self._throttle.warning(type(error).__name__, "event %s: %s%s", event_id, error, advice)
+    def _log(self, event_id: str, error: UpstreamError, advice: str) -> None:
+        cause = type(error).__name__ + advice
+        self._throttle.warning(cause, "event %s: %s%s", event_id, error, advice)

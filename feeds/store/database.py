@@ -109,7 +109,8 @@ class Database:
                 if obstacle := leases.find_obstacle(connection, event_id, now):
                     return obstacle
             with self._engine.write() as connection:
-                if not leases.acquire(connection, lease, self._engine.insert(tables.leases)):
+                acquired = leases.acquire(connection, lease, self._engine.insert(tables.leases))
+                if acquired is None:
                     connection.rollback()
                     return HeldByOther(now)
                 if editions.read_token(connection, event_id) != token:
@@ -118,7 +119,7 @@ class Database:
                 if refusal := ratelimit.spend_call(connection, quota, now):
                     connection.rollback()
                     return refusal
-            return lease
+            return acquired
 
     def save(
         self,
@@ -144,7 +145,7 @@ class Database:
                     if not editions.write(connection, token, edition, span, due=due, polled=polled):
                         return None
                     if lease:
-                        leases.release(connection, lease)
+                        leases.succeed(connection, lease)
                     # Last: concurrent saves wait for each other from here on. ``acquire`` locks
                     # the lease before the row of the service, too.
                     editions.number_save(connection, event_id)
@@ -152,10 +153,20 @@ class Database:
                 return None
         return edition
 
-    def fail(self, lease: Lease, error: UpstreamError, retry: datetime) -> None:
-        """Release a lease with an error that all processes remember until ``retry``."""
+    def fail(
+        self, lease: Lease, error: UpstreamError, retry: datetime, *, refused: bool = False
+    ) -> None:
+        """Release a lease with an error that all processes remember until ``retry``.
+
+        ``refused`` is whether the error counts as one more refusal of the event.
+        """
         with convert_errors(), self._engine.write() as connection:
-            leases.fail(connection, lease, error, retry)
+            leases.fail(connection, lease, error, retry, refused=refused)
+
+    def note_forbidden(self, event_id: str) -> bool:
+        """Note a 403 for a known event; whether another one got a 403 since the last success."""
+        with convert_errors(), self._engine.write() as connection:
+            return ratelimit.note_forbidden(connection, event_id)
 
     def release(self, lease: Lease) -> None:
         """Release a lease without a result."""

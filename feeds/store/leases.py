@@ -8,23 +8,26 @@ from typing import Any
 from uuid import uuid4
 
 import sqlalchemy as sa
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from feeds.domain.freshness import LEASE, MAX_CLOCK_SKEW, UNKNOWN_CACHED_FOR
+from feeds.domain.quota import MICROSECOND
 from feeds.errors import UPSTREAM_ERRORS, UpstreamError, UpstreamUnavailable
-from feeds.store.ratelimit import from_micros, to_micros
-from feeds.store.tables import leases
+from feeds.store.ratelimit import from_micros, is_plausible, to_micros
+from feeds.store.tables import leases, service
 
 
 class Lease(Struct, frozen=True):
     """The right to refresh an event, with one call; ``at`` is when it was acquired.
 
     A lease expires ``LEASE`` later, so that a process that died does not block the event.
+    ``refusals`` is how often the upstream refused the event since the last success.
     """
 
     event_id: str
     at: datetime
     holder: str = field(default_factory=lambda: uuid4().hex)
+    refusals: int = 0
 
 
 class HeldByOther(Struct, frozen=True):
@@ -37,17 +40,19 @@ def find_obstacle(
     connection: sa.Connection, event_id: str, now: datetime
 ) -> HeldByOther | UpstreamError | None:
     """Why the lease cannot be acquired: another lease, or the error of the last attempt."""
-    row = connection.execute(sa.select(leases).where(leases.c.event_id == event_id)).first()
+    has_failed = _has_failed(now).label("has_failed")
+    obstacles = sa.select(leases, has_failed).where(leases.c.event_id == event_id, ~is_free(now))
+    row = connection.execute(obstacles).first()
     if row is None:
         return None
-    acquired_at, retry_at = from_micros(row.acquired_at), from_micros(row.retry_at)
-    if now < retry_at <= now + UNKNOWN_CACHED_FOR + MAX_CLOCK_SKEW:
-        return UPSTREAM_ERRORS.get(row.cause, UpstreamUnavailable)(retry_at=retry_at)
-    return HeldByOther(acquired_at) if now - LEASE < acquired_at < now + LEASE else None
+    if row.has_failed:
+        error = UPSTREAM_ERRORS.get(row.cause, UpstreamUnavailable)
+        return error(retry_at=from_micros(row.retry_at))
+    return HeldByOther(from_micros(row.acquired_at))
 
 
-def acquire(connection: sa.Connection, lease: Lease, insert: Any) -> bool:  # noqa: ANN401 - of any dialect
-    """Acquire a lease with one statement; False if the event is not free."""
+def acquire(connection: sa.Connection, lease: Lease, insert: Any) -> Lease | None:  # noqa: ANN401 - of any dialect
+    """Acquire a lease with one statement; None if the event is not free."""
     values = {
         "holder": lease.holder,
         "acquired_at": to_micros(lease.at),
@@ -57,22 +62,37 @@ def acquire(connection: sa.Connection, lease: Lease, insert: Any) -> bool:  # no
     upsert = insert.values(event_id=lease.event_id, **values).on_conflict_do_update(
         index_elements=["event_id"], set_=values, where=is_free(lease.at)
     )
-    return connection.execute(upsert.returning(leases.c.event_id)).first() is not None
+    row = connection.execute(upsert.returning(leases.c.refusals)).first()
+    return structs.replace(lease, refusals=row.refusals) if row else None
 
 
-def release(connection: sa.Connection, lease: Lease, **failure: Any) -> None:  # noqa: ANN401 - columns
+def release(connection: sa.Connection, lease: Lease, **result: Any) -> None:  # noqa: ANN401 - columns
     """Release a lease, unless it has expired and another process holds the event's lease."""
     own = (leases.c.event_id == lease.event_id) & (leases.c.holder == lease.holder)
-    connection.execute(sa.update(leases).where(own).values(acquired_at=0, **failure))
+    connection.execute(sa.update(leases).where(own).values(acquired_at=0, **result))
 
 
-def fail(connection: sa.Connection, lease: Lease, error: UpstreamError, retry: datetime) -> None:
-    """Release a lease with an error that is remembered until ``retry``; delete old rows."""
-    release(connection, lease, cause=type(error).__name__, retry_at=to_micros(retry))
+def succeed(connection: sa.Connection, lease: Lease) -> None:
+    """Release a lease after a successful answer: no earlier refusal counts any more."""
+    release(connection, lease, refusals=0)
+    is_noted = service.c.forbidden_event.is_not(None)
+    connection.execute(sa.update(service).where(is_noted).values(forbidden_event=None))
+
+
+def fail(
+    connection: sa.Connection, lease: Lease, error: UpstreamError, retry: datetime, *, refused: bool
+) -> None:
+    """Release a lease with an error that is remembered until ``retry``; delete old rows.
+
+    ``refused`` is whether the error counts as one more refusal of the event.
+    """
+    cause, refusals = type(error).__name__, lease.refusals + refused
+    release(connection, lease, cause=cause, retry_at=to_micros(retry), refusals=refusals)
     # Rows of guessed ids must not pile up. If the clock was set back since the lease was acquired,
     # ``lease.at`` lies ahead; only rows that have expired by the present clock are deleted.
     at = min(lease.at, retry - UNKNOWN_CACHED_FOR)
     expired = (leases.c.retry_at <= to_micros(at)) & (leases.c.acquired_at <= to_micros(at - LEASE))
+    expired &= leases.c.refusals == 0  # only known events are refused
     # Rows that another transaction has locked are skipped, not waited for.
     listed = sa.select(leases.c.event_id).where(expired).with_for_update(skip_locked=True)
     connection.execute(sa.delete(leases).where(leases.c.event_id.in_(listed)))
@@ -80,7 +100,9 @@ def fail(connection: sa.Connection, lease: Lease, error: UpstreamError, retry: d
 
 def is_free(now: datetime) -> sa.ColumnElement[bool]:
     """Whether no process holds the lease, and no failure is remembered."""
-    is_held = leases.c.acquired_at.between(to_micros(now - LEASE) + 1, to_micros(now + LEASE) - 1)
-    latest = now + UNKNOWN_CACHED_FOR + MAX_CLOCK_SKEW
-    has_failed = leases.c.retry_at.between(to_micros(now) + 1, to_micros(latest))
-    return ~is_held & ~has_failed
+    is_held = is_plausible(leases.c.acquired_at, now - LEASE, now + LEASE - MICROSECOND)
+    return ~is_held & ~_has_failed(now)
+
+
+def _has_failed(now: datetime) -> sa.ColumnElement[bool]:
+    return is_plausible(leases.c.retry_at, now, now + UNKNOWN_CACHED_FOR + MAX_CLOCK_SKEW)

@@ -20,7 +20,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def spend_call(connection: sa.Connection, quota: Quota, now: datetime) -> UpstreamError | None:
     """Spend one call; the error with ``retry_at`` if none is left, or the upstream is closed."""
     latest = _compute_latest_reopening(now, quota.window)
-    is_closed = service.c.closed_until.between(to_micros(now) + 1, latest)
+    is_closed = is_plausible(service.c.closed_until, now, latest)
     calls = _build_calls(quota, now)
     spending = sa.update(service).where(~is_closed, *(fits for _, fits in calls.values()))
     tats = {column: tat for column, (tat, _) in calls.items()}
@@ -48,9 +48,28 @@ def close_upstream(
     connection: sa.Connection, until: datetime, cause: str, now: datetime, window: timedelta
 ) -> None:
     """Refuse all calls until then; an earlier refusal that ends later stays."""
-    at, latest = to_micros(until), _compute_latest_reopening(now, window)
-    closing = sa.update(service).where(~service.c.closed_until.between(at, latest))
-    connection.execute(closing.values(closed_until=at, cause=cause))
+    latest = _compute_latest_reopening(now, window)
+    stays = is_plausible(service.c.closed_until, until - MICROSECOND, latest)
+    values = {"closed_until": to_micros(until), "cause": cause, "forbidden_event": None}
+    connection.execute(sa.update(service).where(~stays).values(values))
+
+
+def note_forbidden(connection: sa.Connection, event_id: str) -> bool:
+    """Note a 403 for a known event; whether another one got a 403 since the last success."""
+    column = service.c.forbidden_event
+    noted = sa.update(service).values(forbidden_event=sa.func.coalesce(column, event_id))
+    first = connection.execute(noted.returning(column)).scalar_one()
+    return bool(first != event_id)
+
+
+def is_plausible(
+    column: sa.ColumnElement[int], after: datetime, latest: datetime
+) -> sa.ColumnElement[bool]:
+    """Whether a stored time counts: after ``after``, and not later than the latest possible one.
+
+    A later time was stored before the clock was set back.
+    """
+    return column.between(to_micros(after) + 1, to_micros(latest))
 
 
 def to_micros(instant: datetime) -> int:
@@ -63,9 +82,9 @@ def from_micros(micros: int) -> datetime:
     return _EPOCH + micros * MICROSECOND
 
 
-def _compute_latest_reopening(now: datetime, window: timedelta) -> int:
-    """Until when the upstream can be closed; ignore later times: the clock was set back."""
-    return to_micros(now + max(window, FAILURE_CACHED_FOR) + MAX_CLOCK_SKEW)
+def _compute_latest_reopening(now: datetime, window: timedelta) -> datetime:
+    """Until when the upstream can be closed."""
+    return now + max(window, FAILURE_CACHED_FOR) + MAX_CLOCK_SKEW
 
 
 def _compute_latest_tat(now: datetime, bucket: Bucket, quota: Quota) -> datetime:

@@ -74,9 +74,11 @@ leases = sa.Table(
     sa.Column("acquired_at", sa.BigInteger, nullable=False),
     sa.Column("cause", sa.String(32)),
     sa.Column("retry_at", sa.BigInteger, nullable=False, index=True),
+    sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
 )
 """Which process refreshes an event, and since when (0: none does); ``cause`` is why the last
-attempt failed, ``retry_at`` when the next one may be made. Times are in microseconds."""
+attempt failed, ``retry_at`` when the next one may be made, ``refusals`` how often the event was
+refused since the last success. Times are in microseconds."""
 
 service = sa.Table(
     "service",
@@ -87,10 +89,12 @@ service = sa.Table(
     sa.Column("unseen_tat", sa.BigInteger, nullable=False),
     sa.Column("closed_until", sa.BigInteger, nullable=False),
     sa.Column("cause", sa.String(32)),
+    sa.Column("forbidden_event", sa.String(64)),
 )
 """One row that all processes share: the number of the last save, and the rate limit.
 
 ``tat`` is the theoretical arrival time of the bucket of all calls (``store.ratelimit``),
 ``unseen_tat`` that of the bucket for ids that were never seen. No call is made before
-``closed_until``; ``cause`` is the error that closed the upstream. Times are in microseconds.
+``closed_until``; ``cause`` is the error that closed the upstream. ``forbidden_event`` is the known
+event that got a 403 first since the last success. Times are in microseconds.
 """

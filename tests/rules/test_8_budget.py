@@ -166,8 +166,8 @@ def is_closed_after(seconds, service, other):
 
 @pytest.fixture
 def stale(announced, other):
-    """Two processes, and ``EVENT`` and two more events whose editions are too old."""
-    publish_and_poll(announced, FAR, 2)
+    """Two processes, and ``EVENT`` and four more events whose editions are too old."""
+    publish_and_poll(announced, FAR, 4)
     announced.restart()
     announced.advance(days=2)
     return announced
@@ -196,23 +196,130 @@ def test_a_401_closes_the_upstream_for_all_processes_for_a_minute(stale, other):
     assert not is_closed_after(1, stale, other)
 
 
-def test_a_key_of_another_organization_closes_the_upstream_as_a_401_does(stale, other):
-    """Rules 8.19."""
-    organization = stale.upstream.document(EVENT)["event"]["organizationId"]
-    stale.upstream.give_key_to("another organization")
+def forbid(service, *ids):
+    """Answer 403 for these events from now on, and poll each."""
+    for event_id in ids:
+        service.upstream.refuse_path(f"/events/{event_id}", 403, "FORBIDDEN")
+        assert service.client.get(f"/events/{event_id}.ics").headers["Cache-Control"] == FAILED
+
+
+def hide(service):
+    """Answer 404 for the event to a key that does not belong to the database's organization."""
+    service.bind("another organization")
+    service.delete()
+
+
+REFUSALS = {
+    "403": lambda service: service.upstream.refuse_path(f"/events/{EVENT}", 403, "FORBIDDEN"),
+    "404 for a key of another organization": hide,
+}
+"""What the upstream answers about one event alone; each begins with a call of its function."""
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_refusal_of_one_event_closes_nothing(stale, other, refusal):
+    """Rules 8.19 and 8.20."""
     good = stale.poll()
-    stale.upstream.give_key_to(organization)
-    assert is_closed_after(59, stale, other)
-    assert not is_closed_after(1, stale, other)
+    stale.advance(hours=2)
+    REFUSALS[refusal](stale)
     assert stale.poll() == good
+    assert stale.get().headers["Cache-Control"] == FAILED
+    assert not is_closed_after(0, stale, other)
 
 
-def test_a_403_for_a_known_event_closes_the_upstream_for_a_minute(stale, other):
-    """Rules 8.20."""
-    stale.upstream.refuse_path(f"/events/{EVENT}", 403, "FORBIDDEN")
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_an_event_that_is_refused_again_and_again_is_asked_for_every_ten_minutes(
+    stale, other, refusal
+):
+    """Rules 8.9, by all processes."""
     stale.poll()
+    REFUSALS[refusal](stale)
+    stale.advance(hours=2)
+    for minutes in (1, 2, 5, 10, 10):
+        calls = len(stale.upstream.asked)
+        stale.poll()
+        for seconds in (0, 60 * minutes - 1):
+            stale.advance(seconds=seconds)
+            for process in (stale, other):
+                assert process.get().headers["Cache-Control"] == FAILED
+        assert len(stale.upstream.asked) == calls + 1
+        stale.advance(seconds=1)
+    stale.upstream.failing.clear()
+    stale.publish()
+    assert other.get().headers["Cache-Control"] != FAILED
+    stale.advance(hours=2)
+    forbid(stale, EVENT)
+    stale.advance(seconds=60)
+    stale.upstream.failing.clear()
+    assert stale.get().headers["Cache-Control"] != FAILED
+
+
+def test_a_failure_of_another_kind_does_not_shorten_the_pauses_of_a_refused_event(stale):
+    """Rules 8.9."""
+    forbid(stale, EVENT)
+    stale.advance(minutes=1)
+    stale.upstream.refuse(500, "INTERNAL")
+    stale.poll()
+    stale.upstream.instead = None
+    for minutes in (1, 2):
+        stale.advance(minutes=minutes)
+        calls = len(stale.upstream.asked)
+        stale.poll()
+        stale.advance(minutes=minutes)
+        stale.poll()
+        assert len(stale.upstream.asked) == calls + 1
+
+
+def test_a_403_for_two_known_events_closes_the_upstream_for_a_minute(stale, other):
+    """Rules 8.20."""
+    forbid(stale, EVENT)
+    forbid(other, "race-2")
     assert is_closed_after(59, stale, other)
     assert not is_closed_after(1, stale, other)
+
+
+def test_a_success_between_two_403_closes_nothing(stale, other):
+    """Rules 8.20."""
+    forbid(stale, EVENT)
+    assert poll_each(other, ["race-3"]) == 1
+    forbid(other, "race-2")
+    assert not is_closed_after(0, stale, other)
+
+
+def test_one_event_that_is_refused_twice_closes_nothing(stale, other):
+    """Rules 8.20."""
+    forbid(stale, EVENT)
+    stale.advance(minutes=1)
+    forbid(other, EVENT)
+    assert not is_closed_after(0, stale, other)
+
+
+def test_events_that_were_refused_before_do_not_close_the_upstream_again(stale, other):
+    """Rules 8.20."""
+    forbid(stale, EVENT, "race-2")
+    for _ in range(5):
+        stale.advance(minutes=10)
+        forbid(stale, EVENT, "race-2")
+        calls = len(stale.upstream.asked)
+        assert stale.client.get("/events/never-seen.ics").status_code == 404
+        assert len(stale.upstream.asked) == calls + 1
+
+
+def test_events_that_are_refused_for_hours_keep_no_other_event_stale(stale, other):
+    """Rules 8.5 and 8.20: one is polled each half an hour, those that are refused each minute."""
+    stale.bind("another organization")
+    refused = [EVENT, "race-1", "race-2"]
+    stale.delete()
+    forbid(stale, "race-1", "race-2")
+    stale.advance(minutes=1)
+    for minute in range(240):
+        stale.advance(minutes=1)
+        for number, event_id in enumerate(refused):
+            (stale, other)[number % 2].client.get(f"/events/{event_id}.ics")
+        if minute % 30 == 0:
+            answer = stale.client.get("/events/race-0.ics")
+            assert answer.headers["Cache-Control"] != FAILED
+    assert stale.upstream.asked.count(EVENT) < 30
 
 
 def test_a_403_for_an_id_never_seen_is_an_unknown_id_and_closes_nothing(stale, other):

@@ -3,9 +3,9 @@
 import pytest
 
 from feeds.domain.model import Kind
-from feeds.domain.quota import Rate
-from feeds.errors import EventNotFound, QuotaExhausted
-from feeds.sandbox import SANDBOX_KEY
+from feeds.domain.quota import Priority, Rate
+from feeds.errors import EventNotFound, QuotaExhausted, UpstreamTimeout
+from feeds.sandbox import ORGANIZATION_ID, SANDBOX_KEY
 from feeds.store.leases import HeldByOther, Lease
 from feeds.upstream.client import IntervalsClient
 from tests.support.clock import Clock
@@ -108,7 +108,9 @@ def test_an_exhausted_quota_names_the_time_of_the_next_call(start_worker, clock,
             worker.poll(f"guess{number}")
     with pytest.raises(QuotaExhausted) as refusal:
         worker.poll("another")
-    assert "event another: The rate limit of the Intervals API is used up" in caplog.text
+    (message,) = [each for each in caplog.messages if each.startswith("event another")]
+    assert "The rate limit of the Intervals API is used up" in message
+    assert "feeds warm --all" in message
     assert HOUR < refusal.value.retry_at - clock() < 2 * HOUR
     clock.now = refusal.value.retry_at
     with pytest.raises(EventNotFound):
@@ -122,4 +124,36 @@ def test_the_background_refresher_logs_no_exhausted_quota(start_worker, upstream
         worker.refresh.acquire(f"race{number}", known, polled=False)
     refused = worker.refresh.acquire("harbor", worker.refresh.read("harbor"), polled=False)
     assert isinstance(refused.error, QuotaExhausted)
-    assert caplog.messages == []
+    assert "rate limit" not in caplog.text
+
+
+def test_a_poll_of_a_known_event_without_a_call_does_not_mention_unknown_ids(
+    start_worker, clock, caplog
+):
+    worker = start_worker(rate=SMALL)
+    worker.poll()
+    clock.advance(hours=2)
+    while not worker.database.spend_call(SMALL.quota_for(Priority.ORDINARY), clock()):
+        pass
+    assert isinstance(worker.poll().error, QuotaExhausted)
+    assert "event harbor: The rate limit of the Intervals API is used up" in caplog.text
+    assert "quarter" not in caplog.text
+
+
+def test_after_a_404_that_took_all_the_time_of_a_call_the_key_is_checked_the_next_time(
+    worker, upstream, clock, threads
+):
+    worker.database.bind_organization(ORGANIZATION_ID, clock())
+    worker.poll()
+    upstream.delete("harbor")
+    clock.advance(hours=2)
+    with upstream.held() as gate:
+        polling = threads.submit(worker.poll)
+        gate.await_one()
+        clock.advance(seconds=8)
+        gate.release(0)
+        assert isinstance(polling.result(PATIENCE).error, UpstreamTimeout)
+    assert "/organization" not in upstream.calls
+    clock.advance(seconds=60)
+    assert worker.get_edition().pending
+    assert upstream.calls[-1] == "/organization"

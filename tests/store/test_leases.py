@@ -15,6 +15,7 @@ from feeds.domain.quota import MICROSECOND, Priority, Rate
 from feeds.errors import (
     UPSTREAM_ERRORS,
     EventNotFound,
+    Forbidden,
     InvalidResponse,
     QuotaExhausted,
     UpstreamTimeout,
@@ -171,6 +172,74 @@ def test_a_failure_is_forgotten_with_the_next_lease(database):
     database.fail(acquire_lease(database), UpstreamUnavailable(), NOW + MINUTE)
     database.release(acquire_lease(database, NOW + MINUTE))
     acquire_lease(database, NOW + SECOND)
+
+
+def refuse(database, lease):
+    database.fail(lease, Forbidden(), NOW, refused=True)
+
+
+def test_the_refusals_of_an_event_are_counted_until_a_save(url, database):
+    lease = acquire_lease(database)
+    for refusals in range(3):
+        assert lease.refusals == refusals
+        refuse(database, lease)
+        lease = acquire_lease(connect(url))
+    known = save(database, lease)
+    assert acquire_lease(database, known=known).refusals == 0
+
+
+@pytest.mark.parametrize("end", ["fail", "release"])
+def test_refusals_count_on_after_a_lease_without_a_success(database, end):
+    refuse(database, acquire_lease(database))
+    end_lease(database, acquire_lease(database), end)
+    assert acquire_lease(database).refusals == 1
+
+
+def test_a_holder_that_is_too_late_counts_no_refusal(database):
+    late = acquire_lease(database)
+    last = acquire_lease(database, NOW + LEASE)
+    refuse(database, late)
+    database.release(last)
+    assert acquire_lease(database, NOW + LEASE).refusals == 0
+
+
+def test_refusals_are_kept_while_rows_of_other_ids_are_deleted(url, database):
+    refuse(database, acquire_lease(database))
+    database.fail(acquire_lease(database, event_id="guess"), EventNotFound(), NOW)
+    later = acquire_lease(database, NOW + HOUR, event_id="lakefront")
+    database.fail(later, EventNotFound(), NOW + HOUR + UNKNOWN_CACHED_FOR)
+    assert list_stored_ids(url) == {"harbor", "lakefront"}
+    assert acquire_lease(database, NOW + HOUR).refusals == 1
+
+
+def test_a_403_is_noted_until_a_save_with_a_lease(url, database):
+    assert not database.note_forbidden("harbor")
+    assert not connect(url).note_forbidden("harbor")
+    assert connect(url).note_forbidden("lakefront")
+    assert save(database, None)
+    assert database.note_forbidden("lakefront")
+    known = database.read("harbor")
+    assert save(database, acquire_lease(database, known=known), known)
+    assert not database.note_forbidden("lakefront")
+    assert database.note_forbidden("harbor")
+
+
+def test_a_403_is_not_noted_any_more_when_the_upstream_was_closed(database):
+    assert not database.note_forbidden("harbor")
+    database.close_upstream(NOW + MINUTE, Forbidden(), NOW, MINUTE)
+    assert not database.note_forbidden("lakefront")
+
+
+def note_together(url, event_id, start, noted):
+    database = connect(url)
+    start.wait(PATIENCE)
+    noted.put(database.note_forbidden(event_id))
+
+
+def test_of_processes_that_note_a_403_for_two_events_at_once_one_learns_of_both(url, database):
+    start, noted = processes.Barrier(2), processes.Queue()
+    run_processes(note_together, *[(url, id_, start, noted) for id_ in ("harbor", "lakefront")])
+    assert sorted(noted.get(timeout=PATIENCE) for _ in range(2)) == [False, True]
 
 
 def test_a_failure_too_far_in_the_future_is_ignored(database):

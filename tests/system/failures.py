@@ -19,7 +19,7 @@ class Failure(NamedTuple):
     ``behaviour`` is that of the upstream for one event; ``network`` makes all connections fail.
     ``status`` is that of the service; its body and its log match ``words``; Retry-After is between
     the two seconds of ``retry``. A failure that ``closes`` stops the calls for all events
-    (rules 8.19).
+    (rules 8.17 and 8.18).
     """
 
     status: int
@@ -83,9 +83,7 @@ FAILURES = {
         503, "does not accept the key", refuse("401 Unauthorized", "UNAUTHORIZED"), closes=True
     ),
     # An id that the key may not read is an unknown id (rules 8.20).
-    "403": Failure(
-        404, "does not let the key read", refuse("403 Forbidden", "FORBIDDEN"), closes=True
-    ),
+    "403": Failure(404, "does not let the key read", refuse("403 Forbidden", "FORBIDDEN")),
     "429": limited(50, 60),
     "429 for half a minute": Failure(
         503, LIMITED, limit_for_half_a_minute, closes=True, retry=(20, 30)
