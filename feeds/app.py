@@ -95,6 +95,7 @@ def assemble(
         count_polled=invalidation.count_polled,
         fingerprint=digest,
         cap=settings.max_age,
+        confirm_after=settings.confirm_after,
     )
     return Parts(
         source,

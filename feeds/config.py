@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
+from feeds.domain.delisting import CONFIRM_AFTER
 from feeds.domain.quota import Rate
 from feeds.domain.timezones import ZONE_NAMES
 from feeds.errors import SettingsError
@@ -55,6 +56,11 @@ class Settings:
     database_url: str = field(default=DEFAULTS["FEEDS_DATABASE_URL"], repr=False)
     max_age: timedelta | None = None
     rate: Rate = RATE
+    confirm_after: timedelta = CONFIRM_AFTER
+    """How long answers lack a run or an event before it counts as no longer listed.
+
+    No variable of the environment sets it: only the demo and tests shorten it.
+    """
 
 
 def read(environ: Mapping[str, str]) -> Settings:

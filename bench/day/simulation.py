@@ -117,7 +117,7 @@ class Renderer:
         last = self._last.get(key)
         if last and last[0] is edition:
             return last[2]
-        content = structs.replace(edition, fetched=START, token="", etag=None, pending=None)
+        content = structs.replace(edition, fetched=START, token="", etag=None, pending={})
         if last and last[1] == content:
             representation = last[2]
         else:

@@ -1,65 +1,44 @@
-"""Delisting: when a run or an event counts as no longer listed (rules 3).
+"""Delisting: when a run or an event counts as no longer listed (rules 3.5 to 3.10).
 
-A false cancellation is the worst defect. A run counts as delisted only if it is absent from a
-document that decoded completely; an event, or all runs of one, only after two such answers.
+A false cancellation is the worst defect. A stale replica or a faulty deploy of the upstream may
+lack runs and events that take place. So a removal is pending while few answers lack the run or the
+event, and while other events began to miss something at the same time.
+
+1. ``apply_document`` and ``apply_not_found`` count the answers that lack something.
+2. ``find_provable`` finds the removals for which there are enough answers.
+3. ``confirm_removals`` carries out those for which no other event raises doubt.
+
+All times are fractions or multiples of ``confirm_after``, which is 30 minutes but for the demo.
 """
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 
 from msgspec import structs
 
 from feeds.domain.model import Edition, Event, PendingRemoval, Run
 
-CONFIRMED_AFTER = dt.timedelta(seconds=60)
-"""The least time between two answers that together prove a removal."""
+CONFIRM_AFTER = dt.timedelta(minutes=30)
+"""The least time between the first and the last of the answers that prove a removal."""
+
+MIN_ANSWERS = 3
+"""The least number of answers that prove a removal."""
 
 FORGOTTEN_AFTER = dt.timedelta(days=365)
 """How long a delisted run is remembered: if it returns, it has its old revision and guid."""
 
-GONE = "gone"
-EMPTIED = "emptied"
+_PAUSE_DIVISORS = (30, 6, 2)
+"""Pauses after the first, the second, and each later answer: 1, 5 and 15 of 30 minutes."""
 
 
-def mark_unlisted(event: Event, known: Event, ended: Collection[str], now: dt.datetime) -> Event:
-    """The event of a complete document, with the known runs that the document no longer lists.
-
-    ``ended`` are the ids of runs that have ended: they are not marked as withdrawn. A run that has
-    been missing for a year is dropped.
-    """
-    listed = {run.id for run in event.runs}
-    missing = (
-        run if run.unlisted else structs.replace(run, unlisted=now, withdrawn=run.id not in ended)
-        for run in known.runs
-        if run.id not in listed
-    )
-    runs = [*event.runs, *(run for run in missing if _remembered(run.unlisted, now))]
-    return structs.replace(event, runs=tuple(sorted(runs, key=run_sort_key)))
+def compute_doubt_window(confirm_after: dt.timedelta) -> dt.timedelta:
+    """Events that begin to miss something within this time raise doubt about each other: 1 hour."""
+    return 2 * confirm_after
 
 
-def mark_all_unlisted(event: Event, ended: Collection[str], now: dt.datetime) -> Event:
-    """The event with all of its runs delisted."""
-    return mark_unlisted(structs.replace(event, runs=()), event, ended, now)
-
-
-def has_listed_runs(event: Event) -> bool:
-    return any(run.unlisted is None for run in event.runs)
-
-
-def is_confirmed(pending: PendingRemoval | None, reason: str, now: dt.datetime) -> bool:
-    """Whether another answer of the same kind confirms a pending removal."""
-    return (
-        pending is not None and pending.reason == reason and now - pending.since >= CONFIRMED_AFTER
-    )
-
-
-def update_pending(pending: PendingRemoval | None, reason: str, now: dt.datetime) -> PendingRemoval:
-    """The pending removal after such an answer: since the first answer of its kind."""
-    return (
-        pending
-        if pending and pending.reason == reason and pending.since <= now
-        else PendingRemoval(reason, now)
-    )
+def compute_doubt_limit(confirm_after: dt.timedelta) -> dt.timedelta:
+    """How long other events can hold back a removal: 1 day."""
+    return 48 * confirm_after
 
 
 def apply_document(
@@ -67,27 +46,106 @@ def apply_document(
 ) -> Edition:
     """The edition after ``known`` when the upstream answers with an event.
 
-    ``complete`` is whether all of its runs decoded. The history is still that of ``known``, and so
-    is the event while an emptied list of runs is not confirmed.
+    ``event`` has the runs that the document lists, ``complete`` is whether all of them decoded. The
+    known runs that the document lacks stay as they are. A complete document counts as an answer
+    without them; but runs whose ids are in ``ended`` have ended and are unlisted at once, since
+    nothing is stated about them (rules 3.12). A run that has been missing for a year is dropped.
+    The history is still that of ``known``.
     """
-    emptied = not event.runs and has_listed_runs(known.event)
-    if emptied and not is_confirmed(known.pending, EMPTIED, now):
-        return structs.replace(
-            known, fetched=now, pending=update_pending(known.pending, EMPTIED, now)
-        )
+    listed = {run.id for run in event.runs}
+    missing = [run for run in known.event.runs if run.id not in listed]
+    pending = {id_: each for id_, each in known.pending.items() if id_ not in {*listed, event.id}}
     if complete:
-        event = mark_unlisted(event, known.event, ended, now)
-    return structs.replace(known, event=event, fetched=now, gone=None, pending=None)
+        missing = [
+            _unlist(run, ended, now) if run.id in ended else run
+            for run in missing
+            if run.unlisted is None or now - run.unlisted < FORGOTTEN_AFTER
+        ]
+        pending = dict(_count_missing(missing, pending, now))
+    runs = tuple(sorted([*event.runs, *missing], key=run_sort_key))
+    event = structs.replace(event, runs=runs)
+    return structs.replace(known, event=event, fetched=now, gone=None, pending=pending)
 
 
-def apply_not_found(known: Edition, ended: Collection[str], now: dt.datetime) -> Edition:
+def apply_not_found(known: Edition, now: dt.datetime) -> Edition:
     """The edition after ``known`` when the upstream answers 404 NOT_FOUND."""
     if known.gone:
         return structs.replace(known, fetched=now)
-    if not is_confirmed(known.pending, GONE, now):
-        return structs.replace(known, fetched=now, pending=update_pending(known.pending, GONE, now))
-    event = mark_all_unlisted(known.event, ended, now)
-    return structs.replace(known, event=event, fetched=now, gone=now, pending=None)
+    id_ = known.event.id
+    pending = {**known.pending, id_: _count(known.pending.get(id_), now)}
+    return structs.replace(known, fetched=now, pending=pending)
+
+
+def find_unconfirmed(edition: Edition) -> dict[str, PendingRemoval]:
+    """The removals that are pending, by the id of a run or of the event."""
+    if not edition.pending or edition.gone:
+        return {}
+    confirmed = {run.id for run in edition.event.runs if run.unlisted}
+    return {id_: each for id_, each in edition.pending.items() if id_ not in confirmed}
+
+
+def find_provable(edition: Edition, confirm_after: dt.timedelta) -> dict[str, PendingRemoval]:
+    """The pending removals for which there are enough answers, over enough time.
+
+    After ``confirm_removals``, these are the removals that other events hold back.
+    """
+    return {
+        id_: each
+        for id_, each in find_unconfirmed(edition).items()
+        if each.answers >= MIN_ANSWERS and edition.fetched - each.since >= confirm_after
+    }
+
+
+def confirm_removals(
+    edition: Edition,
+    ended: Collection[str],
+    others: Collection[dt.datetime],
+    confirm_after: dt.timedelta,
+) -> Edition:
+    """The edition after an answer that lacks something, with the proved removals carried out.
+
+    ``others`` are the instants since when other events that are ahead have missed something. Those
+    within an hour hold back a removal, for a day at most: then probably the upstream is at fault.
+    """
+    now = edition.fetched
+    window, limit = compute_doubt_window(confirm_after), compute_doubt_limit(confirm_after)
+    proved = {
+        id_
+        for id_, each in find_provable(edition, confirm_after).items()
+        if now - each.since >= limit or not any(abs(each.since - at) < window for at in others)
+    }
+    if edition.event.id in proved:
+        event = mark_unlisted(edition.event, {run.id for run in edition.event.runs}, ended, now)
+        return structs.replace(edition, event=event, gone=now)
+    return structs.replace(edition, event=mark_unlisted(edition.event, proved, ended, now))
+
+
+def mark_unlisted(
+    event: Event, ids: Collection[str], ended: Collection[str], now: dt.datetime
+) -> Event:
+    """The event with these runs marked as no longer listed, unless they are already.
+
+    ``ended`` are the ids of runs that have ended: they are not marked as withdrawn.
+    """
+    runs = tuple(_unlist(run, ended, now) if run.id in ids else run for run in event.runs)
+    return structs.replace(event, runs=runs)
+
+
+def compute_pause(edition: Edition, confirm_after: dt.timedelta) -> dt.timedelta | None:
+    """After which time to ask again while a removal is pending; None if none is."""
+    unconfirmed = find_unconfirmed(edition).values()
+    if not unconfirmed:
+        return None
+    fewest = min(each.answers for each in unconfirmed)
+    return confirm_after / _PAUSE_DIVISORS[min(fewest, len(_PAUSE_DIVISORS)) - 1]
+
+
+def find_missing_since(edition: Edition) -> dt.datetime | None:
+    """Since when the upstream has lacked what it lacks of this event; the latest such instant.
+
+    A removal counts here after it was confirmed, too, until the run or the event is listed again.
+    """
+    return max((each.since for each in edition.pending.values()), default=None)
 
 
 def run_sort_key(run: Run) -> tuple[dt.date, dt.time, float, str]:
@@ -95,5 +153,25 @@ def run_sort_key(run: Run) -> tuple[dt.date, dt.time, float, str]:
     return (run.date, run.start_time or dt.time.min, run.distance_meters, run.id)
 
 
-def _remembered(unlisted: dt.datetime | None, now: dt.datetime) -> bool:
-    return unlisted is None or now - unlisted < FORGOTTEN_AFTER
+def _unlist(run: Run, ended: Collection[str], now: dt.datetime) -> Run:
+    if run.unlisted:
+        return run
+    return structs.replace(run, unlisted=now, withdrawn=run.id not in ended)
+
+
+def _count_missing(
+    missing: Iterable[Run], pending: Mapping[str, PendingRemoval], now: dt.datetime
+) -> Iterable[tuple[str, PendingRemoval]]:
+    """The pending removals after another answer without these runs."""
+    for run in missing:
+        if run.unlisted is None:
+            yield run.id, _count(pending.get(run.id), now)
+        elif run.id in pending:
+            yield run.id, pending[run.id]
+
+
+def _count(pending: PendingRemoval | None, now: dt.datetime) -> PendingRemoval:
+    """The pending removal after another answer; after the clock was set back, that is the first."""
+    if pending is None or pending.since > now:
+        return PendingRemoval(now, 1)
+    return PendingRemoval(pending.since, pending.answers + 1)

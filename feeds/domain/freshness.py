@@ -5,7 +5,7 @@ Pure: the time comes in, a duration or an instant goes out. The ``service`` fold
 
 from datetime import datetime, timedelta
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 IMMINENT = timedelta(hours=48)
 NEAR = timedelta(days=14)
@@ -55,15 +55,13 @@ def compute_lifetime(
     span: tuple[datetime, datetime],
     fetched: datetime,
     bounds: MaxAgeBounds,
-    pending: datetime | None = None,
 ) -> Lifetime:
     """The lifetime of an edition fetched at ``fetched`` whose runs take place in ``span``.
 
-    ``pending`` is when a pending removal is asked for again. A later phase may be shorter: no
-    instant of it is more than its own max-age after ``fetched``.
+    A later phase may be shorter: no instant of it is more than its own max-age after ``fetched``.
     """
     max_age = clamp_max_age(choose_max_age(span, fetched), bounds)
-    ends = [fetched + max_age, *([pending] if pending and pending > fetched else [])]
+    ends = [fetched + max_age]
     for begin in _list_phases(span):
         if begin > fetched:
             age = clamp_max_age(choose_max_age(span, begin), bounds)
@@ -77,6 +75,14 @@ def compute_gone_lifetime(
     """The lifetime of an edition of an event that is gone: few wait for the next one."""
     max_age = clamp_max_age(GONE_MAX_AGE, bounds)
     return Lifetime(span, max_age, fetched + max_age)
+
+
+def shorten_lifetime(
+    lifetime: Lifetime, fetched: datetime, pause: timedelta, bounds: MaxAgeBounds
+) -> Lifetime:
+    """The lifetime of an edition that expires after a pause, as far as the rate limit allows."""
+    expires = min(lifetime.expires, fetched + max(pause, bounds.stretch))
+    return structs.replace(lifetime, expires=expires)
 
 
 def compute_unknown_expiry(asked: datetime, cap: timedelta | None) -> datetime:

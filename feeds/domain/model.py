@@ -189,10 +189,10 @@ class Change(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class PendingRemoval(Struct, frozen=True, gc=False):
-    """A first answer without an event, or without any of its runs, to be confirmed by a second."""
+    """A run or an event that is missing: since the first answer, and how many answers lack it."""
 
-    reason: str
     since: dt.datetime
+    answers: int
 
 
 class History(Struct, frozen=True, kw_only=True, weakref=True):
@@ -216,12 +216,15 @@ class Edition(History, frozen=True, kw_only=True, weakref=True):
 
     ``gone`` is since when the upstream does not know the event. ``deployment`` is the fingerprint
     under which the revisions were made. ``etag`` is the upstream's validator of the document.
+
+    ``pending`` has what the upstream's answers lack, by the id of a run or of the event; confirmed
+    removals stay in it until the run or the event is listed again. No feed depends on it.
     """
 
     event: Event
     fetched: dt.datetime
     gone: dt.datetime | None = None
-    pending: PendingRemoval | None = None
+    pending: Mapping[str, PendingRemoval] = {}
     deployment: str = ""
     etag: str | None = None
 

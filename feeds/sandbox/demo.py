@@ -7,6 +7,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from http import HTTPStatus
 from tempfile import TemporaryDirectory
 
@@ -26,6 +28,9 @@ A calendar:              {service}/events/e72tuv901wxy234.ics
 A channel:               {service}/events/e72tuv901wxy234.rss
 The local Intervals API: {api}/events (key: {key})
 Press Ctrl-C to stop."""
+
+CONFIRM_AFTER = timedelta(seconds=20)
+"""The time after which the demo shows that a run or an event is no longer listed."""
 
 MAX_WAIT = 10
 """Seconds to wait for a request or a refresh in flight at the end."""
@@ -59,7 +64,7 @@ def run(port: int, create_app: Callable[[config.Settings], Flask]) -> None:
             "FEEDS_MAX_AGE": "5",  # seconds until an edit of a sample is visible
             "FEEDS_UPSTREAM_RATE": "1000/minute",  # of the enterprise plan
         }
-        service = create_app(config.read(settings))
+        service = create_app(replace(config.read(settings), confirm_after=CONFIRM_AFTER))
         stack.enter_context(_serving(create_sandbox(), api_socket))
         stack.enter_context(_serving(service, service_socket))
         # Fetch all samples, so that the home page lists them.

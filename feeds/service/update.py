@@ -4,7 +4,7 @@ An edition is served only after it was saved, so all processes serve the same on
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -19,6 +19,7 @@ from feeds.domain.history import carry_over, is_undercut, merge
 from feeds.domain.model import Edition, Event, History
 from feeds.domain.quota import Priority, Rate
 from feeds.errors import EventNotFound, InvalidResponse, StorageUnavailable
+from feeds.logs import Throttle
 from feeds.service.entry import Snapshot
 from feeds.service.revisions import revise
 from feeds.store.database import Database
@@ -53,7 +54,8 @@ class Updater:
     address, ``fingerprint`` that of the deployment, ``cap`` the longest max-age, ``rate`` what the
     upstream grants. ``open_database`` opens the database if that could not be done at the start; it
     raises ``StorageUnavailable``. ``count_polled`` counts the events that are polled, which
-    stretches max-age.
+    stretches max-age. ``confirm_after`` is the time over which answers lack a run before it is no
+    longer listed.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Updater:
         count_polled: Callable[[], int],
         fingerprint: str = "",
         cap: timedelta | None = None,
+        confirm_after: timedelta = delisting.CONFIRM_AFTER,
     ) -> None:
         self._source = source
         self._database = database
@@ -80,6 +83,8 @@ class Updater:
         self._count_polled = count_polled
         self._fingerprint = fingerprint
         self._cap = cap
+        self._confirm_after = confirm_after
+        self._throttle = Throttle(log, lambda: clock().timestamp())
         self._owner = KeyOwner(
             source.fetch_organization,
             database.read_organization,
@@ -146,8 +151,11 @@ class Updater:
         bounds = MaxAgeBounds(self._cap, self._rate.stretch(self._count_polled()))
         if edition.gone:
             return freshness.compute_gone_lifetime(span, edition.fetched, bounds)
-        again = edition.pending.since + delisting.CONFIRMED_AFTER if edition.pending else None
-        return freshness.compute_lifetime(span, edition.fetched, bounds, again)
+        lifetime = freshness.compute_lifetime(span, edition.fetched, bounds)
+        pause = delisting.compute_pause(edition, self._confirm_after)
+        if pause is None:
+            return lifetime
+        return freshness.shorten_lifetime(lifetime, edition.fetched, pause, bounds)
 
     def _apply_result(
         self,
@@ -177,8 +185,10 @@ class Updater:
             edition = delisting.apply_document(
                 known.edition, document.event, ended, now, complete=document.complete
             )
+            if document.complete:
+                edition = self._confirm_removals(edition, ended)
         # A pending removal is confirmed by whole documents: do not ask for changes alone.
-        etag = None if edition.pending else result.etag
+        etag = None if delisting.find_unconfirmed(edition) else result.etag
         return structs.replace(self._assign_to_deployment(edition), etag=etag)
 
     def _assign_to_deployment(self, edition: Edition) -> Edition:
@@ -200,8 +210,40 @@ class Updater:
         if known.edition.gone is None:
             self._owner.check(lease.at)
         now = lease.at.replace(microsecond=0)
-        ended = find_ended(known.entries, now)
-        return structs.replace(delisting.apply_not_found(known.edition, ended, now), etag=None)
+        edition = delisting.apply_not_found(known.edition, now)
+        edition = self._confirm_removals(edition, find_ended(known.entries, now))
+        return structs.replace(edition, etag=None)
+
+    def _confirm_removals(self, edition: Edition, ended: Collection[str]) -> Edition:
+        """The edition after an answer that may lack something, with the proved removals.
+
+        Logs the removals that are pending. Raises ``StorageUnavailable``.
+        """
+        event_id, now = edition.event.id, edition.fetched
+        unconfirmed = delisting.find_unconfirmed(edition)
+        if any(each.since == now for each in unconfirmed.values()):
+            missing = "the event" if event_id in unconfirmed else "some of its runs"
+            message = "event %s: the answer lacks %s; asking again"
+            self._throttle.warning("missing", message, event_id, missing)
+        provable = delisting.find_provable(edition, self._confirm_after)
+        if not provable:
+            return edition
+        window = delisting.compute_doubt_window(self._confirm_after)
+        instants = [each.since for each in provable.values()]
+        between = (min(instants) - window, max(instants) + window)
+        others = self._database.list_missing_since(event_id, between, now)
+        edition = delisting.confirm_removals(edition, ended, others, self._confirm_after)
+        if held := delisting.find_provable(edition, self._confirm_after):
+            self._throttle.warning(
+                "held",
+                "event %s, or some of its runs, has been missing since %s, and so has something of"
+                " other events (%d): all stay listed for a day. Check whether the Intervals API"
+                " lists them, and whether INTERVALS_PARTNER_API_KEY may read them.",
+                event_id,
+                f"{min(each.since for each in held.values()):%Y-%m-%dT%H:%M:%SZ}",
+                len(others),
+            )
+        return edition
 
     def _save(
         self,
@@ -231,8 +273,6 @@ class Updater:
             page = build_page_url(self._public_url, event_id)
             timetable = revise(last, following, now, self._timezone, page)
             edition, lifetime = timetable.edition, self._compute_lifetime(timetable)
-            if edition.pending:
-                log.warning("event %s may be %s; asking again", event_id, edition.pending.reason)
             saved = self._database.save(
                 stored,
                 edition,

@@ -200,6 +200,16 @@ class Database:
         with convert_errors(), self._engine.read() as connection:
             return editions.list_events(connection, now, most)
 
+    def list_missing_since(
+        self, event_id: str, between: tuple[datetime, datetime], now: datetime
+    ) -> list[datetime]:
+        """Since when other events have missed a run, or are missing, if that began ``between``.
+
+        Only events that have not ended at ``now`` count, whether they are gone or not.
+        """
+        with convert_errors(), self._engine.read() as connection:
+            return editions.list_missing_since(connection, event_id, between, now)
+
     def read_saves(self, last: Saves | None, now: datetime) -> Saves:
         """The events that all processes saved after the ``last`` look; all events if None."""
         with convert_errors(), self._engine.read() as connection:

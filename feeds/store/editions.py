@@ -113,6 +113,22 @@ def list_events(connection: sa.Connection, now: datetime, most: int) -> list[Eve
     return [event for row in found if (event := rows.read_event(row))]
 
 
+def list_missing_since(
+    connection: sa.Connection,
+    event_id: str,
+    between: tuple[datetime, datetime],
+    now: datetime,
+) -> list[datetime]:
+    """Since when other events that are ahead have missed something, if that began ``between``."""
+    missing = sa.select(events.c.missing_since).where(
+        events.c.id != event_id,
+        events.c.missing_since >= rows.to_seconds(between[0]),
+        events.c.missing_since <= rows.to_seconds(between[1]),
+        events.c.ends > rows.to_seconds(now),
+    )
+    return [rows.from_seconds(each) for each in connection.execute(missing).scalars()]
+
+
 def mark_polled(connection: sa.Connection, ids: Iterable[str], now: datetime) -> None:
     """Store that these events were polled; unknown ids are ignored.
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import json, structs
 
+from feeds.domain.delisting import find_missing_since
 from feeds.domain.model import (
     Change,
     Edition,
@@ -30,12 +31,14 @@ _UNREADABLE = (ValueError, OverflowError, TypeError)
 
 # Created at import: msgspec 0.22 crashes if two threads are the first to decode a class.
 _EVENT, _STATE, _NUMBERS = json.Decoder(Event), json.Decoder(State), json.Decoder(dict[str, int])
+_PENDING = json.Decoder(dict[str, PendingRemoval])
 
 
 def build_event_row(
     edition: Edition, span: tuple[datetime, datetime], due: datetime
 ) -> dict[str, Any]:
     """The row of ``events`` but for ``polled`` and ``save_number``."""
+    missing = find_missing_since(edition)
     return {
         "id": edition.event.id,
         "token": edition.token,
@@ -45,8 +48,8 @@ def build_event_row(
         "fetched": to_seconds(edition.fetched),
         "deployment": edition.deployment,
         "gone": to_seconds(edition.gone) if edition.gone else None,
-        "pending": edition.pending.reason if edition.pending else None,
-        "pending_since": to_seconds(edition.pending.since) if edition.pending else None,
+        "pending": json.encode(edition.pending) if edition.pending else None,
+        "missing_since": to_seconds(missing) if missing else None,
         "starts": to_seconds(span[0]),
         "ends": to_seconds(span[1]),
         "etag": edition.etag,
@@ -83,12 +86,11 @@ def read_edition(row: Any, revision_rows: Iterable[Any], change_rows: Iterable[A
             modified=from_seconds(row.modified),
             token=row.token,
         )
-        pending = row.pending and PendingRemoval(row.pending, from_seconds(row.pending_since))
         return Edition(
             event=_EVENT.decode(row.document),
             fetched=from_seconds(row.fetched),
             gone=from_seconds(row.gone) if row.gone is not None else None,
-            pending=pending,
+            pending=_PENDING.decode(row.pending) if row.pending else {},
             deployment=row.deployment,
             etag=row.etag,
             **structs.asdict(history),

@@ -24,8 +24,8 @@ events = sa.Table(
     sa.Column("fetched", sa.BigInteger, nullable=False),
     sa.Column("deployment", sa.String(64), nullable=False),
     sa.Column("gone", sa.BigInteger),
-    sa.Column("pending", sa.String(16)),
-    sa.Column("pending_since", sa.BigInteger),
+    sa.Column("pending", sa.LargeBinary),
+    sa.Column("missing_since", sa.BigInteger, index=True),
     sa.Column("starts", sa.BigInteger, nullable=False),
     sa.Column("ends", sa.BigInteger, nullable=False, index=True),
     sa.Column("etag", sa.String(256)),
@@ -33,7 +33,9 @@ events = sa.Table(
     sa.Column("polled", sa.BigInteger, index=True),
     sa.Column("save_number", sa.BigInteger, nullable=False, server_default="0", index=True),
 )
-"""``token`` names the save; ``modified`` is Last-Modified; ``document`` and ``numbers`` are JSON.
+"""``token`` names the save; ``modified`` is Last-Modified; ``document``, ``numbers`` and ``pending``
+are JSON. ``missing_since`` is the latest instant since when the upstream has lacked the event or a
+run of it.
 
 ``due`` is when the background refresher fetches the next edition; ``polled`` when the event was
 polled, to the hour; ``save_number`` the number of the event's last save among all saves.

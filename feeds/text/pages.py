@@ -8,7 +8,9 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from feeds.domain.delisting import CONFIRM_AFTER, find_provable
 from feeds.domain.entries import Entry
+from feeds.domain.model import Edition
 from feeds.domain.schedule import DAY, to_instant
 from feeds.domain.status import CANCELLED, SCHEDULED, STATUSES, Status
 from feeds.text import dates
@@ -126,6 +128,22 @@ def describe_registration(entry: Entry, at: dt.datetime) -> str:
 
 def has_ended(entry: Entry, at: dt.datetime) -> bool:
     return to_instant(entry.period.end, entry.zone) <= at
+
+
+def describe_held(edition: Edition, entries: Sequence[Entry]) -> str:
+    """What enough answers have lacked while other events lacked something, too; empty if nothing.
+
+    ``The organizer's list has lacked 10K since Sat 14 Jun 2025, 10:00 (America/Chicago).``
+    """
+    held = find_provable(edition, CONFIRM_AFTER)
+    if not held:
+        return ""
+    if edition.event.id in held:
+        what = "this event"
+    else:
+        what = ", ".join(dict.fromkeys(get_label(e) for e in entries if e.run.id in held))
+    since = format_instant(min(each.since for each in held.values()), entries)
+    return f"The organizer's list has lacked {what or 'a run'} since {since}."
 
 
 def has_times(entries: Sequence[Entry]) -> bool:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, field, structs
 
 from feeds.domain.delisting import run_sort_key
 from feeds.domain.model import DISTANCES, Event, Run
@@ -40,7 +40,7 @@ OVERRIDES = {"paused": "paused", "closed": "closed"}
 
 
 class Document(Struct, frozen=True):
-    """An event, and whether each listed run decoded.
+    """An event with the runs that are listed, and whether each of them decoded.
 
     Only a complete document proves that a run which it lacks is no longer listed (rules 3.5).
     """
@@ -89,8 +89,8 @@ class _WireRun(Struct, rename="camel"):
 def decode(body: bytes, event_id: str, known: Event | None = None) -> Document:
     """Decode the body of an answer to ``/events/:id``.
 
-    ``known`` is the last good event. In an incomplete document, its runs replace the runs that did
-    not decode, and the runs that the document lacks.
+    ``known`` is the last good event. A listed run that does not decode is the last good version of
+    the run, if its id can be read and is known; else the run is left out.
 
     Raises ``InvalidResponse`` for anything that is not a document of this event.
     """
@@ -110,7 +110,7 @@ def decode(body: bytes, event_id: str, known: Event | None = None) -> Document:
     runs, complete = _decode_runs(
         listed, event, {run.id: run for run in known.runs} if known else {}
     )
-    return Document(event=msgspec.structs.replace(event, runs=runs), complete=complete)
+    return Document(event=structs.replace(event, runs=runs), complete=complete)
 
 
 def _decode_runs(
@@ -118,24 +118,25 @@ def _decode_runs(
 ) -> tuple[tuple[Run, ...], bool]:
     """Return the runs in their order, and whether each of the listed runs decoded."""
     runs: dict[str, Run] = {}
+    unread: dict[str, Run] = {}
     complete = True
     for raw in listed:
         run = _decode_run(raw, event)
         if run is None:
             complete = False
+            if last := known.get(_read_id(raw) or ""):
+                unread[last.id] = structs.replace(last, unlisted=None, withdrawn=False, left=False)
         elif run.id in runs:
             log_once(f"event {event.id}: run {run.id} is listed twice, the first is taken")
         else:
             runs[run.id] = run
-    if not complete:  # any known run may be one of those that did not decode
-        runs = dict(known) | runs
-    return tuple(sorted(runs.values(), key=run_sort_key)), complete
+    return tuple(sorted((unread | runs).values(), key=run_sort_key)), complete
 
 
 def _decode_run(raw: object, event: Event) -> Run | None:
     """Return the run, or ``None`` if the run does not decode."""
-    id_ = raw.get("_id") if isinstance(raw, dict) else None
-    what = f"event {event.id}, run {id_!r:.80}" if isinstance(id_, str) else f"event {event.id}"
+    id_ = _read_id(raw)
+    what = f"event {event.id}" if id_ is None else f"event {event.id}, run {id_!r:.80}"
     try:
         wire = _convert(raw, _WireRun, what)
         if wire.event_id != event.id:
@@ -146,7 +147,12 @@ def _decode_run(raw: object, event: Event) -> Run | None:
         return None
 
 
-_get_fields = lru_cache(msgspec.structs.fields)
+def _read_id(raw: object) -> str | None:
+    id_ = raw.get("_id") if isinstance(raw, dict) else None
+    return id_ if isinstance(id_, str) else None
+
+
+_get_fields = lru_cache(structs.fields)
 
 for _class in (_WireEvent, _WireRun):
     # msgspec 0.22 inspects a class at its first use. A second thread that uses the class during

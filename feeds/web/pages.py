@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from feeds.domain import options
+from feeds.domain.delisting import find_unconfirmed
 from feeds.domain.entries import Timetable, build_timetable
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.model import Edition, Event
@@ -98,6 +99,8 @@ def show_event(event_id: str) -> Response:
             ways=subscribe.build_subscribe_links(page, title),
             at=edition.fetched,
             edition=edition,
+            held=pages.describe_held(edition, select_entries(feed)),
+            unconfirmed=bool(find_unconfirmed(edition)),
             age=age,
             failed=entry.failed,
             subscribe=subscribe,

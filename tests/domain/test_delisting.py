@@ -1,4 +1,4 @@
-"""Which runs are no longer listed, and which answers prove that."""
+"""Which runs and events are no longer listed, and which answers prove that."""
 
 from datetime import datetime, timedelta
 
@@ -8,22 +8,28 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from feeds.domain.delisting import (
-    EMPTIED,
+    CONFIRM_AFTER,
     FORGOTTEN_AFTER,
-    GONE,
     apply_document,
     apply_not_found,
-    is_confirmed,
+    compute_doubt_limit,
+    compute_doubt_window,
+    compute_pause,
+    confirm_removals,
+    find_missing_since,
+    find_provable,
+    find_unconfirmed,
     mark_unlisted,
-    update_pending,
 )
 from feeds.domain.model import PendingRemoval
 from tests.support.factories import NOW, a_run, an_edition, an_event
 
 EARLIER = NOW - timedelta(days=3)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
-YEAR = timedelta(days=365)
+DAY, YEAR = timedelta(days=1), timedelta(days=365)
 TEN, FIVE = a_run(id="r10k"), a_run(id="r5k", distance_meters=5_000)
+KNOWN = an_edition(an_event(FIVE, TEN))
+LATER = NOW + 30 * MINUTE
 
 
 def list_departures(event):
@@ -31,19 +37,228 @@ def list_departures(event):
     return {run.id: (run.unlisted, run.withdrawn) for run in event.runs}
 
 
-def test_a_run_that_has_ended_leaves_without_being_withdrawn():
-    event = mark_unlisted(an_event(TEN), an_event(TEN, FIVE), {"r5k"}, NOW)
-    assert list_departures(event)["r5k"] == (NOW, False)
-    event = mark_unlisted(an_event(TEN), an_event(TEN, FIVE), {"r10k", "harbor"}, NOW)
-    assert list_departures(event) == {"r10k": (None, False), "r5k": (NOW, True)}
+def find_off(edition):
+    """The ids that are no longer listed, of runs and of the event."""
+    gone = {edition.event.id} if edition.gone else set()
+    return gone | {run.id for run in edition.event.runs if run.unlisted}
+
+
+def answer(edition, now, *listed, complete=True, ended=(), others=(), confirm_after=CONFIRM_AFTER):
+    """The edition after an answer with these runs; without any, ``None`` stands for a 404."""
+    if listed == (None,):
+        edition = apply_not_found(edition, now)
+    else:
+        edition = apply_document(edition, an_event(*listed), ended, now, complete=complete)
+    if complete:
+        edition = confirm_removals(edition, ended, others, confirm_after)
+    return edition
+
+
+def answer_thrice(edition, *listed, **options):
+    """The edition after three such answers within 30 minutes."""
+    for now in (NOW, NOW + MINUTE, LATER):
+        edition = answer(edition, now, *listed, **options)
+    return edition
+
+
+MISSING = {
+    "a run": ((TEN,), {"r5k"}),
+    "several runs": ((), {"r10k", "r5k"}),
+    "the event": ((None,), {"harbor"}),
+}
+"""By what is missing: the runs that answers list, and the ids that are pending."""
+
+missing = pytest.mark.parametrize(("listed", "ids"), MISSING.values(), ids=MISSING)
+
+
+@missing
+def test_what_is_missing_stays_as_it_was_until_three_answers_over_30_minutes(listed, ids):
+    first = answer(KNOWN, NOW, *listed)
+    second = answer(first, NOW + 29 * MINUTE, *listed)
+    third = answer(second, LATER, *listed)
+    for number, edition in enumerate((first, second), 1):
+        pending = dict.fromkeys(ids, PendingRemoval(NOW, number))
+        assert edition == structs.replace(KNOWN, fetched=edition.fetched, pending=pending)
+    assert find_off(third) == ids | ({"r10k", "r5k"} if None in listed else set())
+    assert {run.unlisted for run in third.event.runs} <= {LATER, None}
+    assert third.gone == (LATER if None in listed else None)
+    assert find_unconfirmed(third) == {}
+
+
+PROOF = {
+    "three answers over 30 minutes": ((0, 60, 1800), True),
+    "three answers over 30 minutes but a second": ((0, 60, 1799), False),
+    "two answers over a day": ((0, 86_400), False),
+    "four answers": ((0, 60, 360, 1260), False),
+    "five answers": ((0, 60, 360, 1260, 2160), True),
+    "the clock was set back": ((0, 60, -1, 1800), False),
+    "the clock was set back and three more": ((0, 60, -1, 1000, 1799), True),
+    "at once": ((0, 0, 0), False),
+}
+
+
+@missing
+@pytest.mark.parametrize(("seconds", "proved"), PROOF.values(), ids=PROOF)
+def test_a_removal_is_proved_by_enough_answers_over_enough_time(listed, ids, seconds, proved):
+    edition = KNOWN
+    for each in seconds:
+        edition = answer(edition, NOW + each * SECOND, *listed)
+    assert (find_off(edition) >= ids) is proved
+
+
+@missing
+def test_a_listing_in_between_clears_a_pending_removal(listed, ids):
+    edition = answer(answer(KNOWN, NOW, *listed), NOW + MINUTE, *listed)
+    edition = answer(edition, NOW + 2 * MINUTE, TEN, FIVE)
+    assert (edition.pending, edition.event) == ({}, KNOWN.event)
+    edition = answer(edition, LATER, *listed)
+    assert edition.pending == dict.fromkeys(ids, PendingRemoval(LATER, 1))
+
+
+@missing
+@pytest.mark.parametrize("shown", [(), (TEN,)], ids=["no run decodes", "a run decodes"])
+def test_partial_documents_never_count(listed, ids, shown):
+    edition = KNOWN
+    for minutes in (0, 1, 30, 3000):
+        edition = answer(edition, NOW + minutes * MINUTE, *shown, complete=False)
+    assert (edition.pending, edition.event) == ({}, KNOWN.event)
+    # Nor after answers that count, which they neither add to nor clear.
+    edition = answer(answer(KNOWN, NOW, *listed), NOW + MINUTE, *listed)
+    pending = {id_: each for id_, each in edition.pending.items() if id_ in {"r10k", "r5k"}}
+    for minutes in (2, 30, 3000):
+        edition = answer(edition, NOW + minutes * MINUTE, complete=False)
+        assert (edition.pending, find_off(edition)) == (pending, set())
+
+
+def test_a_run_that_a_partial_document_lists_is_no_longer_pending():
+    edition = answer(KNOWN, NOW)
+    edition = answer(edition, NOW + MINUTE, TEN, complete=False)
+    assert edition.pending == {"r5k": PendingRemoval(NOW, 1)}
+    edition = answer(edition, LATER, FIVE, complete=False)
+    assert edition.pending == {}
+
+
+def test_a_partial_document_brings_back_an_event_that_was_gone_with_the_runs_that_it_lists():
+    gone = answer_thrice(KNOWN, None)
+    edition = answer(gone, LATER + MINUTE, TEN, complete=False)
+    assert edition.gone is None
+    assert list_departures(edition.event) == {"r10k": (None, False), "r5k": (LATER, True)}
+
+
+OTHERS = {
+    "none": ((), True),
+    "in the same second": ((0,), False),
+    "an hour later but a second": ((3599,), False),
+    "an hour earlier but a second": ((-3599,), False),
+    "an hour later": ((3600,), True),
+    "an hour earlier": ((-3600,), True),
+    "one of several": ((-7200, 10, 7200), False),
+}
+
+
+@missing
+@pytest.mark.parametrize(("seconds", "proved"), OTHERS.values(), ids=OTHERS)
+def test_an_event_that_began_to_miss_something_within_an_hour_holds_a_removal_back(
+    listed, ids, seconds, proved
+):
+    others = [NOW + each * SECOND for each in seconds]
+    edition = answer_thrice(KNOWN, *listed, others=others)
+    assert (find_off(edition) >= ids) is proved
+    assert find_provable(edition, CONFIRM_AFTER).keys() == (set() if proved else ids)
+    if not proved:
+        assert edition.event == KNOWN.event
+        assert find_off(answer(edition, LATER + MINUTE, *listed)) >= ids
+
+
+@missing
+def test_what_has_been_missing_for_a_day_is_believed_whatever_else_is_missing(listed, ids):
+    edition = answer_thrice(KNOWN, *listed, others=[NOW])
+    for hours in range(1, 24):
+        edition = answer(edition, NOW + hours * HOUR, *listed, others=[NOW])
+        assert find_off(edition) == set()
+    edition = answer(edition, NOW + DAY - SECOND, *listed, others=[NOW])
+    assert find_off(edition) == set()
+    assert find_off(answer(edition, NOW + DAY, *listed, others=[NOW])) >= ids
+
+
+def test_runs_that_began_to_be_missing_at_different_times_are_judged_apart():
+    edition = answer(KNOWN, NOW, TEN)
+    for minutes in (120, 121, 150):
+        edition = answer(edition, NOW + minutes * MINUTE, others=[NOW + 2 * HOUR])
+    assert find_off(edition) == {"r5k"}
+    assert find_unconfirmed(edition) == {"r10k": PendingRemoval(NOW + 2 * HOUR, 3)}
+
+
+def test_the_time_to_confirm_scales_all_other_times():
+    brief = timedelta(seconds=20)
+    assert (compute_doubt_window(CONFIRM_AFTER), compute_doubt_limit(CONFIRM_AFTER)) == (HOUR, DAY)
+    assert compute_doubt_window(brief) == 40 * SECOND
+    assert compute_doubt_limit(brief) == 16 * MINUTE
+    edition = KNOWN
+    for seconds in (0, 5, 19, 20):
+        edition = answer(edition, NOW + seconds * SECOND, TEN, confirm_after=brief)
+        assert find_off(edition) == ({"r5k"} if seconds == 20 else set())
+
+
+def test_an_edition_is_asked_for_again_after_a_minute_then_five_then_fifteen():
+    edition, now, pauses = KNOWN, NOW, []
+    assert compute_pause(edition, CONFIRM_AFTER) is None
+    for _ in range(5):
+        edition = answer(edition, now, TEN, others=[NOW])
+        pauses.append(compute_pause(edition, CONFIRM_AFTER))
+        now += pauses[-1]
+    assert pauses == [MINUTE, 5 * MINUTE, *[15 * MINUTE] * 3]
+    edition = answer(edition, now, others=[NOW])  # the 10K is missing for the first time
+    assert compute_pause(edition, CONFIRM_AFTER) == MINUTE
+    edition = answer_thrice(KNOWN, TEN)
+    assert compute_pause(edition, CONFIRM_AFTER) is None
+
+
+@missing
+def test_other_events_learn_since_when_something_is_missing_until_it_is_listed(listed, ids):
+    edition = answer_thrice(KNOWN, *listed)
+    assert find_off(edition) >= ids
+    for now in (LATER + MINUTE, LATER + DAY):
+        assert find_missing_since(edition) == NOW
+        edition = answer(edition, now, *listed)
+    assert find_missing_since(edition) == NOW
+    edition = answer(edition, LATER + 2 * DAY, TEN, FIVE)
+    assert find_missing_since(edition) is None
+
+
+def test_a_run_that_has_ended_leaves_at_once_without_being_withdrawn():
+    edition = answer(KNOWN, NOW, TEN, ended={"r5k"})
+    assert list_departures(edition.event) == {"r10k": (None, False), "r5k": (NOW, False)}
+    assert (edition.pending, compute_pause(edition, CONFIRM_AFTER)) == ({}, None)
+    edition = answer(answer(KNOWN, NOW, TEN), NOW + MINUTE, TEN, ended={"r5k"})
+    assert list_departures(edition.event)["r5k"] == (NOW + MINUTE, False)
+    assert find_unconfirmed(edition) == {}
+
+
+def test_an_event_that_is_gone_withdraws_only_runs_that_have_not_ended():
+    gone = answer_thrice(KNOWN, None, ended={"r5k"})
+    departures = {"r10k": (LATER, True), "r5k": (LATER, False)}
+    assert (gone.gone, list_departures(gone.event)) == (LATER, departures)
+    assert answer(gone, LATER + HOUR, None) == structs.replace(gone, fetched=LATER + HOUR)
+    back = answer(gone, LATER + HOUR, TEN, FIVE)
+    assert (back.gone, back.pending, back.event) == (None, {}, KNOWN.event)
+
+
+def test_runs_that_a_gone_event_lacks_when_it_returns_stay_as_they_left():
+    gone = answer_thrice(KNOWN, None)
+    back = answer(gone, LATER + HOUR, TEN)
+    assert list_departures(back.event) == {"r10k": (None, False), "r5k": (LATER, True)}
+    assert (back.gone, find_unconfirmed(back)) == (None, {})
 
 
 @pytest.mark.parametrize("withdrawn", [True, False])
 @pytest.mark.parametrize("ended", [set(), {"r5k"}], ids=str)
 def test_a_run_that_has_left_stays_as_it_left(withdrawn, ended):
     left = structs.replace(FIVE, unlisted=EARLIER, withdrawn=withdrawn)
-    event = mark_unlisted(an_event(TEN), an_event(TEN, left), ended, NOW)
-    assert list_departures(event)["r5k"] == (EARLIER, withdrawn)
+    edition = answer_thrice(an_edition(an_event(TEN, left)), TEN, ended=ended)
+    assert list_departures(edition.event)["r5k"] == (EARLIER, withdrawn)
+    event = mark_unlisted(an_event(TEN, left), {"r10k", "r5k"}, ended, NOW)
+    assert list_departures(event) == {"r10k": (NOW, True), "r5k": (EARLIER, withdrawn)}
 
 
 @pytest.mark.parametrize(
@@ -60,111 +275,58 @@ def test_a_run_that_has_left_stays_as_it_left(withdrawn, ended):
 def test_a_run_is_forgotten_when_it_has_been_missing_for_a_year(since, remembered, withdrawn):
     assert FORGOTTEN_AFTER == YEAR
     left = structs.replace(FIVE, unlisted=since, withdrawn=withdrawn)
-    event = mark_unlisted(an_event(TEN), an_event(TEN, left), (), NOW)
-    assert event.runs == ((left, TEN) if remembered else (TEN,))
+    known = an_edition(an_event(TEN, left))
+    known = structs.replace(known, pending={"r5k": PendingRemoval(since, 3)})
+    edition = answer(known, NOW, TEN)
+    assert edition.event.runs == ((left, TEN) if remembered else (TEN,))
+    assert edition.pending == (known.pending if remembered else {})
 
 
-@given(*[st.sets(st.sampled_from("abcd"))] * 3)
+SETS = st.sets(st.sampled_from("abcd"))
+
+
+@given(SETS, SETS, SETS)
 def test_each_run_that_is_known_or_listed_is_there_once(listed, known, ended):
-    before = an_event(*(a_run(id=each) for each in known))
-    after = an_event(*(a_run(id=each) for each in listed))
-    event = mark_unlisted(after, before, ended, NOW)
-    assert sorted(run.id for run in event.runs) == sorted(listed | known)
-    assert {run.id for run in event.runs if run.unlisted} == known - listed
-    assert {run.id for run in event.runs if run.withdrawn} == known - listed - ended
-    assert mark_unlisted(after, event, ended, NOW + SECOND) == event  # the same proves no more
+    before = an_edition(an_event(*(a_run(id=each) for each in known)))
+    runs = [a_run(id=each) for each in listed]
+    edition = answer_thrice(before, *runs, ended=ended)
+    assert sorted(run.id for run in edition.event.runs) == sorted(listed | known)
+    assert {run.id for run in edition.event.runs if run.unlisted} == known - listed
+    assert {run.id for run in edition.event.runs if run.withdrawn} == known - listed - ended
+    again = answer(edition, LATER + SECOND, *runs, ended=ended)
+    assert again == structs.replace(edition, fetched=LATER + SECOND)  # the same proves no more
 
 
-AFTER = {0: False, 59: False, 60: True, 61: True, 31_536_000: True, -60: False, -31_536_000: False}
+KINDS = st.sampled_from(["whole", "lacks", "partial", "404"])
+STEPS = st.sampled_from([-100, -1, 0, 1, 59, 300, 899, 1799, 1800, 3600, 90_000])
 
 
-@pytest.mark.parametrize(("seconds", "confirmed"), AFTER.items())
-@pytest.mark.parametrize("reason", [GONE, EMPTIED])
-def test_a_removal_is_confirmed_by_a_second_answer_a_minute_later(reason, seconds, confirmed):
-    assert not is_confirmed(None, reason, NOW)
-    pending = PendingRemoval(reason, NOW)
-    assert is_confirmed(pending, reason, NOW + seconds * SECOND) is confirmed
-
-
-@pytest.mark.parametrize(("first", "second"), [(GONE, EMPTIED), (EMPTIED, GONE)])
-def test_an_answer_of_another_kind_confirms_nothing_and_is_a_first_one(first, second):
-    pending = PendingRemoval(first, NOW)
-    assert not is_confirmed(pending, second, NOW + HOUR)
-    assert update_pending(pending, second, NOW + HOUR) == PendingRemoval(second, NOW + HOUR)
-
-
-@pytest.mark.parametrize("reason", [GONE, EMPTIED])
-@pytest.mark.parametrize("after", [0 * SECOND, SECOND, 59 * SECOND, YEAR], ids=str)
-def test_a_removal_is_pending_since_the_first_answer_of_its_kind(reason, after):
-    first = update_pending(None, reason, NOW)
-    assert first == PendingRemoval(reason, NOW)
-    assert update_pending(first, reason, NOW + after) == first
-
-
-@pytest.mark.parametrize("ahead", [SECOND, YEAR], ids=str)
-def test_a_removal_is_pending_since_now_after_the_clock_was_set_back(ahead):
-    pending = update_pending(PendingRemoval(GONE, NOW + ahead), GONE, NOW)
-    assert pending == PendingRemoval(GONE, NOW)
-
-
-@given(st.lists(st.integers(-100, 100), min_size=2, max_size=10))
-def test_a_confirmed_removal_was_said_a_minute_before_whatever_the_clock_does(steps):
-    now, pending = NOW, None
-    said: list[datetime] = []
-    for step in steps:
+@given(st.lists(st.tuples(KINDS, STEPS, st.sampled_from([None, -3599, 0, 3600])), max_size=14))
+def test_whatever_is_off_was_lacked_thrice_over_30_minutes_and_a_day_if_others_lacked_something(
+    answers,
+):
+    """Whatever the answers are and whatever the clock does."""
+    edition, now = KNOWN, NOW
+    lacked: dict[str, list[datetime]] = {"r5k": [], "harbor": []}
+    for kind, step, other in answers:
         now += step * SECOND
-        if is_confirmed(pending, GONE, now):
-            assert max(now - each for each in said) >= MINUTE
-            break
-        said.append(now)
-        pending = update_pending(pending, GONE, now)
-
-
-def confirm(edition, apply):
-    """The editions after two answers, at NOW and a minute later."""
-    first = apply(edition, now=NOW)
-    return first, apply(first, now=NOW + MINUTE)
-
-
-def test_a_404_leaves_an_event_as_it_is_until_a_second_one_a_minute_later():
-    known = an_edition(an_event(TEN, FIVE))
-    first, second = confirm(known, lambda edition, now: apply_not_found(edition, {"r5k"}, now))
-    pending = PendingRemoval(GONE, NOW)
-    assert first == structs.replace(known, fetched=NOW, pending=pending)
-    assert (second.gone, second.pending, second.fetched) == (NOW + MINUTE, None, NOW + MINUTE)
-    departures = {"r10k": (NOW + MINUTE, True), "r5k": (NOW + MINUTE, False)}
-    assert list_departures(second.event) == departures
-    third = apply_not_found(second, (), NOW + HOUR)
-    assert third == structs.replace(second, fetched=NOW + HOUR)
-
-
-def test_a_document_without_runs_leaves_an_event_as_it_is_until_a_second_one_a_minute_later():
-    known = an_edition(an_event(TEN))
-
-    def empty(edition, now):
-        return apply_document(edition, an_event(name="Harbor"), (), now, complete=True)
-
-    first, second = confirm(known, empty)
-    assert first == structs.replace(known, fetched=NOW, pending=PendingRemoval(EMPTIED, NOW))
-    assert (second.event.name, second.gone, second.pending) == ("Harbor", None, None)
-    assert list_departures(second.event) == {"r10k": (NOW + MINUTE, True)}
-    assert empty(second, NOW + HOUR).pending is None  # no run is listed
-
-
-def test_a_document_with_runs_ends_a_pending_removal_and_brings_an_event_back():
-    pending = structs.replace(
-        an_edition(an_event(TEN)), pending=PendingRemoval(GONE, NOW), fetched=EARLIER
-    )
-    gone = apply_not_found(pending, (), NOW + MINUTE)
-    for known in (pending, gone):
-        edition = apply_document(known, an_event(TEN), (), NOW + HOUR, complete=True)
-        assert (edition.gone, edition.pending, edition.event) == (None, None, an_event(TEN))
-        assert edition.fetched == NOW + HOUR
-
-
-@pytest.mark.parametrize(("complete", "ids"), [(True, {"r10k", "r5k"}), (False, {"r10k"})])
-def test_a_run_leaves_only_by_a_document_that_was_understood_as_a_whole(complete, ids):
-    known = an_edition(an_event(TEN, FIVE))
-    edition = apply_document(known, an_event(TEN), (), NOW, complete=complete)
-    assert list_departures(edition.event).keys() == ids
-    assert not any(run.withdrawn for run in edition.event.runs if run.id == "r10k")
+        before = find_off(edition)
+        if kind == "lacks":
+            lacked["r5k"].append(now)
+            lacked["harbor"] = []
+        elif kind == "404":
+            lacked["harbor"].append(now)
+        else:
+            lacked = {"r5k": lacked["r5k"] if kind == "partial" else [], "harbor": []}
+        listed = {"whole": (TEN, FIVE), "lacks": (TEN,), "partial": (TEN,), "404": (None,)}[kind]
+        since = [each.since for each in edition.pending.values()] or [now]
+        others = [since[0] + other * SECOND] if other is not None else []
+        edition = answer(edition, now, *listed, complete=kind != "partial", others=others)
+        assert len(find_off(edition)) == 0 or kind != "whole"
+        for id_ in find_off(edition) - before - {"r10k"}:
+            times = lacked["harbor"] if edition.gone else lacked[id_]
+            span = now - min(times)
+            assert len(times) >= 3
+            assert span >= CONFIRM_AFTER
+            if others and len(since) == 1 and abs(others[0] - since[0]) < HOUR:
+                assert span >= DAY

@@ -235,6 +235,7 @@ def test_a_run_that_is_no_longer_listed_is_not_a_main_run(service):
     service.announce(a_half("h"), a_run("t"), **until(time="19:00"))
     service.delist("h")
     service.advance(hours=2)
+    service.believe_removal()
     ends = {id_: brief(entry["DTEND"].dt) for id_, entry in service.entries().items()}
     assert ends == {"h": "08-15 12:00", "t": "08-15 19:00"}
 

@@ -23,10 +23,10 @@ def edit_and_poll(service, *runs, **fields):
 
 
 def delist_ten(service):
-    """Publish the event without the 10K and poll it two hours later."""
+    """Publish the event without the 10K and poll it until that is believed."""
     service.delist("ten")
     service.advance(hours=2)
-    service.poll()
+    service.believe_removal()
 
 
 def published(item):
@@ -46,6 +46,7 @@ def test_rss_and_json_feed_have_the_same_items(service, query, count):
     edit_and_poll(service, "five", eventStatus="cancelled")
     service.delist("walk")
     service.advance(days=13)
+    service.believe_removal()
     channel = [
         (each.id, each.title, parsedate_to_datetime(each.published))
         for each in service.channel(query).entries

@@ -77,6 +77,7 @@ def test_a_run_that_is_off_has_no_registration_entries(service):
     service.announce(a_run(**REGISTRATION), off, delisted)
     service.delist("mile")
     service.advance(hours=1)
+    service.believe_removal()
     entries = service.entries("?registration=1")
     assert set(entries) == {"ten", "ten/opens", "ten/closes", "five", "mile"}
 

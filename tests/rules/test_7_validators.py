@@ -174,9 +174,10 @@ def test_last_modified_moves_when_a_run_leaves_after_thirty_days_as_no_longer_li
     """Rules 7.7."""
     announced.advance(hours=1)
     announced.delist("five")
-    assert modified(announced) == "Wed, 20 May 2026 13:00:00 GMT"
+    announced.believe_removal()
+    assert modified(announced) == "Wed, 20 May 2026 13:30:00 GMT"
     announced.advance(days=30, minutes=5)
-    assert modified(announced) == "Fri, 19 Jun 2026 13:05:00 GMT"
+    assert modified(announced) == "Fri, 19 Jun 2026 13:35:00 GMT"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from feeds.domain.quota import Rate
 from tests.support.service import EVENT, a_5k, a_run
 from tests.support.waiting import wait_until
 
@@ -81,6 +82,31 @@ def test_another_process_serves_a_new_edition_two_seconds_after_it_was_saved(ann
     announced.advance(seconds=2)
     assert start_of(other) == "09:30"
     assert announced.upstream.asked == [EVENT, EVENT]
+
+
+@pytest.mark.parametrize(
+    ("settings", "pauses"),
+    [
+        ({}, [60, 300, 900, 900, 3600]),
+        ({"max_age": timedelta(seconds=200)}, [60, *[200] * 9, 200]),
+        # The stretch for one event on this rate is 6 minutes.
+        ({"rate": Rate(10, timedelta(minutes=30), 5)}, [360, 360, 900, 900, 3600]),
+    ],
+    ids=["ordinary", "FEEDS_MAX_AGE", "FEEDS_UPSTREAM_RATE"],
+)
+def test_an_edition_ends_sooner_while_a_removal_is_not_confirmed(announced, settings, pauses):
+    """Rules 8.4."""
+    announced.restart(**settings)
+    announced.advance(hours=1)
+    announced.delist("five")
+    for seconds in pauses:
+        announced.poll()
+        assert max_age(announced) == seconds
+        calls = len(announced.upstream.asked)
+        announced.advance(seconds=seconds - 1)
+        announced.poll()
+        assert len(announced.upstream.asked) == calls
+        announced.advance(seconds=1)
 
 
 @pytest.mark.parametrize(
@@ -170,11 +196,10 @@ def test_an_unknown_id_is_remembered_as_404_for_ten_minutes_by_all_processes(ann
 
 
 def go(service):
-    """Delete the event, and poll until the two answers of rules 3.8 have said so."""
+    """Delete the event, and poll until the answers of rules 3.5 have said so."""
     service.delete()
-    for elapsed in ({"hours": 1}, {"minutes": 1}):
-        service.advance(**elapsed)
-        service.poll()
+    service.advance(hours=1)
+    service.believe_removal()
 
 
 def test_an_event_that_is_gone_is_asked_for_again_every_hour(announced):

@@ -21,10 +21,10 @@ def test_the_first_start_creates_the_tables_and_the_next_start_keeps_them(url, c
 
     assert read_tables(url) == first
     assert first.keys() == metadata.tables.keys()
-    assert {row.name: row.value for row in read_rows(url, deployment)}["tables"] == "1"
+    assert {row.name: row.value for row in read_rows(url, deployment)}["tables"] == "2"
 
 
-@pytest.mark.parametrize("version", ["0", "2", "12", "other"])
+@pytest.mark.parametrize("version", ["0", "1", "12", "other"])
 def test_tables_of_another_version_are_refused_in_one_line_and_left_as_they_are(url, version):
     open_database(url)
     execute(url, sa.update(deployment).where(is_version).values(value=version))
@@ -35,7 +35,7 @@ def test_tables_of_another_version_are_refused_in_one_line_and_left_as_they_are(
 
     (line,) = refusal.value.faults
     assert line == (
-        f"FEEDS_DATABASE_URL has tables of version {version}, this release uses 1; "
+        f"FEEDS_DATABASE_URL has tables of version {version}, this release uses 2; "
         "use another database."
     )
     assert read_tables(url) == before
