@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from feeds.domain.changes import KINDS_WITHOUT_ITEM, append_changes, group_changes
-from feeds.domain.delisting import mark_unlisted, run_sort_key
+from feeds.domain.delisting import run_sort_key
 from feeds.domain.entries import find_ended
 from feeds.domain.feed import (
     Feed,
@@ -29,6 +29,7 @@ from tests.support.factories import (
     a_run,
     an_edition,
     an_event,
+    delist,
     entries_of,
     timetable_of,
 )
@@ -83,7 +84,7 @@ def then(known, event, now=LATER):
 def published(known, event, now=LATER):
     """The edition that follows a complete document with these runs."""
     ended = find_ended(entries_of(known), now)
-    return then(known, mark_unlisted(event, known.event, ended, now), now)
+    return then(known, delist(known, event, ended, now), now)
 
 
 def story(*events, every=HOUR):

@@ -113,7 +113,7 @@ EDITIONS: dict[str, list[Any]] = {
         (structs.replace(MOVE, kind=Kind.SOLD_OUT, nth=2),),
     ],
     "gone": [NOW],
-    "pending": [PendingRemoval("gone", NOW)],
+    "pending": [{"r10k": PendingRemoval(NOW, 1)}],
     "deployment": ["next"],
     "etag": ['"2"'],
     "version": [2],

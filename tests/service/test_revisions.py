@@ -8,12 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds.domain.delisting import mark_unlisted
 from feeds.domain.feed import Feed
 from feeds.domain.model import Edition, Event, Options, Run
 from feeds.formats import ical
 from feeds.service.revisions import SEQUENCE_EPOCH, revise
-from tests.support.factories import HOME, NOW, PAGE, a_run, an_event, entries_of, timetable_of
+from tests.support.factories import (
+    HOME,
+    NOW,
+    PAGE,
+    a_run,
+    an_event,
+    delist,
+    entries_of,
+    timetable_of,
+)
 
 SAT, SUN = date(2025, 6, 14), date(2025, 6, 15)
 EIGHT, NINE = time(8), time(9)
@@ -111,10 +119,10 @@ def test_a_start_alone_or_a_zone_of_the_same_offset_moves_sequence(start, point)
 
 def test_an_end_that_goes_over_to_another_run_moves_sequence_and_is_no_change():
     known = first(an_event(TEN, FIVE, start_time=EIGHT, end_time=time(15)))
-    edition = then(known, mark_unlisted(known.event, known.event, (), LATER))
+    edition = then(known, delist(known, known.event, (), LATER))
     assert edition.revisions == known.revisions
     without_ten = structs.replace(known.event, runs=(FIVE,))
-    edition = then(known, mark_unlisted(without_ten, known.event, (), LATER))
+    edition = then(known, delist(known, without_ten, (), LATER))
     assert edition.revisions["r5k"].sequence == to_sequence(LATER)
     assert [change.run for change in edition.changes] == ["r10k"]
 
@@ -198,9 +206,9 @@ def test_last_modified_and_sequence_rise_with_each_change_whatever_the_clock_doe
 @pytest.mark.parametrize(("days", "moves"), [(29, False), (30, True), (31, True)])
 def test_a_past_run_that_returns_to_the_feeds_after_30_days_moves_last_modified(days, moves):
     known = first(an_event(TEN, FIVE))
-    left = then(known, mark_unlisted(an_event(TEN), known.event, {"r5k"}, LATER))
+    left = then(known, delist(known, an_event(TEN), {"r5k"}, LATER))
     back = LATER + days * DAY
-    edition = then(left, mark_unlisted(an_event(TEN, FIVE), left.event, (), back), back)
+    edition = then(left, delist(left, an_event(TEN, FIVE), (), back), back)
     was = known.revisions["r5k"]
     moved = structs.replace(was, last_modified=back)
     assert edition.revisions["r5k"] == (moved if moves else was)

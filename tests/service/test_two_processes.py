@@ -2,20 +2,12 @@
 
 import pytest
 
-from feeds.domain.model import Kind
+from feeds.domain.model import Kind, PendingRemoval
 from tests.support.clock import Clock
 from tests.support.waiting import PATIENCE, wait_until
 from tests.support.workers import HOUR, SECOND, Pair, get_hour, list_changes, wait_for
 
-
-def delete_harbor(pair, upstream):
-    """Have the first process get a 404 after two hours; when a second 404 counts."""
-    pair.advance()
-    document = upstream.document("harbor")
-    upstream.delete("harbor")
-    edition = pair.one.get_edition()
-    assert edition.pending.since == pair.one.clock()
-    return document, edition.pending.since + 60 * SECOND
+MINUTE = 60 * SECOND
 
 
 def test_a_process_whose_clock_is_behind_serves_the_edition_of_another_process(
@@ -169,7 +161,7 @@ def test_a_late_404_raises_no_doubt_about_a_newer_document(pair, upstream):
         newer = wait_for(quick)
         gate.release(0)
         assert wait_for(late) == newer
-    assert pair.one.read_stored().pending is None
+    assert pair.one.read_stored().pending == {}
 
 
 @pytest.mark.parametrize("changed", [False, True], ids=["304", "200"])
@@ -243,14 +235,28 @@ def test_a_process_that_could_not_read_what_was_saved_reads_all_editions_again(
     assert list_changes(one.get_edition())[0][0] == Kind.CANCELLED
 
 
-def test_a_second_404_within_a_minute_is_not_asked_for_by_any_process(pair, upstream):
-    _, confirmed = delete_harbor(pair, upstream)
+def test_after_a_first_404_no_process_asks_again_within_a_minute(pair, upstream):
+    pair.advance()
+    upstream.delete("harbor")
+    first = pair.one.clock()
+    assert pair.one.get_edition().pending == {"harbor": PendingRemoval(first, 1)}
     calls = len(upstream.calls)
-    pair.other.clock.now = confirmed - SECOND
+    pair.other.clock.now = first + MINUTE - SECOND
     entry = pair.other.poll()
-    assert (entry.edition.gone, entry.until) == (None, confirmed)
+    assert (entry.edition.gone, entry.until) == (None, first + MINUTE)
     assert pair.other.get_max_age() == 1
     assert len(upstream.calls) == calls
+
+
+def test_the_answers_to_two_processes_count_together(pair, upstream):
+    pair.advance()
+    upstream.delete("harbor")
+    for worker, minutes in ((pair.one, 0), (pair.other, 1), (pair.one, 29)):
+        pair.one.clock.advance(minutes=minutes)
+        pair.other.clock.now = pair.one.clock()
+        edition = worker.get_edition()
+    assert edition.gone == pair.one.clock()
+    assert edition.pending == {"harbor": PendingRemoval(pair.one.clock() - 30 * MINUTE, 3)}
 
 
 @pytest.mark.parametrize("ahead", [10, 30, 59])
@@ -264,4 +270,4 @@ def test_a_404_to_each_process_within_a_minute_proves_nothing(pair, upstream, ah
             assert wait_for(each).gone is None
     stored = pair.one.read_stored()
     assert stored.gone is None
-    assert stored.pending.since in (pair.one.clock(), pair.other.clock())
+    assert stored.pending["harbor"].since in (pair.one.clock(), pair.other.clock())

@@ -61,19 +61,42 @@ def test_a_304_for_an_event_that_is_not_known_is_an_invalid_response(start_worke
         start_worker(source=UnchangedClient(upstream.url, SANDBOX_KEY)).poll()
 
 
-def test_an_emptied_list_of_runs_is_confirmed_by_a_whole_document_a_minute_later(
-    worker, upstream, clock, caplog
-):
+def test_a_removal_is_confirmed_by_whole_documents_and_logged_once(worker, upstream, clock, caplog):
     worker.poll()
-    upstream.put("harbor", upstream.document("harbor") | {"runs": []})
+    document = upstream.document("harbor")
+    upstream.put("harbor", document | {"runs": []})
     clock.advance(hours=2)
-    assert worker.get_edition().pending
-    assert worker.get_max_age() == 60
-    assert "event harbor may be emptied; asking again" in caplog.messages
-    clock.advance(seconds=60)
-    edition = worker.get_edition()
-    assert (edition.event.runs[0].unlisted, edition.pending) == (clock(), None)
-    assert upstream.statuses == [200] * 3
+    for minutes, max_age in ((0, 60), (1, 300), (5, 900), (15, 900)):
+        clock.advance(minutes=minutes)
+        edition = worker.get_edition()
+        assert (edition.event.runs[0].unlisted, edition.etag) == (None, None)
+        assert worker.get_max_age() == max_age
+    clock.advance(minutes=15)
+    assert worker.get_edition().event.runs[0].unlisted == clock()
+    assert worker.get_max_age() == 3600
+    assert caplog.messages == ["event harbor: the answer lacks some of its runs; asking again"]
+    clock.advance(hours=1)
+    worker.poll()
+    assert upstream.statuses == [*[200] * 6, 304]
+
+
+def test_a_removal_that_other_events_hold_back_is_confirmed_by_whole_documents(
+    worker, upstream, clock
+):
+    upstream.publish("bridge", "2026-06-13")
+    for id_ in ("harbor", "bridge"):
+        worker.poll(id_)
+        upstream.put(id_, upstream.document(id_) | {"runs": []})
+    clock.advance(hours=2)
+    for minutes in (0, 1, 29, 15, 15):
+        clock.advance(minutes=minutes)
+        for id_ in ("harbor", "bridge"):
+            edition = worker.get_edition(id_)
+            assert (edition.event.runs[0].unlisted, edition.etag) == (None, None)
+    assert set(upstream.statuses) == {200}
+    clock.advance(hours=23)
+    for id_ in ("harbor", "bridge"):
+        assert worker.get_edition(id_).event.runs[0].unlisted == clock()
 
 
 def test_the_first_request_after_a_deploy_asks_for_the_whole_document(

@@ -54,7 +54,6 @@ strategies = {
     wall_clock: st.times(),
     datetime: instants,
     Kind: st.sampled_from(Kind),
-    PendingRemoval: st.builds(PendingRemoval, reason=texts.filter(bool), since=instants),
 }
 
 
@@ -100,7 +99,7 @@ def numbered(number):
             Change(run=f"r{each}", kind=Kind.MOVED, was=state, now=state, noticed=then, nth=number)
             for each in range(1 + number % 3)
         ),
-        pending=PendingRemoval(str(number), then),
+        pending={str(number): PendingRemoval(then, number)},
         deployment=str(number),
         version=number,
     )

@@ -1,11 +1,20 @@
 """Events, editions and feeds for tests: what is not said is ordinary."""
 
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 from typing import Any
 
+from msgspec import structs
+
+from feeds.domain.delisting import (
+    CONFIRM_AFTER,
+    MIN_ANSWERS,
+    apply_document,
+    confirm_removals,
+)
 from feeds.domain.entries import Entry, Timetable, build_timetable
 from feeds.domain.feed import Feed
-from feeds.domain.model import Edition, Event, Options, Revision, Run
+from feeds.domain.model import Edition, Event, Options, PendingRemoval, Revision, Run
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 HOME = "America/Chicago"
@@ -45,6 +54,14 @@ def an_edition(
     revision = Revision(seen, changed or seen, 170_000_000, "", "")
     revisions = dict.fromkeys([event.id, *(run.id for run in event.runs)], revision)
     return Edition(event=event, fetched=NOW, revisions=revisions, **fields)
+
+
+def delist(known: Edition, event: Event, ended: Collection[str], now: datetime) -> Event:
+    """The event after the last of the answers which prove that it lacks runs of ``known``."""
+    since = PendingRemoval(now - CONFIRM_AFTER, MIN_ANSWERS - 1)
+    known = structs.replace(known, pending=dict.fromkeys([r.id for r in known.event.runs], since))
+    edition = apply_document(known, event, ended, now, complete=True)
+    return confirm_removals(edition, ended, (), CONFIRM_AFTER).event
 
 
 def a_feed(*events: Event, extension: str = "ics", home: str = HOME, **options: Any) -> Feed:

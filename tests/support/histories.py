@@ -68,6 +68,11 @@ class Race:
         self._poll()
         assert self._upstream.asked == [self._event["_id"]], "the edition had not ended"
 
+    def poll_until_believed(self) -> None:
+        """After a first answer that lacks something, poll until two more have proved it."""
+        self.poll_after(minutes=1)
+        self.poll_after(minutes=29)
+
     def keep(self, step: str = "") -> None:
         """Keep what is served now, as a step of the history or as its end."""
         state = f"{self._history}-{step}" if step else self._history
@@ -164,7 +169,7 @@ def delisted_and_returned(race: Race) -> None:
     )
     race.publish(without=(five, mile))
     race.poll_after(days=8)
-    race.poll_after(hours=2)
+    race.poll_until_believed()
     race.keep("delisted")
     race.publish(without=(mile,))
     race.poll_after(days=12, hours=5)
@@ -222,7 +227,7 @@ def opened_and_closed(race: Race) -> None:
 
 
 def gone_and_back(race: Race) -> None:
-    """After its first run the event is deleted, which two polls confirm, and comes back."""
+    """After its first run the event is deleted, which three answers prove, and comes back."""
     race.announce(
         "e42mhv518zgn903",
         "Bridge City Tuesday Tempo",
@@ -237,7 +242,7 @@ def gone_and_back(race: Race) -> None:
     race.poll_after(days=37)
     race.delete()
     race.poll_after(hours=1)
-    race.poll_after(seconds=61)
+    race.poll_until_believed()
     race.keep("gone")
     race.publish()
     race.poll_after(days=3)

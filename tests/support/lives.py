@@ -140,7 +140,8 @@ def live(service: Service) -> None:
         race.poll(step)
     delisted = race.runs.pop("r5")
     race.publish()
-    race.poll("a run is delisted")
+    race.poll("a run is missing")
+    _poll_until_believed(race)
     service.start()
     race.poll("a restart")
     race.runs["r5"] = delisted
@@ -148,7 +149,8 @@ def live(service: Service) -> None:
     race.poll("the run has returned")
     del race.runs["walk"]
     race.publish()
-    race.poll("another run is delisted")
+    race.poll("another run is missing")
+    _poll_until_believed(race)
     race.poll_at("a second before registration closes", closes - timedelta(seconds=1))
     race.poll_at("registration closes by the clock", closes)
     for step, instant in PHASES.items():
@@ -176,15 +178,21 @@ def vanish(service: Service, *, emptied: bool) -> None:
     race.poll("a restart", minutes=1)
 
 
+def _poll_until_believed(race: Race) -> None:
+    """After a first answer without something, poll until two more have proved that."""
+    race.poll("the second answer without it", minutes=1)
+    race.poll("the third answer without it", minutes=29)
+
+
 def _leave(race: Race, *, fails: bool = False) -> None:
-    """Poll until thirty days after the second answer without the event or its runs.
+    """Poll until thirty days after the answer which proves that the event or its runs are gone.
 
     The upstream ``fails`` while the thirty days end.
     """
     upstream = race.service.upstream
     race.poll("the first answer without it", days=1)
     race.poll("59 seconds later", seconds=59)
-    race.poll("the second answer without it", seconds=2)
+    _poll_until_believed(race)
     over = race.service.clock.now + timedelta(days=30)
     race.poll("half an hour later", minutes=30)
     if fails:

@@ -131,6 +131,7 @@ def revalidate(service: Service) -> None:
         ("no runs", 7200, 200, '"3"'),
         ("not modified, but the service has to ask for the whole", 60, 304, '"3"'),
         ("no runs again", 60, 200, '"3"'),
+        ("no runs half an hour later", 1800, 200, '"3"'),
     ):
         service.step(name, seconds=seconds)
         document["event"]["name"] = f"Harbor Festival, {etag}"

@@ -178,7 +178,8 @@ STEPS = {
     "after another failure": lambda _, clock: clock.advance(seconds=40),
     "after the outage": lambda upstream, clock: (end_outage(upstream), clock.advance(minutes=2)),
     "deleted": lambda upstream, clock: (upstream.delete(FESTIVAL), clock.advance(days=1)),
-    "gone": lambda _, clock: clock.advance(minutes=2),
+    "missing": lambda _, clock: clock.advance(minutes=2),
+    "gone": lambda _, clock: clock.advance(minutes=30),
     "gone for 30 days": lambda _, clock: clock.advance(days=31),
 }
 """What happens one after the other, each with the upstream and the clock."""
