@@ -23,7 +23,7 @@ from tests.support.processes import (
     serving,
 )
 from tests.support.upstream import EXAMPLE, HOST, SAMPLE_IDS
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 CALENDAR = f"/events/{EXAMPLE}.ics"
 
@@ -51,6 +51,14 @@ def cancel_run(port, event_id, run_id):
             json={"eventStatus": "cancelled"},
             timeout=30,
         ).raise_for_status()
+
+
+def delete_event(port, event_id):
+    """Delete an event in the sandbox on this port, as an organizer does."""
+    with requests.Session() as session:
+        session.trust_env = False
+        url = f"http://{HOST}:{port}/sandbox/events/{event_id}"
+        session.delete(url, timeout=30).raise_for_status()
 
 
 def is_free(port):
@@ -386,6 +394,13 @@ def test_demo_under_nohup_ignores_sighup_and_shows_edits_until_sigterm(tmp_path,
         wait_until(lambda: "SUMMARY:Cancelled: " in get(calendar).text, "the cancelled run")
         (max_age,) = re.findall(r"max-age=(\d+)", get(calendar).headers["Cache-Control"])
         assert int(max_age) <= 5
+        delete_event(port + 1, "harbor-festival")
+        # Three answers over 20 seconds without the event, each after 5 seconds at most.
+        wait_until(
+            lambda: "SUMMARY:No longer listed: " in get(calendar).text,
+            "the removed event",
+            2 * PATIENCE,
+        )
         process.send(Signals.SIGTERM)
         assert_nothing_is_left_behind(process, demo_env)
 

@@ -205,8 +205,10 @@ def test_an_edition_is_asked_for_again_after_a_minute_then_five_then_fifteen():
     assert compute_pause(edition, CONFIRM_AFTER) is None
     for _ in range(5):
         edition = answer(edition, now, TEN, others=[NOW])
-        pauses.append(compute_pause(edition, CONFIRM_AFTER))
-        now += pauses[-1]
+        pause = compute_pause(edition, CONFIRM_AFTER)
+        assert pause
+        pauses.append(pause)
+        now += pause
     assert pauses == [MINUTE, 5 * MINUTE, *[15 * MINUTE] * 3]
     edition = answer(edition, now, others=[NOW])  # the 10K is missing for the first time
     assert compute_pause(edition, CONFIRM_AFTER) == MINUTE

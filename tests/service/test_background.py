@@ -106,6 +106,46 @@ def test_an_event_that_another_process_refreshes_is_not_fetched(stale):
     assert stale.upstream.asked == ["later"]
 
 
+@pytest.mark.parametrize("minutes", [20, 45])
+def test_a_faulty_upstream_that_lacks_all_events_for_some_time_cancels_none(
+    refresher, clock, upstream, minutes
+):
+    days = {f"near{number}": 2 + number / 4 for number in range(20)}
+    refresher.publish(**days)
+    refresher.poll(*days)
+    documents = {id_: upstream.document(id_) for id_ in days}
+    for id_ in days:
+        upstream.delete(id_)
+    for _ in range(minutes):
+        clock.advance(minutes=1)
+        refresher.run_round()
+    lacked = [refresher.web.read_stored(id_) for id_ in days]
+    for id_, document in documents.items():
+        upstream.put(id_, document)
+    for _ in range(16):
+        clock.advance(minutes=1)
+        refresher.run_round()
+    assert all(edition.pending for edition in lacked)
+    for edition in (*lacked, *(refresher.web.read_stored(id_) for id_ in days)):
+        assert (edition.gone, edition.changes) == (None, ())
+        assert not any(run.unlisted for run in edition.event.runs)
+        assert edition.revisions == refresher.web.read_stored(edition.event.id).revisions
+
+
+def test_a_run_that_was_removed_is_no_longer_listed_after_some_30_minutes(
+    refresher, clock, upstream
+):
+    refresher.publish(near=5)
+    refresher.poll("near")
+    upstream.put("near", upstream.document("near") | {"runs": []})
+    removed = clock()
+    while not refresher.web.read_stored("near").changes:
+        clock.advance(seconds=10)
+        refresher.run_round()
+    assert timedelta(minutes=30) <= clock() - removed <= timedelta(minutes=50)
+    assert len(upstream.asked) == 6
+
+
 def test_no_call_is_made_until_a_refusal_ends(refresher, clock, upstream):
     refresher.publish(one=60, other=61)
     refresher.poll("one", "other")

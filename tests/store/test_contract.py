@@ -160,12 +160,34 @@ def test_rows_that_cannot_be_decoded_are_reported_as_corrupt(url, database):
         sa.update(events).values(document=b'{"id": "har'),
         sa.update(changes).values(kind="no such kind"),
         sa.update(events).values(fetched=2**60),
+        sa.update(events).values(pending=b'{"r1": {"answers": 2}}'),
     ):
         execute(url, damage)
         with pytest.raises(StorageCorrupt):
             database.read("harbor")
         known = database.save(known, numbered(known.version + 1), SPAN, NOW)
         assert database.read("harbor") == known
+
+
+def test_other_events_are_known_by_since_when_they_miss_something(database):
+    hour, later = timedelta(hours=1), NOW + 2 * DAY
+
+    def save(id_, *hours, span=(NOW, later), gone=None):
+        pending = {f"r{each}": PendingRemoval(NOW + each * hour, 1) for each in hours}
+        edition = structs.replace(with_id(numbered(1), id_), pending=pending, gone=gone)
+        assert database.save(None, edition, span, NOW)
+
+    save("own", 5)
+    save("nothing")
+    save("the latest counts", 1, 3)
+    save("too early", 2)
+    save("too late", 7)
+    save("gone", 6, gone=NOW)
+    save("over", 5, span=(NOW - DAY, NOW + 8 * hour))
+    between = (NOW + 3 * hour, NOW + 6 * hour)
+    found = database.list_missing_since("own", between, NOW + 8 * hour)
+    assert sorted(found) == [NOW + 3 * hour, NOW + 6 * hour]
+    assert NOW + 5 * hour in database.list_missing_since("gone", between, NOW)
 
 
 @pytest.mark.parametrize("known", [None, numbered(1), numbered(3)], ids=["none", "old", "unknown"])

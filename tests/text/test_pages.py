@@ -3,9 +3,11 @@
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from msgspec import structs
 
+from feeds.domain.model import PendingRemoval
 from feeds.text import pages
-from tests.support.factories import a_run, an_edition, an_event, entries_of, the_entry
+from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of, the_entry
 
 OPENS = datetime(2025, 3, 1, 15, tzinfo=UTC)
 CLOSES = datetime(2025, 6, 13, 4, 59, tzinfo=UTC)
@@ -51,6 +53,41 @@ def test_the_worst_notice_comes_first():
         "Postponed: C.",
         "Rescheduled: A.",
     ]
+
+
+MINUTE = 60 * SECOND
+HELD = "The organizer's list has lacked {} since Sun 1 Jun 2025, 07:00 (America/Chicago)."
+
+
+@pytest.mark.parametrize(
+    ("pending", "minutes", "what"),
+    [
+        ({}, 30, ""),
+        ({"a": (0, 3)}, 29, ""),
+        ({"a": (0, 2)}, 30, ""),
+        ({"a": (0, 3)}, 30, "10K"),
+        ({"a": (0, 3), "b": (-60, 9)}, 30, "10K"),  # b was confirmed
+        ({"a": (0, 3), "c": (1, 3)}, 40, "10K, 5K"),
+        ({"a": (0, 3), "c": (20, 3)}, 40, "10K"),
+        ({"harbor": (0, 3), "c": (5, 3)}, 40, "this event"),
+    ],
+)
+def test_what_other_events_hold_back_is_named_with_the_time_since_when_it_is_missing(
+    pending, minutes, what
+):
+    runs = a_run(id="a"), a_run(id="b", unlisted=NOW), a_run(id="c", distance_label="5K")
+    edition = structs.replace(
+        an_edition(an_event(*runs)),
+        fetched=NOW + minutes * MINUTE,
+        pending={id_: PendingRemoval(NOW + at * MINUTE, n) for id_, (at, n) in pending.items()},
+    )
+    assert pages.describe_held(edition, entries_of(edition)) == (HELD.format(what) if what else "")
+
+
+def test_nothing_of_an_event_that_is_gone_is_held_back():
+    edition = an_edition(an_event(a_run(id="a")), pending={"harbor": PendingRemoval(NOW, 3)})
+    edition = structs.replace(edition, fetched=NOW + 30 * MINUTE, gone=NOW + 30 * MINUTE)
+    assert pages.describe_held(edition, entries_of(edition)) == ""
 
 
 def test_a_notice_about_one_of_two_runs_with_the_same_label_has_its_start():
