@@ -93,12 +93,16 @@ def is_undercut(served: History, stored: History) -> bool:
 def merge(served: Timetable, stored: Timetable, noticed: dt.datetime) -> Edition:
     """The edition to save over ``stored``, with which ``is_undercut`` is true for ``served``.
 
-    Its event is the one fetched last; its history is that of both. Its deployment is empty, so that
-    the next ``revise`` stamps anew whatever differs between the two.
+    Its event is the served one, unless the stored one was fetched later and has changed since; its
+    history is that of both. Its deployment is empty, so that the next ``revise`` stamps anew
+    whatever differs between the two.
     """
     old, new = served.edition, stored.edition
     is_older = new.modified < old.modified or new.fetched < old.fetched
-    changes = {(_identify(each), each.nth): each for each in (*old.changes, *new.changes)}
+    old_changes, new_changes = (
+        {(_identify(each), each.nth): each for each in edition.changes} for edition in (old, new)
+    )
+    changes = old_changes | new_changes
     numbers = {
         key: max(old.numbers.get(key, 0), new.numbers.get(key, 0))
         for key in (*old.numbers, *new.numbers)
@@ -112,7 +116,7 @@ def merge(served: Timetable, stored: Timetable, noticed: dt.datetime) -> Edition
     )
     if is_older:
         return carry_over(history, structs.replace(old, deployment="", etag=None))
-    told = {_identify(each) for each in new.changes} - {_identify(each) for each in old.changes}
+    told = {guid for guid, _ in new_changes.keys() - old_changes.keys()}
     missed = find_changes(served.entries, stored.entries, noticed)
     untold = [each for each in missed if _identify(each) not in told]
     history = structs.replace(history, changes=append_changes(history, untold, new.event.id))

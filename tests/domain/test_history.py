@@ -1,0 +1,230 @@
+"""The history of an event: numbers of changes, what is dropped, two histories that are merged."""
+
+from datetime import date, timedelta
+
+import pytest
+from msgspec import structs
+
+from feeds.domain.changes import CHANGES_KEPT_FOR
+from feeds.domain.history import append_changes, drop_old_changes, is_undercut, merge
+from feeds.domain.model import Change, History, Kind, Revision, State
+from feeds.service.revisions import revise
+from tests.support.factories import HOME, NOW, PAGE, a_run, an_edition, an_event, timetable_of
+
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+
+
+def a_change(run="r10k", kind=Kind.CANCELLED, days=0, to="2025-06-14"):
+    """A change that was noticed so many days after NOW."""
+    was, now = State(start="2025-06-13", zone=HOME), State(start=to, zone=HOME)
+    return Change(run=run, kind=kind, was=was, now=now, noticed=NOW + days * DAY)
+
+
+def both(days, kind=Kind.CANCELLED):
+    """The same change of two runs, noticed together."""
+    return [a_change("r10k", kind, days), a_change("r5k", kind, days)]
+
+
+NONE = History(revisions={})
+
+
+def number(*steps, known=NONE):
+    """The changes of an event after these steps; the changes of each are noticed together."""
+    for step in steps:
+        known = structs.replace(known, changes=append_changes(known, step, "harbor"))
+    return known.changes
+
+
+def numbers_of(changes):
+    return [(each.nth, each.group_nth) for each in changes]
+
+
+def test_changes_of_another_kind_value_or_run_have_numbers_of_their_own():
+    known = number(
+        [a_change(kind=Kind.MOVED, to="2025-06-15")],
+        [a_change(kind=Kind.MOVED, to="2025-06-16", days=1)],
+        [a_change(kind=Kind.RESCHEDULED, to="2025-06-15", days=2)],
+        [a_change("r5k", kind=Kind.MOVED, to="2025-06-15", days=3)],
+        [a_change(kind=Kind.MOVED, to="2025-06-15", days=4)],
+    )
+    assert [each.nth for each in known] == [1, 1, 1, 1, 2]
+
+
+def test_groups_of_other_runs_are_numbered_together_because_all_have_the_events_guid():
+    known = number(
+        [a_change("c", days=-2)],
+        [a_change("c", days=-1)],  # the changes of single runs do not count for groups
+        both(0),
+        [a_change("a", days=1), a_change("b", days=1)],
+        both(2, Kind.POSTPONED),
+    )
+    assert numbers_of(known[2::2]) == [(1, 1), (1, 2), (1, 1)]
+
+
+def a_turn(noticed=NOW):
+    state = State(start="2025-06-14", zone=HOME, opens=NOW)
+    kind = Kind.REGISTRATION_OPENS
+    return Change(run="r10k", kind=kind, was=state, now=state, noticed=noticed)
+
+
+def test_a_turn_is_appended_once_however_often_the_clock_is_set_back():
+    assert number([a_turn()], [a_turn()]) == (a_turn(),)
+    assert number([a_turn(NOW + HOUR)], [a_turn()]) == (a_turn(NOW + HOUR),)
+
+
+def test_a_turn_that_an_edit_brings_again_is_another_one():
+    assert [each.nth for each in number([a_turn()], [a_turn(NOW + HOUR)])] == [1, 2]
+
+
+# A year later
+
+
+def aged(*steps):
+    return an_edition(an_event(a_run(), a_run(id="r5k")), changes=number(*steps))
+
+
+@pytest.mark.parametrize(
+    ("age", "kept"),
+    [
+        (CHANGES_KEPT_FOR - SECOND, True),
+        (CHANGES_KEPT_FOR, False),
+        (-3 * DAY, True),  # the clock was set back
+    ],
+    ids=str,
+)
+def test_a_change_is_dropped_after_a_year_whichever_run_it_is_of(age, kept):
+    edition = drop_old_changes(aged([a_change("r5k")], [a_change(days=400)]), NOW + age)
+    assert [each.run for each in edition.changes] == (["r5k"] if kept else []) + ["r10k"]
+    assert edition.numbers == ({} if kept else {"r5k/cancelled/": 1})
+
+
+def test_numbers_go_on_after_the_changes_that_had_them_were_dropped():
+    edition = drop_old_changes(aged(both(0), both(1)), NOW + 400 * DAY)
+    assert edition.changes == ()
+    again = structs.replace(edition, changes=number(both(400), known=edition))
+    assert numbers_of(again.changes) == [(3, 3), (3, 3)]
+    later = drop_old_changes(again, NOW + 800 * DAY)
+    assert numbers_of(number(both(800), known=later)) == [(4, 4), (4, 4)]
+
+
+def test_numbers_go_with_a_run_that_is_forgotten():
+    edition = drop_old_changes(aged([a_change()], [a_change("gone", days=1)]), NOW + 400 * DAY)
+    assert edition.numbers == {"r10k/cancelled/": 1}
+    edition = structs.replace(edition, event=an_event(), changes=(a_change(),))
+    assert drop_old_changes(edition, NOW + 400 * DAY).numbers == {}
+
+
+# A database that went back: ``SERVED`` is what a process has served, another one is stored.
+
+SUN = date(2025, 6, 15)
+TEN, FIVE = a_run(), a_run(id="r5k")
+FULL = structs.replace(FIVE, sold_out=True)
+CANCELLED = structs.replace(TEN, status="cancelled")
+
+
+def then(known, *runs, hours, deployment="first"):
+    """The edition that is saved so many hours after NOW, when the runs are these."""
+    now = NOW + hours * HOUR
+    edition = structs.replace(
+        known or an_edition(an_event()), event=an_event(*runs), fetched=now, deployment=deployment
+    )
+    if not known:
+        edition = structs.replace(edition, revisions={})
+    return revise(timetable_of(known) if known else None, edition, now, HOME, PAGE).edition
+
+
+def merged(served, stored, at=10):
+    assert is_undercut(served, stored)
+    return merge(timetable_of(served), timetable_of(stored), NOW + at * HOUR)
+
+
+BACKUP = then(None, TEN, FIVE, hours=0)
+SERVED = then(BACKUP, CANCELLED, FIVE, hours=2)
+
+
+def restamped(edition, **fields):
+    revision = Revision(NOW, NOW, 7, "", "")
+    revisions = {"r10k": structs.replace(revision, **fields)}
+    return structs.replace(edition, revisions=revisions, modified=NOW)
+
+
+@pytest.mark.parametrize(
+    ("stored", "undercut"),
+    [
+        ({"last_modified": NOW - SECOND}, True),
+        ({"sequence": 6}, True),
+        ({"last_modified": NOW + SECOND, "sequence": 8}, False),
+        ({"content": "another"}, False),
+    ],
+    ids=str,
+)
+def test_a_database_went_back_if_a_stamp_is_older_than_the_one_that_was_served(stored, undercut):
+    served, stored = restamped(SERVED), restamped(SERVED, **stored)
+    assert is_undercut(served, stored) is undercut
+    assert is_undercut(structs.replace(served, modified=NOW + SECOND), stored)
+    assert is_undercut(structs.replace(served, revisions={}), stored) is False
+
+
+def test_what_was_served_is_kept_over_an_older_edition_in_the_database():
+    refetched = then(BACKUP, TEN, FIVE, hours=3)  # unchanged: it may be a doubtful answer
+    for stored in (BACKUP, refetched):
+        assert merged(SERVED, stored).event == SERVED.event
+        assert merged(SERVED, stored).changes == SERVED.changes
+
+
+def test_an_edition_that_was_fetched_and_changed_later_is_kept_over_what_was_served():
+    stored = then(BACKUP, TEN, FULL, hours=3)
+    assert merged(SERVED, stored).event == stored.event
+
+
+def test_a_change_that_was_served_and_lost_and_has_been_undone_is_followed_by_its_opposite():
+    stored = then(BACKUP, TEN, FULL, hours=3)
+    found = merged(SERVED, stored).changes
+    assert [(each.run, each.kind) for each in found] == [
+        ("r10k", Kind.CANCELLED),
+        ("r5k", Kind.SOLD_OUT),
+        ("r10k", Kind.REINSTATED),
+    ]
+    assert found[-1].noticed == NOW + 10 * HOUR
+
+
+def test_a_change_that_both_have_noticed_is_told_once():
+    served = then(SERVED, CANCELLED, FULL, hours=3)
+    stored = then(then(BACKUP, TEN, FULL, hours=1), CANCELLED, FULL, hours=4)
+    found = [(each.run, each.kind, each.nth) for each in merged(served, stored).changes]
+    assert found == [("r5k", Kind.SOLD_OUT, 1), ("r10k", Kind.CANCELLED, 1)]
+
+
+def test_a_change_that_the_database_has_told_since_is_not_told_again():
+    served = then(then(SERVED, TEN, FIVE, hours=3), TEN, FULL, hours=4)
+    stored = then(then(SERVED, TEN, FIVE, hours=3), CANCELLED, FIVE, hours=5)
+    found = [each for each in merged(served, stored).changes if each.run == "r10k"]
+    assert [(each.kind, each.nth) for each in found] == [
+        (Kind.CANCELLED, 1),
+        (Kind.REINSTATED, 1),
+        (Kind.CANCELLED, 2),
+    ]
+
+
+def test_the_next_save_has_stamps_above_both_histories_where_they_differ():
+    stored = then(BACKUP, structs.replace(TEN, date=SUN), FIVE, hours=1)
+    for served in (SERVED, restamped(SERVED, sequence=10**9)):
+        last = merged(served, stored)
+        assert (last.token, last.etag) == (stored.token, None)
+        # The clock was set back as well.
+        saved = then(last, *last.event.runs, hours=-5)
+        assert saved.modified > max(served.modified, stored.modified)
+        was = [each.revisions["r10k"] for each in (served, stored)]
+        now = saved.revisions["r10k"]
+        assert now.last_modified > max(each.last_modified for each in was)
+        assert now.sequence > max(each.sequence for each in was)
+        assert now.created == NOW
+        assert saved.revisions["harbor"] == BACKUP.revisions["harbor"]
+
+
+def test_the_numbers_of_both_histories_are_united():
+    for one, other in (({"a": 2, "b": 1}, {"a": 3}), ({"a": 3}, {"a": 2, "b": 1})):
+        served, stored = (
+            structs.replace(e, numbers=n) for e, n in ((SERVED, one), (BACKUP, other))
+        )
+        assert merged(served, stored).numbers == {"a": 3, "b": 1}
