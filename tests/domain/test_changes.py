@@ -1,31 +1,18 @@
-"""Changes between two versions of an event: by tables, and over random edits (rules 5.4 to 5.6)."""
+"""Changes between two versions of an event: edits, and what the clock brings (rules 5.4 to 5.7)."""
 
-from collections import Counter
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, time, timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds.domain.changes import (
-    append_changes,
-    build_group_guid_value,
-    build_guid_value,
-    capture_state,
-    find_changes,
-    find_state_at,
-    group_changes,
-)
-from feeds.domain.model import Change, Kind, State
-from feeds.domain.status import NO_LONGER_LISTED
-from tests.support.factories import HOME, NOW, a_run, an_edition, an_event, entries_of
+from feeds.domain.changes import build_group_guid_value, build_guid_value, find_changes, find_turns
+from feeds.domain.model import Kind
+from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of
 
 SAT, SUN = date(2025, 6, 14), date(2025, 6, 15)
 EIGHT, HALF_PAST = time(8), time(8, 30)
 CHICAGO, NEW_YORK = (41.88, -87.63), (40.71, -74.01)
 PIER, PARK = "Navy Pier, Chicago", "Grant Park, Chicago"
-UNLISTED = NO_LONGER_LISTED.stored
 WITHDRAWN = {"unlisted": NOW, "withdrawn": True}
 TIDIED_AWAY = {"unlisted": NOW, "withdrawn": False}  # removed after it had ended
 DAY_ONLY = {"start_time": None}
@@ -129,21 +116,13 @@ def test_a_new_status_is_a_change_of_its_kind(was, now, kind):
 
 
 def test_changes_of_all_kinds_may_come_together_and_share_their_states():
-    after = harbor(
-        status="cancelled",
-        date=SUN,
-        location=PARK,
-        sold_out=True,
-        registration_override="closed",
-        distance_standard="5K",
-    )
-    found = changes_between(harbor(), after)
+    closed = {"sold_out": True, "registration_override": "closed"}
+    found = changes_between(harbor(), harbor(status="cancelled", date=SUN, location=PARK, **closed))
     assert [change.kind for change in found] == [
         Kind.CANCELLED,
         Kind.MOVED,
         Kind.SOLD_OUT,
         Kind.REGISTRATION_CLOSED,
-        Kind.OTHER_DISTANCE,
     ]
     assert len({(each.was, each.now, each.noticed, each.run) for each in found}) == 1
 
@@ -157,17 +136,16 @@ def test_changes_of_all_kinds_may_come_together_and_share_their_states():
         ("closed", "paused", Kind.REGISTRATION_PAUSED),
         ("paused", None, Kind.REGISTRATION_REOPENED),
         ("closed", None, Kind.REGISTRATION_REOPENED),
-        ("members only", None, Kind.SILENT),
         ("members only", "closed", Kind.REGISTRATION_CLOSED),
-        (None, "members only", Kind.SILENT),
-        ("paused", "members only", Kind.SILENT),
+        ("members only", None, None),
+        (None, "members only", None),
+        ("paused", "members only", None),
     ],
 )
 def test_another_override_of_registration_is_a_change_of_its_kind(was, now, kind):
     before, after = harbor(registration_override=was), harbor(registration_override=now)
-    (change,) = changes_between(before, after)
-    assert (change.kind, build_guid_value(change)) == (kind, "")
-    assert differences(change) == {"override": (was, now)}
+    found = changes_between(before, after)
+    assert [(each.kind, build_guid_value(each)) for each in found] == ([(kind, "")] if kind else [])
 
 
 @pytest.mark.parametrize(
@@ -184,28 +162,46 @@ def test_rescheduled_has_the_new_time_and_place_and_is_not_also_a_move(after, va
     assert (change.kind, build_guid_value(change)) == (Kind.RESCHEDULED, value)
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+LAST_DAY = {"registration_closes": NOW + DAY}
+PAUSED = {"registration_override": "paused"}
+INVITATIONS = {
+    Kind.PLACES_AGAIN: ({"sold_out": True}, {}),
+    Kind.REGISTRATION_REOPENED: (PAUSED, {}),
+    Kind.REGISTRATION_EXTENDED: ({"registration_closes": NOW}, LAST_DAY),
+}
+
+
+@pytest.mark.parametrize("kind", INVITATIONS)
+def test_an_invitation_is_news_only_if_one_can_register_now(kind):
+    was, now = INVITATIONS[kind]
+    assert kinds_between(harbor(**was), harbor(**now)) == [kind]
+    opened = {"registration_opens": NOW}
+    assert kinds_between(harbor(**was, **opened), harbor(**now, **opened)) == [kind]
+    for fields in (
         {"status": "cancelled"},
-        {"registration_opens": NOW + timedelta(seconds=1)},
+        {"registration_opens": NOW + SECOND},
         {"registration_closes": NOW},
-    ],
-    ids=["cancelled", "not-open-yet", "closed-by-now"],
-)
+        {"sold_out": True},
+        PAUSED,
+    ):
+        assert kind not in kinds_between(harbor(**was | fields), harbor(**now | fields))
+
+
 @pytest.mark.parametrize(
-    "lifted", [{"sold_out": True}, {"registration_override": "paused"}], ids=["full", "paused"]
+    ("was", "now"),
+    [(NOW + DAY, NOW + HOUR), (NOW + DAY, None), (None, NOW + DAY), (NOW - DAY, NOW - HOUR)],
+    ids=["earlier", "removed", "added", "still in the past"],
 )
-def test_places_are_no_news_while_one_cannot_register(fields, lifted):
-    assert kinds_between(harbor(**fields | lifted), harbor(**fields)) == [Kind.SILENT]
+def test_only_a_later_end_of_registration_extends_it(was, now):
+    assert Kind.REGISTRATION_EXTENDED not in kinds_between(
+        harbor(registration_closes=was), harbor(registration_closes=now)
+    )
 
 
-def test_places_are_news_in_the_instant_in_which_registration_opens():
-    opened = {"registration_opens": NOW, "registration_closes": NOW + timedelta(seconds=1)}
-    full = harbor(**opened, sold_out=True)
-    assert kinds_between(full, harbor(**opened)) == [Kind.PLACES_AGAIN]
-    still_paused = harbor(**opened, registration_override="paused")
-    assert Kind.PLACES_AGAIN not in kinds_between(full, still_paused)
+def test_the_guid_of_an_extension_has_the_new_end():
+    (change,) = changes_between(harbor(registration_closes=NOW + HOUR), harbor(**LAST_DAY))
+    assert build_guid_value(change) == "20250602T120000Z"
 
 
 @pytest.mark.parametrize(
@@ -254,7 +250,8 @@ def test_new_and_forgotten_runs_and_their_order_are_no_changes():
         ({}, {"slug": "another", "name": "River Run", "description": "Bring a friend."}),
         ({}, {"end_time": time(15), "end_date": SUN}),
         ({}, {"distance_meters": 9_000, "distance_label": "Ten", "relay": True, "walking": True}),
-        ({}, {"registration_opens": NOW, "registration_closes": NOW + timedelta(days=1)}),
+        ({}, {"registration_opens": NOW, "registration_closes": NOW + DAY}),
+        ({}, {"distance_standard": "5K"}),
         ({}, {"location": None}),  # coordinates of the same place
         ({"location": None}, {}),
         ({"point": None}, {"point": None, "location": None}),  # the place is removed
@@ -267,310 +264,107 @@ def test_what_is_no_news_is_no_change(before, after):
     assert changes_between(harbor(**before), harbor(**after)) == ()
 
 
-FIRST_DAY = datetime(2025, 1, 1, tzinfo=UTC)
-YEAR = timedelta(days=365)
+def test_the_guid_value_of_a_group_is_the_shared_one_or_a_digest_of_all():
+    def moved(*starts):
+        runs = [a_run(id=str(number)) for number in range(len(starts))]
+        after = [
+            structs.replace(run, start_time=start) for run, start in zip(runs, starts, strict=True)
+        ]
+        return changes_between(an_event(*runs), an_event(*after))
+
+    assert build_group_guid_value(moved(EIGHT, EIGHT)) == START
+    one, other = moved(EIGHT, HALF_PAST), moved(HALF_PAST, EIGHT)
+    assert build_group_guid_value(one) == build_group_guid_value(one[::-1])
+    assert build_group_guid_value(one) != build_group_guid_value(other)
+    assert len(build_group_guid_value(one)) == 16
 
 
-def a_state(**fields):
-    return State(**{"start": "2025-06-14", "zone": HOME} | fields)
+# What the clock brings: instants are hours after NOW, and an edit is noticed at EDIT.
+
+OPENS, CLOSES, EDIT = Kind.REGISTRATION_OPENS, Kind.REGISTRATION_CLOSES, 99
 
 
-def a_change(run="r10k", kind=Kind.CANCELLED, days=0, to="2025-06-14"):
-    """A change that was noticed so many days after the first day."""
-    was, now = a_state(start="2025-06-13"), a_state(start=to)
-    return Change(run=run, kind=kind, was=was, now=now, noticed=FIRST_DAY + timedelta(days=days))
+def window(opens, closes, **fields):
+    """A 10K whose registration opens and closes then."""
+    opens, closes = (at if at is None else NOW + at * HOUR for at in (opens, closes))
+    return harbor(registration_opens=opens, registration_closes=closes, **fields)
 
 
-def both(days, kind=Kind.CANCELLED):
-    """The same change of two runs."""
-    return [a_change("r10k", kind, days), a_change("r5k", kind, days)]
-
-
-def history(*steps):
-    """The history after steps; the changes of each step are noticed together."""
-    known: tuple[Change, ...] = ()
-    for step in steps:
-        known = append_changes(known, step)
-    return known
-
-
-def test_a_history_without_new_changes_stays_however_old_it_is():
-    known = history([a_change()], [a_change(kind=Kind.REINSTATED, days=400)])
-    assert append_changes(known, ()) == known
-
-
-def test_changes_of_another_kind_value_or_run_have_numbers_of_their_own():
-    known = history(
-        [a_change(kind=Kind.MOVED, to="2025-06-15")],
-        [a_change(kind=Kind.MOVED, to="2025-06-16", days=1)],
-        [a_change(kind=Kind.RESCHEDULED, to="2025-06-15", days=2)],
-        [a_change("r5k", kind=Kind.MOVED, to="2025-06-15", days=3)],
-        [a_change(kind=Kind.MOVED, to="2025-06-15", days=4)],
-    )
-    assert [each.nth for each in known] == [1, 1, 1, 1, 2]
-
-
-def test_groups_of_other_runs_are_numbered_together_because_all_have_the_events_guid():
-    known = history(both(0), [a_change("a", days=1), a_change("b", days=1)])
-    assert [(each.group_nth, each.nth) for each in known] == [(1, 1), (1, 1), (2, 1), (2, 1)]
-
-
-def test_changes_of_single_runs_do_not_count_for_groups():
-    known = history([a_change()], [a_change(days=1)], both(2))
-    assert [each.group_nth for each in known[2:]] == [1, 1]
-
-
-def test_groups_of_another_kind_or_value_have_numbers_of_their_own():
-    known = history(
-        both(0),
-        both(1, Kind.POSTPONED),
-        both(2, Kind.MOVED),
-        [a_change("r10k", Kind.MOVED, 3, "2025-06-20"), a_change("r5k", Kind.MOVED, 3)],
-        both(4, Kind.MOVED),
-    )
-    assert [each.group_nth for each in known[::2]] == [1, 1, 1, 1, 2]
+def turns(before, after, since, until):
+    """The turns between two versions that were fetched then; ``before`` may be None."""
+    was, now = (entries_of(an_edition(each)) if each else () for each in (before, after))
+    since, until, noticed = (NOW + at * HOUR for at in (since, until, EDIT))
+    found = find_turns(was, now, since=since, until=until, noticed=noticed)
+    return [(each.kind, (each.noticed - NOW) / HOUR) for each in found]
 
 
 @pytest.mark.parametrize(
-    ("age", "kept"),
+    ("since", "until", "found"),
     [
-        (YEAR - timedelta(seconds=1), True),
-        (YEAR, False),
-        (-timedelta(days=3), True),  # the clock was set back
+        (0, 0.9, []),
+        (0, 1, [(OPENS, 1)]),
+        (0, 2, [(OPENS, 1)]),
+        (1, 2, []),
+        (2, 3, [(CLOSES, 3)]),
+        (0, 4, [(OPENS, 1), (CLOSES, 3)]),
+        (3, 4, []),
+        (4, 0, []),  # the clock was set back
+    ],
+)
+def test_registration_turns_between_two_versions_at_its_own_instants(since, until, found):
+    assert turns(window(1, 3), window(1, 3), since, until) == found
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "found"),
+    [
+        ((5, 9), (1, 9), [(OPENS, EDIT)]),
+        ((5, 9), (2.5, 9), [(OPENS, 2.5)]),
+        ((1, 9), (1, 2), [(CLOSES, EDIT)]),
+        ((1, 9), (1, 2.5), [(CLOSES, 2.5)]),
+        ((1, None), (1, 2), [(CLOSES, EDIT)]),
+        ((5, 9), (1, 2), [(CLOSES, EDIT)]),
+        ((None, 9), (1, 9), []),  # it was open before
+        ((1, 2), (1.5, 1.7), []),  # it had closed before
+        ((1, 2.5), (1, 9), []),  # extended before anybody was told that it has closed
+        ((1, 2), (5, 9), []),
     ],
     ids=str,
 )
-def test_a_change_is_dropped_after_a_year_when_the_same_run_changes_again(age, kept):
-    old, new = a_change(), structs.replace(a_change(kind=Kind.MOVED), noticed=FIRST_DAY + age)
-    assert append_changes([old], [new]) == ((old, new) if kept else (new,))
+def test_an_edit_between_the_versions_turns_registration_when_it_is_noticed(was, now, found):
+    assert turns(window(*was), window(*now), 2, 3) == found
 
 
-def test_a_change_of_another_run_drops_nothing():
-    old = a_change()
-    assert append_changes([old], [a_change("r5k", days=400)])[0] == old
+def test_registration_that_was_extended_closes_again():
+    assert turns(window(1, 9), window(1, 9), 8, 9) == [(CLOSES, 9)]
 
 
-def test_a_group_is_dropped_as_a_whole_so_that_its_item_keeps_its_guid():
-    group = history(both(0))
-    one, other = a_change(kind=Kind.MOVED, days=400), a_change("r5k", Kind.SOLD_OUT, days=400)
-    assert append_changes(group, [one]) == (*group, one)
-    assert append_changes(group, [one, other]) == (one, other)
-
-
-def test_dropped_changes_still_count_for_the_numbers_of_the_changes_that_drop_them():
-    again = append_changes(history(both(0)), both(400))
-    assert [(each.nth, each.group_nth) for each in again] == [(2, 2), (2, 2)]
-
-
-def test_the_guid_value_of_a_group_is_the_shared_one_or_a_digest_of_all():
-    assert build_group_guid_value([a_change("a"), a_change("b")]) == ""
-    a, b = a_change("a", Kind.MOVED), a_change("b", Kind.MOVED)
-    assert build_group_guid_value([a, b]) == "2025-06-14"
-    later_a, later_b = (a_change(run, Kind.MOVED, to="2025-06-20") for run in "ab")
-    assert build_group_guid_value([a, later_b]) == build_group_guid_value([later_b, a])
-    assert build_group_guid_value([a, later_b]) != build_group_guid_value([later_a, b])
-    assert len(build_group_guid_value([a, later_b])) == 16
-
-
-@pytest.mark.parametrize(("hours", "day"), [(0, 14), (23, 14), (24, 15), (47, 15), (48, 16)])
-def test_a_state_holds_from_the_instant_in_which_it_was_noticed(hours, day):
-    known = [
-        structs.replace(a_change(days=1), was=a_state(start="2025-06-14")),
-        structs.replace(a_change(days=2), was=a_state(start="2025-06-15")),
-    ]
-    instant = FIRST_DAY + timedelta(hours=hours)
-    assert find_state_at(a_state(start="2025-06-16"), known, instant).start == f"2025-06-{day}"
-    assert find_state_at(a_state(), (), instant) == a_state()
-
-
-# Random edits: an organizer edits an event with up to three runs, several fields at a time.
-
-RUNS = ("a", "b", "c")
-RUN_EDITS = {
-    "date": [SAT, SUN],
-    "start_time": [None, EIGHT, HALF_PAST],
-    "status": ["scheduled", "cancelled", "postponed", "rescheduled", "on hold", "unlisted"],
-    "sold_out": [False, True],
-    "registration_override": [None, "paused", "closed", "members only"],
-    "distance_standard": ["10K", "5K", "Own"],
-    "distance_meters": [5_000.0, 10_000.0],
-    "virtual": [False, True],
-}
-EVENT_EDITS = {
-    "location": [PIER, PARK],  # coordinates instead of an address have a test of their own
-    "point": [None, CHICAGO, NEW_YORK],
-    "start_time": [None, EIGHT],
-    "description": [None, "Bring a friend."],
-}
-
-
-def edits_of(table, *who):
-    return st.one_of(
-        *(st.tuples(*who, st.just(name), st.sampled_from(each)) for name, each in table.items())
-    )
-
-
-listings = st.tuples(
-    st.just("list"),
-    st.sampled_from(RUNS),
-    st.sampled_from(["add", "withdraw", "tidy", "return"]),
-    st.none(),
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"status": "cancelled"}, False),
+        ({"sold_out": True}, False),
+        (PAUSED, False),
+        ({"registration_override": "members only"}, False),
+        (WITHDRAWN, False),
+        ({"status": "postponed"}, True),
+    ],
+    ids=str,
 )
-edits = st.one_of(
-    edits_of(RUN_EDITS, st.just("run"), st.sampled_from(RUNS)),
-    edits_of(EVENT_EDITS, st.just("event"), st.just("")),
-    listings,
-)
-lives = st.lists(st.lists(edits, min_size=1, max_size=4), max_size=8)
+def test_a_turn_is_no_news_if_the_run_is_off_sold_out_or_overridden_before_or_after(fields, told):
+    plain, changed = window(1, 3), window(1, 3, **fields)
+    for was, now in ((plain, changed), (changed, plain), (changed, changed), (None, changed)):
+        assert bool(turns(was, now, 0, 4)) is told
 
 
-def apply_edit(event, edit):
-    """The event after one edit; an impossible edit changes nothing."""
-    what, id_, name, value = edit
-    if what == "event":
-        return structs.replace(event, **{name: value})
-    runs = {run.id: run for run in event.runs}
-    run = runs.get(id_)
-    if run is None:
-        runs |= {id_: a_run(id=id_)} if name == "add" else {}
-    elif what == "run" and run.unlisted is None:
-        runs[id_] = structs.replace(run, **{name: value})
-    elif name in ("withdraw", "tidy") and run.unlisted is None:
-        runs[id_] = structs.replace(run, **(WITHDRAWN if name == "withdraw" else TIDIED_AWAY))
-    elif name == "return" and run.withdrawn:
-        runs[id_] = structs.replace(run, unlisted=None, withdrawn=False)
-    return structs.replace(event, runs=tuple(runs[each] for each in RUNS if each in runs))
+def test_a_run_that_is_first_seen_has_the_turns_of_the_last_year():
+    year = 365 * 24
+    assert turns(None, window(1 - year, 1), 0, 1) == [(CLOSES, 1)]
+    assert turns(None, window(2 - year, 2), 0, 1) == [(OPENS, 2 - year)]
+    assert turns(harbor(), None, 0, 1) == []
 
 
-def live(steps):
-    """The entries of each version of an event, and the history of its changes."""
-    event = an_event(a_run(id="a", start_time=EIGHT), a_run(id="b"), location=PIER)
-    versions, known = [entries_of(an_edition(event))], history()
-    for day, step in enumerate(steps):
-        for edit in step:
-            event = apply_edit(event, edit)
-        versions.append(entries_of(an_edition(event)))
-        noticed = FIRST_DAY + timedelta(days=day)
-        known = append_changes(known, find_changes(versions[-2], versions[-1], noticed))
-        assert find_changes(versions[-1], versions[-1], noticed) == ()
-    return versions, known
-
-
-STATUS_BY_KIND = {
-    Kind.CANCELLED: "cancelled",
-    Kind.POSTPONED: "postponed",
-    Kind.RESCHEDULED: "rescheduled",
-    Kind.NO_LONGER_LISTED: UNLISTED,
-    Kind.REINSTATED: "on",
-}
-OVERRIDE_BY_KIND = {
-    Kind.REGISTRATION_PAUSED: "paused",
-    Kind.REGISTRATION_CLOSED: "closed",
-    Kind.REGISTRATION_REOPENED: None,
-}
-SUSPENDED = {"cancelled", "postponed", UNLISTED}
-
-
-class Reader:
-    """A reader of the announcement of a run and of each of its changes."""
-
-    def __init__(self, state):
-        self.start, self.zone, self.place = state.start, state.zone, state.place
-        self.sold_out, self.override = state.sold_out, state.override
-        self.distance = state.distance
-        self.status = state.status if state.status in STATUS_BY_KIND.values() else "on"
-
-    def read(self, change):
-        """Apply a change, which starts from what the reader knows."""
-        was, now, kind = change.was, change.now, change.kind
-        returned = was.status == UNLISTED
-        if kind in STATUS_BY_KIND:
-            assert was.status == self.status or SUSPENDED.isdisjoint({was.status, self.status})
-            self.status = STATUS_BY_KIND[kind]
-        if kind in (Kind.MOVED, Kind.RESCHEDULED):
-            assert returned or was.start == self.start
-            assert returned or "T" not in was.start or was.zone == self.zone
-            assert returned or was.place in (self.place, None)
-        if kind in (Kind.MOVED, Kind.RESCHEDULED) or returned:
-            self.start, self.zone = now.start, now.zone
-            self.place = now.place or self.place
-        if kind in (Kind.SOLD_OUT, Kind.PLACES_AGAIN):
-            assert was.sold_out == self.sold_out
-            self.sold_out = kind == Kind.SOLD_OUT
-        if kind == Kind.SILENT:
-            self.sold_out = self.sold_out and now.sold_out
-            if now.override not in ("paused", "closed"):
-                self.override = now.override
-        if kind in OVERRIDE_BY_KIND:
-            assert was.override in (self.override, "members only")
-            self.override = OVERRIDE_BY_KIND[kind]
-        if kind == Kind.OTHER_DISTANCE:
-            assert was.distance == self.distance
-            self.distance = now.distance
-
-    def assert_knows(self, state):
-        assert self.start == state.start
-        assert "T" not in state.start or self.zone == state.zone
-        assert state.place in (self.place, None)
-        assert (self.sold_out, self.distance) == (state.sold_out, state.distance)
-        assert state.override in (self.override, "members only")
-        if state.status in STATUS_BY_KIND.values():
-            assert self.status == state.status
-        else:
-            assert self.status in {"on", "rescheduled"}
-
-
-def was_tidied_away(entry):
-    return entry.run.unlisted is not None and not entry.run.withdrawn
-
-
-@given(lives)
-@settings(max_examples=120, deadline=None)
-def test_a_reader_of_all_changes_knows_the_last_state_of_each_run(steps):
-    versions, known = live(steps)
-    first = {entry.run.id: entry for version in reversed(versions) for entry in version}
-    for final in versions[-1]:
-        if was_tidied_away(final):
-            continue
-        reader = Reader(capture_state(first[final.run.id]))
-        for change in known:
-            if change.run == final.run.id:
-                reader.read(change)
-        if final.run.unlisted is None:
-            reader.assert_knows(capture_state(final))
-        assert (reader.status == UNLISTED) == final.run.withdrawn
-
-
-@given(lives)
-@settings(max_examples=60, deadline=None)
-def test_each_change_is_noticed_once_and_no_two_items_have_the_same_guid(steps):
-    _, known = live(steps)
-    noticed = Counter((each.noticed, each.run, each.kind) for each in known)
-    guids = Counter((each.run, each.kind, build_guid_value(each), each.nth) for each in known)
-    of_event = Counter(
-        (group[0].kind, build_group_guid_value(group), group[0].group_nth)
-        for group in group_changes(known)
-        if len(group) > 1
-    )
-    assert set((noticed + guids + of_event).values()) <= {1}
-
-
-@given(lives)
-@settings(max_examples=60, deadline=None)
-def test_the_state_at_any_earlier_time_is_found_again(steps):
-    versions, known = live(steps)
-    final = {entry.run.id: entry for entry in versions[-1]}
-    for day, version in enumerate(versions):
-        instant = FIRST_DAY + timedelta(days=day, hours=-1)
-        for entry in version:
-            last = final[entry.run.id]
-            if was_tidied_away(last):
-                continue
-            of_run = [each for each in known if each.run == entry.run.id]
-            found = find_state_at(capture_state(last), of_run, instant)
-            truth = capture_state(entry)
-            assert (found.sold_out, found.distance) == (truth.sold_out, truth.distance)
-            for word in SUSPENDED:
-                assert (found.status == word) == (truth.status == word)
-            if "members only" not in (found.override, truth.override):
-                assert found.override == truth.override
+def test_the_guid_of_a_turn_has_its_instant_also_if_an_edit_brought_it():
+    was, now = (entries_of(an_edition(window(*hours))) for hours in ((5, 9), (1, 2)))
+    (closed,) = find_turns(was, now, since=NOW + 3 * HOUR, until=NOW + 4 * HOUR, noticed=NOW)
+    assert build_guid_value(closed) == "20250601T140000Z"

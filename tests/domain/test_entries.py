@@ -1,10 +1,16 @@
-"""Entries: the zone of an entry, which entries have left or ended, the span of all of them."""
+"""Entries: the zone of an entry, which runs have left or ended, the span of all."""
 
 from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
+from msgspec import structs
 
-from feeds.domain.entries import build_event_timetable, find_ended
+from feeds.domain.entries import (
+    build_event_timetable,
+    find_ended,
+    has_ended_as_gone,
+    mark_left,
+)
 from tests.support.factories import (
     NOW,
     a_run,
@@ -66,12 +72,29 @@ def test_an_event_without_runs_ends_itself():
     assert find_ended(entries, END + DAY) == {"harbor"}
 
 
-@pytest.mark.parametrize(("days", "shown"), [(29, True), (30, False), (31, False)])
-def test_an_unlisted_run_is_an_entry_for_30_days(days, shown):
+MONTH = 30 * DAY
+
+
+def test_a_run_leaves_the_feeds_after_30_days_as_no_longer_listed():
     event = an_event(TEN, a_run(id="r5k", unlisted=NOW))
-    entries = entries_of(an_edition(event), as_of=NOW + days * DAY)
-    assert {entry.run.id for entry in entries} == ({"r10k", "r5k"} if shown else {"r10k"})
-    assert len(timetable_of(an_edition(event)).entries) == 2
+    assert mark_left(event, NOW + MONTH - SECOND) == event
+    left = mark_left(event, NOW + MONTH)
+    assert [run.left for run in left.runs] == [False, True]
+    assert mark_left(left, NOW) == left  # the clock was set back
+    assert [each.run.id for each in entries_of(an_edition(left))] == ["r10k"]
+    assert len(timetable_of(an_edition(left)).entries) == 2
+
+
+def test_an_event_whose_runs_have_all_left_is_an_entry_itself():
+    (entry,) = entries_of(an_edition(an_event(structs.replace(TEN, left=True))))
+    assert entry.uid == "harbor@intervals.run"
+
+
+def test_an_event_has_ended_as_gone_with_the_first_answer_after_30_days():
+    edition = an_edition(an_event(), gone=NOW)
+    for fetched, ended in ((NOW, False), (NOW + MONTH - SECOND, False), (NOW + MONTH, True)):
+        assert has_ended_as_gone(structs.replace(edition, fetched=fetched)) is ended
+    assert not has_ended_as_gone(an_edition(an_event()))
 
 
 @pytest.mark.parametrize(("gone", "withdrawn"), [(utc(15, 4), True), (utc(15, 5), False)])

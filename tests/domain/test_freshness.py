@@ -3,20 +3,20 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.domain.freshness import (
     Lifetime,
     MaxAgeBounds,
     choose_max_age,
+    clamp_max_age,
     compute_gone_lifetime,
     compute_lifetime,
     compute_max_age,
     compute_refresh_time,
     compute_reopening,
     compute_unknown_expiry,
-    find_next_phase,
 )
 
 START = datetime(2025, 6, 14, 13, tzinfo=UTC)
@@ -29,9 +29,9 @@ NONE = timedelta(0)
 NO_BOUNDS = MaxAgeBounds()
 
 
-def expires(fetched, bounds=NO_BOUNDS, instants=()):
+def expires(fetched, bounds=NO_BOUNDS, pending=None):
     """When an edition expires that was fetched then."""
-    return compute_lifetime(SPAN, fetched, bounds, instants).expires
+    return compute_lifetime(SPAN, fetched, bounds, pending).expires
 
 
 @pytest.mark.parametrize(
@@ -50,31 +50,21 @@ def test_each_phase_of_an_event_has_a_max_age(max_age, instants):
 
 
 @pytest.mark.parametrize(
-    ("now", "phase"),
+    ("fetched", "lasts"),
     [
-        (START - 365 * DAY, START - 14 * DAY),
-        (START - 14 * DAY - SECOND, START - 14 * DAY),
-        (START - 14 * DAY, START - 48 * HOUR),
-        (START - 48 * HOUR - SECOND, START - 48 * HOUR),
-        (START - 48 * HOUR, END),
-        (START, END),
-        (END - SECOND, END),
-        (END, END + 2 * DAY),
-        (END + 2 * DAY - SECOND, END + 2 * DAY),
+        (START - 14 * DAY - HOUR, HOUR),  # no phase begins before its end
+        (START - 14 * DAY - 59 * MINUTE, 59 * MINUTE),  # it is too old when the phase begins
+        (START - 14 * DAY - 16 * MINUTE, 16 * MINUTE),
+        (START - 14 * DAY - 10 * MINUTE, 15 * MINUTE),  # as old as the phase allows
+        (START - 2 * DAY - 14 * MINUTE, 14 * MINUTE),
+        (START - 2 * DAY - MINUTE, 5 * MINUTE),
+        (END - MINUTE, 5 * MINUTE),  # a longer max-age comes with the next edition
     ],
     ids=str,
 )
-def test_the_next_phase_begins_when_max_age_next_changes(now, phase):
-    assert find_next_phase(SPAN, now) == phase
-    assert choose_max_age(SPAN, phase) != choose_max_age(SPAN, now)
-
-
-@pytest.mark.parametrize("phase", [START - 14 * DAY, START - 48 * HOUR, END, END + 2 * DAY])
-@pytest.mark.parametrize("cap", [None, DAY], ids=str)
-def test_an_edition_expires_when_the_next_phase_begins(phase, cap):
-    fetched = phase - 2 * MINUTE
-    lifetime = compute_lifetime(SPAN, fetched, MaxAgeBounds(cap))
-    assert lifetime == Lifetime(SPAN, choose_max_age(SPAN, fetched), phase)
+def test_an_edition_ends_when_it_is_as_old_as_its_present_phase_allows(fetched, lasts):
+    lifetime = compute_lifetime(SPAN, fetched, NO_BOUNDS)
+    assert lifetime == Lifetime(SPAN, choose_max_age(SPAN, fetched), fetched + lasts)
 
 
 def test_an_edition_is_fresh_for_the_least_max_age_that_the_rate_limit_carries():
@@ -84,19 +74,17 @@ def test_an_edition_is_fresh_for_the_least_max_age_that_the_rate_limit_carries()
     assert expires(START, MaxAgeBounds(cap=SECOND, stretch=29 * MINUTE)) == START + 29 * MINUTE
 
 
-def test_an_edition_expires_at_the_next_instant_at_which_the_clock_changes_its_bytes():
-    bounds = MaxAgeBounds(stretch=10 * HOUR)
-    assert expires(END - HOUR, bounds) == END
-    instants = [START - SECOND, START, START + SECOND, START + 2 * SECOND]
-    assert expires(START, bounds, instants) == START + SECOND
-    assert compute_gone_lifetime(SPAN, START, NO_BOUNDS, instants).expires == START + SECOND
+def test_an_edition_with_a_pending_removal_ends_when_the_upstream_is_asked_again():
+    assert expires(START, pending=START + MINUTE) == START + MINUTE
+    for pending in (START - SECOND, START, START + HOUR):
+        assert expires(START, pending=pending) == START + 5 * MINUTE
 
 
 def test_an_edition_of_an_event_that_is_gone_is_fresh_for_an_hour():
-    lifetime = compute_gone_lifetime(SPAN, START, NO_BOUNDS, [])
+    lifetime = compute_gone_lifetime(SPAN, START, NO_BOUNDS)
     assert lifetime == Lifetime(SPAN, HOUR, START + HOUR)
     bounds = MaxAgeBounds(stretch=2 * HOUR)
-    assert compute_gone_lifetime(SPAN, START, bounds, []).expires == START + 2 * HOUR
+    assert compute_gone_lifetime(SPAN, START, bounds).expires == START + 2 * HOUR
 
 
 def test_an_unknown_id_is_remembered_for_10_minutes_or_the_cap():
@@ -144,19 +132,28 @@ SPANS = (st.timedeltas(SECOND, 40 * DAY) | st.sampled_from([HOUR, 30 * DAY])).ma
 )
 
 
-@given(SPANS, OFFSETS, st.floats(0, 1))
-def test_max_age_stays_the_same_until_the_next_phase(span, offset, share):
-    now = START + offset
-    phase = find_next_phase(span, now)
-    between = now + ((phase or now + 365 * DAY) - now) * share
-    assume(phase is None or between < phase)
-    assert choose_max_age(span, between) == choose_max_age(span, now)
+BOUNDS = st.builds(
+    MaxAgeBounds,
+    cap=st.none() | st.timedeltas(NONE, 2 * DAY),
+    stretch=st.timedeltas(NONE, 30 * HOUR) | st.just(NONE),
+)
 
 
-@given(SPANS, OFFSETS, st.none() | st.timedeltas(NONE, 2 * DAY))
-def test_an_edition_never_gets_older_than_max_age(span, offset, cap):
+@given(SPANS, OFFSETS, BOUNDS, st.floats(0, 1, exclude_max=True))
+def test_max_age_never_exceeds_that_of_the_phase_and_no_phase_costs_a_call(
+    span, offset, bounds, share
+):
     fetched = START + offset
-    lifetime = compute_lifetime(span, fetched, MaxAgeBounds(cap))
-    assert fetched <= lifetime.expires <= fetched + lifetime.max_age
-    assert lifetime.max_age <= choose_max_age(span, fetched)
-    assert cap is None or lifetime.max_age <= cap
+    expires = compute_lifetime(span, fetched, bounds).expires
+
+    def allowed(at):
+        return clamp_max_age(choose_max_age(span, at), bounds)
+
+    at = fetched + share * (expires - fetched)
+    assert fetched <= at <= expires
+    assert expires - fetched <= allowed(fetched)
+    if at < expires:
+        assert at - fetched <= allowed(at)
+        assert expires - at <= allowed(at)
+    # A phase that begins ends no edition that is younger than the phase allows.
+    assert expires - fetched >= min(allowed(fetched), allowed(expires))
