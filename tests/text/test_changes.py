@@ -1,18 +1,13 @@
-"""Titles and lines of the items about changes and about registration."""
+"""Titles and lines of the items about changes."""
 
 from datetime import UTC, date, datetime, time
 
 import pytest
 
-from feeds.domain.changes import find_changes
+from feeds.domain.changes import find_changes, find_turns
 from feeds.domain.model import Kind
-from feeds.text.changes import (
-    CHANGE_TITLES,
-    build_change_title,
-    build_registration_title,
-    describe_change,
-    list_shared_facts,
-)
+from feeds.text.changes import CHANGE_TITLES, build_change_title, describe_changes
+from feeds.text.descriptions import list_facts
 from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of
 from tests.support.rules import find_code, read_table
 
@@ -40,14 +35,17 @@ def title_of(before, after):
 
 
 def lines_of(before, after):
-    changes, runs = changes_between(before, after)
-    return [describe_change(change, run) for change, run in zip(changes, runs, strict=True)]
+    return list(describe_changes(*changes_between(before, after)))
 
 
 def test_each_kind_of_change_has_the_title_of_rules_5_4():
     documented = {find_code(kind)[0]: find_code(title)[0] for kind, title, _ in read_table("5.4")}
+    documented |= {
+        Kind.REGISTRATION_OPENS: "Registration is open",
+        Kind.REGISTRATION_CLOSES: "Registration has closed",
+    }
     assert documented == CHANGE_TITLES
-    assert set(Kind) - set(CHANGE_TITLES) == {Kind.OTHER_DISTANCE, Kind.SILENT}
+    assert set(Kind) == set(CHANGE_TITLES)
 
 
 @pytest.mark.parametrize(
@@ -141,20 +139,29 @@ def test_the_line_of_an_event_without_runs_starts_with_its_name():
     ]
 
 
-def test_the_title_about_registration_names_the_runs():
-    title = build_registration_title("registration-opens", entries(TEN, FIVE))
-    assert title == "Registration is open: Harbor Run: 10K, 5K"
-    title = build_registration_title("registration-closes", entries(TEN))
-    assert title == "Registration has closed: Harbor Run: 10K"
+JULY = {"registration_closes": datetime(2025, 7, 2, 12, tzinfo=UTC)}
+AUGUST = {"registration_closes": datetime(2025, 8, 3, 4, 59, tzinfo=UTC)}
 
 
-def test_facts_that_all_runs_share_come_once_and_the_others_after_the_label_of_their_run():
-    opens = {"registration_opens": datetime(2025, 6, 3, 12, tzinfo=UTC)}
-    runs = entries(TEN | opens, FIVE | opens | {"start_time": NINE, "sold_out": True})
-    assert list(list_shared_facts(runs)) == [
-        "The finish time is an estimate.",
-        "Registration opens Tue 3 Jun 2025, 07:00 (America/Chicago)",
-        "10K: Start: Sat 14 Jun 2025, 08:00 local time (America/Chicago)",
-        "5K: Start: Sat 14 Jun 2025, 09:00 local time (America/Chicago)",
-        "5K: Sold out.",
+def test_the_title_of_an_extended_registration_ends_with_its_new_end():
+    before, after = entries(TEN | JULY, FIVE | JULY), entries(TEN | AUGUST, FIVE | AUGUST)
+    title = "Registration extended: Harbor Run: 10K, 5K, until Sat 2 Aug 2025, 23:59"
+    assert title_of(before, after) == title
+    assert lines_of(before, after)[1] == (
+        "5K: registration closes Sat 2 Aug 2025, 23:59 (America/Chicago)"
+    )
+    later = {"registration_closes": datetime(2025, 9, 1, tzinfo=UTC)}
+    apart = title_of(before, entries(TEN | AUGUST, FIVE | later))
+    assert apart == "Registration extended: Harbor Run: 10K, 5K"
+
+
+def test_an_item_about_registration_that_opened_or_closed_names_its_run_and_has_its_facts():
+    window = {"registration_opens": datetime(2025, 6, 1, 13, tzinfo=UTC)} | JULY
+    runs = entries(TEN | window)
+    found = find_turns(runs, runs, since=NOW, until=window["registration_closes"], noticed=NOW)
+    titles = [build_change_title([change], runs) for change in found]
+    assert titles == [
+        "Registration is open: Harbor Run: 10K",
+        "Registration has closed: Harbor Run: 10K",
     ]
+    assert list(describe_changes(found[:1], runs)) == list(list_facts(runs[0]))

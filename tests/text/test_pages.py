@@ -163,17 +163,16 @@ WINDOW = {"registration_opens": OPENS, "registration_closes": CLOSES}
 @pytest.mark.parametrize(
     ("fields", "at", "text"),
     [
-        (WINDOW, None, "Opens Sat 1 Mar 2025, 09:00"),
         (WINDOW, OPENS - SECOND, "Opens Sat 1 Mar 2025, 09:00"),
         (WINDOW, OPENS, "Open until Thu 12 Jun 2025, 23:59"),
         (WINDOW, CLOSES - SECOND, "Open until Thu 12 Jun 2025, 23:59"),
         (WINDOW, CLOSES, "Closed"),
         ({}, OPENS, ""),
         ({"registration_opens": OPENS}, OPENS, "Open"),
-        ({"registration_closes": CLOSES}, None, "Open until Thu 12 Jun 2025, 23:59"),
+        ({"registration_closes": CLOSES}, OPENS, "Open until Thu 12 Jun 2025, 23:59"),
         (WINDOW | {"sold_out": True}, OPENS, "Sold out"),
         (WINDOW | {"registration_override": "paused"}, OPENS, "Paused"),
-        ({"registration_override": "lottery"}, None, "Lottery"),
+        ({"registration_override": "lottery"}, OPENS, "Lottery"),
         (WINDOW | CANCELLED, OPENS, ""),
         (WINDOW, ENDS, ""),
         (WINDOW | {"sold_out": True}, ENDS, ""),
@@ -182,11 +181,6 @@ WINDOW = {"registration_opens": OPENS, "registration_closes": CLOSES}
 )
 def test_registration_is_described_as_it_is_at_a_time(fields, at, text):
     assert pages.describe_registration(the_entry(a_run(**fields)), at) == text
-
-
-def test_a_page_changes_when_registration_turns_and_when_a_run_ends():
-    assert list(pages.find_turn_times([the_entry(a_run(**WINDOW))])) == [OPENS, CLOSES, ENDS]
-    assert list(pages.find_turn_times([the_entry(a_run())])) == [ENDS]
 
 
 def test_a_page_names_the_zone_if_a_run_has_a_time():
