@@ -16,7 +16,9 @@ from ical.calendar_stream import IcsCalendarStream
 from icalendar import Calendar
 
 from feeds.domain.feed import Feed, select_entries
+from feeds.domain.model import Edition
 from feeds.formats import ical
+from feeds.service.revisions import revise
 from feeds.upstream import fields
 from tests.support.factories import (
     HOME,
@@ -46,6 +48,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 HOSTILE = "back\\slash \\n \\N \\; \\, semi;colon, comma: \"quoted\" 'single' ^caret ^n ^^ ^' \\"
 EIGHT = time(8)
 OPENS = datetime(2025, 3, 1, 14, tzinfo=UTC)
+CLOSES = datetime(2025, 6, 13, 3, 59, 59, tzinfo=UTC)
 
 
 def typographic(text):
@@ -515,7 +518,7 @@ def test_created_is_first_seen_and_dtstamp_is_last_modified():
 def test_opening_and_closing_are_transparent_vevents_of_half_an_hour():
     run = a_run(
         registration_opens=OPENS,
-        registration_closes=datetime(2025, 6, 13, 3, 59, 59, tzinfo=UTC),
+        registration_closes=CLOSES,
         registration_url="https://club.example/10k",
         status="postponed",
     )
@@ -532,6 +535,45 @@ def test_opening_and_closing_are_transparent_vevents_of_half_an_hour():
     assert (opens.value("STATUS"), opens.value("TRANSP")) == ("CONFIRMED", "TRANSPARENT")
     assert opens.value("URL") == "https://club.example/10k"
     assert found["r10k"].value("URL") == "https://club.example/"
+
+
+def test_a_vevent_of_registration_has_a_revision_of_its_own():
+    def publish(known, hours, **fields):
+        now = NOW + timedelta(hours=hours)
+        run = a_run(registration_opens=OPENS, registration_closes=CLOSES, start_time=EIGHT)
+        event = an_event(msgspec.structs.replace(run, **fields))
+        edition = Edition(
+            event=event, fetched=now, revisions=known.edition.revisions if known else {}
+        )
+        return revise(known, edition, now, HOME, PAGE)
+
+    def stamps(timetable):
+        feed = a_feed(an_event(), registration=True)
+        calendar = read(ical.render(msgspec.structs.replace(feed, timetables=(timetable,))))
+        return {
+            event.value("UID").partition("@")[0]: (
+                event.value("LAST-MODIFIED")[9:11],
+                int(event.value("SEQUENCE")),
+            )
+            for event in calendar.all("VEVENT")
+        }
+
+    first = publish(None, 0)
+    ((hour, sequence),) = set(stamps(first).values())
+    assert hour == "12"
+    # Each of the three VEVENTs gives the whole window in its description.
+    moved = publish(first, 1, registration_opens=OPENS + timedelta(days=7))
+    assert stamps(moved) == {
+        "r10k": ("13", sequence),
+        "r10k/opens": ("13", sequence + 3600),
+        "r10k/closes": ("13", sequence),
+    }
+    later = publish(moved, 2, registration_opens=OPENS + timedelta(days=7), start_time=time(9))
+    assert stamps(later) == {
+        "r10k": ("14", sequence + 7200),
+        "r10k/opens": ("14", sequence + 3600),
+        "r10k/closes": ("14", sequence),
+    }
 
 
 def test_only_known_instants_of_registration_are_vevents_and_none_of_a_cancelled_run():
