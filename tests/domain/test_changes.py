@@ -357,6 +357,10 @@ def test_a_turn_is_no_news_if_the_run_is_off_sold_out_or_overridden_before_or_af
         assert bool(turns(was, now, 0, 4)) is told
 
 
+def test_a_run_that_had_ended_when_it_left_the_list_has_no_turns():
+    assert turns(window(1, 3), window(1, 3, **TIDIED_AWAY), 0, 4) == []
+
+
 def test_a_run_that_is_first_seen_has_the_turns_of_the_last_year():
     year = 365 * 24
     assert turns(None, window(1 - year, 1), 0, 1) == [(CLOSES, 1)]

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -11,28 +11,7 @@ import pytest
 
 from feeds.formats import ical, jsonfeed
 from feeds.formats.items import build_items
-from tests.support.factories import (
-    a_feed,
-    a_run,
-    an_event,
-)
 from tests.support.samples import SAMPLE_IDS, feed_of
-
-EIGHT = time(8)
-
-
-def rendered(event):
-    return json.loads(jsonfeed.render(a_feed(event, extension="json")))
-
-
-def the_item(run, **event):
-    (item,) = rendered(an_event(run, **event))["items"]
-    return item
-
-
-def the_run(run, **event):
-    return the_item(run, **event)["_intervals"]
-
 
 @cache
 def sample(id_):
@@ -84,42 +63,3 @@ def test_a_run_starts_and_ends_as_in_the_calendar(id_):
                 assert when.astimezone(UTC) == expected.astimezone(UTC)
             else:
                 assert written == expected.isoformat()
-
-
-def test_the_extension_has_all_known_members_of_a_run():
-    run = a_run(
-        start_time=EIGHT,
-        registration_opens=datetime(2025, 3, 1, 12, tzinfo=UTC),
-        registration_closes=datetime(2025, 6, 10, 22, tzinfo=UTC),
-        registration_override="paused",
-        registration_url="https://club.example/10k",
-        sold_out=True,
-        relay=True,
-        walking=True,
-    )
-    assert the_run(run, location="Navy Pier, Chicago", point=(41.9, -87.6)) == {
-        "start": "2025-06-14T08:00:00-05:00",
-        "end": "2025-06-14T10:30:00-05:00",
-        "timezone": "America/Chicago",
-        "end_estimated": True,
-        "status": "scheduled",
-        "distance": {"label": "10K", "standard": "10K", "meters": 10000},
-        "registration": {
-            "opens": "2025-03-01T12:00:00Z",
-            "closes": "2025-06-10T22:00:00Z",
-            "url": "https://club.example/10k",
-            "override": "paused",
-        },
-        "sold_out": True,
-        "virtual": False,
-        "relay": True,
-        "walking": True,
-        "location": "Navy Pier, Chicago",
-        "point": [41.9, -87.6],
-    }
-
-
-def test_a_virtual_run_has_days_with_an_exclusive_end_and_no_place():
-    run = the_run(a_run(virtual=True), end_date=date(2025, 6, 20), point=(41.9, -87.6))
-    assert (run["start"], run["end"]) == ("2025-06-14", "2025-06-21")
-    assert not {"location", "point"} & run.keys()
