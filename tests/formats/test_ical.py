@@ -26,9 +26,7 @@ from tests.support.factories import (
     PAGE,
     a_feed,
     a_run,
-    an_edition,
     an_event,
-    timetable_of,
 )
 from tests.support.samples import SAMPLE_IDS, event_of
 
@@ -406,22 +404,13 @@ def test_a_calendar_has_these_properties_once_and_no_others(options):
         assert counted == dict.fromkeys(required | offered, 1)
 
 
-def test_a_calendar_has_the_properties_of_rfc_7986():
-    calendar = calendar_of(an_event(a_run()))
-    assert calendar.line("URL") == Line("URL", {}, PAGE)
-    expected = Line("REFRESH-INTERVAL", {"VALUE": "DURATION"}, "PT1H")
-    assert calendar.line("REFRESH-INTERVAL") == expected
-    assert calendar.line("X-PUBLISHED-TTL") == Line("X-PUBLISHED-TTL", {}, "PT1H")
-    assert calendar.line("SOURCE") == Line("SOURCE", {"VALUE": "URI"}, f"{PAGE}.ics")
-
-
 def test_x_wr_timezone_is_the_zone_of_all_runs_or_else_home():
     at_home, away = an_event(a_run()), an_event(a_run(id="away"), id="away", point=HELSINKI)
     assert calendar_of(away).value("X-WR-TIMEZONE") == "Europe/Helsinki"
     assert calendar_of(at_home, away).value("X-WR-TIMEZONE") == HOME
 
 
-# RFC 5545 3.8.1: GEO, LOCATION, STATUS; RFC 7986 5.11: CONFERENCE
+# RFC 5545 3.8.1.6: GEO
 
 
 @pytest.mark.parametrize(
@@ -453,88 +442,7 @@ def test_geo_has_any_point_to_six_decimals(point):
     assert tuple(map(float, floats.groups())) == pytest.approx(point, abs=1e-6)
 
 
-def test_a_virtual_run_has_a_conference_if_it_has_a_website_and_no_place():
-    url = "https://virtual.example/run"
-    event = the_vevent(a_run(virtual=True), website_url=url, point=MILWAUKEE, location="Park")
-    assert event.line("CONFERENCE") == Line("CONFERENCE", {"VALUE": "URI"}, url)
-    for name in ("GEO", "LOCATION", "X-APPLE-STRUCTURED-LOCATION"):
-        assert event.count(name) == 0
-    assert the_vevent(a_run(virtual=True)).count("CONFERENCE") == 0
-    assert the_vevent(a_run(), website_url=url).count("CONFERENCE") == 0
-
-
-@pytest.mark.parametrize(
-    ("run", "cancelled", "written"),
-    [
-        (a_run(), "mark", "CONFIRMED"),
-        (a_run(status="cancelled"), "mark", "CANCELLED"),
-        (a_run(status="cancelled"), "keep", "CONFIRMED"),
-        (a_run(unlisted=NOW, withdrawn=True), "mark", "CANCELLED"),
-        (a_run(unlisted=NOW, withdrawn=True), "keep", "CONFIRMED"),
-        (a_run(status="postponed"), "keep", "TENTATIVE"),
-        (a_run(status="postponed"), "drop", "TENTATIVE"),
-        (a_run(status="delayed"), "drop", "CONFIRMED"),
-    ],
-)
-def test_the_status_is_that_of_the_run_unless_cancellations_are_kept(run, cancelled, written):
-    assert the_vevent(run, options={"cancelled": cancelled}).value("STATUS") == written
-
-
-# RFC 5545 3.8.2.7: TRANSP, 3.8.7: change management
-
-
-@pytest.mark.parametrize(
-    ("run", "written"),
-    [
-        (a_run(), "OPAQUE"),
-        (a_run(virtual=True), "TRANSPARENT"),
-        (a_run(status="cancelled"), "TRANSPARENT"),
-        (a_run(status="postponed"), "TRANSPARENT"),
-    ],
-)
-def test_busy_makes_runs_opaque_that_take_place_in_person(run, written):
-    assert the_vevent(run).value("TRANSP") == "TRANSPARENT"
-    for cancelled in ("mark", "keep"):
-        options = {"busy": True, "cancelled": cancelled}
-        assert the_vevent(run, options=options).value("TRANSP") == written
-
-
-def test_created_is_first_seen_and_dtstamp_is_last_modified():
-    edition = an_edition(
-        an_event(a_run()),
-        seen=datetime(2025, 5, 1, 9, tzinfo=UTC),
-        changed=datetime(2025, 5, 20, 17, 30, 15, tzinfo=UTC),
-    )
-    feed = msgspec.structs.replace(a_feed(an_event()), timetables=(timetable_of(edition),))
-    (event,) = read(ical.render(feed)).all("VEVENT")
-    assert event.value("CREATED") == "20250501T090000Z"
-    assert event.value("DTSTAMP") == event.value("LAST-MODIFIED") == "20250520T173015Z"
-    assert event.value("SEQUENCE") == "170000000"
-
-
 # Registration
-
-
-def test_opening_and_closing_are_transparent_vevents_of_half_an_hour():
-    run = a_run(
-        registration_opens=OPENS,
-        registration_closes=CLOSES,
-        registration_url="https://club.example/10k",
-        status="postponed",
-    )
-    event = an_event(run, website_url="https://club.example/")
-    assert set(vevents(event)) == {"r10k"}
-    found = vevents(event, registration=True, busy=True)
-    assert set(found) == {"r10k", "r10k/opens", "r10k/closes"}
-    opens, closes = found["r10k/opens"], found["r10k/closes"]
-    assert opens.line("DTSTART") == Line("DTSTART", {"TZID": HOME}, "20250301T080000")
-    assert opens.line("DTEND") == Line("DTEND", {"TZID": HOME}, "20250301T083000")
-    assert opens.text("SUMMARY") == "Registration opens: Harbor Run: 10K"
-    assert closes.line("DTEND") == Line("DTEND", {"TZID": HOME}, "20250612T232959")
-    assert closes.text("SUMMARY") == "Registration closes: Harbor Run: 10K"
-    assert (opens.value("STATUS"), opens.value("TRANSP")) == ("CONFIRMED", "TRANSPARENT")
-    assert opens.value("URL") == "https://club.example/10k"
-    assert found["r10k"].value("URL") == "https://club.example/"
 
 
 def test_a_vevent_of_registration_has_a_revision_of_its_own():
@@ -574,13 +482,6 @@ def test_a_vevent_of_registration_has_a_revision_of_its_own():
         "r10k/opens": ("14", sequence + 3600),
         "r10k/closes": ("14", sequence),
     }
-
-
-def test_only_known_instants_of_registration_are_vevents_and_none_of_a_cancelled_run():
-    runs = a_run(registration_opens=OPENS), a_run(id="off", registration_opens=OPENS)
-    event = an_event(runs[0], msgspec.structs.replace(runs[1], status="cancelled"))
-    assert set(vevents(event, registration=True)) == {"r10k", "r10k/opens", "off"}
-    assert set(vevents(event, registration=True, cancelled="drop")) == {"r10k", "r10k/opens"}
 
 
 @pytest.mark.parametrize("minutes", range(-30, 180, 30))

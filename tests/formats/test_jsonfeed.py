@@ -13,6 +13,7 @@ from feeds.formats import ical, jsonfeed
 from feeds.formats.items import build_items
 from tests.support.samples import SAMPLE_IDS, feed_of
 
+
 @cache
 def sample(id_):
     return json.loads(jsonfeed.render(feed_of(id_, "json")))
