@@ -167,7 +167,8 @@ def test_a_database_went_back_if_a_stamp_is_older_than_the_one_that_was_served(s
 
 def test_what_was_served_is_kept_over_an_older_edition_in_the_database():
     refetched = then(BACKUP, TEN, FIVE, hours=3)  # unchanged: it may be a doubtful answer
-    for stored in (BACKUP, refetched):
+    deployed = then(BACKUP, TEN, FIVE, hours=3, deployment="second")
+    for stored in (BACKUP, refetched, structs.replace(deployed, fetched=NOW)):
         assert merged(SERVED, stored).event == SERVED.event
         assert merged(SERVED, stored).changes == SERVED.changes
 
