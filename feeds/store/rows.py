@@ -5,15 +5,16 @@ the operator went back.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, TypeVar
 
 from msgspec import json, structs
 
 from feeds.domain.delisting import find_missing_since
 from feeds.domain.model import (
+    NEVER,
     Change,
     Edition,
     Event,
@@ -25,6 +26,8 @@ from feeds.domain.model import (
 )
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE = (ValueError, OverflowError, TypeError)
@@ -76,28 +79,41 @@ def build_change_rows(edition: Edition) -> Iterator[dict[str, Any]]:
 
 
 def read_edition(row: Any, revision_rows: Iterable[Any], change_rows: Iterable[Any]) -> History:  # noqa: ANN401 - rows
-    """The edition of these rows; its history alone if the document cannot be read."""
-    history = History(revisions={}, token=row.token)
-    try:
-        history = History(
-            revisions={each.id: _read_revision(each) for each in revision_rows},
-            changes=tuple(change for each in change_rows if (change := _read_change(each))),
-            numbers=_NUMBERS.decode(row.numbers),
-            modified=from_seconds(row.modified),
-            token=row.token,
-        )
-        return Edition(
-            event=_EVENT.decode(row.document),
-            fetched=from_seconds(row.fetched),
-            gone=from_seconds(row.gone) if row.gone is not None else None,
-            pending=_PENDING.decode(row.pending) if row.pending else {},
-            deployment=row.deployment,
-            etag=row.etag,
-            **structs.asdict(history),
-        )
-    except _UNREADABLE:
+    """The edition of these rows; what can be read of its history if the rest cannot be read."""
+    revisions = {each.id: _try(_read_revision, each) for each in revision_rows}
+    numbers, modified = _try(_NUMBERS.decode, row.numbers), _try(from_seconds, row.modified)
+    history = History(
+        revisions={id_: each for id_, each in revisions.items() if each},
+        changes=tuple(change for each in change_rows if (change := _try(_read_change, each))),
+        numbers=numbers or {},
+        modified=modified or NEVER,
+        token=row.token,
+    )
+    whole = None not in (numbers, modified, *revisions.values())
+    edition = _try(partial(_read_whole, history), row) if whole else None
+    if edition is None:
         _log_unreadable(row.id)
-        return history
+    return edition or history
+
+
+def _try(read: Callable[[Any], T], stored: Any) -> T | None:  # noqa: ANN401 - a row or a column
+    """What ``read`` makes of a row or a column; None if this version cannot read it."""
+    try:
+        return read(stored)
+    except _UNREADABLE:
+        return None
+
+
+def _read_whole(history: History, row: Any) -> Edition:  # noqa: ANN401 - a row
+    return Edition(
+        event=_EVENT.decode(row.document),
+        fetched=from_seconds(row.fetched),
+        gone=from_seconds(row.gone) if row.gone is not None else None,
+        pending=_PENDING.decode(row.pending) if row.pending else {},
+        deployment=row.deployment,
+        etag=row.etag,
+        **structs.asdict(history),
+    )
 
 
 def _read_revision(row: Any) -> Revision:  # noqa: ANN401 - a row
@@ -110,29 +126,24 @@ def _read_revision(row: Any) -> Revision:  # noqa: ANN401 - a row
     )
 
 
-def _read_change(row: Any) -> Change | None:  # noqa: ANN401 - a row
-    """The change; None for a kind or a state that this version cannot read."""
-    try:
-        return Change(
-            run=row.run,
-            kind=Kind(row.kind),
-            was=_STATE.decode(row.was),
-            now=_STATE.decode(row.now),
-            noticed=from_seconds(row.noticed),
-            nth=row.nth,
-            group_nth=row.group_nth,
-        )
-    except _UNREADABLE:
-        return None
+def _read_change(row: Any) -> Change:  # noqa: ANN401 - a row
+    return Change(
+        run=row.run,
+        kind=Kind(row.kind),
+        was=_STATE.decode(row.was),
+        now=_STATE.decode(row.now),
+        noticed=from_seconds(row.noticed),
+        nth=row.nth,
+        group_nth=row.group_nth,
+    )
 
 
 def read_event(row: Any) -> Event | None:  # noqa: ANN401 - a row
     """The event of a row of ``events``; None if its document cannot be read."""
-    try:
-        return _EVENT.decode(row.document)
-    except _UNREADABLE:
+    event = _try(_EVENT.decode, row.document)
+    if event is None:
         _log_unreadable(row.id)
-        return None
+    return event
 
 
 @lru_cache(maxsize=1000)
