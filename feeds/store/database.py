@@ -27,13 +27,13 @@ from feeds.store.schema import create_schema
 class Saves(Struct, frozen=True):
     """The events that were saved after another save, and how many events are polled at present.
 
-    ``number`` counts all saves of all processes, ``token`` is that of the last one. ``saved`` are
-    the tokens by the ids of the events; None stands for all events, because the database went back:
-    a backup was restored, or a failover lost commits.
+    ``number`` counts all saves of all processes, ``newest`` is the last one's event and token.
+    ``saved`` are the tokens by the ids of the events; None stands for all events, because the
+    database went back: a backup was restored, or a failover lost commits.
     """
 
     number: int
-    token: str | None
+    newest: tuple[str, str] | None
     saved: Mapping[str, str] | None
     polled: int
 
@@ -215,11 +215,13 @@ class Database:
         with convert_errors(), self._engine.read() as connection:
             number, saved = editions.read_save_number(connection), None
             if last and last.number <= number:  # the numbers of a restored backup are lower
-                token = editions.read_numbered(connection, last.number)
-                if token in (None, last.token):  # else another save has that number now
-                    saved = editions.list_saved(connection, last.number)
-            token = editions.read_numbered(connection, number)
-            return Saves(number, token, saved, editions.count_polled(connection, now))
+                saved = editions.list_saved(connection, last.number)
+                # Else the save is lost, and others have used up its number since.
+                is_there = editions.read_numbered(connection, last.number) == last.newest
+                if not (is_there or (last.newest and last.newest[0] in saved)):
+                    saved = None
+            newest = editions.read_numbered(connection, number)
+            return Saves(number, newest, saved, editions.count_polled(connection, now))
 
     def mark_polled(self, ids: Iterable[str], now: datetime) -> None:
         """Store that these events were polled; unknown ids are ignored."""

@@ -88,10 +88,11 @@ def list_saved(connection: sa.Connection, since: int) -> dict[str, str]:
     return {row.id: row.token for row in connection.execute(saved)}
 
 
-def read_numbered(connection: sa.Connection, number: int) -> str | None:
-    """The token of the save with this number; None if its event was saved again since."""
-    token = sa.select(events.c.token).where(events.c.save_number == number)
-    return connection.execute(token).scalar()
+def read_numbered(connection: sa.Connection, number: int) -> tuple[str, str] | None:
+    """The event and the token of the save with this number; None if it was saved again since."""
+    save = sa.select(events.c.id, events.c.token).where(events.c.save_number == number)
+    row = connection.execute(save).first()
+    return (row.id, row.token) if row else None
 
 
 def has_any(connection: sa.Connection) -> bool:
