@@ -75,6 +75,8 @@ class Editions:
         self._flights: Singleflight[CacheEntry] = Singleflight(MAX_REFRESHES, MAX_FLIGHT_AGE)
         # Tokens of what other processes saved during a refresh here; None if it is not known.
         self._saved_elsewhere: dict[str, str | None] = {}
+        # Events that were saved here, until a look at all saves has shown that they are there.
+        self._saved_here: set[str] = set()
         self._places = Semaphore(MAX_CONCURRENT_REFRESHES)
         self._bulkhead = Bulkhead()
         self._catch_up_task = BoundedWaitTask(self._catch_up, MAX_WAIT)
@@ -123,7 +125,9 @@ class Editions:
             self._known_events = self._database.list_events(self._clock(), MAX_LISTED)
 
     def _catch_up(self) -> None:
-        """Invalidate the events that other processes have saved."""
+        """Invalidate the events that other processes have saved, and those whose save is lost."""
+        with self._lock:
+            saved_here = frozenset(self._saved_here)
         saves = self._invalidation.read()
         if saves is None:
             return
@@ -134,6 +138,9 @@ class Editions:
                 entry = self._entries[event_id]
                 if saves.saved is None or saves.saved[event_id] != entry.token:
                     self._entries[event_id] = entry.invalidate()
+            for event_id in saved_here & self._entries.keys() - saved.keys():
+                self._entries[event_id] = self._entries[event_id].invalidate()
+            self._saved_here -= saved_here
             for event_id in running if saves.saved is None else running & saves.saved.keys():
                 self._saved_elsewhere[event_id] = (saves.saved or {}).get(event_id)
         self._invalidation.confirm(saves)
@@ -202,7 +209,11 @@ class Editions:
             try:
                 acquired = self._refresh.acquire(event_id, entry)
                 if isinstance(acquired, Lease):
-                    return self._refresh.fetch(acquired, entry)
+                    entry = self._refresh.fetch(acquired, entry)
+                    if not entry.failed:
+                        with self._lock:
+                            self._saved_here.add(event_id)
+                    return entry
             finally:
                 self._places.release()
             if isinstance(acquired, CacheEntry):

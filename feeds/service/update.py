@@ -96,8 +96,9 @@ class Updater:
         """The edition to serve, and the token of what the database holds (empty: nothing).
 
         The database is right; ``last``, the edition in memory, is served where the database has
-        none that can be read. Two cases save an edition anew:
+        none that can be read. Three cases save an edition anew:
 
+        - A database that has lost it: others must not begin its history anew.
         - The first read after a deploy: its bytes may have changed. An edition that a process of
           another deployment has saved since is taken as it is, or two deployments on one database
           would save against each other for ever.
@@ -108,13 +109,16 @@ class Updater:
         self._open_database()
         stored = self._database.read(event_id)
         token = stored.token if stored else ""
-        if not isinstance(stored, Edition):
-            return (self._take_snapshot(last.timetable) if last else None), token
-        if last and last.timetable.edition.token == token:
-            return self._take_snapshot(last.timetable), token
         known = last.timetable if last else None
-        went_back = known is not None and is_undercut(known.edition, stored)
-        if went_back or (known is None and stored.deployment != self._fingerprint):
+        if known and stored is None:
+            snapshot = self._save(event_id, None, known, _keep_edition, polled=True)
+        elif not isinstance(stored, Edition):
+            return (self._take_snapshot(known) if known else None), token
+        elif known and known.edition.token == token:
+            return self._take_snapshot(known), token
+        elif (known and is_undercut(known.edition, stored)) or (
+            known is None and stored.deployment != self._fingerprint
+        ):
             snapshot = self._save(event_id, stored, known, _keep_edition)
         else:
             snapshot = self._take_snapshot(build_timetable(stored, self._timezone))
@@ -265,7 +269,7 @@ class Updater:
             now = self._clock().replace(microsecond=0)
             last = self._find_last(stored, known, now)
             following = self._assign_to_deployment(make_next(last))
-            if last and following is last.edition:
+            if last and stored and following is last.edition and following.token == stored.token:
                 self._release(lease)
                 return self._take_snapshot(last)
             if last is None and stored:  # the history of a document that cannot be read

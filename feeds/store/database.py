@@ -216,7 +216,7 @@ class Database:
             number, saved = editions.read_save_number(connection), None
             if last and last.number <= number:  # the numbers of a restored backup are lower
                 saved = editions.list_saved(connection, last.number)
-                # Else the save is lost, and others have used up its number since.
+                # If neither holds, that save is lost, and others have passed its number.
                 is_there = editions.read_numbered(connection, last.number) == last.newest
                 if not (is_there or (last.newest and last.newest[0] in saved)):
                     saved = None

@@ -6,8 +6,16 @@ from functools import partial
 import pytest
 
 from tests.support.clock import Clock
+from tests.support.databases import close_all
 from tests.support.waiting import PATIENCE
-from tests.support.workers import HeldUpstream, Pair, Worker, locked_database, missing_database
+from tests.support.workers import (
+    DATABASE,
+    HeldUpstream,
+    Pair,
+    Worker,
+    locked_database,
+    missing_database,
+)
 
 HARBOR_DAY = "2026-06-13"
 """The day of the event ``harbor``; the clock starts on 20 May."""
@@ -32,12 +40,19 @@ def set_max_wait(monkeypatch):
 
 
 @pytest.fixture
-def start_worker(upstream, tmp_path, clock, set_max_wait):
+def database_url(tmp_path):
+    """The database that processes share."""
+    yield f"sqlite:///{tmp_path / DATABASE}"
+    close_all()
+
+
+@pytest.fixture
+def start_worker(upstream, database_url, clock, set_max_wait):
     """Start one more process; requests wait as long as the test does."""
     set_max_wait(PATIENCE)
 
     def start_worker(clock=clock, **changes):
-        return Worker(upstream.url, tmp_path, clock, **changes)
+        return Worker(upstream.url, database_url, clock, **changes)
 
     return start_worker
 

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from feeds.domain.changes import is_turn
 from feeds.domain.feed import Feed
-from feeds.domain.model import Edition, Event, Options, Run
+from feeds.domain.model import Edition, Event, Kind, Options, Run
 from feeds.formats import ical
 from feeds.service.revisions import SEQUENCE_EPOCH, revise
 from tests.support.factories import (
@@ -193,7 +194,7 @@ def test_last_modified_and_sequence_rise_with_each_change_whatever_the_clock_doe
     now, edition = NOW, first(an_event(TEN))
     for seconds, start, sold_out in steps:
         now += seconds * SECOND
-        was = edition.revisions["r10k"]
+        before, was = edition, edition.revisions["r10k"]
         edition = then(edition, edit_ten(start_time=start, sold_out=sold_out), now)
         revision = edition.revisions["r10k"]
         assert revision.created == NOW
@@ -201,19 +202,39 @@ def test_last_modified_and_sequence_rise_with_each_change_whatever_the_clock_doe
         assert (revision.sequence > was.sequence) == (revision.schedule != was.schedule)
         assert revision.last_modified >= was.last_modified
         assert revision.sequence >= was.sequence
+        assert (edition.modified > before.modified) == (edition.event != before.event)
 
 
-@pytest.mark.parametrize(("days", "moves"), [(29, False), (30, True), (31, True)])
-def test_a_past_run_that_returns_to_the_feeds_after_30_days_moves_last_modified(days, moves):
+def test_a_past_run_that_has_left_the_feeds_returns_with_its_revision():
     known = first(an_event(TEN, FIVE))
     left = then(known, delist(known, an_event(TEN), {"r5k"}, LATER))
-    back = LATER + days * DAY
+    back = LATER + 31 * DAY
     edition = then(left, delist(left, an_event(TEN, FIVE), (), back), back)
-    was = known.revisions["r5k"]
-    moved = structs.replace(was, last_modified=back)
-    assert edition.revisions["r5k"] == (moved if moves else was)
-    assert edition.revisions["r10k"] == known.revisions["r10k"]
-    assert edition.changes == ()
+    assert (edition.revisions, edition.changes) == (known.revisions, ())
+    assert edition.modified == back
+
+
+def test_what_the_clock_brings_is_one_change_of_the_first_save_after_it():
+    opens = NOW + 90 * SECOND
+    known = first(edit_ten(registration_opens=opens))
+    same = then(known, known.event, opens - SECOND)
+    assert (same.changes, same.modified) == ((), NOW)
+    edition = then(same, same.event, LATER)
+    assert [(each.kind, each.noticed) for each in edition.changes] == [
+        (Kind.REGISTRATION_OPENS, opens)
+    ]
+    assert (edition.modified, edition.revisions) == (LATER, known.revisions)
+    assert then(edition, edition.event, LATER + HOUR).changes == edition.changes
+
+
+def test_a_registration_entry_has_a_revision_that_moves_with_its_instant():
+    known = first(edit_ten(registration_opens=NOW + DAY, registration_closes=NOW + 3 * DAY))
+    edition = then(
+        known, edit_ten(registration_opens=NOW + 2 * DAY, registration_closes=NOW + 3 * DAY)
+    )
+    moved = {key: each.sequence - to_sequence(NOW) for key, each in edition.revisions.items()}
+    assert moved == {"harbor": 0, "r10k": 0, "r10k/closes": 0, "r10k/opens": 3600}
+    assert edition.revisions["r10k/opens"].last_modified == LATER
 
 
 STAMPED = re.compile(r"(CREATED|DTSTAMP|LAST-MODIFIED|SEQUENCE):[^\r]*\r\n")
@@ -321,7 +342,7 @@ def edits(draw, event):
 
 def test_the_pairs_of_versions_differ_in_any_field_of_the_model():
     """A new field of the model has to be covered by the digests as well."""
-    fixed = {"id", "runs", "date", "organization_id"}
+    fixed = {"id", "runs", "date", "organization_id", "left"}
     assert set(Run.__struct_fields__) - fixed == RUN_FIELDS.keys() - {"date"}
     assert set(Event.__struct_fields__) - fixed == EVENT_FIELDS.keys()
 
@@ -345,4 +366,4 @@ def test_last_modified_of_a_run_moves_with_its_vevent_and_exact_fields_and_with_
     for id_ in ("a", "b"):
         moved = edition.revisions[id_].last_modified == LATER
         assert moved == (was[id_] != now[id_])
-        assert moved or id_ not in {change.run for change in edition.changes}
+        assert moved or id_ not in {each.run for each in edition.changes if not is_turn(each)}

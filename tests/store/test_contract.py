@@ -2,12 +2,10 @@
 
 import itertools
 import os
-import random
 import sys
 import time
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as wall_clock
-from functools import partial
 from signal import SIGKILL
 from types import NoneType, UnionType
 from typing import get_args, get_origin
@@ -18,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds.domain.model import Change, Edition, Kind, PendingRemoval, Revision, State
-from feeds.errors import DatabaseUnavailable, SettingsError, StorageCorrupt, StorageUnavailable
-from feeds.store.tables import changes, events
+from feeds.domain.model import Change, Edition, History, Kind, PendingRemoval, Revision, State
+from feeds.errors import DatabaseUnavailable, SettingsError, StorageUnavailable
+from feeds.store.tables import changes, events, revisions
 from tests.support.databases import (
     API,
     connect,
@@ -31,7 +29,7 @@ from tests.support.databases import (
     run_processes,
 )
 from tests.support.factories import HOME, NOW, a_run, an_event
-from tests.support.waiting import PATIENCE, wait_until
+from tests.support.waiting import PATIENCE
 
 SPAN = (NOW, NOW + timedelta(hours=1))
 SECOND = timedelta(seconds=1)
@@ -83,7 +81,7 @@ def with_id(edition, event_id):
 
 
 def numbered(number):
-    """An edition whose every part shows its number, which is its version, too."""
+    """An edition whose every part shows its number."""
     then = NOW + number * SECOND
     state = State(start=str(number), zone=HOME)
     runs = [a_run(id=f"r{each}", distance_label=str(number)) for each in range(number % 4)]
@@ -99,29 +97,32 @@ def numbered(number):
             Change(run=f"r{each}", kind=Kind.MOVED, was=state, now=state, noticed=then, nth=number)
             for each in range(1 + number % 3)
         ),
+        numbers={"r0/moved/": number},
+        modified=then,
         pending={str(number): PendingRemoval(then, number)},
         deployment=str(number),
-        version=number,
     )
 
 
-@examples
-@given(edition=values_of(Edition))
-def test_an_edition_is_read_as_it_was_saved(database, edition):
-    edition = new_event(edition)
-    saved = database.save(None, edition, SPAN, NOW)
-    assert saved == structs.replace(edition, version=1)
-    assert database.read(edition.event.id) == saved
+def get_number(edition):
+    """The number of an edition, all of whose parts must show it."""
+    number = int(edition.deployment)
+    assert edition == structs.replace(numbered(number), token=edition.token)
+    return number
 
 
 @examples
 @given(first=values_of(Edition), second=values_of(Edition))
-def test_an_edition_replaces_all_of_the_edition_before(database, first, second):
-    first = new_event(first)
-    second = with_id(second, first.event.id)
-    saved = database.save(database.save(None, first, SPAN, NOW), second, SPAN, NOW)
-    assert saved == structs.replace(second, version=2)
-    assert database.read(first.event.id) == saved
+def test_an_edition_is_read_as_it_was_saved_and_replaces_all_of_the_one_before(
+    database, first, second
+):
+    known = None
+    for edition in (new_event(first), with_id(second, f"event-{next(numbers) - 1}")):
+        saved = database.save(known, edition, SPAN, NOW)
+        assert saved == structs.replace(edition, token=saved.token)
+        assert database.read(edition.event.id) == saved
+        assert saved.token not in ("", known and known.token)
+        known = saved
 
 
 def test_changes_keep_their_order(database):
@@ -154,19 +155,45 @@ def test_a_database_has_events_even_if_the_only_one_is_gone(database):
     assert database.has_events()
 
 
-def test_rows_that_cannot_be_decoded_are_reported_as_corrupt(url, database):
+UNREADABLE = {
+    "text that is no JSON": {"document": b'{"id": "har'},
+    "a document of another shape": {"document": b'{"id": "harbor"}'},
+    "fetched out of range": {"fetched": 2**60},
+    "modified out of range": {"modified": -(2**60)},
+    "numbers of another shape": {"numbers": b"[]"},
+    "pending of another shape": {"pending": b'{"r1": {"answers": 2}}'},
+}
+
+
+@pytest.mark.parametrize("values", UNREADABLE.values(), ids=UNREADABLE)
+def test_of_a_row_that_cannot_be_read_the_history_is_kept_and_other_events_are_listed(
+    url, database, values
+):
     known = database.save(None, numbered(1), SPAN, NOW)
-    for damage in (
-        sa.update(events).values(document=b'{"id": "har'),
-        sa.update(changes).values(kind="no such kind"),
-        sa.update(events).values(fetched=2**60),
-        sa.update(events).values(pending=b'{"r1": {"answers": 2}}'),
-    ):
-        execute(url, damage)
-        with pytest.raises(StorageCorrupt):
-            database.read("harbor")
-        known = database.save(known, numbered(known.version + 1), SPAN, NOW)
-        assert database.read("harbor") == known
+    other = database.save(None, with_id(numbered(2), "bridge"), SPAN, NOW)
+    execute(url, sa.update(events).where(events.c.id == "harbor").values(**values))
+    history = database.read("harbor")
+    assert type(history) is History
+    assert (history.token, history.revisions) == (known.token, known.revisions)
+    assert history.changes == known.changes
+    assert other.event in database.list_events(NOW, 10)
+    saved = database.save(history, numbered(3), SPAN, NOW)
+    assert database.read("harbor") == saved
+
+
+def test_a_change_that_cannot_be_read_is_skipped(url, database):
+    known = database.save(None, numbered(2), SPAN, NOW)
+    execute(url, sa.update(changes).where(changes.c.number == 1).values(kind="a later kind"))
+    first, _, last = known.changes
+    assert database.read("harbor") == structs.replace(known, changes=(first, last))
+
+
+def test_without_a_revision_that_cannot_be_read_only_the_history_is_read(url, database):
+    known = database.save(None, numbered(2), SPAN, NOW)
+    execute(url, sa.update(revisions).where(revisions.c.id == "r1").values(created=2**60))
+    history = database.read("harbor")
+    assert type(history) is History
+    assert history.revisions.keys() == known.revisions.keys() - {"r1"}
 
 
 def test_other_events_are_known_by_since_when_they_miss_something(database):
@@ -190,19 +217,14 @@ def test_other_events_are_known_by_since_when_they_miss_something(database):
     assert NOW + 5 * hour in database.list_missing_since("gone", between, NOW)
 
 
-@pytest.mark.parametrize("known", [None, numbered(1), numbered(3)], ids=["none", "old", "unknown"])
-def test_an_edition_is_saved_only_over_the_last_version(url, database, known):
-    database.save(database.save(None, numbered(1), SPAN, NOW), numbered(2), SPAN, NOW)
+@pytest.mark.parametrize("known", ["none", "an older one", "one that is lost"])
+def test_an_edition_is_saved_only_over_the_one_from_which_it_was_made(url, database, known):
+    first = database.save(None, numbered(1), SPAN, NOW)
+    database.save(first, numbered(2), SPAN, NOW)
+    if known == "one that is lost":
+        execute(url, sa.delete(events))
     before = read_tables(url)
-    assert database.save(known, numbered(4), SPAN, NOW) is None
-    assert read_tables(url) == before
-
-
-def test_an_edition_is_not_saved_over_an_edition_that_the_database_has_lost(url, database):
-    known = database.save(None, numbered(1), SPAN, NOW)
-    execute(url, sa.delete(events))
-    before = read_tables(url)
-    assert database.save(known, numbered(2), SPAN, NOW) is None
+    assert database.save(None if known == "none" else first, numbered(1), SPAN, NOW) is None
     assert read_tables(url) == before
 
 
@@ -231,7 +253,6 @@ def test_two_processes_that_save_at_once_lose_and_double_nothing(url, database):
     start = processes.Barrier(2)
     run_processes(append_changes, *((url, writer, times, start) for writer in "ab"))
     read = database.read("harbor")
-    assert read.version == 1 + 2 * times
     assert len(read.revisions) == 2 * times
     for writer in "ab":
         written = [change.nth for change in read.changes if change.run == writer]
@@ -254,20 +275,17 @@ def test_one_of_two_processes_saves_the_first_edition(url, database):
     assert sorted(winners.get(timeout=PATIENCE) for _ in ids) == sorted(ids)
     assert winners.empty()
     for id_ in ids:
-        assert database.read(id_) == structs.replace(with_id(numbered(0), id_), version=1)
+        assert database.read(id_).event == with_id(numbered(0), id_).event
 
 
-def save_numbered(url, last=None):
-    """Save one numbered edition after the other, without end if there is no last one."""
-    database = connect(url)
-    known = database.read("harbor")
-    for number in itertools.count(known.version + 1 if known else 1):
+def save_numbered(url, last):
+    """Save one numbered edition after the other."""
+    database, known = connect(url), None
+    for number in range(1, last + 1):
         known = database.save(known, numbered(number), SPAN, NOW)
-        if number == last:
-            break
 
 
-def test_a_reader_never_sees_parts_of_two_versions(url, database):
+def test_a_reader_never_sees_parts_of_two_editions(url, database):
     last = 400
     writer = processes.Process(target=save_numbered, args=(url, last))
     writer.start()
@@ -276,14 +294,13 @@ def test_a_reader_never_sees_parts_of_two_versions(url, database):
     while not seen or max(seen) < last:
         assert time.monotonic() < deadline
         if read := database.read("harbor"):
-            assert read == numbered(read.version)
-            seen.add(read.version)
+            seen.add(get_number(read))
     writer.join(PATIENCE)
     assert len(seen) > 10, "the reader hardly read while the writer wrote"
 
 
 def save_and_die(url, when):
-    """Save the next numbered edition, killed at the ``when``-th statement, result or commit."""
+    """Save the second edition, killed at the ``when``-th statement, result or commit."""
     database = connect(url)
     known = database.read("harbor")
     assert known is not None
@@ -295,10 +312,10 @@ def save_and_die(url, when):
 
     for point in ("before_cursor_execute", "after_cursor_execute", "commit"):
         sa.event.listen(sa.Engine, point, die)
-    database.save(known, numbered(known.version + 1), SPAN, NOW)
+    database.save(known, numbered(2), SPAN, NOW)
 
 
-def test_a_writer_killed_at_any_statement_leaves_the_version_before(url, database):
+def test_a_writer_killed_at_any_statement_leaves_the_edition_before(url, database):
     database.save(None, numbered(1), SPAN, NOW)
     for killed in itertools.count():
         writer = processes.Process(target=save_and_die, args=(url, killed + 1))
@@ -307,48 +324,25 @@ def test_a_writer_killed_at_any_statement_leaves_the_version_before(url, databas
         if writer.exitcode == 0:
             break
         assert writer.exitcode == -SIGKILL
-        assert open_database(url).read("harbor") == numbered(1)
+        assert get_number(open_database(url).read("harbor")) == 1
     assert killed > 10
-    assert open_database(url).read("harbor") == numbered(2)
+    assert get_number(open_database(url).read("harbor")) == 2
 
 
-def test_a_writer_killed_at_a_random_moment_loses_nothing_that_was_read(url, database):
-    database.save(None, numbered(1), SPAN, NOW)
-    moments = random.Random(3)
-
-    def read_later_version(version):
-        read = database.read("harbor").version
-        return read if read > version else None
-
-    for _ in range(8 if "postgresql" in url else 20):
-        before = database.read("harbor").version
-        writer = processes.Process(target=save_numbered, args=(url,))
-        writer.start()
-        seen = wait_until(partial(read_later_version, before), "a save")
-        time.sleep(moments.uniform(0, 0.005))  # a random moment: nothing is waited for
-        writer.kill()
-        writer.join(PATIENCE)
-        database = open_database(url)
-        read = database.read("harbor")
-        assert read == numbered(read.version)
-        assert read.version >= seen
-
-
-def open_at(url, now, start, answers):
+def open_at(url, api, start, refusals):
     start.wait(PATIENCE)
     try:
-        answers.put(connect(url).open(API, "first", now))
+        connect(url).open(api, NOW)
     except SettingsError as error:
-        answers.put(error)
+        refusals.put(error)
 
 
-def test_processes_that_open_a_new_database_at_once_get_the_same_answer(url):
-    start, answers = processes.Barrier(4), processes.Queue()
-    nows = [NOW + number * SECOND for number in range(4)]
-    run_processes(open_at, *((url, now, start, answers) for now in nows))
-    got = {answers.get(timeout=PATIENCE) for _ in nows}
-    assert len(got) == 1
-    assert got < set(nows)
+def test_of_processes_that_open_a_new_database_at_once_one_binds_it(url):
+    start, refusals = processes.Barrier(4), processes.Queue()
+    run_processes(open_at, *((url, api, start, refusals) for api in [API, OTHER_API] * 2))
+    messages = {str(refusals.get(timeout=PATIENCE)) for _ in range(2)}
+    assert len(messages) == 1
+    assert refusals.empty()
 
 
 def test_a_database_that_is_opened_again_has_the_same_rows(url, database):
@@ -361,7 +355,7 @@ def test_a_database_that_is_opened_again_has_the_same_rows(url, database):
 def test_a_database_belongs_to_its_first_upstream(url, database):
     before = read_tables(url)
     with pytest.raises(SettingsError) as refusal:
-        open_database(url, api=OTHER_API, fingerprint="second", now=NOW + SECOND)
+        open_database(url, api=OTHER_API, now=NOW + SECOND)
     (line,) = refusal.value.faults
     assert line == (
         f"FEEDS_DATABASE_URL holds events of {API}, FEEDS_API_URL is {OTHER_API}; use another "
@@ -386,28 +380,6 @@ def test_a_database_belongs_to_its_first_organization(url, database):
     connect(url).bind_organization("club", NOW)
 
 
-def test_a_fingerprint_is_current_since_it_was_deployed(database):
-    for deployed, fingerprint, now in (
-        (NOW, "first", NOW + 9 * DAY),
-        (NOW, "first", NOW - 9 * DAY),
-        (NOW + DAY, "second", NOW + DAY),
-        (NOW + DAY, "second", NOW + 2 * DAY),
-        (NOW + 3 * DAY, "first", NOW + 3 * DAY),
-        (NOW + 3 * DAY + SECOND, "second", NOW + 3 * DAY),
-    ):
-        assert database.open(API, fingerprint, now) == deployed
-
-
-@examples
-@given(days=st.lists(st.integers(-400, 400), min_size=1, max_size=8))
-def test_the_time_of_a_deployment_rises_whatever_the_clock_does(database, days):
-    last = database.open(API, "first", NOW)
-    for day in days:
-        deployed = database.open(API, f"fingerprint {last}", NOW + day * DAY)
-        assert deployed > last
-        last = deployed
-
-
 def save_events(database, **days):
     """Save events by their ids, with the days from now until they start, and their length."""
     for id_, (start, length) in days.items():
@@ -428,15 +400,13 @@ def test_events_are_listed_from_the_next_to_the_last_then_back_into_the_past(dat
         running=(-1, 2),
         tomorrow=(1, 1),
         ends_now=(-2, 2),
+        also_tomorrow=(1, 1),
+        also_last_week=(-7, 1),
     )
-    ids = ["ends_now", "running", "tomorrow", "next_month", "last_week", "last_year"]
-    for most in range(8):
+    ids = ["ends_now", "running", "also_tomorrow", "tomorrow", "next_month"]
+    ids += ["also_last_week", "last_week", "last_year"]
+    for most in range(10):
         assert list_ids(database, most) == ids[:most]
-
-
-def test_events_that_start_together_are_listed_by_id(database):
-    save_events(database, c=(1, 1), a=(1, 1), b=(1, 1), z=(-9, 1), y=(-9, 1))
-    assert list_ids(database, 10) == ["a", "b", "c", "y", "z"]
 
 
 def test_events_are_listed_as_last_saved_until_they_are_gone(database):
@@ -450,7 +420,7 @@ def test_events_are_listed_as_last_saved_until_they_are_gone(database):
 def test_a_database_that_must_exist_is_not_created(tmp_path):
     database = connect(f"sqlite:///{tmp_path}/feeds.sqlite3")
     with pytest.raises(DatabaseUnavailable):
-        database.open(API, "first", NOW, must_exist=True)
+        database.open(API, NOW, must_exist=True)
     with pytest.raises(StorageUnavailable):
         database.read("harbor")
     assert list(tmp_path.iterdir()) == []

@@ -39,7 +39,8 @@ ways_to_end_a_lease = pytest.mark.parametrize("end", ["save", "fail", "release"]
 
 
 def acquire(database, now=NOW, *, event_id="harbor", known=None, quota=QUOTA):
-    return database.acquire(event_id, known, quota, now)
+    """Acquire the lease of an event whose edition ``known`` was read last."""
+    return database.acquire(event_id, known.token if known else "", quota, now)
 
 
 def acquire_lease(database, now=NOW, **how):
@@ -282,41 +283,35 @@ def test_unknown_ids_are_deleted_with_the_first_failure_after_their_time(url, da
         assert list_stored_ids(url) == stored
 
 
-def test_a_newer_edition_is_returned_instead_of_a_lease(database):
-    newer = save(database, None)
-    assert acquire(database) == newer
-    newest = save(database, None, newer, etag="newest")
-    assert acquire(database, known=newer) == newest
-    acquire_lease(database, known=newest)
-
-
-def test_an_edition_that_the_database_has_lost_can_be_refreshed(url, database):
-    known = save(database, None, save(database, None))
+def test_no_lease_is_acquired_for_an_edition_that_is_not_the_last_one(url, database):
+    first = save(database, None)
+    assert acquire(database) is None
+    second = save(database, None, first, etag="second")
+    assert acquire(database, known=first) is None
+    acquire_lease(database, known=second)
+    database.release(acquire_lease(database, NOW + LEASE, known=second))
     execute(url, sa.delete(events))
-    lease = acquire_lease(database, known=known)
-    assert save(database, lease, known) is None
-    assert save(database, lease).version == 1
+    assert acquire(database, known=second) is None
+    assert save(database, acquire_lease(database))
 
 
-def test_an_edition_that_is_saved_just_before_the_lease_is_written_is_returned(url, database):
+def test_an_edition_that_is_saved_just_before_the_lease_is_written_prevents_it(url, database):
     with before_the_next_write(lambda: save(connect(url), None)):
-        assert acquire(database) == database.read("harbor")
+        assert acquire(database) is None
     acquire_lease(database, known=database.read("harbor"))
     assert count_calls_left(database) == QUOTA.bucket.capacity - 1
 
 
-def test_a_failure_that_is_stored_just_before_the_lease_is_written_is_returned(url, database):
-    def fail():
-        database.fail(acquire_lease(connect(url)), UpstreamTimeout(), NOW + MINUTE)
+@pytest.mark.parametrize("fails", [False, True], ids=["lease", "failure"])
+def test_a_lease_or_a_failure_of_just_before_the_lease_is_written_prevents_it(url, database, fails):
+    def act():
+        lease = acquire_lease(connect(url))
+        if fails:
+            database.fail(lease, UpstreamTimeout(), NOW + MINUTE)
 
-    with before_the_next_write(fail):
-        assert isinstance(acquire(database), UpstreamTimeout)
-    assert count_calls_left(database) == QUOTA.bucket.capacity - 1
-
-
-def test_a_lease_that_is_acquired_just_before_is_an_obstacle(url, database):
-    with before_the_next_write(lambda: acquire_lease(connect(url))):
+    with before_the_next_write(act):
         assert acquire(database) == HeldByOther(NOW)
+    assert isinstance(acquire(database), UpstreamTimeout if fails else HeldByOther)
     assert count_calls_left(database) == QUOTA.bucket.capacity - 1
 
 

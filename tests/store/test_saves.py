@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
 from msgspec import structs
 
 from feeds.domain.freshness import LEASE, POLLED_WITHIN
 from feeds.domain.quota import Priority, Rate
 from feeds.errors import UpstreamUnavailable
-from feeds.store.database import Saves
-from tests.support.databases import connect, processes
+from tests.support.databases import connect, processes, put_back, read_tables
 from tests.support.factories import NOW, an_edition, an_event
 from tests.support.waiting import PATIENCE
 
@@ -26,27 +26,40 @@ def save(database, *ids, starts=NOW + DAY, due=NOW, polled=NOW, **fields):
         assert database.save(known, edition, (starts, starts + HOUR), due, polled=polled)
 
 
+def look(database, last=None):
+    return database.read_saves(last, NOW)
+
+
 def test_a_new_database_has_no_saves(database):
-    assert database.read_saves(0, NOW) == Saves(0, frozenset(), 0)
+    assert look(database, look(database)).saved == {}
 
 
 def test_all_events_count_as_saved_for_a_process_that_knows_no_save(database):
     save(database, "a")
-    assert database.read_saves(None, NOW) == Saves(1, None, 1)
+    assert look(database).saved is None
 
 
-def test_all_events_count_as_saved_after_a_backup_was_restored(database):
+def test_the_saves_of_all_processes_are_read_with_the_tokens_of_the_last_ones(url, database):
+    looks = [look(database)]
+    for process, ids in ((database, "ab"), (connect(url), "bc"), (database, "")):
+        save(process, *ids)
+        looks.append(look(database, looks[-1]))
+    tokens = {id_: database.read(id_).token for id_ in "abc"}
+    both = look(database, looks[0])
+    assert (both.saved, both.polled) == (tokens, 3)
+    assert looks[2].saved == {id_: tokens[id_] for id_ in "bc"}
+    assert looks[3].saved == {}
+
+
+@pytest.mark.parametrize("later", ["", "aa", "aaa", "aba"])
+def test_all_events_count_as_saved_after_the_database_went_back(url, database, later):
     save(database, "a")
-    assert database.read_saves(2, NOW).saved is None
-    assert database.read_saves(1, NOW).saved == frozenset()
-
-
-def test_the_saves_of_all_processes_are_read(url, database):
-    save(database, "a", "b")
-    save(connect(url), "b", "c")
-    assert database.read_saves(0, NOW) == Saves(4, frozenset("abc"), 3)
-    assert database.read_saves(2, NOW) == Saves(4, frozenset("bc"), 3)
-    assert database.read_saves(4, NOW) == Saves(4, frozenset(), 3)
+    before = read_tables(url)
+    save(database, "b", "c")
+    last = look(database)
+    put_back(url, before)
+    save(connect(url), *later)
+    assert look(database, last).saved is None
 
 
 def save_often(url, id_, start):
@@ -62,17 +75,16 @@ def test_no_save_gets_a_number_that_readers_have_already_passed(url, database):
     writers = [processes.Process(target=save_often, args=(url, id_, start)) for id_ in ids]
     for writer in writers:
         writer.start()
-    number, last_versions = 0, dict.fromkeys(ids, 0)
-    while number < 3 * 40:
+    last, tokens = look(database), {}
+    while last.number < 3 * 40:
         running = any(writer.is_alive() for writer in writers)
-        saves = database.read_saves(number, NOW)
-        number = saves.number
-        last_versions |= {id_: database.read(id_).version for id_ in saves.saved}
-        assert running or number == 3 * 40
+        last = look(database, last)
+        tokens |= last.saved
+        assert running or last.number == 3 * 40
     for writer in writers:
         writer.join(PATIENCE)
         assert writer.exitcode == 0
-    assert last_versions == dict.fromkeys(ids, 40)
+    assert tokens == {id_: database.read(id_).token for id_ in ids}
 
 
 def test_events_that_were_polled_within_a_week_are_counted(database):
@@ -80,20 +92,20 @@ def test_events_that_were_polled_within_a_week_are_counted(database):
     save(database, "a-week-ago", polled=NOW - POLLED_WITHIN)
     save(database, "longer-ago", polled=NOW - POLLED_WITHIN - SECOND)
     save(database, "never", polled=None)
-    assert database.read_saves(None, NOW).polled == 2
+    assert look(database).polled == 2
 
 
 def test_known_events_are_marked_as_polled(database):
     save(database, "a", "b", polled=None)
     database.mark_polled({"a", "unknown"}, NOW)
-    assert database.read_saves(None, NOW).polled == 1
+    assert look(database).polled == 1
     assert database.list_due(NOW, 10) == ["a"]
 
 
 def test_a_poll_that_is_passed_with_a_later_edition_is_not_stored(database):
     save(database, "a", polled=None)
     save(database, "a", polled=NOW)
-    assert database.read_saves(None, NOW).polled == 0
+    assert look(database).polled == 0
 
 
 def test_polled_events_are_due_the_nearest_first_and_past_events_last(database):
@@ -110,9 +122,9 @@ def test_polled_events_are_due_the_nearest_first_and_past_events_last(database):
 
 def test_events_that_are_leased_or_have_failed_are_not_due(database):
     save(database, "failing", "leased", "free")
-    lease = database.acquire("failing", database.read("failing"), QUOTA, NOW)
+    lease = database.acquire("failing", database.read("failing").token, QUOTA, NOW)
     database.fail(lease, UpstreamUnavailable(), NOW + MINUTE)
-    database.acquire("leased", database.read("leased"), QUOTA, NOW)
+    database.acquire("leased", database.read("leased").token, QUOTA, NOW)
     assert database.list_due(NOW + SECOND, 10) == ["free"]
     assert database.list_due(NOW + LEASE, 10) == ["free", "leased"]
     assert database.list_due(NOW + MINUTE, 10) == ["failing", "free", "leased"]

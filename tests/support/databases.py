@@ -61,6 +61,16 @@ def read_tables(url: str) -> dict[str, list[sa.Row[Any]]]:
     return {table.name: read_rows(url, table) for table in metadata.sorted_tables}
 
 
+def put_back(url: str, tables: dict[str, list[sa.Row[Any]]]) -> None:
+    """Put all rows back to what ``read_tables`` has read: a failover has lost the commits since."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            connection.execute(sa.delete(table))
+            if rows := [row._asdict() for row in tables[table.name]]:
+                connection.execute(sa.insert(table), rows)
+
+
 def execute(url: str, statement: sa.Executable) -> None:
     """Change the database from outside the service."""
     engine = sa.create_engine(url, poolclass=sa.NullPool)

@@ -20,10 +20,10 @@ from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
 from feeds.service.refresh import Refresh
 from feeds.service.update import Source, Updater
-from feeds.store.database import Database
 from feeds.store.leases import Lease
 from feeds.upstream.client import IntervalsClient
 from tests.support.clock import Clock
+from tests.support.databases import connect
 from tests.support.upstream import Upstream
 from tests.support.waiting import PATIENCE
 
@@ -101,7 +101,7 @@ class HeldUpstream(Upstream):
 
 
 class Worker:
-    """One process of the service; ``folder`` has the database that processes share.
+    """One process of the service, on the database that processes share.
 
     ``fingerprint`` is that of the deployment. ``source`` replaces the client of the upstream.
     """
@@ -109,7 +109,7 @@ class Worker:
     def __init__(
         self,
         api_url: str,
-        folder: Path,
+        database_url: str,
         clock: Clock,
         *,
         fingerprint: str = "one",
@@ -118,7 +118,7 @@ class Worker:
         **changes: Any,
     ) -> None:
         self.clock = clock
-        self.database = Database(f"sqlite:///{folder / DATABASE}")
+        self.database = connect(database_url)
         self.database.open(api_url, clock())
         self.invalidation = Invalidation(self.database, clock)
         rate = rate or Rate(1000, timedelta(minutes=1), 500)

@@ -1,0 +1,149 @@
+"""A database that went back, was emptied, or has a row that cannot be read, under processes."""
+
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from feeds.domain.model import Kind
+from feeds.store.tables import changes, events
+from tests.support.clock import Clock
+from tests.support.databases import ENGINES, execute, put_back, read_tables
+from tests.support.workers import get_hour
+
+RUN = "harbor-1"
+
+
+@pytest.fixture(params=ENGINES)
+def database_url(request, tmp_path):
+    if request.param == "postgresql":
+        return request.getfixturevalue("postgres_url")
+    return f"sqlite:///{tmp_path}/feeds.sqlite3"
+
+
+def back_up(url, folder):
+    """Back the database up; the result restores it: the whole file, or the rows in a server."""
+    if "postgresql" in url:
+        tables = read_tables(url)
+        return lambda: put_back(url, tables)
+    path, copy = Path(url.removeprefix("sqlite:///")), folder / "copy"
+    copy.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+
+    def restore():
+        for suffix in ("-wal", "-shm"):
+            path.with_name(f"{path.name}{suffix}").unlink()
+        copy.rename(path)
+
+    return restore
+
+
+class Processes:
+    """Processes on one database; no stamp that one of them has served falls."""
+
+    def __init__(self, clock, *workers):
+        self.workers, self._clock = workers, clock
+        self._served = {}
+
+    def poll(self, *workers):
+        """The edition that one of these processes, or of all, serves."""
+        for worker in workers or self.workers:
+            edition = worker.get_edition()
+            last = self._served.setdefault(worker, edition)
+            assert_stamps_are_above(edition, last)
+            self._served[worker] = edition
+        return edition
+
+    def poll_until_alike(self):
+        """The edition that all processes serve after 5 s."""
+        for _ in range(2):
+            self.poll()
+            self._clock.advance(seconds=2.4)
+        edition = self.poll()
+        assert all(served == edition for served in self._served.values())
+        assert self.workers[0].read_stored() == edition
+        return edition
+
+
+def assert_stamps_are_above(edition, last):
+    """No stamp has fallen since ``last``; other bytes have another Last-Modified."""
+    now, was = edition.revisions[RUN], last.revisions[RUN]
+    assert now.created == was.created
+    assert (now.sequence, now.last_modified) >= (was.sequence, was.last_modified)
+    assert now.last_modified >= was.last_modified
+    assert now.last_modified > was.last_modified or now.content == was.content
+    assert now.sequence > was.sequence or now.schedule == was.schedule
+    assert edition.modified >= last.modified
+    assert edition.modified > last.modified or edition.changes == last.changes
+
+
+@pytest.mark.parametrize("next_start", ["12:00", "13:00"], ids=["undone", "kept"])
+@pytest.mark.parametrize("others", [0, 2], ids=["one process", "three processes"])
+@pytest.mark.parametrize("emptied", [False, True], ids=["lost", "emptied"])
+def test_processes_are_alike_and_no_stamp_falls_after_the_database_has_lost_saves(
+    start_worker, upstream, clock, database_url, tmp_path, others, emptied, next_start
+):
+    impatient = start_worker(cap=timedelta(minutes=10))  # the others still have the first edition
+    processes = Processes(clock, impatient, *(start_worker() for _ in range(others)))
+    restore_empty = back_up(database_url, tmp_path)
+    processes.poll_until_alike()
+    restore = restore_empty if emptied else back_up(database_url, tmp_path)
+    clock.advance(minutes=20)
+    upstream.edit_run(startTime="13:00")
+    lost = processes.poll(impatient)
+    restore()
+    clock.advance(seconds=2)
+    assert get_hour(processes.poll_until_alike()) == 13
+    for start in (next_start, "15:00"):
+        upstream.edit_run(startTime=start)
+        clock.advance(hours=2)
+        edition = processes.poll_until_alike()
+        assert get_hour(edition) == int(start[:2])
+    assert_stamps_are_above(edition, lost)
+    told = [change.now.start[-8:-3] for change in edition.changes]
+    assert told == list(dict.fromkeys(["13:00", next_start, "15:00"]))
+    assert start_worker().get_edition() == edition
+
+
+UNREADABLE = {
+    "no JSON": sa.update(events).values(document=b'{"id": "har'),
+    "another shape": sa.update(events).values(document=b'{"id": "harbor"}'),
+    "fetched out of range": sa.update(events).values(fetched=2**60),
+    "modified out of range": sa.update(events).values(modified=2**60),
+}
+
+
+@pytest.mark.parametrize("damage", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_row_that_cannot_be_read_is_fetched_again_above_its_stamps(
+    start_worker, upstream, clock, database_url, damage
+):
+    ahead = Clock(clock() + timedelta(hours=9))
+    early = start_worker(clock=ahead)
+    for status in ("scheduled", "cancelled", "scheduled"):
+        upstream.edit_run(eventStatus=status)
+        known = early.get_edition()
+        ahead.advance(hours=2)
+    execute(database_url, damage)
+    ahead.now = clock()  # the clock was set back: the stamps lie ahead
+    upstream.edit_run(eventStatus="cancelled")
+    processes = Processes(ahead, start_worker(clock=ahead), early)
+    edition = processes.poll_until_alike()
+    assert upstream.statuses == [200] * 4
+    assert_stamps_are_above(edition, known)
+    assert edition.changes[:2] == known.changes
+
+
+def test_an_unknown_kind_of_change_is_skipped(start_worker, upstream, clock, database_url):
+    worker = start_worker()
+    for status in ("scheduled", "cancelled", "scheduled"):
+        upstream.edit_run(eventStatus=status)
+        worker.poll()
+        clock.advance(hours=2)
+    execute(database_url, sa.update(changes).where(changes.c.number == 0).values(kind="later"))
+    upstream.edit_run(soldOut=True)
+    edition = start_worker().get_edition()
+    assert [each.kind for each in edition.changes] == [Kind.REINSTATED, Kind.SOLD_OUT]
