@@ -29,6 +29,7 @@ from feeds.service import fingerprint
 from feeds.service.editions import Editions
 from feeds.service.invalidation import Invalidation
 from feeds.service.refresh import Refresh
+from feeds.service.repository import EditionRepository
 from feeds.service.update import Updater
 from feeds.store.database import Database
 from feeds.upstream.client import IntervalsClient
@@ -84,8 +85,7 @@ def assemble(
     database = Database(settings.database_url)
     invalidation = Invalidation(database, clock)
     open_database = cache(lambda: database.open(settings.api_url, clock(), must_exist=must_exist))
-    updater = Updater(
-        source,
+    repository = EditionRepository(
         database,
         clock,
         open_database=partial(_open_late, open_database),
@@ -97,11 +97,14 @@ def assemble(
         cap=settings.max_age,
         confirm_after=settings.confirm_after,
     )
+    updater = Updater(
+        source, repository, database, clock, settings.rate, confirm_after=settings.confirm_after
+    )
     return Parts(
         source,
         database,
         invalidation,
-        Refresh(updater, database, clock, settings.rate, settings.max_age),
+        Refresh(updater, repository, database, clock, rate=settings.rate, cap=settings.max_age),
         open_database,
         digest,
     )

@@ -31,6 +31,7 @@ from feeds.service.editions import Editions
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
 from feeds.service.refresh import Refresh
+from feeds.service.repository import EditionRepository
 from feeds.service.update import Updater
 from feeds.store.database import Database
 from feeds.store.leases import Lease
@@ -85,8 +86,7 @@ class Process:
         self.database.open("https://api.intervals.run", clock())
         self.database.bind_organization(ORGANIZATION, clock())
         self.invalidation = Invalidation(self.database, clock)
-        updater = Updater(
-            OrganizerSource(organizer, clock, purpose),
+        repository = EditionRepository(
             self.database,
             clock,
             open_database=lambda: None,
@@ -96,7 +96,9 @@ class Process:
             count_polled=self.invalidation.count_polled,
             fingerprint="bench",
         )
-        self.refresh = Refresh(updater, self.database, clock, rate)
+        source = OrganizerSource(organizer, clock, purpose)
+        updater = Updater(source, repository, self.database, clock, rate)
+        self.refresh = Refresh(updater, repository, self.database, clock, rate=rate)
         self._clock = clock
 
     def create_editions(self) -> Editions:
@@ -118,10 +120,8 @@ class Renderer:
         if last and last[0] is edition:
             return last[2]
         content = structs.replace(edition, fetched=START, token="", etag=None, pending={})
-        if last and last[1] == content:
-            representation = last[2]
-        else:
-            representation = _render(edition, extension)
+        same = last[2] if last and last[1] == content else None
+        representation = same or _render(edition, extension)
         self._last[key] = (edition, content, representation)
         return representation
 

@@ -9,6 +9,7 @@ from time import monotonic, sleep
 
 from msgspec import json, structs
 
+from feeds.clockcache import ClockCache
 from feeds.domain.entries import has_ended_as_gone
 from feeds.domain.freshness import INVALIDATION_INTERVAL
 from feeds.domain.model import Event
@@ -20,7 +21,6 @@ from feeds.errors import (
     UpstreamUnavailable,
 )
 from feeds.service.bulkhead import Bulkhead
-from feeds.service.clockcache import ClockCache
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
 from feeds.service.refresh import MAX_CONCURRENT_REFRESHES, Refresh

@@ -23,6 +23,7 @@ from feeds.errors import (
 )
 from feeds.logs import Throttle
 from feeds.service.entry import CacheEntry
+from feeds.service.repository import EditionRepository
 from feeds.service.update import Updater
 from feeds.store.database import Database
 from feeds.store.leases import HeldByOther, Lease
@@ -59,12 +60,15 @@ class Refresh:
     def __init__(
         self,
         updater: Updater,
+        repository: EditionRepository,
         database: Database,
         clock: Callable[[], datetime],
+        *,
         rate: Rate,
         cap: timedelta | None = None,
     ) -> None:
         self._updater = updater
+        self._repository = repository
         self._database = database
         self._clock = clock
         self._rate = rate
@@ -72,11 +76,13 @@ class Refresh:
         self._throttle = Throttle(log, lambda: clock().timestamp())
 
     def read(self, event_id: str, last: CacheEntry | None = None) -> CacheEntry:
-        """The edition saved last; that of ``last`` if the database has none: ``Updater.read``.
+        """The edition saved last; that of ``last`` if the database has none.
+
+        See ``EditionRepository.read``.
 
         Raises ``StorageUnavailable``.
         """
-        snapshot, token = self._updater.read(event_id, last.snapshot if last else None)
+        snapshot, token = self._repository.read(event_id, last.snapshot if last else None)
         now = self._clock()
         until = snapshot.lifetime.expires if snapshot else now
         return CacheEntry(now, until, snapshot, token=token)

@@ -33,9 +33,9 @@ events = sa.Table(
     sa.Column("polled", sa.BigInteger, index=True),
     sa.Column("save_number", sa.BigInteger, nullable=False, server_default="0", index=True),
 )
-"""``token`` names the save; ``modified`` is Last-Modified; ``document``, ``numbers`` and ``pending``
-are JSON. ``missing_since`` is the latest instant since when the upstream has lacked the event or a
-run of it.
+"""``token`` names the save, ``modified`` is Last-Modified; ``document``, ``numbers`` and
+``pending`` are JSON. ``missing_since`` is the latest instant since when the upstream has lacked the
+event or a run of it.
 
 ``due`` is when the background refresher fetches the next edition; ``polled`` when the event was
 polled, to the hour; ``save_number`` the number of the event's last save among all saves.

@@ -15,11 +15,11 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Response, request
 
+from feeds.clockcache import ClockCache
 from feeds.domain.entries import Timetable
 from feeds.domain.freshness import compute_max_age
 from feeds.domain.model import Edition
 from feeds.formats import FORMATS
-from feeds.service.clockcache import ClockCache
 from feeds.service.editions import Editions
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import NOTED_EVERY

@@ -19,6 +19,7 @@ from feeds.service.editions import Editions
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
 from feeds.service.refresh import Refresh
+from feeds.service.repository import EditionRepository
 from feeds.service.update import Source, Updater
 from feeds.store.leases import Lease
 from feeds.upstream.client import IntervalsClient
@@ -123,8 +124,7 @@ class Worker:
         self.invalidation = Invalidation(self.database, clock)
         rate = rate or Rate(1000, timedelta(minutes=1), 500)
         settings = {"timezone": "America/Chicago", "public_url": "https://feeds.example.org"}
-        updater = Updater(
-            source or IntervalsClient(api_url, SANDBOX_KEY),
+        repository = EditionRepository(
             self.database,
             clock,
             rate=rate,
@@ -133,7 +133,9 @@ class Worker:
             fingerprint=fingerprint,
             **settings | changes,
         )
-        self.refresh = Refresh(updater, self.database, clock, rate)
+        client = source or IntervalsClient(api_url, SANDBOX_KEY)
+        updater = Updater(client, repository, self.database, clock, rate)
+        self.refresh = Refresh(updater, repository, self.database, clock, rate=rate)
         self.editions = Editions(self.refresh, self.database, self.invalidation, clock)
 
     def poll(self, event_id: str = "harbor") -> CacheEntry:

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from feeds.service.clockcache import ClockCache
+from feeds.clockcache import ClockCache
 
 
 def a_cache(maxsize: int = 3) -> ClockCache[str, int]:
