@@ -1,10 +1,11 @@
-"""Create the tables at the first start; refuse tables of another version."""
+"""Create the tables at the first start; upgrade those of version 1, refuse any others."""
 
 import logging
 
 import sqlalchemy as sa
 
 from feeds.errors import SettingsError
+from feeds.store.migration import upgrade_from_1
 from feeds.store.tables import deployment, metadata, service
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,8 @@ VERSION = 2
 def create_schema(connection: sa.Connection) -> None:
     """Create the tables, in the transaction of ``connection``, if there are none.
 
-    Raises ``SettingsError`` if the database has tables of another version.
+    Tables of version 1 are upgraded. Raises ``SettingsError`` if the database has tables of
+    another version.
     """
     version = _read_version(connection)
     if version is None:
@@ -29,6 +31,9 @@ def create_schema(connection: sa.Connection) -> None:
         row = {"name": "tables", "value": str(VERSION), "since": 0}
         connection.execute(sa.insert(deployment).values(row))
         log.warning("the database is new and empty: %s", REFILL)
+    elif version == "1":
+        upgrade_from_1(connection)
+        log.warning("the tables of version 1 were upgraded to version %d", VERSION)
     elif version != str(VERSION):
         raise SettingsError(
             f"FEEDS_DATABASE_URL has tables of version {version}, this release uses {VERSION}; "

@@ -1,12 +1,16 @@
 """The tables are created at the first start, and their version is checked at each start."""
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 
+from feeds.domain.model import Edition
 from feeds.errors import SettingsError
 from feeds.store.schema import VERSION
 from feeds.store.tables import deployment, metadata
 from tests.support.databases import execute, open_database, read_rows, read_tables
+from tests.support.factories import NOW, a_run, an_edition, an_event
 
 is_version = deployment.c.name == "tables"
 
@@ -25,7 +29,7 @@ def test_the_first_start_creates_the_tables_and_the_next_start_keeps_them(url, c
     assert {row.name: row.value for row in read_rows(url, deployment)}["tables"] == str(VERSION)
 
 
-@pytest.mark.parametrize("version", ["0", "1", f"{VERSION}0", "other"])
+@pytest.mark.parametrize("version", ["0", f"{VERSION}0", "other"])
 def test_tables_of_another_version_are_refused_in_one_line_and_left_as_they_are(url, version):
     open_database(url)
     execute(url, sa.update(deployment).where(is_version).values(value=version))
@@ -48,3 +52,42 @@ def test_tables_without_a_version_are_refused(url):
 
     with pytest.raises(SettingsError, match="tables of version unknown"):
         open_database(url)
+
+
+TO_VERSION_1 = """
+DROP INDEX ix_events_missing_since
+ALTER TABLE events DROP COLUMN missing_since
+ALTER TABLE events DROP COLUMN token
+ALTER TABLE events DROP COLUMN modified
+ALTER TABLE events DROP COLUMN numbers
+ALTER TABLE events DROP COLUMN pending
+ALTER TABLE events ADD COLUMN pending VARCHAR(16)
+ALTER TABLE events ADD COLUMN pending_since BIGINT
+ALTER TABLE events ADD COLUMN version INTEGER
+ALTER TABLE leases DROP COLUMN refusals
+ALTER TABLE service DROP COLUMN forbidden_event
+UPDATE events SET version = 3, pending = 'gone', pending_since = 1
+UPDATE deployment SET value = '1' WHERE name = 'tables'
+"""
+"""What turns the tables of version 2 into those of release 0.1.0."""
+
+
+def test_tables_of_version_1_are_upgraded_with_every_event_and_its_history(url):
+    database = open_database(url)
+    saved = database.save(
+        None, an_edition(an_event(a_run())), (NOW, NOW + timedelta(days=1)), NOW, polled=NOW
+    )
+    before = read_tables(url)
+    for statement in TO_VERSION_1.strip().splitlines():
+        execute(url, sa.text(statement))
+
+    read = open_database(url).read("harbor")
+
+    assert saved
+    assert isinstance(read, Edition)
+    assert read.token not in ("", saved.token)
+    assert (read.event, read.revisions, read.pending) == (saved.event, saved.revisions, {})
+    after = read_tables(url)
+    assert after.keys() == before.keys()
+    assert [after[name] == before[name] for name in sorted(after) if name != "events"] == [True] * 5
+    assert open_database(url).read("harbor") == read
