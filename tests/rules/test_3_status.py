@@ -354,6 +354,25 @@ def test_a_document_with_an_unreadable_run_makes_no_run_no_longer_listed(service
     assert service.entries()["walk"]["DTSTART"].dt.hour == 9
 
 
+def test_a_document_with_an_unreadable_run_does_not_count_as_one_of_the_three_answers(service):
+    """Rules 3.5 and 3.6."""
+    service.announce(a_run(), a_5k())
+    service.delist("ten")
+    service.advance(hours=2)
+    for minutes in (0, 1, 5):
+        service.advance(minutes=minutes)
+        assert shown(service)["ten"] == LISTED
+    service.edit("five", date="soon")
+    service.delist("ten")
+    for _ in range(3):
+        service.advance(minutes=15)
+        assert shown(service)["ten"] == LISTED
+    service.edit("five", date="2026-08-15")
+    service.delist("ten")
+    service.advance(minutes=15)
+    assert shown(service)["ten"] == UNLISTED
+
+
 UNREADABLE: dict[str, dict[str, Any]] = {
     "another-event": {"eventId": "another-event"},
     "no-event": {"eventId": None},
