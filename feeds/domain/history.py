@@ -75,19 +75,28 @@ def _identify_group(group: Sequence[Change], event_id: str) -> str:
     return f"{event_id}/{group[0].kind}/{build_group_guid_value(group)}"
 
 
-def is_undercut(served: History, stored: History) -> bool:
-    """Whether a stored history has older stamps than the one that was served.
+def is_undercut(served: Edition, stored: Edition) -> bool:
+    """Whether a stored edition has older stamps than the one that was served, or the same for more.
 
     The database went back then: a backup was restored, or a failover lost commits.
     """
+    if stored.modified < served.modified:
+        return True
+    if stored.modified == served.modified and _get_content(stored) != _get_content(served):
+        return True
     pairs = (
         (revision, stored.revisions[key])
         for key, revision in served.revisions.items()
         if key in stored.revisions
     )
-    return stored.modified < served.modified or any(
+    return any(
         new.last_modified < old.last_modified or new.sequence < old.sequence for old, new in pairs
     )
+
+
+def _get_content(edition: Edition) -> tuple[object, ...]:
+    """What the feeds of an edition depend on."""
+    return edition.event, edition.gone, edition.changes, edition.revisions
 
 
 def merge(served: Timetable, stored: Timetable, noticed: dt.datetime) -> Edition:

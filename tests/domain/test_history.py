@@ -160,9 +160,17 @@ def restamped(edition, **fields):
 )
 def test_a_database_went_back_if_a_stamp_is_older_than_the_one_that_was_served(stored, undercut):
     served, stored = restamped(SERVED), restamped(SERVED, **stored)
-    assert is_undercut(served, stored) is undercut
-    assert is_undercut(structs.replace(served, modified=NOW + SECOND), stored)
-    assert is_undercut(structs.replace(served, revisions={}), stored) is False
+    later = structs.replace(stored, modified=NOW + SECOND)
+    assert is_undercut(served, later) is undercut
+    assert is_undercut(later, served)
+    assert is_undercut(structs.replace(served, revisions={}), later) is False
+
+
+def test_a_database_went_back_if_other_content_has_the_time_of_the_one_that_was_served():
+    served = restamped(SERVED)
+    assert is_undercut(served, restamped(BACKUP))
+    assert is_undercut(served, restamped(SERVED, content="another"))
+    assert not is_undercut(served, structs.replace(served, fetched=NOW + HOUR, token="other"))
 
 
 def test_what_was_served_is_kept_over_an_older_edition_in_the_database():
