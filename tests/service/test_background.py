@@ -202,17 +202,6 @@ def test_the_refresher_waits_2_s_between_rounds_and_less_until_a_refusal_ends(st
     assert pauses.seconds == [2, 2]
 
 
-def test_the_refresher_ends_after_the_call_under_way(stale, threads):
-    ends = Flag()
-    with stale.upstream.held() as gate:
-        running = threads.submit(stale.background.run, ends)
-        gate.await_one()
-        ends.set()
-        assert not running.done()
-    running.result(PATIENCE)
-    assert not stale.web.poll("later").failed
-
-
 def test_a_round_ends_without_a_call_that_hangs_and_the_calls_behind_it(
     refresher, clock, monkeypatch
 ):

@@ -91,21 +91,40 @@ def test_a_thread_leaves_at_its_end_without_a_result(seconds):
     assert waited == pytest.approx([CHECK_INTERVAL, CHECK_INTERVAL, CHECK_INTERVAL / 2, 0])
 
 
-def test_all_threads_wait_while_refreshes_have_not_stalled(waiting, seconds):
-    bulkhead, waiters = waiting
-    seconds.now += STALLED_AFTER
-    assert not bulkhead.is_full()
-    assert check_all(waiters) == ALL_WAIT
+BEGIN, ANSWERED, FAILED = "begin", "answered", "failed"
 
 
-def test_the_surplus_leaves_at_once_when_refreshes_stall(waiting, seconds):
+@pytest.mark.parametrize(
+    ("steps", "full"),
+    [
+        ([STALLED_AFTER], False),
+        ([STALLED_AFTER, A_MOMENT], True),
+        ([FAILED, 100 * STALLED_AFTER], False),
+        ([BEGIN, STALLED_AFTER, ANSWERED, STALLED_AFTER], False),
+        ([BEGIN, STALLED_AFTER, ANSWERED, STALLED_AFTER, A_MOMENT], True),
+        ([BEGIN, STALLED_AFTER, A_MOMENT, ANSWERED], False),
+        ([BEGIN, STALLED_AFTER, FAILED, A_MOMENT], True),
+        ([STALLED_AFTER, A_MOMENT, FAILED, BEGIN], True),
+        ([ANSWERED, 100 * STALLED_AFTER, BEGIN, STALLED_AFTER], False),
+        ([ANSWERED, 100 * STALLED_AFTER, BEGIN, STALLED_AFTER, A_MOMENT, BEGIN], True),
+    ],
+    ids=str,
+)
+def test_the_surplus_leaves_once_running_refreshes_have_had_no_answer_for_too_long(
+    waiting, seconds, steps, full
+):
     bulkhead, waiters = waiting
-    seconds.now += STALLED_AFTER + A_MOMENT
-    assert bulkhead.is_full()
-    assert check_all(waiters) == FIVE_LEAVE
+    for step in steps:
+        if step == BEGIN:
+            bulkhead.begin()
+        elif step in (ANSWERED, FAILED):
+            bulkhead.end(answered=step == ANSWERED)
+        else:
+            seconds.now += step
+    assert bulkhead.is_full() == full
+    assert check_all(waiters) == (FIVE_LEAVE if full else ALL_WAIT)
     assert not bulkhead.is_full()
-    assert check_all(waiters) == FIVE_LEAVE[5:]
-    assert [each.result for each in waiters[:5]] == [False] * 5
+    assert check_all(waiters) == ALL_WAIT[: MAX_WAITING + 5 * (not full)]
 
 
 def test_a_newcomer_takes_a_result_that_is_there_but_does_not_wait_when_full(waiting, seconds):
@@ -131,61 +150,3 @@ def test_a_thread_that_leaves_makes_room_for_a_newcomer(waiting, seconds):
     assert waiters[-1].result is True
     waiters.append(Waiter(bulkhead))
     assert waiters[-1].check() == "waits"
-
-
-def test_a_bulkhead_without_a_refresh_is_never_full(waiting, seconds):
-    bulkhead, waiters = waiting
-    bulkhead.end(answered=False)
-    seconds.now += 100 * STALLED_AFTER
-    assert not bulkhead.is_full()
-    assert check_all(waiters) == ALL_WAIT
-
-
-def test_an_answered_refresh_gives_the_other_refreshes_more_time(waiting, seconds):
-    bulkhead, waiters = waiting
-    bulkhead.begin()
-    seconds.now += STALLED_AFTER
-    bulkhead.end(answered=True)
-    seconds.now += STALLED_AFTER
-    assert check_all(waiters) == ALL_WAIT
-    seconds.now += A_MOMENT
-    assert check_all(waiters) == FIVE_LEAVE
-
-
-def test_an_answered_refresh_lets_newcomers_wait_again(waiting, seconds):
-    bulkhead, waiters = waiting
-    bulkhead.begin()
-    seconds.now += STALLED_AFTER + A_MOMENT
-    check_all(waiters)
-    bulkhead.end(answered=True)
-    waiters += [Waiter(bulkhead) for _ in range(5)]
-    assert check_all(waiters) == ALL_WAIT
-
-
-def test_a_failed_refresh_gives_the_other_refreshes_no_more_time(waiting, seconds):
-    bulkhead, waiters = waiting
-    bulkhead.begin()
-    seconds.now += STALLED_AFTER
-    bulkhead.end(answered=False)
-    seconds.now += A_MOMENT
-    assert check_all(waiters) == FIVE_LEAVE
-
-
-def test_a_failed_refresh_gives_the_next_refresh_no_more_time(waiting, seconds):
-    bulkhead, waiters = waiting
-    seconds.now += STALLED_AFTER + A_MOMENT
-    bulkhead.end(answered=False)
-    bulkhead.begin()
-    assert check_all(waiters) == FIVE_LEAVE
-
-
-def test_the_refresh_after_an_answered_refresh_has_a_time_of_its_own(waiting, seconds):
-    bulkhead, waiters = waiting
-    bulkhead.end(answered=True)
-    seconds.now += 100 * STALLED_AFTER
-    bulkhead.begin()
-    seconds.now += STALLED_AFTER
-    assert check_all(waiters) == ALL_WAIT
-    seconds.now += A_MOMENT
-    bulkhead.begin()
-    assert check_all(waiters) == FIVE_LEAVE

@@ -23,16 +23,6 @@ def publish_many(upstream, count):
     return ids
 
 
-def test_threads_that_want_the_same_event_share_one_call(worker, upstream, threads):
-    with upstream.held() as gate:
-        polling = [threads.submit(worker.poll) for _ in range(8)]
-        gate.await_one()
-        gate.release(0)
-        first, *others = map(wait_for, polling)
-    assert all(other is first for other in others)
-    assert upstream.asked == ["harbor"]
-
-
 class HeldClock(Clock):
     """A clock that holds one thread back at its second look."""
 
@@ -218,19 +208,6 @@ def test_an_entry_is_current_until_it_is_time_to_ask_what_others_have_saved(work
     assert not holds("harbor", entry, clock.timestamp() - 0.001)
     assert not holds("harbor", None, clock.timestamp())
     assert not holds("bridge", entry, clock.timestamp())
-
-
-def test_an_entry_is_not_current_once_another_process_has_saved_the_event(
-    worker, start_worker, upstream, clock
-):
-    entry = worker.poll()
-    upstream.edit_run(startTime="13:00")
-    start_worker().refresh_in_background()
-    upstream.publish("bridge", DAY)
-    clock.advance(seconds=2)
-    worker.poll("bridge")
-    assert not worker.editions.holds("harbor", entry, clock.timestamp())
-    assert get_hour(worker.get_edition()) == 13
 
 
 def test_the_editions_polled_last_stay_in_memory(start_worker, upstream, monkeypatch):

@@ -4,7 +4,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -75,21 +74,6 @@ def locked(url):
         connection.rollback()
 
 
-@contextmanager
-def unavailable(url, request):
-    """The database is unavailable until the end of the block."""
-    if "postgresql" in url:
-        server = request.getfixturevalue("postgres")
-        server.stop()
-        yield
-        server.start()
-    else:
-        path = Path(url.removeprefix("sqlite:///"))
-        path.rename(path.with_suffix(".elsewhere"))
-        yield
-        path.with_suffix(".elsewhere").rename(path)
-
-
 def test_a_poll_is_noted_in_the_database_at_most_once_an_hour(database, invalidation, clock):
     save(database, "harbor")
     poll(invalidation, clock, "harbor", "harbor")
@@ -106,15 +90,6 @@ def test_a_poll_is_noted_again_after_the_clock_was_set_back(database, invalidati
     poll(invalidation, clock, "harbor", after=-DAY)
     assert list_polled(database, NOW - DAY) == {"harbor"}
     assert list_polled(database, NOW) == set()
-
-
-def test_the_events_polled_within_a_week_are_counted(database, invalidation, clock):
-    save(database, "harbor", "lakefront", "never-polled")
-    assert invalidation.count_polled() == 0
-    poll(invalidation, clock, "harbor", "lakefront")
-    assert read(invalidation).polled == invalidation.count_polled() == 2
-    poll(invalidation, clock, after=POLLED_WITHIN + DAY)
-    assert invalidation.count_polled() == 0
 
 
 class SharedSeconds(float):
@@ -169,23 +144,6 @@ def test_a_read_that_cannot_write_its_notes_is_made_again_as_a_whole(
     assert read_saved(invalidation) == {"harbor"}
     assert list_polled(database, NOW) == {"harbor"}
     assert read_saved(invalidation) == set()
-
-
-def test_saves_and_notes_survive_a_database_that_is_unavailable(
-    url, database, invalidation, clock, request
-):
-    save(database, "harbor", "lakefront")
-    read(invalidation)
-    save(database, "harbor")
-    invalidation.note_poll("lakefront", clock())
-    with unavailable(url, request):
-        for _ in range(2):
-            assert invalidation.start_if_due()
-            assert invalidation.read() is None
-            clock.now += INVALIDATION_INTERVAL
-    assert invalidation.start_if_due()
-    assert read_saved(invalidation) == {"harbor"}
-    assert list_polled(database, clock()) == {"lakefront"}
 
 
 def test_what_any_process_has_saved_is_read_until_it_is_confirmed(url, database, invalidation):

@@ -41,15 +41,6 @@ def test_a_lease_that_took_longer_than_a_second_to_acquire_is_released(start_wor
     assert isinstance(acquire(start_worker()), Lease)
 
 
-def test_a_lease_is_refused_while_another_one_lasts(start_worker, clock):
-    one, other = start_worker(), start_worker()
-    lease = acquire(one)
-    assert isinstance(lease, Lease)
-    assert acquire(other) == HeldByOther(lease.at)
-    clock.advance(seconds=10)
-    assert isinstance(acquire(other), Lease)
-
-
 def test_an_edition_that_another_process_has_saved_is_the_answer_instead_of_a_lease(
     start_worker, clock
 ):

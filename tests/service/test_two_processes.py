@@ -103,19 +103,6 @@ def test_a_change_that_both_processes_notice_is_one_change(pair, upstream, ahead
     assert upstream.asked == ["harbor"] * 3
 
 
-def test_a_change_that_both_processes_save_at_the_same_time_is_one_change(pair, upstream):
-    for number in range(1, 11):
-        upstream.edit_run(soldOut=bool(number % 2))
-        pair.advance(ahead=10 + number % 3)
-        with upstream.held() as gate:
-            polling = [pair.start_poll(each, gate) for each in (pair.one, pair.other)]
-            gate.release_all()
-            first, second = map(wait_for, polling)
-        assert first.changes == second.changes == pair.one.read_stored().changes
-        assert len(first.changes) == number
-        pair.one.clock.now = max(pair.one.clock(), pair.other.clock())
-
-
 def test_no_change_is_lost_when_each_process_has_noticed_another_one(pair, upstream):
     pair.advance(ahead=15)
     upstream.edit_run(soldOut=True)
@@ -219,20 +206,6 @@ def test_a_process_whose_refresh_fails_serves_the_edition_saved_meanwhile(pair, 
         assert get_hour(wait_for(failing)) == 12
     entry = pair.one.poll()
     assert (get_hour(entry.edition), entry.failed) == (13, False)
-
-
-def test_a_process_that_could_not_read_what_was_saved_reads_all_editions_again(
-    start_worker, upstream, clock, short_lock_timeout, hold_lock
-):
-    one, other = start_worker(), start_worker()
-    other.poll()
-    one.invalidation.note_poll("harbor", clock())
-    with hold_lock():
-        one.poll()
-    upstream.edit_run(eventStatus="cancelled")
-    other.refresh_in_background()
-    clock.advance(seconds=3)
-    assert list_changes(one.get_edition())[0][0] == Kind.CANCELLED
 
 
 def test_after_a_first_404_no_process_asks_again_within_a_minute(pair, upstream):

@@ -21,12 +21,6 @@ class UnchangedClient(IntervalsClient):
         return FetchResult(None, None)
 
 
-@pytest.fixture(params=["locked", "missing"])
-def break_database(request, hold_lock, remove_database):
-    """Have the database locked or missing until the end of a block."""
-    return hold_lock if request.param == "locked" else remove_database
-
-
 def test_times_are_whole_seconds(worker, clock):
     clock.now = datetime.fromisoformat("2026-05-20T12:00:00.987654+00:00")
     edition = worker.get_edition()
@@ -118,25 +112,6 @@ def test_two_deployments_on_one_database_do_not_save_against_each_other(start_wo
         tokens |= {worker.get_edition().token for worker in workers}
         clock.advance(seconds=3)
     assert len(tokens) == 2
-
-
-def test_the_last_edition_is_served_without_a_call_while_nothing_can_be_saved(
-    short_lock_timeout, worker, upstream, clock, break_database
-):
-    before = worker.get_edition()
-    upstream.edit_run(soldOut=True)
-    with break_database():
-        for _ in range(3):
-            clock.advance(hours=2)
-            entry = worker.poll()
-            assert (entry.edition, entry.failed) == (before, True)
-            assert worker.get_max_age() == 60
-    assert upstream.asked == ["harbor"]
-    clock.advance(seconds=2)
-    entry = worker.poll()
-    assert not entry.failed
-    assert list_changes(entry.edition) == [(Kind.SOLD_OUT, clock())]
-    assert worker.read_stored() == entry.edition
 
 
 def test_an_edition_that_was_fetched_and_cannot_be_saved_is_not_served(

@@ -143,12 +143,6 @@ def test_events_with_similar_ids_are_kept_apart(database):
     assert [database.read(id_) for id_ in ids] == saved
 
 
-def test_another_process_reads_the_saved_edition(url, database):
-    saved = database.save(None, numbered(1), SPAN, NOW)
-    assert connect(url).read("harbor") == saved
-    assert connect(url).read("another") is None
-
-
 def test_a_database_has_events_even_if_the_only_one_is_gone(database):
     assert not database.has_events()
     database.save(None, structs.replace(numbered(1), gone=NOW), SPAN, NOW)
@@ -343,13 +337,6 @@ def test_of_processes_that_open_a_new_database_at_once_one_binds_it(url):
     messages = {str(refusals.get(timeout=PATIENCE)) for _ in range(2)}
     assert len(messages) == 1
     assert refusals.empty()
-
-
-def test_a_database_that_is_opened_again_has_the_same_rows(url, database):
-    database.save(None, numbered(1), SPAN, NOW)
-    before = read_tables(url)
-    open_database(url, now=NOW + DAY)
-    assert read_tables(url) == before
 
 
 def test_a_database_belongs_to_its_first_upstream(url, database):

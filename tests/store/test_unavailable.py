@@ -118,22 +118,6 @@ def test_an_event_that_is_not_in_memory_is_503_without_a_call(
     assert subscription.client.get("/events/bridge.ics").status_code == 200
 
 
-@each_trouble
-def test_a_worker_that_starts_meanwhile_waits_for_the_database(
-    subscription, path, upstream, start, trouble
-):
-    calls = len(upstream.calls)
-    with trouble(path):
-        worker = start(must_exist=True)
-        assert worker.get("/events/harbor.ics").status_code in (200, 503)
-        assert worker.get("/events/bridge.ics").status_code == 503
-        assert worker.get("/").status_code == 200
-        assert len(upstream.calls) == calls
-    subscription.clock.advance(hours=1)
-    assert worker.get("/events/harbor.ics").status_code == 200
-    assert subscription.poll(hours=1) == []
-
-
 def test_a_file_that_is_damaged_while_it_is_used_is_renamed_when_a_process_starts(
     subscription, path, start
 ):
