@@ -81,31 +81,39 @@ def assert_stamps_are_above(edition, last):
     assert edition.modified > last.modified or edition.changes == last.changes
 
 
-@pytest.mark.parametrize("next_start", ["12:00", "13:00"], ids=["undone", "kept"])
+@pytest.mark.parametrize("undone", [False, True], ids=["kept", "undone"])
 @pytest.mark.parametrize("others", [0, 2], ids=["one process", "three processes"])
 @pytest.mark.parametrize("emptied", [False, True], ids=["lost", "emptied"])
+@pytest.mark.parametrize("own", [False, True], ids=["save of another", "own save"])
 def test_processes_are_alike_and_no_stamp_falls_after_the_database_has_lost_saves(
-    start_worker, upstream, clock, database_url, tmp_path, others, emptied, next_start
+    start_worker, upstream, clock, database_url, tmp_path, own, emptied, others, undone
 ):
-    impatient = start_worker(cap=timedelta(minutes=10))  # the others still have the first edition
-    processes = Processes(clock, impatient, *(start_worker() for _ in range(others)))
+    first = start_worker(cap=timedelta(minutes=10))  # the others keep an edition for an hour
+    processes = Processes(clock, first, *(start_worker() for _ in range(others)))
     restore_empty = back_up(database_url, tmp_path)
     processes.poll_until_alike()
     restore = restore_empty if emptied else back_up(database_url, tmp_path)
-    clock.advance(minutes=20)
     upstream.edit_run(startTime="13:00")
-    lost = processes.poll(impatient)
+    if own:
+        clock.advance(minutes=20)
+    else:
+        start_worker().refresh_in_background()
+        clock.advance(seconds=2)
+    lost = processes.poll(first)
+    assert get_hour(lost) == 13
     restore()
+    if undone:
+        upstream.edit_run(startTime="12:00")
     clock.advance(seconds=2)
-    assert get_hour(processes.poll_until_alike()) == 13
-    for start in (next_start, "15:00"):
-        upstream.edit_run(startTime=start)
-        clock.advance(hours=2)
-        edition = processes.poll_until_alike()
-        assert get_hour(edition) == int(start[:2])
+    processes.poll_until_alike()
+    clock.advance(hours=2)
+    assert get_hour(processes.poll_until_alike()) == 13 - undone
+    upstream.edit_run(startTime="15:00")
+    clock.advance(hours=2)
+    edition = processes.poll_until_alike()
     assert_stamps_are_above(edition, lost)
     told = [change.now.start[-8:-3] for change in edition.changes]
-    assert told == list(dict.fromkeys(["13:00", next_start, "15:00"]))
+    assert told == ["13:00", *(["12:00"] if undone else []), "15:00"]
     assert start_worker().get_edition() == edition
 
 

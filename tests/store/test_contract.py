@@ -230,7 +230,7 @@ def append_changes(url, writer, times, start):
         saved = None
         while saved is None:
             known = database.read("harbor")
-            assert known is not None
+            assert isinstance(known, Edition)
             change = structs.replace(numbered(1).changes[0], run=writer, nth=number)
             revision = Revision(NOW, NOW, number, writer, "")
             edition = structs.replace(

@@ -75,7 +75,8 @@ def test_no_save_gets_a_number_that_readers_have_already_passed(url, database):
     writers = [processes.Process(target=save_often, args=(url, id_, start)) for id_ in ids]
     for writer in writers:
         writer.start()
-    last, tokens = look(database), {}
+    last = look(database)
+    tokens: dict[str, str] = {}
     while last.number < 3 * 40:
         running = any(writer.is_alive() for writer in writers)
         last = look(database, last)
