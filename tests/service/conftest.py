@@ -8,14 +8,7 @@ import pytest
 from tests.support.clock import Clock
 from tests.support.databases import close_all
 from tests.support.waiting import PATIENCE
-from tests.support.workers import (
-    DATABASE,
-    HeldUpstream,
-    Pair,
-    Worker,
-    locked_database,
-    missing_database,
-)
+from tests.support.workers import DATABASE, HeldUpstream, Pair, Worker, missing_database
 
 HARBOR_DAY = "2026-06-13"
 """The day of the event ``harbor``; the clock starts on 20 May."""
@@ -71,18 +64,6 @@ def threads():
 @pytest.fixture
 def pair(start_worker, clock, threads):
     return Pair(start_worker(), start_worker(clock=Clock(clock())), threads)
-
-
-@pytest.fixture
-def short_lock_timeout(monkeypatch):
-    """Processes that start later wait 0.2 s for a lock of the database, not 10 s."""
-    monkeypatch.setattr("feeds.store.engines.LOCK_TIMEOUT", 0.2)
-
-
-@pytest.fixture
-def hold_lock(tmp_path):
-    """Have another program hold the lock of the database until the end of a block."""
-    return partial(locked_database, tmp_path)
 
 
 @pytest.fixture

@@ -108,16 +108,6 @@ def test_the_warm_up_waits_for_the_rate_limit_and_reports_that(start_warmup, clo
     assert reported[0] == start + 60 * SECOND
 
 
-def test_the_list_waits_for_the_rate_limit_as_well(start_warmup, upstream, worker, clock):
-    quota = SMALL.quota_for(Priority.REFRESHER)
-    while not (refusal := worker.database.spend_call(quota, clock())):
-        pass
-    warmup = start_warmup(rate=SMALL)
-    reported: list[datetime] = []
-    assert "harbor" in warmup.list_ids(reported.append)
-    assert reported == [refusal.retry_at]
-
-
 def test_a_refused_call_is_made_again_when_the_refusal_ends(start_warmup, upstream, clock):
     ends = clock() + 50 * SECOND
     upstream.refuse(429, "RATE_LIMITED", retryAfter=ends.timestamp() * 1000)

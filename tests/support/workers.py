@@ -205,14 +205,6 @@ def get_hour(edition: Edition) -> int | None:
 
 
 @contextmanager
-def locked_database(folder: Path) -> Iterator[None]:
-    """Another program holds the lock of the database until the end of the block."""
-    with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as connection:
-        connection.execute("BEGIN EXCLUSIVE")
-        yield
-
-
-@contextmanager
 def missing_database(folder: Path) -> Iterator[None]:
     """The database is elsewhere until the end of the block."""
     path, elsewhere = folder / DATABASE, folder / "elsewhere"
