@@ -133,16 +133,16 @@ class Editions:
             return
         running = self._flights.keys()
         with self._lock:
-            saved = self._entries if saves.saved is None else saves.saved
-            for event_id in self._entries.keys() & saved.keys():
+            tokens = saves.saved or {}
+            # A save of this process that is not among the saves is lost.
+            changed = (self._entries if saves.saved is None else tokens).keys() | saved_here
+            for event_id in self._entries.keys() & changed:
                 entry = self._entries[event_id]
-                if saves.saved is None or saves.saved[event_id] != entry.token:
+                if tokens.get(event_id) != entry.token:
                     self._entries[event_id] = entry.invalidate()
-            for event_id in saved_here & self._entries.keys() - saved.keys():
-                self._entries[event_id] = self._entries[event_id].invalidate()
+            for event_id in running if saves.saved is None else running & changed:
+                self._saved_elsewhere[event_id] = tokens.get(event_id)
             self._saved_here -= saved_here
-            for event_id in running if saves.saved is None else running & saves.saved.keys():
-                self._saved_elsewhere[event_id] = (saves.saved or {}).get(event_id)
         self._invalidation.confirm(saves)
 
     def _get_fresh(self, event_id: str) -> CacheEntry | None:
