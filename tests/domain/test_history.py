@@ -215,19 +215,29 @@ def test_a_change_that_the_database_has_told_since_is_not_told_again():
     ]
 
 
-def test_the_next_save_has_stamps_above_both_histories_where_they_differ():
-    stored = then(BACKUP, structs.replace(TEN, date=SUN), FIVE, hours=1)
-    for served in (SERVED, restamped(SERVED, sequence=10**9)):
+@pytest.mark.parametrize(
+    "stored",
+    [
+        then(BACKUP, structs.replace(TEN, date=SUN), FIVE, hours=1),
+        then(BACKUP, TEN, FULL, hours=3),
+    ],
+    ids=["older", "newer"],
+)
+def test_the_next_save_has_stamps_above_both_histories_where_they_differ(stored):
+    stored = structs.replace(stored, token="stored", etag="1")
+    for served in (SERVED, restamped(SERVED, sequence=10**9, last_modified=NOW + 9 * DAY)):
         last = merged(served, stored)
-        assert (last.token, last.etag) == (stored.token, None)
+        assert (last.token, last.etag) == ("stored", None)
+        assert last.modified == max(served.modified, stored.modified)
+        was, other, now = (each.revisions["r10k"] for each in (served, stored, last))
+        assert now.last_modified == max(was.last_modified, other.last_modified)
+        assert now.sequence == max(was.sequence, other.sequence)
         # The clock was set back as well.
         saved = then(last, *last.event.runs, hours=-5)
         assert saved.modified > max(served.modified, stored.modified)
-        was = [each.revisions["r10k"] for each in (served, stored)]
-        now = saved.revisions["r10k"]
-        assert now.last_modified > max(each.last_modified for each in was)
-        assert now.sequence > max(each.sequence for each in was)
-        assert now.created == NOW
+        assert saved.revisions["r10k"].last_modified > now.last_modified
+        assert saved.revisions["r10k"].sequence > now.sequence
+        assert saved.revisions["r10k"].created == NOW
         assert saved.revisions["harbor"] == BACKUP.revisions["harbor"]
 
 

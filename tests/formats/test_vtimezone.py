@@ -36,12 +36,6 @@ def utc(*args):
 FIRST, LAST = utc(2025, 1, 1), utc(2029, 12, 31)
 
 
-def write(name, first=FIRST, last=LAST):
-    component = build_vtimezone(name, first, last)
-    assert component is not None
-    return component.to_ical().decode().splitlines()
-
-
 class Reader:
     """The onsets that a VTIMEZONE has until a year, and the offset at an instant."""
 
@@ -120,42 +114,6 @@ def test_every_zone_has_a_vtimezone_in_exactly_the_years_in_which_zoneinfo_agree
 def test_at_most_fifteen_zones_have_no_vtimezone_in_five_years():
     missing = [name for name in NAMES if not build_vtimezone(name, FIRST, LAST)]
     assert len(missing) <= 15, missing
-
-
-def test_daylight_time_is_written_as_two_yearly_rules():
-    assert write("America/Chicago") == [
-        "BEGIN:VTIMEZONE",
-        "TZID:America/Chicago",
-        "BEGIN:STANDARD",
-        "DTSTART:19701101T020000",
-        "RRULE:FREQ=YEARLY;BYDAY=1SU;BYMONTH=11",
-        "TZNAME:CST",
-        "TZOFFSETFROM:-0500",
-        "TZOFFSETTO:-0600",
-        "END:STANDARD",
-        "BEGIN:DAYLIGHT",
-        "DTSTART:19700308T020000",
-        "RRULE:FREQ=YEARLY;BYDAY=2SU;BYMONTH=3",
-        "TZNAME:CDT",
-        "TZOFFSETFROM:-0600",
-        "TZOFFSETTO:-0500",
-        "END:DAYLIGHT",
-        "END:VTIMEZONE",
-    ]
-
-
-def test_a_fixed_offset_is_written_as_standard_time_without_a_rule():
-    assert write("Asia/Kolkata") == [
-        "BEGIN:VTIMEZONE",
-        "TZID:Asia/Kolkata",
-        "BEGIN:STANDARD",
-        "DTSTART:19700101T000000",
-        "TZNAME:IST",
-        "TZOFFSETFROM:+0530",
-        "TZOFFSETTO:+0530",
-        "END:STANDARD",
-        "END:VTIMEZONE",
-    ]
 
 
 @pytest.mark.parametrize(
