@@ -109,7 +109,7 @@ class Process:
 
 
 class Renderer:
-    """Renders editions; does not render again when only the time or the number is another."""
+    """Renders editions; does not render again when only the time or the token is another."""
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], tuple[Edition, Edition, Representation]] = {}
@@ -120,8 +120,7 @@ class Renderer:
         if last and last[0] is edition:
             return last[2]
         content = structs.replace(edition, fetched=START, token="", etag=None, pending={})
-        same = last[2] if last and last[1] == content else None
-        representation = same or _render(edition, extension)
+        representation = last[2] if last and last[1] == content else _render(edition, extension)
         self._last[key] = (edition, content, representation)
         return representation
 

@@ -1,6 +1,7 @@
 """Changes between two versions of an event: edits, and what the clock brings (rules 5.4 to 5.7)."""
 
 from datetime import date, time, timedelta
+from typing import Any
 
 import pytest
 from msgspec import structs
@@ -12,6 +13,7 @@ from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of
 SAT, SUN = date(2025, 6, 14), date(2025, 6, 15)
 EIGHT, HALF_PAST = time(8), time(8, 30)
 CHICAGO, NEW_YORK = (41.88, -87.63), (40.71, -74.01)
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 PIER, PARK = "Navy Pier, Chicago", "Grant Park, Chicago"
 WITHDRAWN = {"unlisted": NOW, "withdrawn": True}
 TIDIED_AWAY = {"unlisted": NOW, "withdrawn": False}  # removed after it had ended
@@ -42,7 +44,7 @@ def differences(change):
 
 
 START, HALF_PAST_START = "2025-06-14T08:00:00", "2025-06-14T08:30:00"
-DAY, PARK_VALUE = "2025-06-14", "Grant%20Park%2C%20Chicago"
+SATURDAY, PARK_VALUE = "2025-06-14", "Grant%20Park%2C%20Chicago"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ DAY, PARK_VALUE = "2025-06-14", "Grant%20Park%2C%20Chicago"
         ),
         (DAY_ONLY, DAY_ONLY | {"point": NEW_YORK, "location": PARK}, PARK_VALUE),
         (DAY_ONLY, {}, START),
-        ({}, DAY_ONLY, DAY),
+        ({}, DAY_ONLY, SATURDAY),
         (
             {"location": None},
             {"location": None, "point": (41.9, -87.63)},
@@ -141,7 +143,7 @@ def test_another_override_of_registration_is_a_change_of_its_kind(was, now, kind
     [
         ({"location": PARK}, f"{START}/{PARK_VALUE}"),
         ({"point": NEW_YORK}, f"{START}/America%2FNew_York"),
-        (DAY_ONLY | {"point": NEW_YORK}, f"{DAY}/America%2FNew_York"),
+        (DAY_ONLY | {"point": NEW_YORK}, f"{SATURDAY}/America%2FNew_York"),
     ],
     ids=str,
 )
@@ -150,10 +152,9 @@ def test_rescheduled_has_the_new_time_and_place_and_is_not_also_a_move(after, va
     assert (change.kind, build_guid_value(change)) == (Kind.RESCHEDULED, value)
 
 
-SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
-LAST_DAY = {"registration_closes": NOW + DAY}
-PAUSED = {"registration_override": "paused"}
-INVITATIONS = {
+LAST_DAY: dict[str, Any] = {"registration_closes": NOW + DAY}
+PAUSED: dict[str, Any] = {"registration_override": "paused"}
+INVITATIONS: dict[Kind, tuple[dict[str, Any], dict[str, Any]]] = {
     Kind.PLACES_AGAIN: ({"sold_out": True}, {}),
     Kind.REGISTRATION_REOPENED: (PAUSED, {}),
     Kind.REGISTRATION_EXTENDED: ({"registration_closes": NOW}, LAST_DAY),

@@ -227,7 +227,7 @@ def test_the_next_save_has_stamps_above_both_histories_where_they_differ(stored)
     stored = structs.replace(stored, token="stored", etag="1")
     for served in (SERVED, restamped(SERVED, sequence=10**9, last_modified=NOW + 9 * DAY)):
         last = merged(served, stored)
-        assert (last.token, last.etag) == ("stored", None)
+        assert (last.token, last.etag, last.deployment) == ("stored", None, "")
         assert last.modified == max(served.modified, stored.modified)
         was, other, now = (each.revisions["r10k"] for each in (served, stored, last))
         assert now.last_modified == max(was.last_modified, other.last_modified)

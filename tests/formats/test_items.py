@@ -340,7 +340,7 @@ EDITS: dict[str, list[Any]] = {
     "distance_label": ["Short", "Long"],
     "virtual": [False, True],
 }
-EVENT_EDITS = {
+EVENT_EDITS: dict[str, list[Any]] = {
     "location": ["Pier", "Park"],
     "point": [None, CHICAGO, NEW_YORK],
     "description": [None, "News"],
