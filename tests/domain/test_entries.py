@@ -76,13 +76,14 @@ MONTH = 30 * DAY
 
 
 def test_a_run_leaves_the_feeds_after_30_days_as_no_longer_listed():
-    event = an_event(TEN, a_run(id="r5k", unlisted=NOW))
+    earlier = a_run(id="mile", unlisted=NOW - DAY, left=True)
+    event = an_event(TEN, a_run(id="r5k", unlisted=NOW), earlier)
     assert mark_left(event, NOW + MONTH - SECOND) == event
     left = mark_left(event, NOW + MONTH)
-    assert [run.left for run in left.runs] == [False, True]
+    assert [run.left for run in left.runs] == [False, True, True]
     assert mark_left(left, NOW) == left  # the clock was set back
     assert [each.run.id for each in entries_of(an_edition(left))] == ["r10k"]
-    assert len(timetable_of(an_edition(left)).entries) == 2
+    assert len(timetable_of(an_edition(left)).entries) == 3
 
 
 def test_an_event_whose_runs_have_all_left_is_an_entry_itself():

@@ -362,35 +362,6 @@ def test_the_home_zone_is_first_and_the_others_follow_by_name():
     assert zones_of(*events, home="Europe/Oslo") == ["Europe/Oslo", *others[:2]]
 
 
-def test_a_home_zone_without_yearly_rules_is_not_written():
-    event = an_event(a_run(start_time=EIGHT))
-    assert zones_of(event, home="Asia/Jerusalem") == []
-    line = vevents(event, home="Asia/Jerusalem")["r10k"].line("DTSTART")
-    assert line == Line("DTSTART", {}, "20250614T050000Z")
-    elsewhere = an_event(a_run(start_time=EIGHT), point=HELSINKI)
-    assert zones_of(elsewhere, home="Asia/Jerusalem") == ["Europe/Helsinki"]
-
-
-def test_a_calendar_without_vevents_and_writable_zones_has_utc_as_its_component():
-    event = an_event(a_run(status="cancelled"))
-    data = rendered(event, cancelled="drop", home="Asia/Jerusalem")
-    assert [zone.value("TZID") for zone in read(data).all("VTIMEZONE")] == ["UTC"]
-    assert by_home_assistant(data) == by_icalendar(data) == {}
-
-
-@pytest.mark.parametrize("turn", ["opens", "closes"])
-def test_the_yearly_rules_must_also_fit_the_registration_window(turn):
-    day, in_summer_time = date(2023, 6, 17), datetime(2022, 7, 1, 12, tzinfo=UTC)
-    run = a_run(date=day, start_time=EIGHT)
-    event = an_event(run, date=day, point=MEXICO_CITY)
-    assert "America/Mexico_City" in zones_of(event, registration=True)
-    run = a_run(date=day, start_time=EIGHT, **{f"registration_{turn}": in_summer_time})
-    event = an_event(run, date=day, point=MEXICO_CITY)
-    assert "America/Mexico_City" not in zones_of(event, registration=True)
-    start = vevents(event, registration=True)[f"r10k/{turn}"].line("DTSTART")
-    assert start == Line("DTSTART", {}, "20220701T120000Z")
-
-
 # RFC 5545 3.7, RFC 7986: properties of a calendar
 
 
