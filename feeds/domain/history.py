@@ -76,7 +76,8 @@ def _identify_group(group: Sequence[Change], event_id: str) -> str:
 
 
 def is_undercut(served: Edition, stored: Edition) -> bool:
-    """Whether a stored edition has older stamps than the one that was served, or the same for more.
+    """Whether a stored edition has older stamps than the served one, or lacks a change of it.
+
 
     The database went back then: a backup was restored, or a failover lost commits.
     """
@@ -89,8 +90,15 @@ def is_undercut(served: Edition, stored: Edition) -> bool:
         for key, revision in served.revisions.items()
         if key in stored.revisions
     )
-    return any(
+    if any(
         new.last_modified < old.last_modified or new.sequence < old.sequence for old, new in pairs
+    ):
+        return True
+    kept = {(_identify(each), each.nth) for each in stored.changes}
+    return any(
+        (_identify(each), each.nth) not in kept
+        for each in served.changes
+        if stored.modified - each.noticed < CHANGES_KEPT_FOR
     )
 
 

@@ -173,6 +173,16 @@ def test_a_database_went_back_if_other_content_has_the_time_of_the_one_that_was_
     assert not is_undercut(served, structs.replace(served, fetched=NOW + HOUR, token="other"))
 
 
+def test_a_database_went_back_if_it_lacks_a_change_that_was_served_and_is_not_a_year_old():
+    # The 10K was reinstated and moved before the next fetch: all of its stamps are newer.
+    stored = then(BACKUP, structs.replace(TEN, date=SUN), FIVE, hours=3)
+    kinds = {each.kind for each in merged(SERVED, stored).changes if each.run == "r10k"}
+    assert kinds == {Kind.CANCELLED, Kind.MOVED, Kind.REINSTATED}
+    later = structs.replace(stored, modified=SERVED.changes[0].noticed + CHANGES_KEPT_FOR)
+    assert not is_undercut(SERVED, later)
+    assert not is_undercut(SERVED, then(SERVED, TEN, FIVE, hours=3))
+
+
 def test_what_was_served_is_kept_over_an_older_edition_in_the_database():
     refetched = then(BACKUP, TEN, FIVE, hours=3)  # unchanged: it may be a doubtful answer
     deployed = then(BACKUP, TEN, FIVE, hours=3, deployment="second")
