@@ -78,7 +78,6 @@ def _identify_group(group: Sequence[Change], event_id: str) -> str:
 def is_undercut(served: Edition, stored: Edition) -> bool:
     """Whether a stored edition has older stamps than the served one, or lacks a change of it.
 
-
     The database went back then: a backup was restored, or a failover lost commits.
     """
     if stored.modified < served.modified:

@@ -17,6 +17,7 @@ from feeds.domain.freshness import (
     compute_refresh_time,
     compute_reopening,
     compute_unknown_expiry,
+    shorten_lifetime,
 )
 
 START = datetime(2025, 6, 14, 13, tzinfo=UTC)
@@ -29,9 +30,9 @@ NONE = timedelta(0)
 NO_BOUNDS = MaxAgeBounds()
 
 
-def expires(fetched, bounds=NO_BOUNDS, pending=None):
+def expires(fetched, bounds=NO_BOUNDS):
     """When an edition expires that was fetched then."""
-    return compute_lifetime(SPAN, fetched, bounds, pending).expires
+    return compute_lifetime(SPAN, fetched, bounds).expires
 
 
 @pytest.mark.parametrize(
@@ -74,10 +75,16 @@ def test_an_edition_is_fresh_for_the_least_max_age_that_the_rate_limit_carries()
     assert expires(START, MaxAgeBounds(cap=SECOND, stretch=29 * MINUTE)) == START + 29 * MINUTE
 
 
-def test_an_edition_with_a_pending_removal_ends_when_the_upstream_is_asked_again():
-    assert expires(START, pending=START + MINUTE) == START + MINUTE
-    for pending in (START - SECOND, START, START + HOUR):
-        assert expires(START, pending=pending) == START + 5 * MINUTE
+@pytest.mark.parametrize(
+    ("pause", "stretch", "left"),
+    [(1, 0, 1), (15, 0, 5), (1, 3, 3), (15, 29, 29)],
+    ids=["after the pause", "never later", "as the rate allows", "as the rate allows, never later"],
+)
+def test_an_edition_ends_after_a_pause_as_far_as_the_rate_limit_allows(pause, stretch, left):
+    bounds = MaxAgeBounds(stretch=stretch * MINUTE)
+    lifetime = compute_lifetime(SPAN, START, bounds)
+    shortened = shorten_lifetime(lifetime, START, pause * MINUTE, bounds)
+    assert shortened.expires == START + left * MINUTE
 
 
 def test_an_edition_of_an_event_that_is_gone_is_fresh_for_an_hour():
