@@ -183,7 +183,11 @@ def test_an_unexpected_error_with_one_event_does_not_stop_the_others(
     refresher.publish(one=60, other=61)
     refresher.poll("one", "other")
     clock.advance(hours=2)
-    change_database(tmp_path, "UPDATE leases SET acquired_at = 'soon' WHERE event_id = 'one'")
+    change_database(
+        tmp_path,
+        "UPDATE events SET deployment = 'another' WHERE id = 'one'",
+        "UPDATE revisions SET content = '', schedule = '', sequence = 'x' WHERE event_id = 'one'",
+    )
     assert refresher.run_round() == ["other"]
     assert "event one cannot be refreshed" in caplog.text
 

@@ -182,11 +182,13 @@ def test_an_unexpected_error_is_logged_and_leaves_no_request_waiting(
 ):
     before = worker.get_edition()
     clock.advance(hours=2)
-    change_database(tmp_path, "UPDATE leases SET acquired_at = 'soon'")
+    change_database(
+        tmp_path, "UPDATE events SET token = 'x'", "UPDATE revisions SET sequence = 'x'"
+    )
     entry = worker.poll()
     assert (entry.edition, entry.failed) == (before, True)
     assert "event harbor cannot be refreshed" in caplog.text
-    change_database(tmp_path, "UPDATE leases SET acquired_at = 0")
+    change_database(tmp_path, "UPDATE revisions SET sequence = 1")
     clock.advance(seconds=2)
     assert not worker.poll().failed
 
