@@ -54,20 +54,6 @@ def test_a_thread_that_finds_the_refresh_just_ended_serves_the_new_entry(start_w
     assert upstream.asked == ["harbor"] * 2
 
 
-def test_a_request_waits_longer_where_there_is_no_edition(worker, upstream, set_max_wait):
-    set_max_wait(0.2, cold=1)
-    with upstream.held() as gate:
-        began = time.monotonic()
-        with pytest.raises(UpstreamTimeout):
-            worker.poll()
-        assert time.monotonic() - began >= 1
-        gate.await_one()
-        gate.release(0)
-        wait_until(lambda: worker.database.read("harbor"), "the edition in the database")
-    assert worker.get_edition().event.name == "Harbor"
-    assert upstream.asked == ["harbor"]
-
-
 def test_a_request_whose_refresh_gets_no_place_in_time_fails(
     worker, upstream, clock, threads, set_max_wait
 ):
@@ -115,40 +101,6 @@ def test_a_request_is_refused_when_refreshes_have_stalled_and_too_many_requests_
         gate.await_one()
         with pytest.raises(Overloaded):
             polling.result(PATIENCE)
-
-
-class HeldRefreshClock(Clock):
-    """A clock that holds threads of refreshes back while it is to."""
-
-    def __init__(self):
-        super().__init__()
-        self.released = Flag()
-        self.released.set()
-
-    def __call__(self):
-        if current_thread().name.endswith("(run)"):
-            assert self.released.wait(PATIENCE)
-        return self.now
-
-
-def test_a_stale_edition_is_served_when_refreshes_have_stalled_and_too_many_requests_wait(
-    start_worker, upstream, threads, monkeypatch
-):
-    clock = HeldRefreshClock()
-    worker = start_worker(clock=clock)
-    before = worker.get_edition()
-    upstream.publish("bridge", DAY)
-    with upstream.held() as gate:
-        threads.submit(worker.poll, "bridge")
-        gate.await_one()
-        clock.advance(hours=2)
-        assert worker.invalidation.start_if_due()  # another thread reads what was saved
-        monkeypatch.setattr("feeds.service.bulkhead.MAX_WAITING", -1)
-        monkeypatch.setattr("feeds.service.bulkhead.STALLED_AFTER", -1)
-        clock.released.clear()  # the refresh has read nothing yet
-        entry = worker.poll()
-        clock.released.set()
-        assert (entry.edition, type(entry.error)) == (before, Overloaded)
 
 
 def test_a_refresh_that_hangs_for_20_s_is_overtaken_by_another_one(
