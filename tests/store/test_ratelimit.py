@@ -54,15 +54,6 @@ def new_start():
     return NOW + next(numbers) * 500 * DAY
 
 
-@given(limit=st.integers(1, 100_000), window=windows, data=st.data())
-def test_the_burst_and_what_is_added_within_a_window_are_the_limit(limit, window, data):
-    rate = Rate(limit, window, data.draw(st.integers(1, limit)))
-    bucket = rate.quota_for(Priority.URGENT).bucket
-    added = bucket.interval * max(1, limit - rate.burst)
-    assert bucket.capacity == rate.burst
-    assert window <= added <= window + 2 * limit * MICROSECOND
-
-
 @examples
 @given(rate=rates, calls=calls)
 def test_no_window_has_more_calls_than_the_limit(database, rate, calls):
