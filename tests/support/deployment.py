@@ -1,13 +1,11 @@
-"""The real service in front of a hostile upstream, with its workers and its database.
+"""The real service: its upstream on a socket, its workers and its database.
 
-The service really calls the upstream. Only time is simulated: ``Deployment.age`` moves all instants
-in the database into the past.
+Only time is simulated: ``Deployment.age`` moves all instants in the database into the past.
 """
 
 import http.client
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.message import Message
@@ -20,14 +18,18 @@ from uuid import uuid4
 import sqlalchemy as sa
 
 from feeds.store.tables import events, leases, service
-from tests.support.hostile_upstream import HostileUpstream
+from tests.support.databases import read_rows
 from tests.support.processes import Process, environment_for, serving
+from tests.support.upstream import Upstream
 from tests.support.waiting import PATIENCE, wait_until
 
 UNLIMITED = "1000000/minute;burst=500000"
 """``FEEDS_UPSTREAM_RATE`` where the rate limit is not the subject."""
 
 BOOTED = r"Booting worker with pid: (\d+)"
+
+FAR = (datetime.now(UTC).date() + timedelta(days=90)).isoformat()
+"""A day so far ahead that an edition is fresh for an hour (rules 8.1)."""
 
 
 class Answer(NamedTuple):
@@ -38,24 +40,20 @@ class Answer(NamedTuple):
     body: bytes
 
     @property
-    def max_age(self) -> int:
-        """The max-age of a 200, in seconds."""
-        pattern = r"max-age=(\d+), stale-if-error=604800"
-        found = re.fullmatch(pattern, self.headers["Cache-Control"])
-        assert found, self.headers["Cache-Control"]
-        return int(found[1])
+    def text(self) -> str:
+        return self.body.decode()
 
 
 class PendingRequest:
     """A GET that has been sent over a connection of its own."""
 
-    def __init__(self, url: str, path: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, url: str, path: str, **headers: str) -> None:
         parts = urlsplit(url)
         self._connection = http.client.HTTPConnection(
             parts.hostname or "", parts.port, timeout=PATIENCE
         )
         try:
-            self._connection.request("GET", path, headers=dict(headers or {}))
+            self._connection.request("GET", path, headers=headers)
         except OSError:
             self._connection.close()
             raise
@@ -83,25 +81,9 @@ class RunningService:
         """Send a request for the calendar of an event."""
         return PendingRequest(self.url, f"/events/{event_id}.ics")
 
-    def send_evenly(self, ids: list[str]) -> list[PendingRequest]:
-        """Send requests for these ids, the same number to each worker.
-
-        When this returns, the workers have read all requests. The event "hit" must be known.
-        """
-        sent = []
-        for number, worker in enumerate(self.workers):
-            with self.only(worker):
-                sent += [self.send(id_) for id_ in ids[number :: len(self.workers)]]
-                assert self.poll("hit").status == 200  # a worker reads requests in order
-        return sent
-
     def poll(self, event_id: str) -> Answer:
         """Return the response for the calendar of an event."""
         return self.send(event_id).read()
-
-    def poll_path(self, path: str) -> Answer:
-        """Return the response for this path."""
-        return PendingRequest(self.url, path).read()
 
     def poll_together(self, ids: Iterable[str]) -> list[Answer]:
         """Return the responses to requests for all these ids at the same time."""
@@ -143,20 +125,16 @@ class ServiceDatabase:
     """The database of a service, read and changed from outside."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._engine = sa.create_engine(url, poolclass=sa.NullPool)
 
-    def read(self, table: sa.Table) -> list[dict[str, Any]]:
-        """Return the rows of a table."""
-        with self._engine.connect() as connection:
-            return [dict(row) for row in connection.execute(sa.select(table)).mappings()]
-
-    def read_events(self) -> dict[str, dict[str, Any]]:
-        """Return the stored events by id."""
-        return {row["id"]: row for row in self.read(events)}
+    def read_events(self) -> dict[str, sa.Row[Any]]:
+        """Return the rows of the stored events by id."""
+        return {row.id: row for row in read_rows(self._url, events)}
 
     def read_leases(self) -> set[str]:
         """Return the ids of the events for which a process holds the lease."""
-        return {row["event_id"] for row in self.read(leases) if row["acquired_at"]}
+        return {row.event_id for row in read_rows(self._url, leases) if row.acquired_at}
 
     def expire_lease(self, event_id: str) -> None:
         """Move a lease 10 seconds into the past: it has expired (rules 8.8)."""
@@ -167,10 +145,6 @@ class ServiceDatabase:
     def make_due(self, event_id: str) -> None:
         """Make the background refresher fetch the event in its next round."""
         self._run(sa.update(events).where(events.c.id == event_id).values(due=0))
-
-    def open_upstream(self) -> None:
-        """Forget the refusal that stops all calls of the service (rules 8.19)."""
-        self._run(sa.update(service).values(closed_until=0, cause=None))
 
     def rewind(self, **duration: float) -> None:
         """Move all instants into the past, ``days=1`` for example.
@@ -207,17 +181,23 @@ class ServiceDatabase:
 
 
 class Deployment(NamedTuple):
-    """A service, its upstream and its database."""
+    """A service, its upstream and its database; ``environment`` is that of its processes."""
 
-    upstream: HostileUpstream
+    upstream: Upstream
     service: RunningService
     database: ServiceDatabase
+    environment: dict[str, str]
+
+    def publish(self, name: str, *ids: str) -> None:
+        """Serve events with this name from now on, each with a 10K on a day that is far ahead."""
+        for id_ in ids:
+            self.upstream.publish(id_, FAR, name=name)
 
     def age(self, **duration: float) -> None:
         """Let time pass, ``days=1`` for example, and wait until all workers have noticed."""
-        self.upstream.publish("canary", "Before")
+        self.publish("Before", "canary")
         self.service.poll_workers("canary")  # cached by every worker
-        self.upstream.publish("canary", name := f"Canary of {datetime.now(UTC)}")
+        self.publish(name := f"Canary of {datetime.now(UTC)}", "canary")
         self.database.rewind(**duration)
 
         def is_noticed() -> bool:
@@ -226,32 +206,20 @@ class Deployment(NamedTuple):
         wait_until(is_noticed, "all workers to notice the time")
 
 
-def environment_of(
-    upstream: HostileUpstream, database_url: str, folder: Path, **settings: str
-) -> dict[str, str]:
-    """Return the environment for ``feeds`` with this upstream and this database."""
-    unlimited = {"FEEDS_DATABASE_URL": database_url, "FEEDS_UPSTREAM_RATE": UNLIMITED}
-    return environment_for(upstream.url, folder, **unlimited | upstream.environment | settings)
-
-
 @contextmanager
-def start_service(
-    upstream: HostileUpstream, database_url: str, folder: Path, workers: int = 2, **settings: str
-) -> Iterator[RunningService]:
-    """Run ``feeds serve`` with this upstream and this database; its log is in the folder."""
-    folder.mkdir(exist_ok=True)
-    env = environment_of(upstream, database_url, folder, **settings)
+def start_service(env: dict[str, str], folder: Path, workers: int) -> Iterator[RunningService]:
+    """Run ``feeds serve`` in this environment; its log is in the folder."""
     with serving(folder / "log", env, "--workers", str(workers)) as (process, url):
         yield RunningService(process, url, workers)
 
 
 @contextmanager
-def deploy(database_url: str, folder: Path, workers: int = 2) -> Iterator[Deployment]:
-    """Run an upstream and a service in front of it. The event "hit" is known to all workers."""
-    with (
-        HostileUpstream(folder).on() as upstream,
-        start_service(upstream, database_url, folder, workers) as running,
-    ):
-        upstream.publish("hit", "In memory")
-        running.poll_workers("hit")
-        yield Deployment(upstream, running, ServiceDatabase(database_url))
+def deploy(
+    database_url: str, folder: Path, workers: int = 2, **settings: str
+) -> Iterator[Deployment]:
+    """Run an upstream and a service in front of it."""
+    with Upstream(lambda: datetime.now(UTC)).on() as upstream:
+        unlimited = {"FEEDS_DATABASE_URL": database_url, "FEEDS_UPSTREAM_RATE": UNLIMITED}
+        env = environment_for(upstream.url, folder, **unlimited | settings)
+        with start_service(env, folder, workers) as running:
+            yield Deployment(upstream, running, ServiceDatabase(database_url), env)

@@ -41,14 +41,12 @@ class Upstream:
     ``delay`` runs before each response is sent; ``hold`` delays all responses.
     """
 
-    def __init__(
-        self, clock: Callable[[], datetime], *, delay: Callable[[], object] | None = None
-    ) -> None:
+    def __init__(self, clock: Callable[[], datetime]) -> None:
         self.calls: list[str] = []
         self.instead: Callable[[Any, Any], Iterable[bytes]] | None = None
         self.failing: dict[str, Response] = {}
         self.scopes = set(SCOPES)
-        self._delay = delay
+        self.delay: Callable[[], object] | None = None
         self._released = threading.Event()
         self._released.set()
         self._keys: dict[str, Key] = {}
@@ -166,8 +164,8 @@ class Upstream:
         assert self._released.wait(PATIENCE)
         failing = self.failing.get(environ["PATH_INFO"])
         answer = (self.instead or failing or self._sandbox)(environ, start_response)
-        if self._delay:
-            self._delay()
+        if self.delay:
+            self.delay()
         return answer
 
 

@@ -1,11 +1,12 @@
-"""Databases for running services."""
+"""Databases and deployments for running services."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import pytest
 
-ENGINES = ("sqlite", "postgresql")
+from tests.support.databases import ENGINES
+from tests.support.deployment import Deployment, deploy
 
 
 class RemovableDatabase(NamedTuple):
@@ -23,20 +24,14 @@ def new_database(postgres, tmp_path_factory):
     def create(engine: str) -> RemovableDatabase:
         if engine == "postgresql":
             return RemovableDatabase(postgres.new_database(), postgres.stop, postgres.start)
-        folder = tmp_path_factory.mktemp("database")
-        names = [f"feeds.sqlite3{suffix}" for suffix in ("-wal", "-shm", "")]
-
-        def remove() -> None:
-            for name in names:
-                if (folder / name).exists():
-                    (folder / name).rename(folder / f"away-{name}")
-
-        def restore() -> None:
-            for name in names:
-                if (folder / f"away-{name}").exists():
-                    (folder / f"away-{name}").rename(folder / name)
-
-        return RemovableDatabase(f"sqlite:///{folder}/feeds.sqlite3", remove, restore)
+        folder = tmp_path_factory.mktemp("database") / "var"
+        folder.mkdir()
+        away = folder.with_name("away")
+        return RemovableDatabase(
+            f"sqlite:///{folder}/feeds.sqlite3",
+            lambda: folder.rename(away),
+            lambda: away.rename(folder),
+        )
 
     return create
 
@@ -45,6 +40,13 @@ def new_database(postgres, tmp_path_factory):
 def shared_database(request, new_database):
     """A database of each engine for all tests of a module."""
     return new_database(request.param)
+
+
+@pytest.fixture(scope="module")
+def deployment(shared_database, tmp_path_factory) -> Iterator[Deployment]:
+    """A service with two workers, for all tests of a module."""
+    with deploy(shared_database.url, tmp_path_factory.mktemp("service")) as deployment:
+        yield deployment
 
 
 @pytest.fixture(params=ENGINES)

@@ -2,37 +2,25 @@
 
 import http.client
 import os
-from collections.abc import Iterator
 from signal import Signals
 
 import pytest
 
-from tests.support.deployment import (
-    BOOTED,
-    Deployment,
-    ServiceDatabase,
-    deploy,
-    environment_of,
-)
+from tests.support.deployment import BOOTED, deploy
 from tests.support.processes import running
 from tests.support.waiting import wait_until
 
 
-@pytest.fixture(scope="module")
-def deployment(shared_database, tmp_path_factory) -> Iterator[Deployment]:
-    """A service with two workers; it runs on after each test."""
-    with deploy(shared_database.url, tmp_path_factory.mktemp("service")) as deployment:
-        yield deployment
+def wait_for_call(deployment, event_id, calls=1):
+    """Wait for a call, which is within the lease of its event."""
+    wait_until(lambda: deployment.upstream.asked.count(event_id) == calls, "a call")
+    assert deployment.database.read_leases() == {event_id}
 
 
-def stored_name(database: ServiceDatabase, event_id: str) -> str:
-    """Return which of the two names the stored document has."""
-    (name,) = [
-        name
-        for name in ("Before", "After")
-        if f'"name":"{name}"'.encode() in database.read_events()[event_id]["document"]
-    ]
-    return name
+def assert_saved(deployment, event_id):
+    """The document that the upstream sent last is stored, and no lease stays."""
+    assert b'"name":"After"' in deployment.database.read_events()[event_id].document
+    assert deployment.database.read_leases() == set()
 
 
 @pytest.mark.parametrize("client_waits", [True, False])
@@ -40,72 +28,60 @@ def test_sigterm_ends_the_service_after_the_running_refresh_was_saved(
     database, tmp_path, client_waits
 ):
     with deploy(database.url, tmp_path) as deployment:
-        upstream, service = deployment.upstream, deployment.service
-        upstream.publish("harbor", "After")
-        with upstream.hold("harbor") as release:
-            request = service.send("harbor")
-            wait_until(lambda: "harbor" in upstream.calls, "a refresh")
-            assert deployment.database.read_leases() == {"harbor"}
+        process = deployment.service.process
+        deployment.publish("After", "harbor")
+        with deployment.upstream.hold():
+            request = deployment.service.send("harbor")
+            wait_for_call(deployment, "harbor")
             if not client_waits:
                 request.abandon()
-            service.process.send(Signals.SIGTERM)
-            service.process.wait_for("Handling signal: term")
-            release()
-            if client_waits:
-                assert request.read().status == 200
-            assert service.process.wait() == 0
-        wait_until(service.process.is_gone, "the end of the workers")
+            process.send(Signals.SIGTERM)
+            process.wait_for("Handling signal: term")
+        if client_waits:
+            assert request.read().status == 200
+        assert process.wait() == 0
+        wait_until(process.is_gone, "the end of the workers")
 
-        assert stored_name(deployment.database, "harbor") == "After"
-        assert deployment.database.read_leases() == set()
-        assert "Traceback" not in service.process.output
+        assert_saved(deployment, "harbor")
+        assert "Traceback" not in process.output
 
 
 @pytest.mark.parametrize("number", [Signals.SIGTERM, Signals.SIGINT])
 def test_a_signal_ends_the_background_refresher_after_the_running_refresh_was_saved(
-    deployment, shared_database, tmp_path, number
+    deployment, tmp_path, number
 ):
-    upstream, event_id = deployment.upstream, f"harbor-{number}"
-    upstream.publish(event_id, "Before")
+    event_id = f"harbor-{number}"
+    deployment.publish("Before", event_id)
     deployment.service.poll(event_id)
-    upstream.publish(event_id, "After")
-    deployment.database.make_due(event_id)
-    env = environment_of(upstream, shared_database.url, tmp_path)
-    with (
-        upstream.hold(event_id) as release,
-        running(tmp_path / "refresher", "refresh", env=env) as process,
-    ):
-        wait_until(lambda: upstream.calls.count(event_id) == 2, "a refresh")
-        assert deployment.database.read_leases() == {event_id}
-        process.send(number)
-        release()
+    deployment.publish("After", event_id)
+    with running(tmp_path / "log", "refresh", env=deployment.environment) as process:
+        process.wait_for("Refreshing polled events")
+        with deployment.upstream.hold():
+            deployment.database.make_due(event_id)
+            wait_for_call(deployment, event_id, 2)
+            process.send(number)
         assert process.wait() == 0
         assert "Traceback" not in process.output
-
-    assert stored_name(deployment.database, event_id) == "After"
-    assert deployment.database.read_leases() == set()
+    assert_saved(deployment, event_id)
 
 
 def test_another_worker_refreshes_when_the_lease_of_a_killed_worker_has_expired(deployment):
-    upstream, service, database = deployment
-    upstream.publish("orphan", "After")
+    upstream, service, database, _ = deployment
+    deployment.publish("After", "orphan")
     first, _ = service.workers
     booted = len(service.process.wait_for(BOOTED))
-    with upstream.hold("orphan") as release:
+    with upstream.hold():
         with service.only(first):
             lost = service.send("orphan")
-            wait_until(lambda: "orphan" in upstream.calls, "a refresh")
+            wait_for_call(deployment, "orphan")
             os.kill(first, Signals.SIGKILL)
         with pytest.raises((OSError, http.client.HTTPException)):
             lost.read()
         waiting = service.send("orphan")
         service.process.wait_for(BOOTED, booted + 1)
-        assert upstream.calls.count("orphan") == 1
-        assert database.read_leases() == {"orphan"}
-        release()
-        database.expire_lease("orphan")
-        answer = waiting.read()
+        wait_for_call(deployment, "orphan")
+    database.expire_lease("orphan")
 
-    assert answer.status == 200
-    assert upstream.calls.count("orphan") == 2
-    assert database.read_leases() == set()
+    assert waiting.read().status == 200
+    assert upstream.asked.count("orphan") == 2
+    assert_saved(deployment, "orphan")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from feeds import gunicorn_conf
-from tests.support.deployment import BOOTED, Deployment, RunningService, deploy
+from tests.support.deployment import BOOTED, RunningService, deploy, start_service
 from tests.support.upstream import HOST
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -21,23 +21,13 @@ HALF_A_REQUEST = b"GET /events/hit.ics HTTP/1.1\r\nHost: idle\r\n"
 
 
 @pytest.fixture(scope="module")
-def deployment(shared_database, tmp_path_factory) -> Iterator[Deployment]:
-    """A service with two workers."""
-    with deploy(shared_database.url, tmp_path_factory.mktemp("service")) as deployment:
-        yield deployment
-
-
-@pytest.fixture(scope="module")
 def one_worker(new_database, tmp_path_factory) -> Iterator[RunningService]:
-    """A service with one worker."""
+    """A service with one worker, which has the event "hit" in memory."""
     folder = tmp_path_factory.mktemp("service")
     with deploy(new_database("sqlite").url, folder, workers=1) as deployment:
+        deployment.publish("In memory", "hit")
+        deployment.service.poll("hit")
         yield deployment.service
-
-
-def parent_of(process: int) -> int:
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(re.findall(r"^PPid:\s+(\d+)$", status, re.MULTILINE)[0])
 
 
 def replace_workers(service: RunningService, end: Signals | None = None) -> None:
@@ -49,13 +39,13 @@ def replace_workers(service: RunningService, end: Signals | None = None) -> None
     else:
         for worker in old:
             os.kill(worker, Signals.SIGKILL)
-    new = service.process.wait_for(BOOTED, booted + len(old))[booted:]
-    service.workers[:] = map(int, new)
+    service.workers[:] = map(int, service.process.wait_for(BOOTED, booted + len(old))[booted:])
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in old), "the old workers")
 
 
 def test_the_master_process_has_no_connection_that_workers_could_inherit(deployment):
-    master = parent_of(deployment.service.workers[0])
+    status = Path(f"/proc/{deployment.service.workers[0]}/status").read_text()
+    (master,) = re.findall(r"^PPid:\s+(\d+)$", status, re.MULTILINE)
 
     files = [str(file.readlink()) for file in Path(f"/proc/{master}/fd").iterdir()]
     assert len([each for each in files if each.startswith("socket:")]) == 1  # it listens
@@ -78,92 +68,94 @@ def test_workers_share_the_memory_of_what_the_master_loaded(deployment):
 def test_workers_fetch_and_save_many_events_at_the_same_time(deployment):
     ids = [f"new-{number}" for number in range(40)]
     for id_ in ids:
-        deployment.upstream.publish(id_, f"All about {id_}")
+        deployment.publish(f"All about {id_}", id_)
     answers = deployment.service.poll_together(ids * 3)
 
     for id_, answer in zip(ids * 3, answers, strict=True):
         assert answer.status == 200
-        assert f"SUMMARY:All about {id_}: 10K\r\n".encode() in answer.body
-    calls = [id_ for id_ in deployment.upstream.calls if id_ in ids]
-    assert sorted(calls) == sorted(ids)
+        assert f"SUMMARY:All about {id_}: 10K\r\n" in answer.text
+    assert sorted(set(deployment.upstream.asked) & set(ids)) == sorted(ids)
     assert "Traceback" not in deployment.service.process.output
 
 
 @pytest.mark.parametrize("end", [None, Signals.SIGHUP], ids=["killed", "sighup"])
 def test_new_workers_serve_the_stored_editions_without_a_call(deployment, end):
-    upstream, service, _ = deployment
-    upstream.publish(event_id := f"stored-{end}", "Stored")
+    upstream, service, *_ = deployment
+    deployment.publish("Stored", event_id := f"stored-{end}")
     before = service.poll(event_id)
     replace_workers(service, end)
     answers = service.poll_workers(event_id)
 
     assert {each.status for each in answers} == {200}
     assert {each.body for each in answers} == {before.body}
-    assert upstream.calls.count(event_id) == 1
+    assert upstream.asked.count(event_id) == 1
     assert "Traceback" not in service.process.output
 
 
-def test_workers_started_without_a_database_serve_once_the_database_is_back(
+def test_without_a_database_workers_serve_their_memory_and_new_workers_wait(
     deployment, shared_database
 ):
-    upstream, service, _ = deployment
-    upstream.publish("stored", "Stored")
-    service.poll("stored")
+    upstream, service, *_ = deployment
+    deployment.publish("Kept", "kept")
+    known = service.poll_workers("kept")[0]
+    calls = len(upstream.calls)
     shared_database.remove()
     try:
+        kept, unknown = service.poll_workers("kept"), service.poll_workers("never")
         replace_workers(service)
         booted = len(service.process.wait_for(BOOTED))
-        without = service.poll_workers("stored")
+        unknown += service.poll_workers("kept")
     finally:
         shared_database.restore()
 
-    assert {each.status for each in without} == {503}
+    assert {(each.status, each.body) for each in kept} == {(200, known.body)}
+    for each in unknown:
+        assert (each.status, each.text) == (503, "The database is unavailable.\n")
+        assert each.headers["Cache-Control"] == "no-store"
     wait_until(
-        lambda: {each.status for each in service.poll_workers("stored")} == {200},
-        "the stored edition",
+        lambda: {each.status for each in service.poll_workers("kept")} == {200}, "the edition"
     )
-    assert upstream.calls.count("stored") == 1
+    assert len(upstream.calls) == calls
     assert len(service.process.wait_for(BOOTED)) == booted
     assert "Traceback" not in service.process.output
 
 
-def test_a_hundred_polls_past_max_age_make_one_call_and_get_the_new_edition(deployment):
-    upstream, service, _ = deployment
-    upstream.publish("old", "As it was")
+def test_a_hundred_polls_past_max_age_at_two_services_make_one_call_and_get_the_new_edition(
+    deployment, tmp_path
+):
+    upstream, service, _, env = deployment
+    deployment.publish("As it was", "old")
     service.poll_workers("old")
-    deployment.age(days=1)
-    upstream.publish("old", "As it is now")
-    with upstream.hold("old") as release:
-        requests = service.send_evenly(["old"] * 100)
-        release()
+    with start_service(env, tmp_path, workers=1) as other:
+        deployment.age(days=1)
+        deployment.publish("As it is now", "old")
+        with upstream.hold():
+            requests = [each.send("old") for each in (service, other) * 50]
+            wait_until(lambda: upstream.asked.count("old") == 2, "a call")
         answers = [each.read() for each in requests]
 
     assert {each.status for each in answers} == {200}
     assert len({each.headers["ETag"] for each in answers}) == 1
-    assert b"SUMMARY:As it is now" in answers[0].body
-    assert upstream.calls.count("old") == 2
+    assert "SUMMARY:As it is now" in answers[0].text
+    assert upstream.asked.count("old") == 2
 
 
 def test_fresh_editions_are_served_while_six_events_hang_in_both_workers(deployment):
-    upstream, service, _ = deployment
+    upstream, service, *_ = deployment
     ids = [f"hanging-{number}" for number in range(6)]
-    with ExitStack() as stack:
-        releases = []
-        for id_ in ids:
-            upstream.publish(id_, "At last")
-            releases.append(stack.enter_context(upstream.hold(id_)))
-        requests = service.send_evenly(ids * 6)
-        hits = []
+    deployment.publish("At last", "hit", *ids)
+    service.poll_workers("hit")
+    with upstream.hold():
+        requests = []
         for worker in service.workers:
             with service.only(worker):
-                hits += [service.poll("hit") for _ in range(100)]
-        for release in releases:
-            release()
-        answers = [each.read() for each in requests]
+                requests += [service.send(id_) for id_ in ids * 3]
+                hits = [service.poll("hit") for _ in range(100)]
+            assert {each.status for each in hits} == {200}
+    answers = [each.read() for each in requests]
 
-    assert [each.status for each in hits] == [200] * 200
     assert {each.status for each in answers} == {200}  # no request gave up waiting meanwhile
-    assert [upstream.calls.count(id_) for id_ in ids] == [1] * 6
+    assert [upstream.asked.count(id_) for id_ in ids] == [1] * 6
 
 
 @contextmanager
@@ -177,30 +169,26 @@ def connect(service: RunningService, count: int) -> Iterator[list[socket.socket]
         ]
 
 
-def test_sixty_idle_connections_delay_no_request_and_stay_usable(one_worker):
-    with connect(one_worker, 60) as connections:
-        for connection in connections[::2]:
+def test_more_idle_connections_than_threads_delay_no_request_and_stay_usable(one_worker):
+    with connect(one_worker, 3 * gunicorn_conf.threads) as connections:
+        for connection in connections[::4]:
             connection.sendall(HALF_A_REQUEST)
-        answer = one_worker.poll("hit")
+        with connect(one_worker, 1) as (last,):
+            last.settimeout(2)  # gunicorn's own worker would take 15 s
+            last.sendall(HALF_A_REQUEST + b"\r\n")
+            assert last.recv(12) == b"HTTP/1.1 200"
         for connection in connections:
-            connection.setblocking(False)  # noqa: FBT003 - a socket's own
-            with pytest.raises(BlockingIOError):  # open, and without anything to read
-                connection.recv(1)
-        for connection in connections:
-            connection.settimeout(PATIENCE)
-            is_half = connection in connections[::2]
+            is_half = connection in connections[::4]
             connection.sendall(b"\r\n" if is_half else HALF_A_REQUEST + b"\r\n")
-        lines = [connection.recv(12) for connection in connections]
-
-    assert answer.status == 200
-    assert lines == [b"HTTP/1.1 200"] * 60
+        assert [connection.recv(12) for connection in connections] == [b"HTTP/1.1 200"] * 192
 
 
-def test_more_silent_connections_than_threads_delay_no_request(one_worker):
-    with connect(one_worker, 3 * gunicorn_conf.threads), connect(one_worker, 1) as (last,):
-        last.settimeout(2)  # gunicorn's own worker would take 15 s
-        last.sendall(HALF_A_REQUEST + b"\r\n")
-        assert last.recv(12) == b"HTTP/1.1 200"
+def test_clients_that_do_not_close_their_end_delay_no_other_client(one_worker):
+    with connect(one_worker, 30) as connections:
+        for connection in connections:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        # One thread that lingered for each of these connections in turn would take a minute.
+        assert one_worker.poll("hit").status == 200
 
 
 def test_a_connection_serves_two_hundred_requests_in_turn(one_worker):
