@@ -1,22 +1,16 @@
-"""A browser, the service on a socket for the browser to visit, and a club's page elsewhere.
-
-``python -m tests.support.browser FOLDER`` writes screenshots of all pages.
-"""
+"""A browser, the service on a socket for the browser to visit, and a club's page elsewhere."""
 
 import shutil
-import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, ViewportSize, expect, sync_playwright
 from werkzeug import Request, Response
 from werkzeug.serving import make_server
 
@@ -41,7 +35,6 @@ ARGUMENTS = (
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 UNLIMITED = Rate(1_000_000, timedelta(minutes=1), 500_000)
 VIEWPORT: ViewportSize = {"width": 1280, "height": 900}
-WIDTHS = (360, 768, 1280)
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 FESTIVAL = "harbor-festival"  # a sample: five runs, all as planned
@@ -108,43 +101,6 @@ class Site:
         return f"{self.url}/events/{event_id}"
 
 
-@contextmanager
-def run_site(folder: Path) -> Iterator[Site]:
-    """Run the service on a socket; its links lead to this socket."""
-    clock = Clock()
-    apps: list[Callable[..., Any]] = []
-
-    def call_app(*arguments: Any) -> Any:
-        return apps[0](*arguments)
-
-    with Upstream(clock).on() as upstream, serve_wsgi(call_app) as port:
-        url = f"http://{HOST}:{port}"
-        settings = settings_for(upstream.url, folder, public_url=url, rate=UNLIMITED)
-        apps.append(app := create_app(settings, clock.timestamp))
-        site = Site(url, upstream)
-        site.publish(
-            MIXED,
-            [
-                {"distanceLabel": "Marathon", "eventStatus": "cancelled"},
-                {"distanceLabel": "Half", "eventStatus": "postponed"},
-                {"distanceLabel": "10K", "eventStatus": "rescheduled"},
-                {
-                    "distanceLabel": "5K & walk",
-                    "registrationUrl": "https://club.example/5k?a=1&b=2",
-                },
-                {"distanceLabel": "Mile", "eventStatus": "Weather hold", "soldOut": True},
-            ],
-            name=MIXED_NAME,
-            address={"venue": "Fælledparken", "city": "København"},
-            description="Start ved søen.\nhttps://not-a-link.example/",
-            websiteUrl="https://club.example/løb",
-            registrationUrl="https://club.example/all",
-        )
-        for path in PAGES.values():
-            app.test_client().get(path)
-        yield site
-
-
 class Club:
     """A website of another origin with one page."""
 
@@ -156,30 +112,6 @@ class Club:
         """Put this HTML on the page; return the URL of the page."""
         self.html = f"<!doctype html><html lang=en><title>Club</title>{html}"
         return self.url
-
-
-@contextmanager
-def run_club() -> Iterator[Club]:
-    """Run the website of a club."""
-    club = Club()
-
-    @Request.application
-    def answer(request: Request) -> Response:
-        return Response(club.html if request.path == "/" else "", mimetype="text/html")
-
-    with serve_wsgi(answer) as port:
-        club.url = f"http://localhost:{port}/"
-        yield club
-
-
-@contextmanager
-def run_browser() -> Iterator[Browser]:
-    """Run Chromium."""
-    expect.set_options(timeout=PATIENCE * 1000)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 class Visitor:
@@ -216,20 +148,63 @@ class Visitor:
 def browser():
     if not CHROMIUM:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with run_browser() as running:
+    expect.set_options(timeout=PATIENCE * 1000)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield running
+        running.close()
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    with run_site(tmp_path_factory.mktemp("site")) as running:
-        yield running
+    """The service on a socket; its links lead to this socket."""
+    clock = Clock()
+    apps: list[Callable[..., Any]] = []
+
+    def call_app(*arguments: Any) -> Any:
+        return apps[0](*arguments)
+
+    with Upstream(clock).on() as upstream, serve_wsgi(call_app) as port:
+        url = f"http://{HOST}:{port}"
+        settings = settings_for(
+            upstream.url, tmp_path_factory.mktemp("site"), public_url=url, rate=UNLIMITED
+        )
+        apps.append(app := create_app(settings, clock.timestamp))
+        site = Site(url, upstream)
+        site.publish(
+            MIXED,
+            [
+                {"distanceLabel": "Marathon", "eventStatus": "cancelled"},
+                {"distanceLabel": "Half", "eventStatus": "postponed"},
+                {"distanceLabel": "10K", "eventStatus": "rescheduled"},
+                {
+                    "distanceLabel": "5K & walk",
+                    "registrationUrl": "https://club.example/5k?a=1&b=2",
+                },
+                {"distanceLabel": "Mile", "eventStatus": "Weather hold", "soldOut": True},
+            ],
+            name=MIXED_NAME,
+            address={"venue": "Fælledparken", "city": "København"},
+            description="Start ved søen.\nhttps://not-a-link.example/",
+            websiteUrl="https://club.example/løb",
+            registrationUrl="https://club.example/all",
+        )
+        for path in PAGES.values():
+            app.test_client().get(path)
+        yield site
 
 
 @pytest.fixture(scope="session")
 def club():
-    with run_club() as running:
-        yield running
+    club = Club()
+
+    @Request.application
+    def answer(request: Request) -> Response:
+        return Response(club.html if request.path == "/" else "", mimetype="text/html")
+
+    with serve_wsgi(answer) as port:
+        club.url = f"http://localhost:{port}/"
+        yield club
 
 
 @pytest.fixture(scope="session")
@@ -275,26 +250,3 @@ def find_violations(page: Page) -> list[str]:
         for each in found["violations"]
         for node in each["nodes"]
     ]
-
-
-def take_screenshots(folder: Path) -> None:
-    """Write every page in every width and scheme, as ``event-360-dark.png``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory() as database,
-        run_site(Path(database)) as site,
-        run_browser() as browser,
-        browser.new_page() as page,
-    ):
-        for name, path in PAGES.items():
-            page.goto(site.url + path)
-            for width in WIDTHS:
-                page.set_viewport_size({"width": width, "height": 900})
-                for scheme in SCHEMES:
-                    page.emulate_media(color_scheme=scheme)
-                    file = folder / f"{name.replace(', ', '-')}-{width}-{scheme}.png"
-                    page.screenshot(path=file, full_page=True)
-
-
-if __name__ == "__main__":
-    take_screenshots(Path(sys.argv[1]))

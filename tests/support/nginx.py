@@ -22,8 +22,10 @@ CONFIG = (CHECKOUT / "deploy" / "nginx.conf").read_text("utf-8")
 UNPACKED = CHECKOUT / ".venv/nginx/usr/sbin"  # by make
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:{UNPACKED}")
 
-# The parts of Debian's /etc/nginx/nginx.conf that matter for a site.
+# The parts of Debian's /etc/nginx/nginx.conf that matter for a site. As root, nginx would change to
+# a user who may not enter the folders of tests.
 FRAME = """
+{user}
 worker_processes 1;
 pid {folder}/pid;
 error_log stderr;
@@ -74,17 +76,28 @@ class Received(NamedTuple):
         return kept | {"cache-control": control}
 
 
-def request(port: int, path: str, method: str = "GET", **fields: str) -> Received:
-    """Send a request with only Host and these header fields (``_`` for ``-``)."""
-    with closing(http.client.HTTPConnection(HOST, port, timeout=PATIENCE)) as connection:
-        connection.putrequest(method, path, skip_accept_encoding=True)
+class Request:
+    """A request that has been sent with only Host and these header fields (``_`` for ``-``)."""
+
+    def __init__(self, port: int, path: str, method: str = "GET", **fields: str) -> None:
+        self._connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE)
+        self._connection.putrequest(method, path, skip_accept_encoding=True)
         for name, value in fields.items():
-            connection.putheader(name.replace("_", "-"), value.encode("latin-1"))
-        connection.endheaders()
-        response = connection.getresponse()
-        received = {name.lower(): value for name, value in response.getheaders()}
-        assert len(received) == len(response.getheaders()), "a field is there twice"
-        return Received(response.status, received, response.read())
+            self._connection.putheader(name.replace("_", "-"), value.encode("latin-1"))
+        self._connection.endheaders()
+
+    def read(self) -> Received:
+        """Wait for the response."""
+        with closing(self._connection):
+            response = self._connection.getresponse()
+            received = {name.lower(): value for name, value in response.getheaders()}
+            assert len(received) == len(response.getheaders()), "a field is there twice"
+            return Received(response.status, received, response.read())
+
+
+def request(port: int, path: str, method: str = "GET", **fields: str) -> Received:
+    """Send a request, see ``Request``, and return the response."""
+    return Request(port, path, method, **fields).read()
 
 
 @contextmanager
@@ -102,9 +115,8 @@ def run_nginx(port: int, folder: Path) -> Iterator[int]:
         assert site.count(original) == 1, original
         site = site.replace(original, replacement)
     (folder / "site.conf").write_text(site)
-    # As root, nginx would change to a user who may not enter the folders of tests.
     user = "user root;" if os.getuid() == 0 else ""
-    (folder / "nginx.conf").write_text(user + FRAME.format(folder=folder))
+    (folder / "nginx.conf").write_text(FRAME.format(folder=folder, user=user))
     command = [NGINX, "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")]
     with (folder / "nginx.log").open("wb") as log:
         process = subprocess.Popen([*command, "-g", "daemon off;"], stderr=log)

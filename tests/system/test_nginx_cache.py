@@ -1,10 +1,9 @@
 """nginx with deploy/nginx.conf in front of a scripted origin: what nginx caches, how long."""
 
-import http.client
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from feeds.domain.freshness import FAILURE_CACHED_FOR
 from feeds.web.conditional import STALE_IF_ERROR
-from tests.support.nginx import Received, request, run_nginx
+from tests.support.nginx import Received, Request, request, run_nginx
 from tests.support.upstream import HOST
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -89,18 +88,11 @@ class Origin(ThreadingHTTPServer):
     def wait_for_expiry(self, path: str) -> None:
         """Wait until nginx has no fresh copy of a path."""
         before = self.count(path)
-
-        def is_asked() -> bool:
-            self.get(path)
-            return self.count(path) > before
-
-        wait_until(is_asked, "the end of a copy")
+        wait_until(lambda: self.get(path) and self.count(path) > before, "the end of a copy")
 
     @contextmanager
-    def hold(
-        self, path: str, behaviour: Callable[[OriginRequest], None]
-    ) -> Iterator[Callable[[], None]]:
-        """Answer the requests for a path only after the yielded function was called."""
+    def hold(self, path: str, behaviour: Callable[[OriginRequest], None]) -> Iterator[None]:
+        """Answer the requests for a path only after the end of the block."""
         released = threading.Event()
 
         def wait(request: OriginRequest) -> None:
@@ -109,28 +101,9 @@ class Origin(ThreadingHTTPServer):
 
         self.behaviours[path] = wait
         try:
-            yield released.set
+            yield
         finally:
             released.set()
-
-    @contextmanager
-    def send_together(self, path: str, number: int) -> Iterator[Callable[[], list[Any]]]:
-        """Send so many requests to nginx; yield a function that returns status and bodies."""
-        with ExitStack() as stack:
-            connections = [
-                stack.enter_context(
-                    closing(http.client.HTTPConnection(HOST, self.nginx, timeout=PATIENCE))
-                )
-                for _ in range(number)
-            ]
-
-            def read() -> list[tuple[int, bytes]]:
-                responses = [connection.getresponse() for connection in connections]
-                return [(response.status, response.read()) for response in responses]
-
-            for connection in connections:
-                connection.request("GET", path)
-            yield read
 
 
 @pytest.fixture(scope="module")
@@ -186,23 +159,16 @@ def test_max_age_is_that_of_the_last_answer_and_not_of_the_copy(origin, expired)
     assert origin.get(expired).max_age == 5
 
 
-def test_twenty_requests_for_a_new_path_wait_for_one_answer(origin):
+def test_requests_wait_for_one_answer_to_a_new_path_and_never_get_an_expired_copy(origin, expired):
     origin.behaviours["/other"] = OLD
-    with origin.hold("/cold", OLD) as release, origin.send_together("/cold", 20) as read:
-        wait_until(lambda: origin.count("/cold"), "the first request")
-        # nginx has one process with one thread here: it has read the others before this one.
-        assert origin.get("/other").body == b"old"
-        release()
-        assert set(read()) == {(200, b"old")}
+    for path in ("/cold", expired):
+        with origin.hold(path, NEW):
+            sent = [Request(origin.nginx, path) for _ in range(20)]
+            wait_until(lambda path=path: origin.count(path), "the first request")
+            # nginx has one process with one thread here: it has read the others before this one.
+            assert origin.get("/other").body == b"old"
+        assert {each.read().body for each in sent} == {b"new"}
     assert origin.count("/cold") == 1
-
-
-def test_requests_wait_for_the_new_answer_and_never_get_the_expired_copy(origin, expired):
-    origin.behaviours["/another"] = OLD
-    with origin.hold(expired, NEW) as release, origin.send_together(expired, 5) as read:
-        assert origin.get("/another").body == b"old"
-        release()
-        assert set(read()) == {(200, b"new")}
 
 
 @pytest.mark.parametrize(

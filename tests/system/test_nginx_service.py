@@ -7,8 +7,6 @@ from signal import Signals
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from feeds import gunicorn_conf
 from feeds.domain.freshness import FAILURE_CACHED_FOR
@@ -159,59 +157,40 @@ def test_nginx_sends_gzip_only_where_the_service_does(proxied, accept_encoding):
     proxied.request_equal(FEED, Accept_Encoding=accept_encoding)
 
 
-TAGS = st.sampled_from(
+@pytest.mark.parametrize(
+    "fields",
     [
-        *(None, "*", "", '"x"', 'W/"x"', "x", '"', "W/", '"a", "b"', "\xff\xfe"),
-        *('"{tag}"', 'W/"{tag}"', '"x", "{tag}"', '"{tag}-gzip"', "{tag}", '"{tag}'),
-    ]
+        {"Range": "bytes=0-10"},
+        {"Range": "bytes=0-10", "If_Range": '"x"'},
+        {"Accept": "*/*", "Cookie": "a" * 4000, "If_None_Match": '"x"'},
+        {"If_None_Match": "\xff\xfe"},
+        {"If_Modified_Since": "\xe9"},
+        {"Accept_Encoding": "\xff"},
+    ],
+    ids=str,
 )
-DATES = st.sampled_from(
-    [
-        *(None, "", "yesterday", "\xe9", "Friday, 31-Dec-99 23:59:59 GMT"),
-        *("Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 2100 23:59:59 GMT"),
-    ]
-)
-CODINGS = st.sampled_from(
-    [None, "", "gzip", "gzip;q=0", "gzip;q=0.5, identity", "br, *;q=0.1", "x-gzip", "\xff"]
-)
-OTHER_FIELDS = st.dictionaries(
-    st.sampled_from(["Range", "If_Range", "If_Match", "If_Unmodified_Since", "Accept", "Cookie"]),
-    st.sampled_from(["bytes=0-10", "*/*", '"x"', "Thu, 01 Jan 1970 00:00:00 GMT", "a" * 4000]),
-    max_size=3,
-)
-TAG_LIST = re.compile(r'\*|(W/)?"[^"]*"(, *(W/)?"[^"]*")*')
-"""The syntax of If-None-Match (RFC 9110 13.1.2)."""
+def test_nginx_reads_odd_header_fields_as_the_service_does(proxied, fields):
+    for method in ("GET", "HEAD"):
+        assert proxied.request_equal(FEED, method, **fields).status == 200
 
 
-@given(
-    method=st.sampled_from(["GET", "HEAD"]),
-    extension=st.sampled_from(["ics", "rss", "json"]),
-    tags=TAGS,
-    since=DATES,
-    codings=CODINGS,
-    others=OTHER_FIELDS,
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"If_Match": '"x"'},
+        {"If_Unmodified_Since": "Thu, 01 Jan 1970 00:00:00 GMT"},
+        {"If_None_Match": "{tag}", "If_Modified_Since": "Thu, 01 Jan 1970 00:00:00 GMT"},
+        {"If_None_Match": "{tag}, x"},
+    ],
+    ids=str,
 )
-@settings(deadline=None, max_examples=150)
-def test_nginx_reads_header_fields_as_the_service_does(
-    proxied, method, extension, tags, since, codings, others
-):
-    path = f"/events/{EXAMPLE}.{extension}"
-    if tags is not None:
-        tag = request(proxied.service, path).fields["etag"].strip('"')
-        tags = tags.replace("{tag}", tag)
-    fields = {"If_None_Match": tags, "If_Modified_Since": since, "Accept_Encoding": codings}
-    sent = {name: value for name, value in fields.items() if value is not None} | others
-    both_validators = tags is not None and since is not None
-    invalid_tags = tags and not TAG_LIST.fullmatch(tags)
-    if both_validators or invalid_tags or others.keys() & {"If_Match", "If_Unmodified_Since"}:
-        # nginx takes valid lists of tags only, wants the date to match too, and caches nothing
-        # for the other two fields. So nginx may send 200 for a 304, but never 304 for a 200.
-        direct, both = proxied.request_both(path, method, **sent)
-        for received in both:
-            assert received.status in (200, direct.status)
-            assert received.fields["etag"] == direct.fields["etag"]
-    else:
-        proxied.request_equal(path, method, **sent)
+def test_nginx_may_send_200_for_a_304_but_no_other_status(proxied, fields):
+    tag = request(proxied.service, FEED).fields["etag"]
+    sent = {name: value.replace("{tag}", tag) for name, value in fields.items()}
+    direct, both = proxied.request_both(FEED, **sent)
+    for received in both:
+        assert received.status in (200, direct.status)
+        assert received.fields["etag"] == direct.fields["etag"]
 
 
 def test_nginx_serves_changes_and_the_last_answer_while_the_service_is_down(tmp_path):
