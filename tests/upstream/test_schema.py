@@ -259,13 +259,10 @@ def test_a_run_with_an_impossible_distance_does_not_decode(number):
     assert decode(body, "e1", KNOWN) == Document(event=with_runs(FIRST), complete=False)
 
 
-@pytest.mark.parametrize("meters", [0, 0.1, 42195, 42195.0, 10_000_000])
-def test_a_possible_distance_is_taken(meters):
-    assert run_with(distanceMeters=meters).distance_meters == meters
-
-
-def test_a_distance_is_never_minus_zero_because_equal_runs_have_equal_bytes():
-    assert str(run_with(distanceMeters=-0.0).distance_meters) == "0.0"
+@pytest.mark.parametrize("meters", [0, 0.1, 42195, 42195.0, 10_000_000, -0.0])
+def test_a_possible_distance_is_taken_and_never_minus_zero(meters):
+    """Equal runs have equal bytes."""
+    assert str(run_with(distanceMeters=meters).distance_meters) == str(meters + 0.0)
 
 
 @pytest.mark.parametrize(
@@ -287,31 +284,6 @@ def test_a_blank_name_falls_back_to_slug_or_standard_distance_and_then_to_the_id
 # Optional fields
 
 
-@pytest.mark.parametrize(("key", "value"), misfits(EVENT_OPTIONAL))
-def test_an_optional_field_of_an_event_that_does_not_fit_is_absent(key, value):
-    document = decode(encode(EVENT | {key: value}), "e1", KNOWN)
-    assert document == decode(encode(without(EVENT, key)), "e1")
-    assert document.complete
-
-
-@pytest.mark.parametrize(("key", "value"), misfits(RUN_OPTIONAL))
-def test_an_optional_field_of_a_run_that_does_not_fit_is_absent(key, value):
-    document = decode(encode(runs=[RUN | {key: value}]), "e1", KNOWN)
-    assert document == decode(encode(runs=[without(RUN, key)]), "e1")
-    assert document.complete
-
-
-@pytest.mark.parametrize(
-    "key", ["startTime", "eventStatus", "registrationUrl", "registrationOpensAt"]
-)
-def test_white_space_around_a_value_is_ignored(key, findings):
-    assert run_with(**{key: f" {RUN[key]}\n"}) == FIRST
-    assert findings() == []
-
-
-# Dates and times
-
-
 DATES = (
     *(f"{YEARS.start - 1}-12-31", f"{YEARS.stop}-01-01", "0001-01-01", "9999-12-31"),
     *("2025-02-29", "2025-02-30", "2025-13-01", "2025-00-10", "2025-06-00", "2025-6-14"),
@@ -328,22 +300,38 @@ INSTANTS = (
     *(f"{YEARS.start - 1}-12-31T23:59:59Z", f"{YEARS.stop}-01-01T00:00:00Z"),
     *("1735689600000", "tomorrow", ""),
 )
+INVALID = [
+    *(("endDate", text) for text in DATES),
+    *(("endTime", text) for text in TIMES),
+    *(("registrationOpensAt", text) for text in INSTANTS),
+]
 
 
 @pytest.mark.parametrize(
-    ("key", "text"),
-    [
-        *(("endDate", text) for text in DATES),
-        *(("endTime", text) for text in TIMES),
-        *(("registrationOpensAt", text) for text in INSTANTS),
-    ],
+    ("key", "value"), [*misfits(EVENT_OPTIONAL), *misfits(RUN_OPTIONAL), *INVALID]
 )
-def test_an_invalid_date_time_or_instant_is_absent(key, text):
+def test_an_optional_field_that_does_not_fit_is_absent(key, value):
     odd, plain = (
-        encode(without(EVENT, key) | members, [without(RUN, key) | members])
-        for members in ({key: text}, {})
+        encode(
+            without(EVENT, key) | (members if key in EVENT_OPTIONAL else {}),
+            [without(RUN, key) | (members if key in RUN_OPTIONAL else {})],
+        )
+        for members in ({key: value}, {})
     )
-    assert decode(odd, "e1") == decode(plain, "e1")
+    document = decode(odd, "e1", KNOWN)
+    assert document == decode(plain, "e1")
+    assert document.complete
+
+
+@pytest.mark.parametrize(
+    "key", ["startTime", "eventStatus", "registrationUrl", "registrationOpensAt"]
+)
+def test_white_space_around_a_value_is_ignored(key, findings):
+    assert run_with(**{key: f" {RUN[key]}\n"}) == FIRST
+    assert findings() == []
+
+
+# Dates and times
 
 
 @pytest.mark.parametrize("text", DATES)
@@ -581,20 +569,15 @@ def encode_without_nan(runs, event=EVENT):
 
 
 @unhurried
-@given(VALUES)
-def test_any_json_decodes_soundly_or_is_refused(value):
+@given(VALUES, st.binary())
+@example(None, b"\xff\xfe{")
+@example(None, b"\xed\xa0\x80")
+def test_any_json_or_bytes_decode_soundly_or_are_refused(value, body):
+    check(body)
     check(json.dumps(value).encode())
     check(json.dumps({"data": value}).encode())
     check(encode(event=value), KNOWN)
     check(encode(runs=value), DELISTED_EVENT)
-
-
-@unhurried
-@given(st.binary())
-@example(b"\xff\xfe{")
-@example(b"\xed\xa0\x80")
-def test_any_bytes_decode_soundly_or_are_refused(body):
-    check(body)
 
 
 @unhurried
@@ -634,22 +617,19 @@ def test_msgspec_has_inspected_all_classes_when_the_service_is_imported():
 import sys
 import msgspec
 import feeds.app
-from feeds.upstream import fields, schema
+from feeds.upstream import schema
 from feeds.store import rows
 
-inspected = []
 def record(frame, event, _):
-    names = (frame.f_code.co_name, frame.f_back and frame.f_back.f_code.co_name)
-    if event == "call" and names[0] == "get_class_annotations" and names[1] != "fields":
-        inspected.append(frame.f_locals["obj"])
+    caller = frame.f_back and frame.f_back.f_code.co_name
+    if frame.f_code.co_name == "get_class_annotations" and caller != "fields":
+        print(frame.f_locals["obj"])
 
 sys.setprofile(record)
 event = schema.decode(sys.stdin.buffer.read(), "e1").event
 rows.read_event(msgspec.json.encode(event))
 rows.json.decode(b'{"start": "2026-06-14", "zone": "UTC"}', type=rows.State)
-sys.setprofile(None)
-print(inspected)
 """
     command = [sys.executable, "-c", script]
     output = subprocess.run(command, input=encode(), stdout=subprocess.PIPE, check=True).stdout
-    assert output.strip() == b"[]"
+    assert output == b""
