@@ -33,16 +33,10 @@ def test_an_event_is_served_with_its_runs_as_in_its_file(api):
 
     assert response.json == {"data": document}
     assert response.mimetype == "application/json"
-    for name in ("ETag", "Last-Modified", "Cache-Control", "Retry-After"):
-        assert name not in response.headers
-
-
-def test_text_in_an_event_is_utf_8_without_escapes(api):
-    assert "隅田川".encode() in api.get("/events/sumida-river-10k").data
-
-
-def test_an_unknown_event_is_404(api):
-    assert_error(api.get("/events/no-such-event"), 404, "NOT_FOUND")
+    assert not {"ETag", "Last-Modified", "Cache-Control", "Retry-After"} & {
+        *response.headers.keys()
+    }
+    assert "隅田川".encode() in api.get("/events/sumida-river-10k").data  # no escapes
 
 
 def test_an_event_of_another_organization_is_404(folder):
@@ -144,25 +138,17 @@ def test_the_organization_is_that_of_the_key_with_the_plan_of_the_key(folder):
     assert without_file.json["data"]["_id"] == without_file.json["data"]["name"] == "other-org"
 
 
-def test_groups_are_listed_by_id_in_pages(api):
+def test_groups_are_listed_by_id_in_pages_and_found_by_their_slug(api):
     page = api.get("/groups", limit=1, after="g-clock-changers").json
 
     assert [group["slug"] for group in page["data"]] == ["lincoln-park-run-club"]
     assert page["hasMore"] is True
     assert api.list_ids("/groups") == [
-        "g-clock-changers",
-        "g-lincoln-park-run-club",
-        "g-winter-marathon-training",
+        *("g-clock-changers", "g-lincoln-park-run-club", "g-winter-marathon-training")
     ]
-
-
-def test_a_group_is_found_by_its_slug(api):
     group = api.get("/groups/winter-marathon-training").json["data"]
-
     assert group["status"] == "paused"
     assert "events" not in group
-    assert_error(api.get("/groups/no-such-group"), 404, "NOT_FOUND")
-    assert_error(api.get("/groups/no-such-group/events"), 404, "NOT_FOUND")
 
 
 def test_the_events_of_a_group_are_pages_of_the_list_of_events(api):
@@ -198,9 +184,13 @@ def test_recurrences_have_a_schedule_and_are_filtered_by_status(api):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/event", "/events/", "/events/a/runs", "//events", "/sandbox", "/sandbox/x"]
+    "path",
+    [
+        *("/", "/event", "/events/", "/events/a/runs", "//events", "/sandbox", "/sandbox/x"),
+        *("/events/no-such-event", "/groups/no-such-group", "/groups/no-such-group/events"),
+    ],
 )
-def test_an_unknown_path_is_404(api, path):
+def test_an_unknown_path_event_or_group_is_404(api, path):
     assert_error(api.get(path), 404, "NOT_FOUND")
 
 

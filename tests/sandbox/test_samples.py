@@ -13,6 +13,7 @@ from tests.support.clock import START, Clock
 from tests.support.sandbox import api_client, event_document
 
 TODAY = START.date()
+OTHER_BRACES = ("{}", "{date}", "{1 15}", "{{x}}", "+1 sat2", "}{ {next")
 LOADED = load_samples(SAMPLES, TODAY)
 EVENT_FIELDS = {
     *("_id", "name", "slug", "type", "date", "startTime", "endDate", "endTime", "description"),
@@ -42,16 +43,11 @@ RUN_FIELDS = {
         ("2026-01-31", "{+1 31}", "2026-02-28"),
         ("2027-12-31", "{+2 30}", "2028-02-29"),
         ("2026-12-31", "{-1 31}", "2026-11-30"),
+        *((START.date().isoformat(), other, other) for other in OTHER_BRACES),
     ],
 )
 def test_a_date_token_becomes_a_date(today, text, resolved):
     assert resolve_date_tokens(text, date.fromisoformat(today)) == resolved
-
-
-def test_other_braces_are_not_date_tokens():
-    text = "{} {date} {1 15} {{x}} +1 sat2 }{ {next"
-
-    assert resolve_date_tokens(text, TODAY) == text
 
 
 MISSPELT = "{+1}, {+1 sat}, {+1 sat5}, {+1 sat0}, {+1 0}, {+1 32}, {+1 Sat2}, {+1  sat2}"
@@ -119,44 +115,34 @@ def test_an_invalid_file_is_reported_with_its_name_in_one_line(tmp_path, content
     assert error in str(caught.value)
 
 
-def test_a_missing_folder_is_an_error(tmp_path):
+def test_a_folder_must_exist_and_may_be_empty(tmp_path):
     with pytest.raises(ValueError, match="not a folder"):
         create_sandbox(tmp_path / "none")
-
-
-def test_a_folder_without_json_files_has_no_events_and_no_groups(tmp_path):
     (tmp_path / "README.md").write_text("not JSON", encoding="utf-8")
     api = api_client(tmp_path)
-
-    assert api.get("/events").json == {"data": [], "hasMore": False}
-    assert api.get("/groups").json == {"data": [], "hasMore": False}
-
-
-def test_samples_are_in_files_of_their_id_and_have_unique_ids():
-    runs = [run["_id"] for document in LOADED.documents.values() for run in document["runs"]]
-
-    assert len(LOADED.documents) >= 20
-    assert len(set(runs)) == len(runs)
-    assert {path.stem for path in SAMPLES.glob("*.json")} - {"organization"} == set(
-        LOADED.documents
-    )
+    for path in ("/events", "/groups"):
+        assert api.get(path).json == {"data": [], "hasMore": False}
 
 
-@pytest.mark.parametrize("id_", sorted(LOADED.documents.keys() - {"orchard-loop-5k"}))
-def test_samples_have_documented_fields_only_except_one(id_):
-    event, runs = LOADED.documents[id_]["event"], LOADED.documents[id_]["runs"]
+def test_samples_have_unique_ids_documented_fields_and_links_to_no_real_website():
+    """What each sample shows is in the golden files of tests/formats."""
+    documents = LOADED.documents
+    runs = [run for document in documents.values() for run in document["runs"]]
 
-    assert event.keys() <= EVENT_FIELDS
-    assert all(run.keys() <= RUN_FIELDS for run in runs)
-    times = [item["startTime"] for item in (event, *runs) if "startTime" in item]
-    assert all(re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", time) for time in times)
-
-
-def test_groups_and_recurrences_refer_to_events_of_the_samples():
-    events = set(LOADED.documents)
-
-    assert {id_ for ids in LOADED.group_events.values() for id_ in ids} <= events
-    assert {recurrence["eventId"] for recurrence in LOADED.recurrences} <= events
+    assert len(documents) >= 20
+    assert {path.stem for path in SAMPLES.glob("*.json")} - {"organization"} == set(documents)
+    assert len({run["_id"] for run in runs}) == len(runs)
+    for id_, document in documents.items():
+        event, runs = document["event"], document["runs"]
+        times = [item["startTime"] for item in (event, *runs) if "startTime" in item]
+        if id_ != "orchard-loop-5k":  # a document with faults
+            assert event.keys() <= EVENT_FIELDS
+            assert all(run.keys() <= RUN_FIELDS for run in runs)
+            assert all(re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?", t) for t in times)
+    assert {id_ for ids in LOADED.group_events.values() for id_ in ids} <= documents.keys()
+    assert {recurrence["eventId"] for recurrence in LOADED.recurrences} <= documents.keys()
+    hosts = set(re.findall(r"https?://([^/\"?]+)", json.dumps(documents))) - {"northshorerace.com"}
+    assert not [host for host in hosts if not re.search(r"(^|\.)example\.(com|org)$", host)]
 
 
 @pytest.mark.parametrize("months", range(24))
@@ -173,43 +159,3 @@ def test_dates_within_each_sample_are_in_order_in_every_month(months):
             opens, closes = run.get("registrationOpensAt"), run.get("registrationClosesAt")
             if opens and closes:
                 assert datetime.fromisoformat(opens) < datetime.fromisoformat(closes)
-
-
-def test_samples_link_to_no_real_website():
-    text = json.dumps(LOADED.documents)
-    hosts = set(re.findall(r"https?://([^/\"?]+)", text)) - {"northshorerace.com"}
-
-    assert [host for host in hosts if not re.search(r"(^|\.)example\.(com|org)$", host)] == []
-
-
-@pytest.mark.parametrize(
-    ("id_", "field", "value"),
-    [
-        ("river-city-10-miler", "eventStatus", "cancelled"),
-        ("foothills-marathon", "eventStatus", "postponed"),
-        ("bayfront-5k", "eventStatus", "rescheduled"),
-        ("marsh-trail-run", "eventStatus", "weatherHold"),
-        ("desert-dawn-10-miler", "soldOut", True),
-        ("covered-bridge-half", "registrationOverride", "paused"),
-        ("campus-twilight-mile", "registrationOverride", "closed"),
-        ("harbor-festival", "isWalking", True),
-        ("harbor-festival", "isRelay", True),
-        ("virtual-miles-challenge", "isVirtual", True),
-        ("spring-forward-5k", "startTime", "02:30"),
-        ("orchard-loop-5k", "soldOut", None),
-    ],
-)
-def test_samples_have_runs_of_every_status_and_kind(id_, field, value):
-    assert value in [run[field] for run in LOADED.documents[id_]["runs"] if field in run]
-
-
-@pytest.mark.parametrize("today", [date(2026, 1, 1), date(2028, 2, 29), date(2026, 12, 31)])
-def test_registration_of_one_sample_is_open_and_of_another_opens_later(today):
-    documents = load_samples(SAMPLES, today).documents
-    is_open, opens_later = (
-        documents[id_]["runs"][0] for id_ in ("diamond-head-15k", "snowline-ultra")
-    )
-
-    assert is_open["registrationOpensAt"] < today.isoformat()
-    assert is_open["registrationClosesAt"] > (today + timedelta(days=32)).isoformat()
-    assert opens_later["registrationOpensAt"] > today.isoformat()
