@@ -1,4 +1,7 @@
-"""Titles and lines of the items about changes."""
+"""Titles and lines of the items about changes.
+
+tests/rules has the titles of the changes of one run (5.4).
+"""
 
 from datetime import UTC, date, datetime, time
 
@@ -40,48 +43,8 @@ def lines_of(before, after):
 
 def test_each_kind_of_change_has_the_title_of_rules_5_4():
     documented = {find_code(kind)[0]: find_code(title)[0] for kind, title, _ in read_table("5.4")}
-    documented |= {
-        Kind.REGISTRATION_OPENS: "Registration is open",
-        Kind.REGISTRATION_CLOSES: "Registration has closed",
-    }
     assert documented == CHANGE_TITLES
     assert set(Kind) == set(CHANGE_TITLES)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "title"),
-    [
-        ({}, {"start_time": NINE}, "Moved: Harbor Run: 10K, now Sat 14 Jun 2025, 09:00"),
-        ({}, {"start_time": None}, "Moved: Harbor Run: 10K, now Sat 14 Jun 2025"),
-        ({"start_time": None}, {}, "Start time: Harbor Run: 10K, now Sat 14 Jun 2025, 08:00"),
-        ({}, {"status": "cancelled"}, "Cancelled: Harbor Run: 10K, Sat 14 Jun 2025, 08:00"),
-        (
-            {"status": "postponed"},
-            {"status": "rescheduled", "date": SUN},
-            "Rescheduled: Harbor Run: 10K, now Sun 15 Jun 2025, 08:00",
-        ),
-    ],
-    ids=str,
-)
-def test_the_title_of_a_change_has_the_start_of_the_run(before, after, title):
-    assert title_of(entries(TEN | before), entries(TEN | after)) == title
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "title"),
-    [
-        ({"location": PIER}, {"location": PARK}, "Moved: Harbor Run: 10K, now Grant Park"),
-        ({}, {"location": PARK}, "Place: Harbor Run: 10K, now Grant Park"),
-    ],
-    ids=["another place", "first place"],
-)
-def test_the_title_of_a_move_without_a_new_start_has_the_place(before, after, title):
-    assert title_of(entries(TEN, **before), entries(TEN, **after)) == title
-
-
-def test_a_new_start_and_a_new_place_together_are_titled_by_the_start():
-    before, after = entries(TEN, location=PIER), entries(TEN | {"start_time": NINE}, location=PARK)
-    assert title_of(before, after) == "Moved: Harbor Run: 10K, now Sat 14 Jun 2025, 09:00"
 
 
 def test_the_title_of_several_runs_names_each_label_once_and_the_start_that_they_share():

@@ -16,25 +16,16 @@ EIGHT = datetime(2025, 6, 14, 8, tzinfo=CHICAGO)
 
 
 @pytest.mark.parametrize(
-    ("day", "text"),
+    "text",
     [
-        (date(2025, 1, 1), "Wed 1 Jan 2025"),
-        (date(2024, 2, 29), "Thu 29 Feb 2024"),
-        (date(2025, 3, 2), "Sun 2 Mar 2025"),
-        (date(2025, 4, 7), "Mon 7 Apr 2025"),
-        (date(2025, 5, 6), "Tue 6 May 2025"),
-        (date(2025, 6, 14), "Sat 14 Jun 2025"),
-        (date(2025, 7, 4), "Fri 4 Jul 2025"),
-        (date(2025, 8, 31), "Sun 31 Aug 2025"),
-        (date(2025, 9, 30), "Tue 30 Sep 2025"),
-        (date(2025, 10, 11), "Sat 11 Oct 2025"),
-        (date(2025, 11, 2), "Sun 2 Nov 2025"),
-        (date(2199, 12, 31), "Tue 31 Dec 2199"),
-        (EIGHT, "Sat 14 Jun 2025"),
+        *("Wed 1 Jan 2025", "Thu 29 Feb 2024", "Sun 2 Mar 2025", "Mon 7 Apr 2025"),
+        *("Tue 6 May 2025", "Sat 14 Jun 2025", "Fri 4 Jul 2025", "Sun 31 Aug 2025"),
+        *("Tue 30 Sep 2025", "Sat 11 Oct 2025", "Sun 2 Nov 2025", "Tue 31 Dec 2199"),
     ],
 )
-def test_a_day_has_its_weekday_and_no_leading_zero(day, text):
-    assert dates.format_day(day) == text
+def test_a_day_has_its_weekday_and_no_leading_zero(text):
+    moment = datetime.strptime(text, "%a %d %b %Y").replace(tzinfo=CHICAGO)
+    assert dates.format_day(moment.date()) == dates.format_day(moment) == text
 
 
 @pytest.mark.parametrize(
@@ -56,16 +47,16 @@ def test_the_start_of_a_state_is_read_as_a_time_or_a_day():
 
 
 @pytest.mark.parametrize(
-    ("last", "text"), [(SAT, "Sat 14 Jun 2025"), (SUN, "Sat 14 Jun 2025 to Sun 15 Jun 2025")]
+    ("period", "text"),
+    [
+        (Period(SAT, SUN), "Sat 14 Jun 2025"),
+        (Period(SAT, SUN + timedelta(days=1)), "Sat 14 Jun 2025 to Sun 15 Jun 2025"),
+        (Period(EIGHT, EIGHT + timedelta(hours=1)), "Sat 14 Jun 2025, 08:00"),
+        (Period(EIGHT, EIGHT + timedelta(hours=27)), "Sat 14 Jun 2025, 08:00"),
+    ],
 )
-def test_whole_days_include_the_last_day(last, text):
-    assert dates.format_when(Period(SAT, last + timedelta(days=1))) == text
-
-
-@pytest.mark.parametrize("hours", [1, 27])
-def test_a_period_with_times_is_shown_by_its_start_alone(hours):
-    period = Period(EIGHT, EIGHT + timedelta(hours=hours))
-    assert dates.format_when(period) == "Sat 14 Jun 2025, 08:00"
+def test_a_period_is_shown_by_its_whole_days_or_by_its_start_alone(period, text):
+    assert dates.format_when(period) == text
 
 
 def test_an_instant_for_scripts_is_in_utc():
