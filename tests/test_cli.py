@@ -1,6 +1,5 @@
 """The commands of ``feeds`` as processes: their output, their answers, their end."""
 
-import os
 import re
 import signal
 import socket
@@ -48,12 +47,6 @@ def delete_event(port, event_id):
         session.delete(url, timeout=30).raise_for_status()
 
 
-def is_free(port):
-    """Whether no server listens on the port."""
-    with socket.socket() as probe:
-        return probe.connect_ex((HOST, port)) != 0
-
-
 def refusal(folder, *arguments, **settings):
     """The lines that ``serve`` prints when it does not start."""
     env = environment_for("http://127.0.0.1:1", folder, **settings)
@@ -87,26 +80,15 @@ def test_version_is_the_version_of_the_package():
     assert run("--version", env=environment()).stdout == f"intervals-feeds {__version__}\n"
 
 
-def test_serve_without_settings_reports_all_that_are_missing(tmp_path):
-    ended = run("serve", env=environment(), cwd=tmp_path)
-
-    assert ended.returncode == 1
-    first, second = ended.stderr.splitlines()
-    assert first.startswith("Error: INTERVALS_PARTNER_API_KEY is not set; ")
-    assert second.startswith("FEEDS_TIMEZONE is not set; ")
-    assert not list(tmp_path.iterdir())
-
-
 def test_serve_warns_of_a_misspelt_setting_and_reports_all_invalid_ones(tmp_path):
-    warning, *lines = refusal(
-        tmp_path, FEEDS_TIMEZONE="", FEEDS_TIMEZON="Europe/Paris", FEEDS_MAX_AGE="soon"
-    )
+    unset = {"FEEDS_TIMEZONE": "", "INTERVALS_PARTNER_API_KEY": "", "FEEDS_DATABASE_URL": ""}
+    warning, *lines = refusal(tmp_path, **unset, FEEDS_TIMEZON="UTC", FEEDS_MAX_AGE="soon")
 
     assert warning == "Warning: FEEDS_TIMEZON is no setting of this service."
     assert [line.removeprefix("Error: ").split()[0] for line in lines] == [
-        "FEEDS_TIMEZONE",
-        "FEEDS_MAX_AGE",
+        *("INTERVALS_PARTNER_API_KEY", "FEEDS_TIMEZONE", "FEEDS_MAX_AGE")
     ]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
@@ -140,29 +122,6 @@ def test_serve_reports_a_port_beyond_65535(tmp_path, arguments, settings):
     (line,) = refusal(tmp_path, *arguments, **settings)
 
     assert line == "Error: There is no port 65536; the last one is 65535."
-
-
-def test_both_workers_of_serve_answer_alike_and_end_with_exit_code_0(tmp_path, upstream):
-    env = environment_for(upstream.url, tmp_path)
-    with serving(tmp_path / "log", env) as (process, url):
-        workers = [int(pid) for pid in process.wait_for(r"Booting worker with pid: (\d+)", 2)]
-        responses = [get(f"{url}{CALENDAR}") for _ in range(4)]
-        for stopped in workers:  # while one worker is stopped, the other worker answers
-            os.kill(stopped, Signals.SIGSTOP)
-            responses += [get(f"{url}{CALENDAR}") for _ in range(2)]
-            os.kill(stopped, Signals.SIGCONT)
-
-        assert {response.status_code for response in responses} == {200}
-        assert len({response.headers["ETag"] for response in responses}) == 1
-        assert len({response.content for response in responses}) == 1
-        assert "DTSTART;TZID=America/Chicago:20250614T080000" in responses[0].text
-        assert upstream.asked == [EXAMPLE]
-        assert not process.is_gone()
-        process.send(Signals.SIGTERM)
-        assert process.wait() == 0
-        wait_until(process.is_gone, "the end of the workers")
-        assert "Traceback" not in process.output
-        assert "Warning" not in process.output
 
 
 def test_gunicorn_passes_answers_on_as_the_service_made_them(tmp_path, upstream):
@@ -206,6 +165,8 @@ def test_serve_logs_advice_and_warnings_but_never_the_key(tmp_path, upstream):
         process.wait_for("Warning: FEEDS_X is no setting of this service")
         process.wait_for("Warning: FEEDS_PUBLIC_URL is not set; .* http://localhost:8000")
         assert "not-the-key-4711" not in process.output
+        process.send(Signals.SIGTERM)
+        assert process.wait() == 0
 
 
 def test_serve_reads_the_key_from_a_file_and_the_port_from_the_environment(tmp_path, upstream):
@@ -270,8 +231,8 @@ def assert_nothing_is_left_behind(process, env):
     assert process.wait() == 0
     wait_until(process.is_gone, "the end of all processes of the demo")
     assert not any(Path(env["TMPDIR"]).iterdir())
-    assert is_free(int(env["PORT"]))
-    assert is_free(int(env["PORT"]) + 1)
+    for port in (int(env["PORT"]), int(env["PORT"]) + 1):
+        socket.create_server((HOST, port)).close()  # the port is free
     assert process.output.endswith("Stopped; nothing is left behind.\n")
     assert "Traceback" not in process.output
 

@@ -77,10 +77,6 @@ class CalendarClient:
         """Return STATUS."""
         return str(self.entries[uid]["STATUS"])
 
-    def description(self, uid: str) -> str:
-        """Return DESCRIPTION."""
-        return str(self.entries[uid]["DESCRIPTION"])
-
 
 class ReaderClient:
     """A feed reader: ``announced`` holds the titles of all new items, in order, ``seen`` guids."""

@@ -138,38 +138,42 @@ def test_the_pasted_widget_shows_the_event(page, paste, addresses):
     expect(widget.get_by_role("heading", name=MIXED_NAME)).to_be_visible()
 
 
-def test_the_pasted_buttons_and_links_have_the_addresses_and_colours(page, paste, addresses):
-    paste("buttons")
-    assert page.locator("body a").evaluate_all(FIND_LINKS) == [
-        ["Apple Calendar and others", addresses["webcal"]],
-        ["Google Calendar", addresses["google"]],
-        ["Outlook.com", addresses["outlook"]],
-        [MIXED_NAME, addresses["page"]],
-    ]
-    for button in page.locator("body a").all():
+@pytest.mark.parametrize(
+    ("key", "links"),
+    [
+        (
+            "buttons",
+            {
+                "Apple Calendar and others": "webcal",
+                "Google Calendar": "google",
+                "Outlook.com": "outlook",
+                MIXED_NAME: "page",
+            },
+        ),
+        (
+            "links",
+            {"details": "page", "calendar": "webcal", "Google Calendar": "google", "RSS": "rss"},
+        ),
+    ],
+)
+def test_the_pasted_buttons_and_links_have_the_addresses(page, paste, addresses, key, links):
+    paste(key)
+    found = page.locator("body a").evaluate_all(FIND_LINKS)
+    assert found == [[text, addresses[name]] for text, name in links.items()]
+    for button in page.locator(".intervals-feeds a").all():
         expect(button).to_have_css("background-color", "rgb(10, 88, 168)")
         expect(button).to_have_css("color", "rgb(255, 255, 255)")
-
-    paste("links")
-    assert page.locator("body a").evaluate_all(FIND_LINKS) == [
-        ["details", addresses["page"]],
-        ["calendar", addresses["webcal"]],
-        ["Google Calendar", addresses["google"]],
-        ["RSS", addresses["rss"]],
-    ]
-    expect(page.locator("body")).to_contain_text(f"Follow {MIXED_NAME}:")
 
 
 def test_the_pasted_head_announces_a_feed_of_each_format(page, paste, addresses):
     paste("head")
-
     links = page.locator("head link[rel=alternate]").evaluate_all(
         "all => all.map(each => [each.type, each.title, each.href])"
     )
+    types = {"ics": "text/calendar", "rss": "application/rss+xml", "json": "application/feed+json"}
     assert links == [
-        ["text/calendar", MIXED_NAME, f"{addresses['page']}.ics"],
-        ["application/rss+xml", MIXED_NAME, f"{addresses['page']}.rss"],
-        ["application/feed+json", MIXED_NAME, f"{addresses['page']}.json"],
+        [type_, MIXED_NAME, f"{addresses['page']}.{extension}"]
+        for extension, type_ in types.items()
     ]
 
 

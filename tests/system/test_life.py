@@ -1,7 +1,5 @@
 """The life of a race, as subscribers with a memory see it."""
 
-import pytest
-
 from tests.support.service import EVENT, Service, a_5k, a_run
 from tests.support.subscribers import CalendarClient, ReaderClient
 
@@ -67,15 +65,10 @@ LIFE = [
 ]
 
 
-@pytest.fixture
-def race(upstream, clock, tmp_path):
+def test_subscribers_see_each_change_in_the_life_of_a_race_once(upstream, clock, tmp_path):
+    """A calendar and a reader poll after each change; others poll at the beginning and the end."""
     race = Service(upstream, clock, tmp_path)
     race.announce(a_run())
-    return race
-
-
-def test_subscribers_see_each_change_in_the_life_of_a_race_once(race, clock):
-    """A calendar and a reader poll after each change; others poll at the beginning and the end."""
     calendar, seldom_calendar = (CalendarClient(f"/events/{EVENT}.ics") for _ in range(2))
     reader, seldom_reader = (ReaderClient(f"/events/{EVENT}.rss") for _ in range(2))
     for each in (calendar, seldom_calendar):

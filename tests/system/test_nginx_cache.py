@@ -136,12 +136,6 @@ def expired(expired_paths):
     return next(expired_paths)
 
 
-def test_a_copy_expires_after_a_second_whatever_its_max_age(origin, expired):
-    origin.behaviours[expired] = NEW
-
-    assert origin.get(expired).body == b"new"
-
-
 def test_a_copy_has_the_date_of_the_original_answer(origin):
     origin.behaviours["/dated"] = OLD
 

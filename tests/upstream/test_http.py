@@ -44,16 +44,6 @@ SOON = 4.0
 """Seconds within which a call with a deadline below a second has ended, even on a busy machine."""
 
 
-class Seconds:
-    """A clock in seconds that a test sets."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
 @contextmanager
 def ends_soon():
     started = time.monotonic()
@@ -386,24 +376,22 @@ def test_no_second_connection_is_tried_after_the_deadline(monkeypatch):
 
 
 @pytest.mark.parametrize("seconds", [KEEP_ALIVE + 0.001, -1])
-def test_a_connection_that_was_not_used_within_20_seconds_is_closed(seconds):
+def test_a_connection_that_was_not_used_within_20_seconds_is_closed(seconds, clock):
     def behave(connection):
         always(wire("200 OK", BODY))(connection)
         connection.server.closed.set()
 
-    clock = Seconds()
     with serving(behave) as server:
-        client = HttpClient(server.url, KEY, clock=clock)
+        client = HttpClient(server.url, KEY, clock=clock.timestamp)
         client.get("/events/e1")
-        clock.now += seconds
+        clock.advance(seconds=seconds)
         client.get("/events/e2")
         assert server.closed.wait(SOON)
         assert server.paths == ["/events/e1", "/events/e2"]
         assert len(server.connections) == 2
 
 
-def test_of_several_connections_only_those_used_within_20_seconds_are_used_again():
-    clock = Seconds()
+def test_of_several_connections_only_those_used_within_20_seconds_are_used_again(clock):
     together = Barrier(2)
 
     def behave(connection):
@@ -413,11 +401,11 @@ def test_of_several_connections_only_those_used_within_20_seconds_are_used_again
             connection.send(wire("200 OK", BODY))
 
     with serving(behave) as server, ThreadPoolExecutor(2) as threads:
-        client = HttpClient(server.url, KEY, clock=clock)
+        client = HttpClient(server.url, KEY, clock=clock.timestamp)
         list(threads.map(client.get, ["/together/1", "/together/2"]))
-        clock.now += 15
+        clock.advance(seconds=15)
         client.get("/events/e1")
-        clock.now += 15
+        clock.advance(seconds=15)
         list(threads.map(client.get, ["/together/3", "/together/4"]))
         assert len(server.connections) == 3
 

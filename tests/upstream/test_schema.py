@@ -487,28 +487,6 @@ def test_each_finding_is_a_short_printable_line_whatever_the_document_holds(find
         assert len(finding) < 200
 
 
-# Text
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        *(("one\r\ntwo", "one two"), ("one\u2028two\u2029three", "one two three")),
-        *(("one\x00\x07\x1b\x7f\x9ftwo", "onetwo"), ("one\ud800two\udfff\ufffe\uffff", "onetwo")),
-        (" \t one ", "one"),
-        ("\U0001f3c3 Zoë's", "\U0001f3c3 Zoë's"),
-    ],
-    ids=ascii,
-)
-def test_every_short_text_is_a_clean_line(text, line):
-    members = dict.fromkeys(("name", "slug", "type", "organizationId"), text)
-    event = event_with(**members, address={"venue": text})
-    run = run_with(distanceLabel=text, eventStatus=text, registrationOverride=text)
-    short = (event.name, event.slug, event.type, event.organization_id, event.location)
-    assert short == (line,) * 5
-    assert (run.distance_label, run.status, run.registration_override) == (line,) * 3
-
-
 # Any document
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
