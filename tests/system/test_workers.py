@@ -53,6 +53,8 @@ def test_the_master_process_has_no_connection_that_workers_could_inherit(deploym
 
 
 def test_workers_share_the_memory_of_what_the_master_loaded(deployment):
+    deployment.publish("Known", "known")
+    deployment.service.poll_workers("known")
     for worker in deployment.service.workers:
         usage = Path(f"/proc/{worker}/smaps_rollup").read_text()
         rss, shared = (
