@@ -67,7 +67,7 @@ def known(deployment):
 
 @contextmanager
 def playing(failure: Failure, deployment: Deployment) -> Iterator[None]:
-    """Have the upstream fail until the end of the block, and be forgotten to have failed."""
+    """Have the upstream fail until the end of the block; then two minutes pass."""
     upstream = deployment.upstream
     failure.begin(upstream)
     yield

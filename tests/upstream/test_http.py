@@ -1,7 +1,4 @@
-"""The HTTP client against servers on this machine, most of them faulty (rules 8.24 to 8.26).
-
-tests/rules has the connections that are used again, and the requests that are repeated.
-"""
+"""The HTTP client against servers on this machine, most of them faulty (rules 8.24 to 8.26)."""
 
 import gzip
 import socket
