@@ -31,9 +31,6 @@ pid {folder}/pid;
 error_log stderr;
 events {{ worker_connections 768; }}
 http {{
-    sendfile on;
-    tcp_nopush on;
-    types_hash_max_size 2048;
     default_type application/octet-stream;
     access_log off;
     gzip on;

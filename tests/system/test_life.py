@@ -71,8 +71,8 @@ def test_subscribers_see_each_change_in_the_life_of_a_race_once(upstream, clock,
     race.announce(a_run())
     calendar, seldom_calendar = (CalendarClient(f"/events/{EVENT}.ics") for _ in range(2))
     reader, seldom_reader = (ReaderClient(f"/events/{EVENT}.rss") for _ in range(2))
-    for each in (calendar, seldom_calendar):
-        each.poll(race.client)
+    calendar.poll(race.client)
+    seldom_calendar.poll(race.client)
     for each in (reader, seldom_reader):
         assert each.poll(race.client, clock()) == [f"Harbor Run: 10K, {SAT}, 08:00"]
 

@@ -4,6 +4,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,12 @@ class Origin(ThreadingHTTPServer):
     def wait_for_expiry(self, path: str) -> None:
         """Wait until nginx has no fresh copy of a path."""
         before = self.count(path)
-        wait_until(lambda: self.get(path) and self.count(path) > before, "the end of a copy")
+
+        def is_asked() -> bool:
+            self.get(path)
+            return self.count(path) > before
+
+        wait_until(is_asked, "the end of a copy")
 
     @contextmanager
     def hold(self, path: str, behaviour: Callable[[OriginRequest], None]) -> Iterator[None]:
@@ -158,7 +164,7 @@ def test_requests_wait_for_one_answer_to_a_new_path_and_never_get_an_expired_cop
     for path in ("/cold", expired):
         with origin.hold(path, NEW):
             sent = [Request(origin.nginx, path) for _ in range(20)]
-            wait_until(lambda path=path: origin.count(path), "the first request")
+            wait_until(partial(origin.count, path), "the first request")
             # nginx has one process with one thread here: it has read the others before this one.
             assert origin.get("/other").body == b"old"
         assert {each.read().body for each in sent} == {b"new"}

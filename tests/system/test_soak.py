@@ -16,6 +16,7 @@ from typing import Any
 
 from tests.support.deployment import BOOTED, Answer, Deployment, PendingRequest, deploy
 from tests.support.subscribers import CalendarClient, ReaderClient
+from tests.support.upstream import Upstream
 from tests.support.waiting import wait_until
 
 KILLS = int(os.environ.get("FEEDS_KILLS", "2"))
@@ -86,6 +87,10 @@ class Organizer:
         return int(re.findall(r"^SEQUENCE:(\d+)", vevent, re.MULTILINE)[0]) if served else 0
 
 
+def has_calls(upstream: Upstream, number: int) -> bool:
+    return len(upstream.calls) >= number
+
+
 def kill_workers(deployment: Deployment, kills: int) -> None:
     """Kill so many workers at any moment, each when the last one was replaced and calls go on.
 
@@ -98,8 +103,7 @@ def kill_workers(deployment: Deployment, kills: int) -> None:
         service.process.wait_for(BOOTED, len(service.workers) + number)
         for id_ in database.read_leases():
             database.expire_lease(id_)
-        calls = len(upstream.calls) + 4
-        wait_until(lambda calls=calls: len(upstream.calls) >= calls, "more calls")
+        wait_until(partial(has_calls, upstream, len(upstream.calls) + 4), "more calls")
         time.sleep(random.uniform(0, 0.5))
 
 

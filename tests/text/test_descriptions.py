@@ -30,15 +30,10 @@ def facts_of(run=None, **event):
     return list(list_facts(the_entry(run or a_run(), **event)))
 
 
-def the_event_entry(**event):
-    """The entry of an event without runs."""
-    (entry,) = entries_of(an_edition(an_event(**event)))
-    return entry
-
-
 def test_the_only_fact_about_an_ordinary_run_is_its_start():
     assert facts_of(a_run(start_time=EIGHT), end_time=ELEVEN) == [START]
-    assert list(list_facts(the_event_entry(start_time=EIGHT, end_time=ELEVEN))) == [START]
+    (alone,) = entries_of(an_edition(an_event(start_time=EIGHT, end_time=ELEVEN)))
+    assert list(list_facts(alone)) == [START]
 
 
 @pytest.mark.parametrize(
