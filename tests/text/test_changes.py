@@ -58,10 +58,12 @@ def test_the_title_of_several_runs_names_each_label_once_and_the_start_that_they
     assert title_of(first_start, after) == "Moved: Harbor Run: 10K, 5K"
 
 
-def test_first_starts_and_first_places_of_several_runs_are_titled_by_the_place_they_share():
+def test_a_place_that_several_runs_share_is_in_the_title_if_no_start_was_replaced():
     before = entries(TEN | {"start_time": None}, FIVE)
     after = entries(TEN, FIVE, location=PARK)
     assert title_of(before, after) == "Place: Harbor Run: 10K, 5K, now Grant Park"
+    before = entries(TEN, FIVE, location=PIER)
+    assert title_of(before, after) == "Moved: Harbor Run: 10K, 5K, now Grant Park"
 
 
 LOCAL = "08:00 local time (America/Chicago)"
