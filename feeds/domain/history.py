@@ -13,6 +13,7 @@ from feeds.domain.changes import (
     group_changes,
     is_turn,
 )
+from feeds.domain.delisting import run_sort_key
 from feeds.domain.entries import Timetable
 from feeds.domain.model import Change, Edition, History, Revision
 
@@ -136,7 +137,11 @@ def merge(served: Timetable, stored: Timetable, noticed: dt.datetime) -> Edition
     missed = find_changes(served.entries, stored.entries, noticed)
     untold = [each for each in missed if _identify(each) not in told]
     history = structs.replace(history, changes=append_changes(history, untold, new.event.id))
-    return carry_over(history, structs.replace(new, deployment="", etag=None))
+    # A run that the newer event lacks is missing until complete answers prove more (rules 3.5).
+    known = {run.id for run in new.event.runs}
+    runs = [*new.event.runs, *(run for run in old.event.runs if run.id not in known)]
+    event = structs.replace(new.event, runs=tuple(sorted(runs, key=run_sort_key)))
+    return carry_over(history, structs.replace(new, event=event, deployment="", etag=None))
 
 
 def carry_over(history: History, edition: Edition) -> Edition:

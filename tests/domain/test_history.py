@@ -257,3 +257,8 @@ def test_the_numbers_of_both_histories_are_united():
             structs.replace(e, numbers=n) for e, n in ((SERVED, one), (BACKUP, other))
         )
         assert merged(served, stored).numbers == {"a": 3, "b": 1}
+
+
+def test_a_run_that_was_served_stays_although_the_later_edition_lacks_it():
+    stored = then(None, CANCELLED, hours=3)  # saved into an empty database, from a partial document
+    assert [run.id for run in merged(SERVED, stored).event.runs] == ["r10k", "r5k"]

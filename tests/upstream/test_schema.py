@@ -595,6 +595,7 @@ def test_msgspec_has_inspected_all_classes_when_the_service_is_imported():
 import sys
 import msgspec
 import feeds.app
+from types import SimpleNamespace
 from feeds.upstream import schema
 from feeds.store import rows
 
@@ -605,7 +606,7 @@ def record(frame, event, _):
 
 sys.setprofile(record)
 event = schema.decode(sys.stdin.buffer.read(), "e1").event
-rows.read_event(msgspec.json.encode(event))
+rows.read_event(SimpleNamespace(id="e1", document=msgspec.json.encode(event)))
 rows.json.decode(b'{"start": "2026-06-14", "zone": "UTC"}', type=rows.State)
 """
     command = [sys.executable, "-c", script]
