@@ -7,7 +7,6 @@ from feeds.domain.entries import Entry
 from feeds.domain.model import Change, Kind
 from feeds.domain.status import STATUSES
 from feeds.text.dates import format_moment, format_start
-from feeds.text.descriptions import list_facts
 from feeds.text.summaries import build_name
 
 CHANGE_TITLES = {
@@ -23,6 +22,11 @@ CHANGE_TITLES = {
     Kind.REGISTRATION_EXTENDED: "Registration extended",
 } | {status.change_kind: status.word for status in STATUSES if status.change_kind}
 
+_REGISTRATION_WORDS = {
+    Kind.REGISTRATION_OPENS: "opened",
+    Kind.REGISTRATION_CLOSES: "closed",
+    Kind.REGISTRATION_EXTENDED: "closes",
+}
 _BEFORE_END = {Kind.MOVED: "now ", Kind.RESCHEDULED: "now ", Kind.REGISTRATION_EXTENDED: "until "}
 
 
@@ -51,7 +55,7 @@ def build_change_title(group: Sequence[Change], runs: Sequence[Entry]) -> str:
     if word == "Place" or (moved and not any(change.new_start for change in group)):
         shared = {change.now.place or "" for change in group}
     elif kind == Kind.REGISTRATION_EXTENDED:
-        shared = {_format_closing(change, run) for change, run in zip(group, runs, strict=True)}
+        shared = {_format_turn(change, run) for change, run in zip(group, runs, strict=True)}
     else:
         shared = {format_start(change.now.start) for change in group}
     end = f", {_BEFORE_END.get(kind, '')}{shared.pop()}" if len(shared) == 1 else ""
@@ -66,19 +70,23 @@ def _only_adds(change: Change) -> bool:
 
 
 def describe_changes(group: Sequence[Change], runs: Sequence[Entry]) -> Iterator[str]:
-    """The lines of an item: what changed; the facts of the run if registration opened or closed."""
+    """The lines of an item: each run as it was then, and its registration if that is the news."""
     for change, run in zip(group, runs, strict=True):
-        if is_turn(change):
-            yield from list_facts(run)
-        elif change.kind == Kind.REGISTRATION_EXTENDED:
-            closes = _format_closing(change, run)
-            yield f"{_get_label(run)}: registration closes {closes} ({run.zone.key})"
-        else:
-            yield describe_change(change, run)
+        yield describe_change(change, run)
+        if change.kind in _REGISTRATION_WORDS:
+            yield (
+                f"Registration {_REGISTRATION_WORDS[change.kind]} {_format_turn(change, run)}"
+                f" ({run.zone.key})"
+            )
 
 
-def _format_closing(change: Change, entry: Entry) -> str:
-    return format_moment(change.now.closes.astimezone(entry.zone)) if change.now.closes else ""
+def _format_turn(change: Change, entry: Entry) -> str:
+    """When registration closes; if it opened, when it did and when it closes."""
+    window = change.now.opens, change.now.closes
+    opens, closes = (format_moment(at.astimezone(entry.zone)) if at else "" for at in window)
+    if change.kind != Kind.REGISTRATION_OPENS:
+        return closes
+    return f"{opens} and closes {closes}" if closes else opens
 
 
 def describe_change(change: Change, entry: Entry) -> str:

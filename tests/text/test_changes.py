@@ -10,7 +10,6 @@ import pytest
 from feeds.domain.changes import find_changes, find_turns
 from feeds.domain.model import Kind
 from feeds.text.changes import CHANGE_TITLES, build_change_title, describe_changes
-from feeds.text.descriptions import list_facts
 from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of
 from tests.support.rules import find_code, read_table
 
@@ -112,21 +111,24 @@ def test_the_title_of_an_extended_registration_ends_with_its_new_end():
     before, after = entries(TEN | JULY, FIVE | JULY), entries(TEN | AUGUST, FIVE | AUGUST)
     title = "Registration extended: Harbor Run: 10K, 5K, until Sat 2 Aug 2025, 23:59"
     assert title_of(before, after) == title
-    assert lines_of(before, after)[1] == (
-        "5K: registration closes Sat 2 Aug 2025, 23:59 (America/Chicago)"
-    )
+    assert lines_of(before, after)[2:] == [
+        "5K: Sat 14 Jun 2025, 08:00 local time (America/Chicago)",
+        "Registration closes Sat 2 Aug 2025, 23:59 (America/Chicago)",
+    ]
     later = {"registration_closes": datetime(2025, 9, 1, tzinfo=UTC)}
     apart = title_of(before, entries(TEN | AUGUST, FIVE | later))
     assert apart == "Registration extended: Harbor Run: 10K, 5K"
 
 
-def test_an_item_about_registration_that_opened_or_closed_names_its_run_and_has_its_facts():
+def test_an_item_about_registration_that_opened_or_closed_says_when():
     window = {"registration_opens": datetime(2025, 6, 1, 13, tzinfo=UTC)} | JULY
     runs = entries(TEN | window)
     found = find_turns(runs, runs, since=NOW, until=window["registration_closes"], noticed=NOW)
-    titles = [build_change_title([change], runs) for change in found]
-    assert titles == [
-        "Registration is open: Harbor Run: 10K",
-        "Registration has closed: Harbor Run: 10K",
+    start = "10K: Sat 14 Jun 2025, 08:00 local time (America/Chicago)"
+    opened = "Registration opened Sun 1 Jun 2025, 08:00 and closes Wed 2 Jul 2025, 07:00"
+    closed = "Registration closed Wed 2 Jul 2025, 07:00"
+    told = [(build_change_title([each], runs), *describe_changes([each], runs)) for each in found]
+    assert told == [
+        ("Registration is open: Harbor Run: 10K", start, f"{opened} (America/Chicago)"),
+        ("Registration has closed: Harbor Run: 10K", start, f"{closed} (America/Chicago)"),
     ]
-    assert list(describe_changes(found[:1], runs)) == list(list_facts(runs[0]))
