@@ -127,7 +127,7 @@ def test_serve_reports_a_port_beyond_65535(tmp_path, arguments, settings):
 def test_gunicorn_passes_answers_on_as_the_service_made_them(tmp_path, upstream):
     env = environment_for(upstream.url, tmp_path)
     with (
-        serving(tmp_path / "log", env, "--workers", "1") as (_, url),
+        serving(tmp_path / "log", env, "--workers", "1") as (process, url),
         requests.Session() as session,  # one connection: a body that is too long spoils the next
     ):
         session.trust_env = False
@@ -139,6 +139,7 @@ def test_gunicorn_passes_answers_on_as_the_service_made_them(tmp_path, upstream)
         posted = session.post(f"{url}{CALENDAR}", data=b"x" * 1000, timeout=30)
         doubled = session.get(f"{url}//events//{EXAMPLE}.ics", timeout=30)
         long = session.get(f"{url}{CALENDAR}?x={'a' * 4000}", timeout=30)
+        assert "Warning" not in process.output
 
     assert got.headers["Content-Encoding"] == "gzip"
     assert head.headers["Content-Length"] == got.headers["Content-Length"]
@@ -159,7 +160,8 @@ def test_serve_logs_advice_and_warnings_but_never_the_key(tmp_path, upstream):
         "FEEDS_X": "1",
     }
     env = environment_for(upstream.url, tmp_path, **settings)
-    with serving(tmp_path / "log", env, "--workers", "1") as (process, url):
+    with serving(tmp_path / "log", env) as (process, url):
+        process.wait_for("Booting worker", 2)
         assert get(f"{url}{CALENDAR}").status_code == 503
         process.wait_for("Check INTERVALS_PARTNER_API_KEY")
         process.wait_for("Warning: FEEDS_X is no setting of this service")

@@ -189,6 +189,7 @@ def test_clients_that_do_not_close_their_end_delay_no_other_client(one_worker):
     with connect(one_worker, 30) as connections:
         for connection in connections:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert [connection.recv(12) for connection in connections] == [b"HTTP/1.1 200"] * 30
         # One thread that lingered for each of these connections in turn would take a minute.
         assert one_worker.poll("hit").status == 200
 
