@@ -335,14 +335,14 @@ def database(service):
 @pytest.mark.parametrize("undone", [True, False], ids=["undone meanwhile", "still so"])
 def test_a_restored_backup_undercuts_no_stamp_and_tells_what_it_lacks(announced, database, undone):
     """Rules 4.12: the process that goes on has served more than the backup knows."""
-    path, execute = database
-    execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    backup = path.read_bytes()
+    path, _ = database
+    backup = path.with_name("backup")
+    copy_database(path, backup)
     announced.edit("ten", startTime="07:00")
     announced.advance(hours=2)
     before, told = revisions(announced), set(announced.items())
     modified = announced.get().last_modified
-    restore(path, backup)
+    copy_database(backup, path)
     if undone:
         announced.edit("ten", startTime="08:00")
     announced.advance(hours=2)
@@ -356,13 +356,10 @@ def test_a_restored_backup_undercuts_no_stamp_and_tells_what_it_lacks(announced,
     assert told <= set(announced.items())
 
 
-def restore(path, backup):
-    """Put a copy of the database in its place, as an operator does."""
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    copy = path.with_name("copy")
-    copy.write_bytes(backup)
-    copy.replace(path)
+def copy_database(source, target):
+    """Copy a database that is in use, as ``.backup`` and ``.restore`` of sqlite3 do."""
+    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as written:
+        read.backup(written)
 
 
 def test_a_document_that_cannot_be_read_is_fetched_again_under_its_stamps(announced, database):
