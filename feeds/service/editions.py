@@ -73,8 +73,8 @@ class Editions:
         self._entries: ClockCache[str, CacheEntry] = ClockCache(MAX_MEMORY, _estimate_size)
         self._lock = Lock()  # to change the entries
         self._flights: Singleflight[CacheEntry] = Singleflight(MAX_REFRESHES, MAX_FLIGHT_AGE)
-        # Tokens of what other processes saved during a refresh here; None if it is not known.
-        self._saved_elsewhere: dict[str, str | None] = {}
+        # Tokens of what other processes saved during a refresh here.
+        self._saved_elsewhere: dict[str, str] = {}
         # Events that were saved here, until a look at all saves has shown that they are there.
         self._saved_here: set[str] = set()
         self._places = Semaphore(MAX_CONCURRENT_REFRESHES)
@@ -133,15 +133,14 @@ class Editions:
             return
         running = self._flights.keys()
         with self._lock:
-            tokens = saves.saved or {}
             # A save of this process that is not among the saves is lost.
-            changed = (self._entries if saves.saved is None else tokens).keys() | saved_here
+            changed = (self._entries if saves.complete else saves.saved).keys() | saved_here
             for event_id in self._entries.keys() & changed:
                 entry = self._entries[event_id]
-                if tokens.get(event_id) != entry.token:
+                if saves.saved.get(event_id, "") != entry.token:
                     self._entries[event_id] = entry.invalidate()
-            for event_id in running if saves.saved is None else running & changed:
-                self._saved_elsewhere[event_id] = tokens.get(event_id)
+            for event_id in running if saves.complete else running & changed:
+                self._saved_elsewhere[event_id] = saves.saved.get(event_id, "")
             self._saved_here -= saved_here
         self._invalidation.confirm(saves)
 

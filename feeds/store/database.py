@@ -28,13 +28,14 @@ class Saves(Struct, frozen=True):
     """The events that were saved after another save, and how many events are polled at present.
 
     ``number`` counts all saves of all processes, ``newest`` is the last one's event and token.
-    ``saved`` are the tokens by the ids of the events; None stands for all events, because the
-    database went back: a backup was restored, or a failover lost commits.
+    ``saved`` are the tokens by the ids of the events; if ``complete``, those of all events that the
+    database holds.
     """
 
     number: int
     newest: tuple[str, str] | None
-    saved: Mapping[str, str] | None
+    saved: Mapping[str, str]
+    complete: bool
     polled: int
 
 
@@ -211,17 +212,18 @@ class Database:
             return editions.list_missing_since(connection, event_id, between, now)
 
     def read_saves(self, last: Saves | None, now: datetime) -> Saves:
-        """The events that all processes saved after the ``last`` look; all events if None."""
+        """The events that all processes saved after the ``last`` look.
+
+        All events if the newest save of that look is not there any more: its event was saved again,
+        or the database went back (a backup was restored, a failover lost commits).
+        """
         with convert_errors(), self._engine.read() as connection:
-            number, saved = editions.read_save_number(connection), None
-            if last and last.number <= number:  # the numbers of a restored backup are lower
-                saved = editions.list_saved(connection, last.number)
-                # If neither holds, that save is lost, and others have passed its number.
-                is_there = editions.read_numbered(connection, last.number) == last.newest
-                if not (is_there or (last.newest and last.newest[0] in saved)):
-                    saved = None
+            number = editions.read_save_number(connection)
+            known = last and editions.read_numbered(connection, last.number) == last.newest
+            saved = editions.list_saved(connection, last.number if last and known else -1)
             newest = editions.read_numbered(connection, number)
-            return Saves(number, newest, saved, editions.count_polled(connection, now))
+            polled = editions.count_polled(connection, now)
+            return Saves(number, newest, saved, not known, polled)
 
     def mark_polled(self, ids: Iterable[str], now: datetime) -> None:
         """Store that these events were polled; unknown ids are ignored."""

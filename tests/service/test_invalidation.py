@@ -28,7 +28,7 @@ def clock():
 def invalidation(database, clock):
     """The invalidation of a process that has read what was saved once."""
     invalidation = Invalidation(database, clock)
-    assert read_saved(invalidation) is None
+    assert read(invalidation).complete
     return invalidation
 
 
@@ -46,9 +46,8 @@ def save(database, *ids):
 
 
 def read_saved(invalidation):
-    """The ids of the events that were saved since the last call; None stands for all events."""
-    saved = read(invalidation).saved
-    return saved if saved is None else set(saved)
+    """The ids of the events that were saved since the last call."""
+    return set(read(invalidation).saved)
 
 
 def poll(invalidation, clock, *ids, after=timedelta(0)):

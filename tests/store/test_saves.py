@@ -35,8 +35,10 @@ def test_a_new_database_has_no_saves(database):
 
 
 def test_all_events_count_as_saved_for_a_process_that_knows_no_save(database):
-    save(database, "a")
-    assert look(database).saved is None
+    save(database, "a", "b")
+    first = look(database)
+    assert first.complete
+    assert first.saved == {id_: database.read(id_).token for id_ in "ab"}
 
 
 def test_the_saves_of_all_processes_are_read_with_the_tokens_of_the_last_ones(url, database):
@@ -47,11 +49,21 @@ def test_the_saves_of_all_processes_are_read_with_the_tokens_of_the_last_ones(ur
     tokens = {id_: database.read(id_).token for id_ in "abc"}
     both = look(database, looks[0])
     assert (both.saved, both.polled) == (tokens, 3)
-    assert looks[2].saved == {id_: tokens[id_] for id_ in "bc"}
-    assert looks[3].saved == {}
+    assert looks[2].saved.items() >= {(id_, tokens[id_]) for id_ in "bc"}
+    assert (looks[3].saved, looks[3].complete) == ({}, False)
 
 
-@pytest.mark.parametrize("later", ["", "aa", "aaa", "aba"])
+def test_all_events_are_read_if_the_newest_save_is_not_there_any_more(database):
+    save(database, "a", "b")
+    last = look(database)
+    save(database, "a")
+    assert look(database, last).saved.keys() == {"a"}
+    save(database, "b")
+    assert look(database, last).saved.keys() == {"a", "b"}
+    assert look(database, last).complete
+
+
+@pytest.mark.parametrize("later", ["", "aa", "aaa", "aba", "abc", "cab"])
 def test_all_events_count_as_saved_after_the_database_went_back(url, database, later):
     save(database, "a")
     before = read_tables(url)
@@ -59,7 +71,9 @@ def test_all_events_count_as_saved_after_the_database_went_back(url, database, l
     last = look(database)
     put_back(url, before)
     save(connect(url), *later)
-    assert look(database, last).saved is None
+    after = look(database, last)
+    assert after.complete
+    assert after.saved.keys() == {"a", *later}
 
 
 def save_often(url, id_, start):
