@@ -77,13 +77,16 @@ def _identify_group(group: Sequence[Change], event_id: str) -> str:
 
 
 def is_undercut(served: Edition, stored: Edition) -> bool:
-    """Whether a stored edition has older stamps than the served one, or lacks a change of it.
+    """Whether a stored edition has older stamps than the served one, or lacks a run or a change.
 
     The database went back then: a backup was restored, or a failover lost commits.
     """
     if stored.modified < served.modified:
         return True
     if stored.modified == served.modified and _get_content(stored) != _get_content(served):
+        return True
+    known = {run.id for run in stored.event.runs}
+    if any(run.id not in known and not run.left for run in served.event.runs):
         return True
     pairs = (
         (revision, stored.revisions[key])

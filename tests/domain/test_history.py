@@ -183,6 +183,16 @@ def test_a_database_went_back_if_it_lacks_a_change_that_was_served_and_is_not_a_
     assert not is_undercut(SERVED, then(SERVED, TEN, FIVE, hours=3))
 
 
+def test_a_database_went_back_if_it_lacks_a_run_that_was_served_and_has_not_left_the_feeds():
+    # The 10K was added, and removed again before the next fetch: nobody has proved its removal.
+    served = then(then(None, FIVE, hours=0), TEN, FIVE, hours=2)
+    stored = then(then(None, FIVE, hours=0), FULL, hours=3)
+    assert [run.id for run in merged(served, stored).event.runs] == ["r10k", "r5k"]
+    left = structs.replace(TEN, unlisted=NOW - 400 * DAY, withdrawn=True, left=True)
+    served = then(None, left, FIVE, hours=0)
+    assert not is_undercut(served, then(served, FIVE, hours=2))
+
+
 def test_what_was_served_is_kept_over_an_older_edition_in_the_database():
     refetched = then(BACKUP, TEN, FIVE, hours=3)  # unchanged: it may be a doubtful answer
     deployed = then(BACKUP, TEN, FIVE, hours=3, deployment="second")

@@ -117,6 +117,30 @@ def test_processes_are_alike_and_no_stamp_falls_after_the_database_has_lost_save
     assert start_worker().get_edition() == edition
 
 
+def test_a_new_run_whose_save_was_lost_is_not_removed_without_proof(
+    start_worker, upstream, clock, database_url, tmp_path
+):
+    process = start_worker()
+    process.poll()
+    restore = back_up(database_url, tmp_path)
+    document = upstream.document("harbor")
+    (run,) = document["runs"]
+    upstream.put("harbor", document | {"runs": [run, run | {"_id": "new"}]})
+    clock.advance(hours=2)
+    assert len(process.get_edition().event.runs) == 2
+    restore()
+    upstream.put("harbor", document | {"runs": [run | {"soldOut": True}]})
+    clock.advance(seconds=1)
+    start_worker().refresh_in_background()
+    processes = Processes(clock, process, start_worker())
+    for _ in range(3):
+        shown = {each.id: each.unlisted for each in processes.poll_until_alike().event.runs}
+        assert shown == {RUN: None, "new": None}
+        clock.advance(hours=1)
+    clock.advance(days=1)
+    assert processes.poll_until_alike().event.runs[1].unlisted
+
+
 UNREADABLE = {
     "no JSON": sa.update(events).values(document=b'{"id": "har'),
     "another shape": sa.update(events).values(document=b'{"id": "harbor"}'),
