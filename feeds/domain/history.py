@@ -15,7 +15,8 @@ from feeds.domain.changes import (
 )
 from feeds.domain.delisting import run_sort_key
 from feeds.domain.entries import Timetable
-from feeds.domain.model import Change, Edition, History, Revision
+from feeds.domain.freshness import MAX_CLOCK_SKEW
+from feeds.domain.model import Change, Edition, History, Kind, Revision
 
 SECOND = dt.timedelta(seconds=1)
 
@@ -118,33 +119,62 @@ def merge(served: Timetable, stored: Timetable, noticed: dt.datetime) -> Edition
     whatever differs between the two.
     """
     old, new = served.edition, stored.edition
-    is_older = new.modified < old.modified or new.fetched < old.fetched
-    old_changes, new_changes = (
-        {(_identify(each), each.nth): each for each in edition.changes} for edition in (old, new)
-    )
-    changes = old_changes | new_changes
+    is_older = new.modified < old.modified or new.fetched + MAX_CLOCK_SKEW < old.fetched
     numbers = {
         key: max(old.numbers.get(key, 0), new.numbers.get(key, 0))
         for key in (*old.numbers, *new.numbers)
     }
     history = History(
         revisions=_merge_revisions(old, new),
-        changes=tuple(sorted(changes.values(), key=lambda each: each.noticed)),
+        changes=_merge_changes(old, new),
         numbers=numbers,
         modified=max(old.modified, new.modified),
         token=new.token,
     )
     if is_older:
         return carry_over(history, structs.replace(old, deployment="", etag=None))
-    told = {guid for guid, _ in new_changes.keys() - old_changes.keys()}
+    known_changes = {(_identify(each), each.nth) for each in old.changes}
+    told = {
+        _get_outcome(each)
+        for each in new.changes
+        if (_identify(each), each.nth) not in known_changes
+    }
     missed = find_changes(served.entries, stored.entries, noticed)
-    untold = [each for each in missed if _identify(each) not in told]
+    untold = [each for each in missed if _get_outcome(each) not in told]
     history = structs.replace(history, changes=append_changes(history, untold, new.event.id))
     # A run that the newer event lacks is missing until complete answers prove more (rules 3.5).
     known = {run.id for run in new.event.runs}
     runs = [*new.event.runs, *(run for run in old.event.runs if run.id not in known)]
     event = structs.replace(new.event, runs=tuple(sorted(runs, key=run_sort_key)))
     return carry_over(history, structs.replace(new, event=event, deployment="", etag=None))
+
+
+def _get_outcome(change: Change) -> tuple[object, ...]:
+    """What a change tells, from whatever state it led there."""
+    now, moves = change.now, (Kind.MOVED, Kind.RESCHEDULED)
+    where = (now.start, now.zone, now.place) if change.kind in moves else ()
+    closes = now.closes if change.kind == Kind.REGISTRATION_EXTENDED else None
+    return change.run, change.kind, where, closes
+
+
+def _merge_changes(old: Edition, new: Edition) -> tuple[Change, ...]:
+    """The changes of both, group by group: readers know each item by its guid."""
+    merged: list[Change] = []
+    guids, times = set(), set()
+    for edition in (old, new):
+        for group in group_changes(edition.changes):
+            first = group[0]
+            nth = first.group_nth if len(group) > 1 else first.nth
+            guid = _identify_group(group, new.event.id) if len(group) > 1 else _identify(first)
+            if (guid, nth) in guids:
+                continue
+            guids.add((guid, nth))
+            noticed = first.noticed
+            while not is_turn(first) and (noticed, first.kind) in times:
+                noticed += SECOND  # changes of one kind that were noticed together are one item
+            times.add((noticed, first.kind))
+            merged += (structs.replace(each, noticed=noticed) for each in group)
+    return tuple(sorted(merged, key=lambda each: each.noticed))
 
 
 def carry_over(history: History, edition: Edition) -> Edition:

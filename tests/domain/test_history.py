@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 from msgspec import structs
 
-from feeds.domain.changes import CHANGES_KEPT_FOR
+from feeds.domain.changes import CHANGES_KEPT_FOR, group_changes
 from feeds.domain.history import append_changes, drop_old_changes, is_undercut, merge
 from feeds.domain.model import Change, History, Kind, Revision, State
 from feeds.service.revisions import revise
@@ -221,7 +221,7 @@ def test_a_change_that_both_have_noticed_is_told_once():
     served = then(SERVED, CANCELLED, FULL, hours=3)
     stored = then(then(BACKUP, TEN, FULL, hours=1), CANCELLED, FULL, hours=4)
     found = [(each.run, each.kind, each.nth) for each in merged(served, stored).changes]
-    assert found == [("r5k", Kind.SOLD_OUT, 1), ("r10k", Kind.CANCELLED, 1)]
+    assert found == [("r10k", Kind.CANCELLED, 1), ("r5k", Kind.SOLD_OUT, 1)]
 
 
 def test_a_change_that_the_database_has_told_since_is_not_told_again():
@@ -272,3 +272,20 @@ def test_the_numbers_of_both_histories_are_united():
 def test_a_run_that_was_served_stays_although_the_later_edition_lacks_it():
     stored = then(None, CANCELLED, hours=3)  # saved into an empty database, from a partial document
     assert [run.id for run in merged(SERVED, stored).event.runs] == ["r10k", "r5k"]
+
+
+def test_an_item_of_several_runs_stays_whole_where_both_histories_tell_the_same_of_one_of_them():
+    park, pier = {"location": "Grant Park"}, {"location": "Navy Pier"}
+
+    def moved(known, *runs, hours, **fields):
+        edition = structs.replace(
+            known, event=an_event(*runs, **fields), fetched=NOW + hours * HOUR, deployment="first"
+        )
+        return revise(timetable_of(known), edition, NOW + hours * HOUR, HOME, PAGE).edition
+
+    backup = moved(BACKUP, TEN, FIVE, hours=1, **pier)
+    served = moved(backup, TEN, FIVE, hours=2, **park)
+    stored = moved(backup, structs.replace(TEN, date=SUN), FIVE, hours=3, **park)
+    edition = merged(served, stored)
+    groups = [group for group in group_changes(edition.changes) if group[0].noticed > NOW + HOUR]
+    assert groups == [served.changes[-2:], stored.changes[-2:]]
