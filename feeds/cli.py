@@ -179,6 +179,8 @@ def _read_settings() -> Settings:
         click.echo(f"Warning: {name} is no setting of this service.", err=True)
     try:
         settings = config.read(os.environ)
+        if config.sends_key_in_clear(settings.api_url):
+            click.echo("Warning: FEEDS_API_URL is not https: the key is sent in clear.", err=True)
         check(settings)
     except SettingsError as error:
         raise click.ClickException("\n".join(error.faults)) from None

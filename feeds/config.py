@@ -92,6 +92,12 @@ def read(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
+def sends_key_in_clear(api_url: str) -> bool:
+    """Whether calls leave this machine without encryption."""
+    parts = urlsplit(api_url)
+    return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+
+
 def find_unknown(environ: Mapping[str, str]) -> list[str]:
     """Names that start with FEEDS_ and are no setting: mostly spelling mistakes."""
     return sorted(name for name in environ if name.startswith("FEEDS_") and name not in NAMED)
@@ -140,6 +146,8 @@ def _check_database_url(url: str) -> str:
         usable = parts.drivername == "postgresql+psycopg" and parts.database
     except (sa.exc.ArgumentError, ValueError):
         usable = False
+    if usable and "@" in (parts.host or ""):
+        raise ValueError("has an @ in its user or password; write %40 for it.")
     path = url.removeprefix("sqlite:///")
     # A database in memory, or with driver parameters, would be another one in each process.
     if not usable and (path in (url, "", ":memory:") or "?" in path):

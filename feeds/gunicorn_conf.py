@@ -17,6 +17,9 @@ preload_app = True  # workers share the memory of the code, which is loaded befo
 timeout = 30
 graceful_timeout = 20
 keepalive = 75
+# No header of a client changes the address of the application or the scheme.
+forwarder_headers = ""
+forwarded_allow_ips = ""
 control_socket_disable = True  # its default place is the home directory
 # The heartbeat file: a slow disk would block it. Not every system has /dev/shm.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108

@@ -267,3 +267,23 @@ def test_the_documents_name_every_setting_with_its_default_and_no_other():
     assert dict(rows) == dict.fromkeys(NAMED, "none") | config.DEFAULTS | required
     assert len(rows) == len(NAMED)
     assert set(re.findall(r"\b(?:FEEDS|INTERVALS)_[A-Z_]+\b", DOCUMENTS)) <= set(NAMED)
+
+
+def test_an_at_sign_in_a_password_is_refused_without_a_part_of_the_password():
+    with pytest.raises(SettingsError) as refusal:
+        read(FEEDS_DATABASE_URL="postgresql+psycopg://feeds:p@ssw0rd@127.0.0.1/db")
+    (line,) = refusal.value.faults
+    assert line == "FEEDS_DATABASE_URL has an @ in its user or password; write %40 for it."
+
+
+@pytest.mark.parametrize(
+    ("url", "in_clear"),
+    [
+        ("http://api.example.org", True),
+        ("http://localhost.example.org:8001", True),
+        ("https://api.example.org", False),
+        *((f"http://{host}:8001", False) for host in ("localhost", "127.0.0.1", "[::1]")),
+    ],
+)
+def test_a_key_that_leaves_the_machine_without_encryption_is_noticed(url, in_clear):
+    assert config.sends_key_in_clear(url) is in_clear

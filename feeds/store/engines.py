@@ -86,10 +86,10 @@ class Sqlite:
     @contextmanager
     def write_exclusively(self, now: datetime) -> Iterator[sa.Connection]:
         folder = self._path.parent
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with lock_folder(folder):  # SQLite does not wait for others that set up a new file
             quarantine(self._path, now)
-            self._path.touch()
+            self._path.touch(mode=0o600)  # SQLite gives its other files the same mode
             with self.write() as connection:
                 yield connection
 

@@ -1,6 +1,7 @@
 """Errors of the database driver, converted to those of this package."""
 
 import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -19,8 +20,15 @@ def convert_errors() -> Iterator[None]:
     try:
         yield
     except sa.exc.SQLAlchemyError as error:
-        throttle.warning("unavailable", "the database is unavailable: %s", type(error).__name__)
+        cause = _describe(error)
+        throttle.warning(cause, "the database is unavailable: %s", cause)
         raise StorageUnavailable from None
+
+
+def _describe(error: sa.exc.SQLAlchemyError) -> str:
+    """SQLite's own words, which hold no data; of a server, the kind of the error alone."""
+    cause = getattr(error, "orig", None)
+    return str(cause) if isinstance(cause, sqlite3.Error) else type(error).__name__
 
 
 @contextmanager

@@ -21,9 +21,16 @@ def create_schema(connection: sa.Connection) -> None:
     """Create the tables, in the transaction of ``connection``, if there are none.
 
     Tables of version 1 are upgraded. Raises ``SettingsError`` if the database has tables of
-    another version.
+    another version, or of another program.
     """
     version = _read_version(connection)
+    names = set(sa.inspect(connection).get_table_names())
+    # A server may have other tables beside ours, a file may not.
+    foreign = names if connection.dialect.name == "sqlite" else names & metadata.tables.keys()
+    if version is None and foreign:
+        raise SettingsError(
+            "FEEDS_DATABASE_URL has tables of another program; use a database of its own."
+        )
     if version is None:
         metadata.create_all(connection)
         empty = dict.fromkeys(("save_number", "tat", "unseen_tat", "closed_until"), 0)

@@ -17,6 +17,9 @@ YEARS = range(1971, 2200)
 MAX_URL = 2000
 """Characters of a URI."""
 
+MAX_NAME, MAX_LABEL, MAX_PLACE, MAX_WORD, MAX_DESCRIPTION = 300, 100, 500, 60, 20_000
+"""Characters of a text; the rest of a longer one is cut off. No organizer writes more."""
+
 _URI = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?([/?#][!-~]*)?")
 
 
@@ -50,6 +53,8 @@ def parse_url(text: str) -> str:
 
     A URL with a user is refused: ``https://club.example@evil.example/`` only looks like the club's.
     """
+    if len(text) > MAX_URL:
+        raise ValueError("too long")
     host = urlsplit(text).hostname or ""
     # Refuse invisible characters, and the letters that IDNA 2003 maps differently from browsers
     # (UTS 46 section 7): a wrong host is worse than no URL.
@@ -127,3 +132,8 @@ def clean_text(text: str) -> str:
 def clean_line(text: str) -> str:
     """Return clean text on one line, with single spaces."""
     return " ".join(clean_text(text).split())
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return the first characters of a text that is too long, with an ellipsis."""
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"

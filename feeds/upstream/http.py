@@ -179,6 +179,10 @@ def _translate(error: Exception) -> errors.UpstreamError:
             return errors.UpstreamTimeout()
         case urllib3.DecodeError() | ValueError():
             return errors.InvalidResponse()
+        case requests.exceptions.SSLError():
+            return errors.UpstreamUnavailable(
+                "The certificate of the Intervals API cannot be verified."
+            )
     return errors.UpstreamUnavailable()
 
 

@@ -188,16 +188,28 @@ def _build_event(wire: _WireEvent) -> Event:
     return Event(
         id=wire.id,
         organization_id=fields.clean_line(wire.organization_id),
-        name=fields.clean_line(wire.name) or fields.clean_line(wire.slug) or wire.id,
-        slug=fields.clean_line(wire.slug),
+        name=_shorten(
+            fields.clean_line(wire.name) or fields.clean_line(wire.slug) or wire.id,
+            fields.MAX_NAME,
+            f"{what}: name",
+        ),
+        slug=fields.clean_line(wire.slug)[: fields.MAX_LABEL],
         type=_normalize_word(wire.type, TYPES, f"{what}: type") or "other",
         date=fields.parse_date(wire.date),
         start_time=_parse_optional(fields.parse_time, wire.start_time, f"{what}: startTime"),
         end_date=_parse_optional(fields.parse_date, wire.end_date, f"{what}: endDate"),
         end_time=_parse_optional(fields.parse_time, wire.end_time, f"{what}: endTime"),
-        location=fields.format_address(wire.address),
+        location=_shorten(
+            fields.format_address(wire.address) or "", fields.MAX_PLACE, f"{what}: address"
+        )
+        or None,
         point=fields.parse_point(wire.lat, wire.lng),
-        description=fields.clean_text(wire.description or "") or None,
+        description=_shorten(
+            fields.clean_text(wire.description or ""),
+            fields.MAX_DESCRIPTION,
+            f"{what}: description",
+        )
+        or None,
         website_url=_parse_optional(fields.parse_url, wire.website_url, f"{what}: websiteUrl"),
         registration_url=_parse_optional(
             fields.parse_url, wire.registration_url, f"{what}: registrationUrl"
@@ -207,14 +219,18 @@ def _build_event(wire: _WireEvent) -> Event:
 
 def _build_run(wire: _WireRun, event: Event) -> Run:
     what = f"event {event.id}, run {wire.id}"
-    standard = fields.clean_line(wire.distance_standard)
+    standard = fields.shorten(fields.clean_line(wire.distance_standard), fields.MAX_LABEL)
     if standard not in DISTANCES:
         log_once(f"{what}: distanceStandard {standard!r:.80} is not known")
     return Run(
         id=wire.id,
         distance_meters=wire.distance_meters + 0.0,  # 0.0 for -0.0, as in parse_point
         distance_standard=standard if standard in DISTANCES else "Other",
-        distance_label=fields.clean_line(wire.distance_label) or standard or wire.id,
+        distance_label=_shorten(
+            fields.clean_line(wire.distance_label) or standard or wire.id,
+            fields.MAX_LABEL,
+            f"{what}: distanceLabel",
+        ),
         date=fields.parse_date(wire.date),
         start_time=_parse_optional(fields.parse_time, wire.start_time, f"{what}: startTime"),
         status=_normalize_word(wire.event_status, STORED_BY_SPELLING, f"{what}: eventStatus")
@@ -240,11 +256,18 @@ def _build_run(wire: _WireRun, event: Event) -> Run:
 
 def _normalize_word(text: str | None, words: Mapping[str, str], what: str) -> str | None:
     """Return the model's word for a word of the API; an unknown word stays as it is."""
-    word = fields.clean_line(text or "")
+    word = fields.shorten(fields.clean_line(text or ""), fields.MAX_WORD)
     known = words.get(word.casefold())
     if word and not known:
-        log_once(f"{what} {word!r:.80} is not known")
+        log_once(f"{what} {word!a:.80} is not known")
     return known or word or None
+
+
+def _shorten(text: str, limit: int, what: str) -> str:
+    """Return a text of at most ``limit`` characters."""
+    if len(text) > limit:
+        log_once(f"{what} has {len(text)} characters and is cut off after {limit}")
+    return fields.shorten(text, limit)
 
 
 def _parse_optional(parse: Callable[[str], T], text: str | None, what: str) -> T | None:

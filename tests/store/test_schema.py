@@ -91,3 +91,35 @@ def test_tables_of_version_1_are_upgraded_with_every_event_and_its_history(url):
     assert after.keys() == before.keys()
     assert [after[name] == before[name] for name in sorted(after) if name != "events"] == [True] * 5
     assert open_database(url).read("harbor") == read
+
+
+def test_a_database_of_another_program_is_refused_in_one_line_and_left_as_it_is(url):
+    open_database(url)
+    execute(url, sa.text("DROP TABLE deployment"))
+    before = list_tables(url)
+
+    with pytest.raises(SettingsError) as refusal:
+        open_database(url)
+
+    (line,) = refusal.value.faults
+    assert line == "FEEDS_DATABASE_URL has tables of another program; use a database of its own."
+    assert list_tables(url) == before
+
+
+def list_tables(url):
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        return sa.inspect(connection).get_table_names()
+
+
+def test_a_new_file_and_its_folder_are_for_the_user_of_the_service_alone(tmp_path):
+    path = tmp_path / "var" / "feeds.sqlite3"
+    database = open_database(f"sqlite:///{path}")
+    database.save(None, an_edition(an_event()), (NOW, NOW), NOW)
+    modes = {
+        each.name: each.stat().st_mode & 0o777 for each in (path.parent, *path.parent.iterdir())
+    }
+    assert modes == {
+        "var": 0o700,
+        **{f"feeds.sqlite3{suffix}": 0o600 for suffix in ("", "-wal", "-shm")},
+    }

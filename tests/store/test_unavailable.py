@@ -1,10 +1,14 @@
 """The service while the file of its database cannot be used: what subscribers get."""
 
 import os
+import sqlite3
 
 import pytest
+import sqlalchemy as sa
 
 from feeds.app import create_app
+from feeds.errors import StorageUnavailable
+from feeds.store.errors import convert_errors
 from tests.support.databases import connect
 from tests.support.processes import settings_for
 from tests.support.subscribers import CalendarClient, ReaderClient
@@ -136,3 +140,18 @@ def test_a_file_that_is_damaged_while_it_is_used_is_renamed_when_a_process_start
     subscription.client = start()
     assert subscription.poll() == []
     assert subscription.status == "CANCELLED"
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        (sqlite3.OperationalError("database or disk is full"), "database or disk is full"),
+        (sqlite3.OperationalError("database is locked"), "database is locked"),
+        (OSError("server me:secret@db has gone"), "OperationalError"),
+    ],
+)
+def test_the_log_tells_why_a_file_cannot_be_used_and_nothing_about_a_server(cause, told, caplog):
+    with pytest.raises(StorageUnavailable), convert_errors():
+        raise sa.exc.OperationalError("SELECT 1", {}, cause)
+    (message,) = caplog.messages
+    assert message == f"the database is unavailable: {told}"

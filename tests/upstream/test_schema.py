@@ -612,3 +612,39 @@ rows.json.decode(b'{"start": "2026-06-14", "zone": "UTC"}', type=rows.State)
     command = [sys.executable, "-c", script]
     output = subprocess.run(command, input=encode(), stdout=subprocess.PIPE, check=True).stdout
     assert output == b""
+
+
+LONG = "a " * 300_000
+
+
+@pytest.mark.parametrize(
+    ("event", "run", "read", "limit"),
+    [
+        ({"name": LONG}, {}, lambda event: event.name, 300),
+        ({"slug": LONG}, {}, lambda event: event.slug, 100),
+        ({"address": LONG}, {}, lambda event: event.location, 500),
+        ({"address": {"street": LONG, "city": LONG}}, {}, lambda event: event.location, 500),
+        ({"description": LONG}, {}, lambda event: event.description, 20_000),
+        ({"type": LONG}, {}, lambda event: event.type, 60),
+        ({}, {"distanceLabel": LONG}, lambda event: event.runs[0].distance_label, 100),
+        ({}, {"eventStatus": LONG}, lambda event: event.runs[0].status, 60),
+        ({}, {"registrationOverride": LONG}, lambda e: e.runs[0].registration_override, 60),
+    ],
+    ids=lambda each: next(iter(each), "") if isinstance(each, dict) else "",
+)
+def test_a_text_that_is_too_long_is_cut_off(event, run, read, limit):
+    found = read(decode(encode(EVENT | event, [RUN | run]), "e1").event)
+    assert limit - 2 <= len(found) <= limit
+
+
+def test_a_cut_off_text_is_logged_once_and_ends_with_an_ellipsis(findings):
+    for _ in range(2):
+        assert (
+            decode(encode(EVENT | {"name": "x" * 301}, [RUN]), "e1").event.name == "x" * 299 + "…"
+        )
+    assert findings() == ["event e1: name has 301 characters and is cut off after 300"]
+
+
+def test_an_address_of_a_website_that_is_too_long_is_absent():
+    url = f"https://{'é' * 800_000}.example"
+    assert decode(encode(EVENT | {"websiteUrl": url}, [RUN]), "e1").event.website_url is None
