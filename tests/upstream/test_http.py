@@ -283,7 +283,7 @@ def test_a_certificate_that_is_untrusted_or_of_another_host_is_unavailable(tmp_p
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     with serving(always(wire("200 OK", BODY)), tls=context) as server:
-        with pytest.raises(UpstreamUnavailable, match="certificate .* cannot be verified"):
+        with pytest.raises(UpstreamUnavailable, match=r"certificate .* cannot be verified"):
             HttpClient(server.url, KEY).get("/events/e1")
         authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
