@@ -146,7 +146,10 @@ def test_a_file_that_is_damaged_while_it_is_used_is_renamed_when_a_process_start
     ("cause", "told"),
     [
         (sqlite3.OperationalError("database or disk is full"), "database or disk is full"),
-        (sqlite3.OperationalError("database is locked"), "database is locked"),
+        (
+            sqlite3.OperationalError("attempt to write a readonly database"),
+            "attempt to write a readonly database",
+        ),
         (OSError("server me:secret@db has gone"), "OperationalError"),
     ],
 )
