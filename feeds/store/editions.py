@@ -121,13 +121,15 @@ def list_missing_since(
     now: datetime,
 ) -> list[datetime]:
     """Since when other events that are ahead have missed something, if that began ``between``."""
-    missing = sa.select(events.c.missing_since).where(
+    begin, end = between
+    listed = sa.select(events.c.pending).where(
         events.c.id != event_id,
-        events.c.missing_since >= rows.to_seconds(between[0]),
-        events.c.missing_since <= rows.to_seconds(between[1]),
+        events.c.missing_since >= rows.to_seconds(begin),
         events.c.ends > rows.to_seconds(now),
     )
-    return [rows.from_seconds(each) for each in connection.execute(missing).scalars()]
+    pending = connection.execute(listed).scalars()
+    # What an event began to miss later hides no earlier instant.
+    return [at for each in pending for at in rows.read_missing_since(each) if begin <= at <= end]
 
 
 def mark_polled(connection: sa.Connection, ids: Iterable[str], now: datetime) -> None:

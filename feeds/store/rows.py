@@ -138,6 +138,11 @@ def _read_change(row: Any) -> Change:  # noqa: ANN401 - a row
     )
 
 
+def read_missing_since(pending: Any) -> set[datetime]:  # noqa: ANN401 - a column
+    """Since when an event has missed something, of its ``pending``; none if it cannot be read."""
+    return {each.since for each in (_try(_PENDING.decode, pending) or {}).values()}
+
+
 def read_event(row: Any) -> Event | None:  # noqa: ANN401 - a row
     """The event of a row of ``events``; None if its document cannot be read."""
     event = _try(_EVENT.decode, row.document)

@@ -296,6 +296,30 @@ def test_what_other_events_began_to_miss_in_the_same_hour_holds_a_removal_back_f
     assert shown(service)["ten"] == UNLISTED
 
 
+def test_what_another_event_misses_later_on_hides_no_earlier_instant(service):
+    """Rules 3.8."""
+    service.announce(a_run(), a_5k())
+    publish_bridge(service)
+    document = service.upstream.document("bridge")
+    first = document["runs"][0]
+    document["runs"] += [first | {"_id": "second"}, first | {"_id": "third"}]
+
+    def list_in_bridge(count):
+        service.upstream.put("bridge", document | {"runs": document["runs"][:count]})
+
+    list_in_bridge(3)
+    service.advance(hours=2)
+    poll_bridge(service)
+    list_in_bridge(2)
+    service.delist("ten")
+    service.advance(hours=2)
+    for count, minutes in ((2, 65), (1, 15), (1, 15), (1, 15)):
+        list_in_bridge(count)
+        poll_bridge(service)
+        assert shown(service)["ten"] == LISTED
+        service.advance(minutes=minutes)
+
+
 def test_what_an_event_misses_that_has_ended_holds_nothing_back(service):
     """Rules 3.8."""
     service.announce(a_run(), a_5k())

@@ -200,14 +200,15 @@ def test_other_events_are_known_by_since_when_they_miss_something(database):
 
     save("own", 5)
     save("nothing")
-    save("the latest counts", 1, 3)
+    save("one in between", 1, 3)
+    save("one before a later one", 4, 8)
     save("too early", 2)
     save("too late", 7)
     save("gone", 6, gone=NOW)
     save("over", 5, span=(NOW - DAY, NOW + 8 * hour))
     between = (NOW + 3 * hour, NOW + 6 * hour)
     found = database.list_missing_since("own", between, NOW + 8 * hour)
-    assert sorted(found) == [NOW + 3 * hour, NOW + 6 * hour]
+    assert sorted(found) == [NOW + each * hour for each in (3, 4, 6)]
     assert NOW + 5 * hour in database.list_missing_since("gone", between, NOW)
 
 
