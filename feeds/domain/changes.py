@@ -128,7 +128,7 @@ def find_turns(
         begin = since if entry.run.id in known else until - CHANGES_KEPT_FOR
         opened, closed = was.opens is None or was.opens <= begin, _has_closed(was, begin)
         change = Change(run=entry.run.id, kind=Kind.MOVED, was=was, now=now, noticed=noticed)
-        if now.opens and begin < now.opens <= until:
+        if now.opens and begin < now.opens <= until and _is_open(now, now.opens):
             found.append(structs.replace(change, kind=OPENS, noticed=now.opens))
         elif now.opens and not opened and _is_open(now, until):
             found.append(structs.replace(change, kind=OPENS))

@@ -341,6 +341,12 @@ def test_a_turn_is_no_news_if_the_run_is_off_sold_out_or_overridden_before_or_af
         assert bool(turns(was, now, 0, 4)) is told
 
 
+def test_a_registration_that_ends_before_it_begins_is_never_told_to_be_open():
+    for since in range(5):
+        assert turns(window(3, 2), window(3, 2), since, 5) == [(CLOSES, 2)][: since < 2]
+    assert turns(None, window(3, 3), 0, 5) == [(CLOSES, 3)]
+
+
 def test_a_run_that_had_ended_when_it_left_the_list_has_no_turns():
     assert turns(window(1, 3), window(1, 3, **TIDIED_AWAY), 0, 4) == []
 
