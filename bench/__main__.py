@@ -1,4 +1,7 @@
-"""``python -m bench [NAME]...`` runs these benchmarks, or all; it prints tables in Markdown."""
+"""``python -m bench [NAME]...`` runs these benchmarks, or all; it prints tables in Markdown.
+
+``python -m bench walk`` is no benchmark: it walks at random, see ``bench.walk``.
+"""
 
 import os
 import platform
@@ -16,6 +19,7 @@ from bench import (
     rendering,
     renders,
     start,
+    walk,
     workers,
 )
 
@@ -34,6 +38,8 @@ BENCHMARKS = {
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["walk"]:
+        walk.main()
     names = sys.argv[1:] or list(BENCHMARKS)
     if unknown := set(names) - BENCHMARKS.keys():
         known = ", ".join(BENCHMARKS)

@@ -1,0 +1,277 @@
+"""What the feeds of an event must tell: a model of docs/rules.md, sections 3 to 5, of its own.
+
+It knows nothing of the service but the answers that were saved, in their order.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from copy import deepcopy
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from msgspec import Struct, field
+
+from bench.walking.organizer import parse_instant
+from bench.walking.statements import Form, State, build_guid, find_changes, takes_entries
+from bench.walking.upstream import Call, Reading
+
+DAY = timedelta(days=1)
+SHOWN_FOR = 30 * DAY
+PROVED_AFTER = timedelta(minutes=30)
+SKEW = timedelta(seconds=15)
+"""How much clocks that are apart may move a limit."""
+
+MAX_ITEMS = 45
+"""Changes up to which a feed shows all of them (rules 5.9)."""
+
+PLAIN = ""
+"""The scope of a feed without a filter; the scope of ``?run=`` is the run's id."""
+
+
+class Moment(NamedTuple):
+    """A time of a process, and the seconds of the walk, which no clock changes."""
+
+    at: datetime
+    elapsed: float
+
+    def since(self, other: "Moment") -> timedelta:
+        """The time since another moment, by the clock or by the walk: the longer one."""
+        return max(self.at - other.at, timedelta(seconds=self.elapsed - other.elapsed))
+
+    def compare(self, other: "Moment") -> timedelta:
+        """How differently the clocks and the walk tell the time between two moments."""
+        return self.at - other.at - timedelta(seconds=self.elapsed - other.elapsed)
+
+
+class Told(NamedTuple):
+    """When a change was told, and of which runs."""
+
+    at: datetime
+    runs: tuple[str, ...]
+
+
+class Story(Struct):
+    """An event as published so far.
+
+    ``runs`` are the fields of runs as last read, ``unlisted`` since when runs are told as no longer
+    listed, ``lacking`` the documents in a row that lacked a run, ``gone`` the 404s in a row.
+    ``required`` are guids by scope that a feed must have, ``allowed`` those that it may have.
+    """
+
+    id: str
+    fields: dict[str, Any] | None = None
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    unlisted: dict[str, Moment] = field(default_factory=dict)
+    lacking: dict[str, tuple[Moment, ...]] = field(default_factory=dict)
+    gone: tuple[Moment, ...] = ()
+    last: Moment | None = None
+    counts: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    required: dict[tuple[str, str], Told] = field(default_factory=dict)
+    allowed: set[tuple[str, str]] = field(default_factory=set)
+
+    def describe(self, id_: str) -> State:
+        """What a feed says about a run."""
+        run, fields = self.runs[id_], self.fields or {}
+        return State(
+            f"{run['date']}T{run['startTime']}",
+            "unlisted" if id_ in self.unlisted else run.get("eventStatus") or "scheduled",
+            run.get("soldOut") or False,
+            run.get("registrationOverride"),
+            run.get("registrationOpensAt"),
+            run.get("registrationClosesAt"),
+            (run["distanceLabel"], run["distanceStandard"], run["distanceMeters"]),
+            fields["address"],
+            (fields["lat"], fields["lng"]),
+            fields["description"],
+        )
+
+    @property
+    def missing_since(self) -> Moment | None:
+        """When the event, or the last of its runs that are missing, began to be missing."""
+        return max((each[0] for each in (*self.lacking.values(), self.gone) if each), default=None)
+
+    @property
+    def evidence(self) -> int:
+        """How many answers lacked something."""
+        return len(self.gone) + sum(map(len, self.lacking.values()))
+
+    def follow(
+        self, call: Call, form: Form, others: Collection[Moment]
+    ) -> tuple["Story", list[str]]:
+        """The story after an answer, and what is wrong with ``form``, which was served then.
+
+        ``others`` are since when other events have lacked something.
+        """
+        reading, now = call.reading, Moment(call.at, call.elapsed)
+        assert reading is not None
+        story = deepcopy(self)
+        if reading.fields is None:
+            story.gone = (*self.gone, now)
+        else:
+            story.gone = ()
+            story.fields = reading.fields
+        story.runs |= reading.runs
+        problems = list(story.list_runs(reading, form, now, others))
+        story.last = now
+        story.tell(self, form, now)
+        return story, problems or story.find_differences(form, call.at)
+
+    def merge(self, served: "Story", form: Form, now: Moment) -> "Story":
+        """The story of a database that went back, with the history that a process has served.
+
+        The process tells what differs between the two, unless that was told before.
+        """
+        story = deepcopy(self)
+        for id_ in served.runs.keys() - self.runs.keys():
+            story.runs[id_] = served.runs[id_]
+            story.unlisted |= {each: at for each, at in served.unlisted.items() if each == id_}
+            story.lacking |= {each: at for each, at in served.lacking.items() if each == id_}
+        story.required |= served.required
+        story.allowed |= served.allowed
+        for key, count in served.counts.items():
+            story.counts[key] = max(count, story.counts.get(key, 0))
+        told = deepcopy(story)
+        told.tell(served, form, now)
+        return story if told.find_differences(form, now.at) else told
+
+    def list_runs(
+        self, reading: Reading, form: Form, now: Moment, others: Collection[Moment]
+    ) -> Iterator[str]:
+        """Take which runs are listed; yields false statements of the feed."""
+        for id_ in self.runs:
+            if id_ in reading.listed:
+                self.unlisted.pop(id_, None)
+                self.lacking.pop(id_, None)
+                continue
+            counts = id_ in self.lacking or id_ not in self.unlisted
+            if reading.complete and reading.fields and counts:
+                self.lacking[id_] = (*self.lacking.get(id_, ()), now)
+            state = form.states.get(id_)
+            if id_ in self.unlisted or state is None or state.status != "unlisted":
+                continue
+            self.unlisted[id_] = now
+            doubts = [_doubt(each, now, others) for each in (self.lacking.get(id_, ()), self.gone)]
+            if all(doubts):
+                yield f"{id_} is told as no longer listed {doubts}"
+
+    def tell(self, before: "Story", form: Form, now: Moment) -> None:
+        """Record the changes since ``before``, and turns of registration."""
+        groups: dict[str, dict[str, str]] = {}
+        for id_ in self.runs:
+            is_ = self.describe(id_)
+            if id_ not in before.runs:
+                self._turn(id_, is_, is_, before, now.at)
+                continue
+            was = before.describe(id_)
+            if was.status != "unlisted" or is_.status != "unlisted":
+                for kind, value in find_changes(was, is_):
+                    if self._is_told((id_, kind, value), is_, form, now.at):
+                        groups.setdefault(kind, {})[id_] = value
+            self._turn(id_, was, is_, before, now.at)
+        for kind, values in groups.items():
+            for id_, value in values.items():
+                scopes = (id_, PLAIN) if len(values) == 1 else (id_,)
+                self._require(scopes, (id_, kind, value), Told(now.at, (id_,)))
+            if len(values) > 1:
+                by_run = ",".join(f"{id_}={values[id_]}" for id_ in sorted(values))
+                digest = sha256(by_run.encode()).hexdigest()[:16]
+                same = digest if len(set(values.values())) > 1 else value
+                self._require((PLAIN,), (self.id, kind, same), Told(now.at, tuple(values)))
+
+    def _is_told(
+        self, change: tuple[str, str, str], state: State, form: Form, now: datetime
+    ) -> bool:
+        """Whether a change is news: an invitation is while one can register."""
+        if change[1] not in ("places-again", "registration-reopened", "registration-extended"):
+            return True
+        if not takes_entries(state):
+            return False
+        opens, closes = parse_instant(state.opens), parse_instant(state.closes)
+        if any(at and abs(at - now) < SKEW for at in (opens, closes)):
+            return build_guid(*change, self.counts.get(change, 0) + 1) in form.guids
+        return (opens is None or opens <= now) and (closes is None or now < closes)
+
+    def _turn(self, id_: str, was: State, is_: State, before: "Story", now: datetime) -> None:
+        """Allow items about registration, and require those that nothing can have prevented."""
+        for kind, earlier, later in (
+            ("opens", was.opens, is_.opens),
+            ("closes", was.closes, is_.closes),
+        ):
+            for text in {earlier, later} - {None}:
+                at = parse_instant(text)
+                assert at is not None
+                key = (id_, f"registration-{kind}", f"{at:%Y%m%dT%H%M%SZ}")
+                edited = earlier != later == text
+                self.counts[key] = self.counts.get(key, 0) + edited
+                guids = [build_guid(*key, nth + 1) for nth in range(max(1, self.counts[key]))]
+                if at <= now + SKEW:
+                    self.allowed |= {(scope, guid) for scope in (PLAIN, id_) for guid in guids}
+                known = id_ in before.runs and before.last
+                certain = earlier == later and known and known.at + SKEW < at
+                if certain and at < now - SKEW and takes_entries(was) and takes_entries(is_):
+                    for scope in (PLAIN, id_):
+                        self.required.setdefault((scope, guids[0]), Told(now, (id_,)))
+
+    def _require(self, scopes: Iterable[str], change: tuple[str, str, str], told: Told) -> None:
+        """Require one more guid for a change: what is named, its kind, and its value."""
+        self.counts[change] = self.counts.get(change, 0) + 1
+        guid = build_guid(*change, self.counts[change])
+        for scope in scopes:
+            self.required[scope, guid] = told
+            self.allowed.add((scope, guid))
+
+    def find_differences(self, form: Form, now: datetime) -> list[str]:
+        """What a JSON Feed without filters says otherwise than this story."""
+        found = []
+        shown = {id_ for id_ in self.runs if self.is_shown(id_, now) is not False}
+        for id_ in self.runs:
+            state, expected = form.states.get(id_), self.describe(id_)
+            must = self.is_shown(id_, now)
+            if state is None and must:
+                found.append(f"{id_} is not shown")
+            elif state and must is False:
+                found.append(f"{id_} is still shown")
+            elif state and state != expected:
+                found.append(f"{id_} is {state}, not {expected}")
+        found += [f"{id_} is unknown" for id_ in form.states.keys() - self.runs.keys()]
+        allowed = {guid for scope, guid in self.allowed if scope == PLAIN}
+        allowed |= {f"{id_}@intervals.run" for id_ in (*shown, self.id)}
+        if self.runs:  # else the event itself is the entry
+            found += [f"told without cause: {guid}" for guid in sorted(form.guids - allowed)]
+        if len(form.guids) < MAX_ITEMS:
+            missing = self.list_required(PLAIN, now) - form.guids
+            found += [f"not told: {guid}" for guid in sorted(missing)]
+        return found
+
+    def list_required(self, scope: str, now: datetime) -> frozenset[str]:
+        """The guids of changes that a feed of this scope must have."""
+        return frozenset(
+            guid
+            for (each, guid), told in self.required.items()
+            if each == scope
+            and now - told.at < 29 * DAY
+            and any(id_ in self.runs and self.is_shown(id_, now) for id_ in told.runs)
+        )
+
+    def is_shown(self, id_: str, now: datetime) -> bool | None:
+        """Whether a run is shown; None while it leaves (rules 3.12)."""
+        since = self.unlisted.get(id_)
+        if since is None or now - since.at < SHOWN_FOR - DAY:
+            return True
+        return False if self.last and self.last.at - since.at > SHOWN_FOR + DAY else None
+
+
+def _doubt(answers: tuple[Moment, ...], now: Moment, others: Collection[Moment]) -> str:
+    """Why these answers in a row do not prove that something is missing; nothing if they do."""
+    since = max((now.since(each) for each in answers), default=timedelta(0))
+    if len(answers) < 3 or since < PROVED_AFTER - SKEW:
+        return f"after {len(answers)} answers in {since}"
+    first, hour = answers[0], timedelta(hours=1) - SKEW
+    wrong = any(abs(first.compare(each)) > SKEW for each in answers)
+    if since >= DAY - SKEW or wrong:
+        return ""
+    if any(
+        abs(first.at - each.at) < hour and not abs(first.compare(each)) > SKEW for each in others
+    ):
+        return "while another event is missing"
+    return ""

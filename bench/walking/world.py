@@ -1,0 +1,288 @@
+"""All parts of a walk, and the checks of every answer."""
+
+from collections.abc import Iterator
+from random import Random
+from time import monotonic
+from typing import NoReturn
+
+from werkzeug.test import TestResponse
+
+from bench.walking.clients import Client
+from bench.walking.deployment import Process, Storage, Time
+from bench.walking.organizer import Organizer
+from bench.walking.record import Record, get_event_id
+from bench.walking.statements import Form, read_form
+from bench.walking.story import Moment, Story
+from bench.walking.upstream import Call, Upstream
+
+LATE = 13.0
+"""Seconds that an answer may be older than its max-age, where clocks are apart or were put back."""
+
+
+PATIENCE = 2.5
+"""Seconds of real time that a request may take: after three, it is answered without a refresh."""
+
+
+class TooSlow(Exception):
+    """The machine is too slow for a walk: a request did not wait for what it has to wait for."""
+
+
+class Violation(Exception):
+    """A service that does what it must not do."""
+
+
+class World:
+    """``stories`` are what is stored, by event; ``rowless`` the events that a lost database lacks.
+
+    ``unsettled`` is whether the database went back, and not all processes have looked since.
+    """
+
+    def __init__(self, seed: int, storage: Storage, time: Time, organizer: Organizer) -> None:
+        self.random = Random(seed)
+        self.time = time
+        self.organizer = organizer
+        self.storage = storage
+        self.upstream = Upstream(
+            organizer, Random(seed), lambda: time.elapsed, etags=self.random.random() < 0.5
+        )
+        self.processes: list[Process] = []
+        self.clients: list[Client] = []
+        self.stories = {id_: Story(id_) for id_ in organizer.events}
+        self.rowless: set[str] = set()
+        self.unsettled = False
+        self.public_url = "https://feeds.example.org"
+        self.polls = 0
+        self._forms: dict[tuple[str, frozenset[str], str], Story] = {}
+        self._record = Record(time)
+        self._fresh: dict[str, tuple[float, int, float]] = {}
+        self.ill_until: dict[str, float] = {}
+        self.unserved: set[str] = set()
+        self._refused: set[str] = set()
+
+    def poll(self, process: Process, client: Client) -> None:
+        """A client polls a process; checks the answer."""
+        headers = client.build_headers()
+        response = self.get(process, client.path, headers)
+        if response.status_code == 304 and response.headers["ETag"] != client.etag:
+            modified = self._get(process, client.path).headers.get("Last-Modified")
+            if client.sends == "own time" and headers["If-Modified-Since"] == modified:
+                client.forget()  # it polled within the second of a save
+            else:
+                self._violate(f"{client.path} ({client.sends}): 304 for other bytes", process)
+        elif response.status_code == 200:
+            for problem in client.take(response, process.clock()):
+                self._violate(f"{client.path} ({client.sends}): {problem}", process)
+
+    def get(
+        self, process: Process, path: str, headers: dict[str, str] | None = None
+    ) -> TestResponse:
+        """A request, and one for the plain JSON Feed right after it; both are checked."""
+        event_id = get_event_id(path)
+        response = self._get(process, path, headers)
+        plain = f"/events/{event_id}.json"
+        observed = self._get(process, plain)
+        for call in self.upstream.calls:
+            self._note_call(call)
+        if observed.status_code == 200:
+            form = read_form(observed.data)
+            cached = observed.headers["Cache-Control"]
+            max_age = int(cached.partition("=")[2].partition(",")[0])
+            self._take_calls(process, event_id, form, max_age)
+            self._observe(process, event_id, form)
+            if response.status_code == 200 and not self.unsettled:
+                self._check_pair(process, path, plain)
+            self._check_age(process, event_id, max_age)
+        self.unserved -= {event_id}
+        if observed.status_code != 200:
+            self.unserved.add(event_id)
+        if observed.status_code == 410:
+            story = self.stories[event_id]
+            shown = [id_ for id_ in story.runs if story.is_shown(id_, process.clock())]
+            if shown and not self.unsettled:
+                self._violate(f"{event_id}: 410, and not 30 days without {shown}", process)
+        self.upstream.calls = [call for call in self.upstream.calls if call.event_id != event_id]
+        if (
+            response.status_code not in (200, 304)
+            and "?" not in path
+            and self._must_answer(process, event_id)
+        ):
+            self._violate(f"{path}: {response.status}", process)
+        return response
+
+    def _check_pair(self, process: Process, *paths: str) -> None:
+        """All feeds of an event have one Last-Modified."""
+        pair = [self._get(process, path).headers.get("Last-Modified") for path in paths]
+        if pair[0] != pair[1]:
+            self._violate(f"{paths}: {pair}", process)
+
+    def _get(
+        self, process: Process, path: str, headers: dict[str, str] | None = None
+    ) -> TestResponse:
+        self.polls += 1
+        began = monotonic()
+        response = process.get(path, headers)
+        if monotonic() - began > PATIENCE:
+            raise TooSlow
+        if response.status_code == 200:
+            for fault in self._record.find_faults(
+                process, path, response, settled=not self.unsettled, sound=self.is_sound
+            ):
+                self._violate(f"{path}: {fault}", process)
+        return response
+
+    def _must_answer(self, process: Process, event_id: str) -> bool:
+        """Whether there is an edition to serve: it may be gone, or not filtered any more."""
+        story = process.stories.get(event_id)
+        return bool(story and not self.unsettled and not self.storage.lost and not story.unlisted)
+
+    def _take_calls(self, process: Process, event_id: str, form: Form, max_age: int) -> None:
+        """Follow the answers for the event since the last look: they have been saved by now."""
+        calls = [each for each in self.upstream.calls if each.event_id == event_id and each.reading]
+        if not calls:
+            return
+        before = list(self._list_bases(event_id, process, form))
+        for call in calls[:-1]:
+            hidden = form.hide_unlisted()  # what has been told since may follow from later answers
+            before = [story for each in before for story, _ in self._follow(each, call, hidden)]
+        found = [pair for each in before for pair in self._follow(each, calls[-1], form)]
+        matching = [story for story, problems in found if not problems]
+        if not matching:
+            self._violate(f"{event_id} after an answer: {'; '.join(found[0][1])}", process)
+        story = max(matching, key=lambda each: each.evidence)
+        self.stories[event_id] = story
+        self.rowless.discard(event_id)
+        self._forms[self._key(event_id, form)] = story
+        self._fresh.pop(event_id, None)
+        if calls[-1].process == process.name and not process.is_wrong:
+            self._fresh[event_id] = (self.time.elapsed, max_age, self.time.shift)
+
+    def _follow(self, base: Story, call: Call, form: Form) -> Iterator[tuple[Story, list[str]]]:
+        """The stories that an answer can make of one, and what is wrong with ``form`` then."""
+        missing = [each.missing_since for each in self.stories.values() if each.id != base.id]
+        wrong = any(each.is_wrong for each in self.processes)
+        last = base.last
+        if not (call.overtaken and last and last.at >= call.at and last.elapsed > call.elapsed):
+            yield base.follow(call, form, [each for each in missing if each])
+        if call.overtaken or wrong:
+            yield base, base.find_differences(form, call.at)
+
+    def _list_bases(self, event_id: str, process: Process, form: Form) -> Iterator[Story]:
+        """What the database can hold: more than one story while it has gone back."""
+        stored, now = self.stories[event_id], Moment(process.clock(), self.time.elapsed)
+        if event_id not in self.rowless:
+            yield stored
+        if event_id in self.rowless or self.unsettled:
+            for each in self.processes:
+                if served := each.stories.get(event_id):
+                    yield served
+                    yield stored.merge(served, form, now)
+                    yield served.merge(stored, form, now)
+            yield Story(event_id, allowed=stored.allowed)
+
+    def _note_call(self, call: Call) -> None:
+        """After a trouble or a late answer, an event may be stale for a while; or all may be."""
+        seconds = {"": 15.0 if call.overtaken else 0.0, "403": 620.0}.get(call.trouble, 80.0)
+        if call.reading and call.reading.fields is None and self.unsettled:
+            seconds = 620.0  # to a process without memory, the event is unknown
+        concerned = [call.event_id]
+        others = self._refused - {call.event_id}
+        if call.trouble in ("401", "429") or (call.trouble == "403" and others):
+            concerned.append("")  # a 403 closes the upstream if another event has got one, too
+        if call.trouble == "403":
+            self._refused.add(call.event_id)
+        elif call.reading:
+            self._refused.clear()
+        for each in concerned:
+            self.note_illness(each, seconds if each else 80.0)
+
+    def note_illness(self, event_id: str, seconds: float) -> None:
+        """For so long, the feeds of an event may be stale; without an id, those of all events."""
+        until = self.time.elapsed + seconds
+        self.ill_until[event_id] = max(until, self.ill_until.get(event_id, 0.0))
+
+    def _observe(self, process: Process, event_id: str, form: Form) -> None:
+        """The feed is one that followed from answers; note what the process has in memory."""
+        story = self._forms.get(self._key(event_id, form))
+        if story is None:
+            found = {
+                tuple(each.find_differences(form, process.clock())): each
+                for each in self._list_bases(event_id, process, form)
+            }
+            if () not in found:
+                self._violate(f"{event_id}: {'; '.join(next(iter(found)))}", process)
+            story = self._forms[self._key(event_id, form)] = found[()]
+        process.stories[event_id] = story
+
+    @staticmethod
+    def _key(event_id: str, form: Form) -> tuple[str, frozenset[str], str]:
+        return event_id, form.guids, repr(sorted(form.states.items()))
+
+    def _check_age(self, process: Process, event_id: str, max_age: int) -> None:
+        """No answer is older than max-age while the upstream is well."""
+        now = self.time.elapsed
+        began, longest, shift = self._fresh.get(event_id, (now, max_age, self.time.shift))
+        if shift != self.time.shift:  # an edition looks younger once the clock was put back
+            longest *= 2
+        is_well = max(self.ill_until.get(each, 0.0) for each in (event_id, "")) <= now
+        if now > began + longest + LATE and is_well and self.is_sound:
+            self._violate(f"{event_id} is {now - began:.0f} s old, max-age was {longest}", process)
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether there is one database, and no clock is wrong."""
+        wrong = any(each.is_wrong for each in self.processes)
+        return not (self.unsettled or self.storage.lost or wrong)
+
+    def alike(self, event_id: str) -> None:
+        """Two processes of a deployment are alike some seconds after a save."""
+        current = [each for each in self.processes if each.public_url == self.public_url]
+        ill = max(self.ill_until.get(each, 0.0) for each in (event_id, "")) > self.time.elapsed
+        if ill or not self.is_sound:
+            return
+        for pause in (4.5, 0):
+            total, found = self.upstream.total, {}
+            for form in (".ics?registration=1", ".rss", ".json"):
+                path = f"/events/{event_id}{form}"
+                found[path] = {self.get(each, path).data for each in current}
+            self.time.elapsed += pause
+        for path, bodies in found.items():
+            ill = max(self.ill_until.get(each, 0.0) for each in (event_id, "")) > self.time.elapsed
+            if len(bodies) > 1 and total == self.upstream.total and not ill:
+                self._violate(f"{path}: processes differ")
+
+    def change_database(self, stories: dict[str, Story] | None) -> None:
+        """The database went back to these stories, or was lost (None)."""
+        self.unsettled = True
+        for id_, story in (stories or {}).items():
+            story.allowed |= self.stories[id_].allowed
+            self.stories[id_] = story
+        self.rowless = set() if stories else set(self.stories)
+        self.forget_unknown()
+
+    def forget_unknown(self) -> None:
+        """Clients subscribe anew where no process remembers what they have been served."""
+        if not self.unsettled:
+            return
+        for id_ in self._record.find_unremembered(self.processes):
+            self._record.forget(id_)
+            for client in self.clients:
+                if client.event_id == id_:
+                    client.forget()
+
+    def settle(self) -> None:
+        """All processes look, notice what others save, and are alike again."""
+        for number in range(8):
+            total = self.upstream.total
+            for process in self.processes:
+                for id_ in self.stories:
+                    self.get(process, f"/events/{id_}.ics?registration=1")
+            self.time.elapsed += 2.5
+            if number > 2 and total == self.upstream.total:
+                break
+        self.unsettled = self.storage.lost
+        self._fresh.clear()
+        self.stories |= self.processes[0].stories
+        self.rowless -= self.processes[0].stories.keys()
+
+    def _violate(self, finding: str, process: Process | None = None) -> NoReturn:
+        raise Violation(f"{process.name if process else 'all'}: {finding}")
