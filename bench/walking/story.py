@@ -262,16 +262,16 @@ class Story(Struct):
 
 
 def _doubt(answers: tuple[Moment, ...], now: Moment, others: Collection[Moment]) -> str:
-    """Why these answers in a row do not prove that something is missing; nothing if they do."""
+    """Why these answers in a row do not prove that something is missing; nothing if they do.
+
+    Nothing, too, if the clock of one of them was wrong: the service goes by its clock.
+    """
+    if answers and any(abs(answers[0].compare(each)) > SKEW for each in (*answers, *others, now)):
+        return ""
     since = max((now.since(each) for each in answers), default=timedelta(0))
     if len(answers) < 3 or since < PROVED_AFTER - SKEW:
         return f"after {len(answers)} answers in {since}"
-    first, hour = answers[0], timedelta(hours=1) - SKEW
-    wrong = any(abs(first.compare(each)) > SKEW for each in answers)
-    if since >= DAY - SKEW or wrong:
-        return ""
-    if any(
-        abs(first.at - each.at) < hour and not abs(first.compare(each)) > SKEW for each in others
-    ):
+    hour = timedelta(hours=1) - SKEW
+    if since < DAY - SKEW and any(abs(answers[0].at - each.at) < hour for each in others):
         return "while another event is missing"
     return ""
