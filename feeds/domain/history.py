@@ -132,7 +132,7 @@ def merge(served: Timetable, stored: Timetable, noticed: dt.datetime) -> Edition
         token=new.token,
     )
     if is_older:
-        return carry_over(history, structs.replace(old, deployment="", etag=None))
+        return carry_over(history, _keep_runs(old, new))
     known_changes = {(_identify(each), each.nth) for each in old.changes}
     told = {
         _get_outcome(each)
@@ -142,11 +142,20 @@ def merge(served: Timetable, stored: Timetable, noticed: dt.datetime) -> Edition
     missed = find_changes(served.entries, stored.entries, noticed)
     untold = [each for each in missed if _get_outcome(each) not in told]
     history = structs.replace(history, changes=append_changes(history, untold, new.event.id))
-    # A run that the newer event lacks is missing until complete answers prove more (rules 3.5).
-    known = {run.id for run in new.event.runs}
-    runs = [*new.event.runs, *(run for run in old.event.runs if run.id not in known)]
-    event = structs.replace(new.event, runs=tuple(sorted(runs, key=run_sort_key)))
-    return carry_over(history, structs.replace(new, event=event, deployment="", etag=None))
+    return carry_over(history, _keep_runs(new, old))
+
+
+def _keep_runs(edition: Edition, other: Edition) -> Edition:
+    """The edition, to be stamped anew, with the runs of another one that it lacks.
+
+    They are missing until complete answers prove more (rules 3.5). So an event with such runs is
+    not gone yet; its next 404 confirms that it is, of these runs as well.
+    """
+    event, known = edition.event, {run.id for run in edition.event.runs}
+    lacked = [run for run in other.event.runs if run.id not in known]
+    event = structs.replace(event, runs=tuple(sorted([*event.runs, *lacked], key=run_sort_key)))
+    gone = None if lacked else edition.gone
+    return structs.replace(edition, event=event, gone=gone, deployment="", etag=None)
 
 
 def _get_outcome(change: Change) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ import pytest
 from msgspec import structs
 
 from feeds.domain.changes import CHANGES_KEPT_FOR, group_changes
+from feeds.domain.delisting import CONFIRM_AFTER, apply_not_found, confirm_removals
 from feeds.domain.history import append_changes, drop_old_changes, is_undercut, merge
 from feeds.domain.model import Change, History, Kind, Revision, State
 from feeds.service.revisions import revise
@@ -289,3 +290,30 @@ def test_an_item_of_several_runs_stays_whole_where_both_histories_tell_the_same_
     edition = merged(served, stored)
     groups = [group for group in group_changes(edition.changes) if group[0].noticed > NOW + HOUR]
     assert groups == [served.changes[-2:], stored.changes[-2:]]
+
+
+def test_a_run_that_was_announced_over_the_backup_stays_although_the_served_edition_lacks_it():
+    served = structs.replace(SERVED, modified=NOW + DAY)  # the clock was set back since
+    stored = then(BACKUP, TEN, FIVE, a_run(id="new"), hours=3)
+    assert [run.id for run in merged(served, stored).event.runs] == ["new", "r10k", "r5k"]
+    saved = then(merged(served, stored), *merged(served, stored).event.runs, hours=4)
+    assert not is_undercut(served, saved)
+    assert not is_undercut(stored, saved)
+
+
+def test_an_event_that_is_gone_is_not_gone_yet_for_a_run_that_was_served_and_lost():
+    stored = then(None, FIVE, hours=0)
+    for hours in (3, 4, 5):
+        at = NOW + hours * HOUR
+        stored = confirm_removals(apply_not_found(stored, at), (), (), CONFIRM_AFTER)
+    stored = structs.replace(stored, modified=NOW + DAY)
+    assert stored.gone
+    last = merged(SERVED, stored)
+    assert last.gone is None
+    assert [(run.id, bool(run.unlisted)) for run in last.event.runs] == [
+        ("r10k", False),
+        ("r5k", True),
+    ]
+    at = NOW + 6 * HOUR
+    last = confirm_removals(apply_not_found(last, at), (), (), CONFIRM_AFTER)
+    assert (last.gone, last.event.runs[0].unlisted) == (at, at)
