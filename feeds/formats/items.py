@@ -67,9 +67,10 @@ def _build_change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed
     """The items about changes of the runs in ``shown``, the entries that a feed shows, by run id.
 
     A guid is made from the runs that the feed had when the changes were noticed, so that the guid
-    stays the same when some of the runs leave the feed.
+    stays the same when some of the runs leave the feed. After two histories were merged, a filter
+    may leave the same change of a run in two groups: the first one is shown.
     """
-    items = []
+    found: dict[str, Item] = {}
     for whole in group_changes(edition.changes):
         group = [
             each for each in whole if _is_selected(feed.options, edition.event, each.run, each.now)
@@ -79,16 +80,15 @@ def _build_change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed
             continue
         runs = [shown[each.run] for each in visible]
         lines = changes.describe_changes(visible, runs)
-        items.append(
-            _build_item(
-                _build_change_guid(edition.event, whole, group),
-                changes.build_change_title(visible, runs),
-                _build_html(lines, descriptions.list_links(runs[0], feed.page)),
-                visible[0].noticed,
-                runs,
-            )
+        item = _build_item(
+            _build_change_guid(edition.event, whole, group),
+            changes.build_change_title(visible, runs),
+            _build_html(lines, descriptions.list_links(runs[0], feed.page)),
+            visible[0].noticed,
+            runs,
         )
-    items.sort(key=lambda item: item.published, reverse=True)
+        found.setdefault(item.guid, item)
+    items = sorted(found.values(), key=lambda item: item.published, reverse=True)
     return [
         item
         for place, item in enumerate(items)

@@ -12,7 +12,7 @@ from feeds.domain.changes import capture_state, group_changes
 from feeds.domain.delisting import run_sort_key
 from feeds.domain.entries import find_ended
 from feeds.domain.feed import Feed, select_entries
-from feeds.domain.history import append_changes
+from feeds.domain.history import append_changes, merge
 from feeds.domain.model import Change, Edition, History, Kind, Options, State
 from feeds.domain.status import NO_LONGER_LISTED
 from feeds.formats import rss
@@ -222,6 +222,15 @@ def test_a_channel_keeps_50_changes_and_all_of_the_30_days_before_the_newest(age
     edition = a_history(ages)
     found = [each for each in items_of(edition) if "/" in each.guid]
     assert [NOW - each.published for each in found] == sorted(ages)[:kept]
+
+
+def test_a_channel_has_each_guid_once_after_two_histories_of_the_event_were_merged():
+    served = then(first(race(TEN, FIVE)), race(TEN, *cancelled(FIVE)))
+    stored = then(first(race(TEN, FIVE)), race(*cancelled(TEN, FIVE)), LATER + HOUR)
+    last = merge(timetable_of(served), timetable_of(stored), LATER + 2 * HOUR)
+    assert set(news(last)) == {"five/cancelled", "harbor/cancelled"}
+    guids = [item.guid.removesuffix(HOST) for item in items_of(last, run=("five",))]
+    assert guids == ["five@intervals.run/cancelled", "five"]
 
 
 def test_a_filtered_channel_counts_its_own_changes():
