@@ -49,6 +49,9 @@ def write(
     event_id, row = edition.event.id, rows.build_event_row(edition, span, due)
     if token:
         last = (events.c.id == event_id) & (events.c.token == token)
+        missing, known = row.pop("missing_since"), events.c.missing_since
+        if missing:  # else the last one stays: what is listed again was missing all the same
+            row["missing_since"] = sa.case((known > missing, known), else_=missing)
         if not connection.execute(sa.update(events).where(last).values(row)).rowcount:
             return False
     else:
@@ -122,14 +125,14 @@ def list_missing_since(
 ) -> list[datetime]:
     """Since when other events that are ahead have missed something, if that began ``between``."""
     begin, end = between
-    listed = sa.select(events.c.pending).where(
+    listed = sa.select(events.c.pending, events.c.missing_since).where(
         events.c.id != event_id,
         events.c.missing_since >= rows.to_seconds(begin),
         events.c.ends > rows.to_seconds(now),
     )
-    pending = connection.execute(listed).scalars()
     # What an event began to miss later hides no earlier instant.
-    return [at for each in pending for at in rows.read_missing_since(each) if begin <= at <= end]
+    found = [at for row in connection.execute(listed) for at in rows.read_missing_since(row)]
+    return [at for at in found if begin <= at <= end]
 
 
 def mark_polled(connection: sa.Connection, ids: Iterable[str], now: datetime) -> None:

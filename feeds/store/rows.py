@@ -138,9 +138,10 @@ def _read_change(row: Any) -> Change:  # noqa: ANN401 - a row
     )
 
 
-def read_missing_since(pending: Any) -> set[datetime]:  # noqa: ANN401 - a column
-    """Since when an event has missed something, of its ``pending``; none if it cannot be read."""
-    return {each.since for each in (_try(_PENDING.decode, pending) or {}).values()}
+def read_missing_since(row: Any) -> set[datetime]:  # noqa: ANN401 - a row
+    """Since when an event has missed something, and the latest such instant that has passed."""
+    pending = _try(_PENDING.decode, row.pending) if row.pending else None
+    return {each.since for each in (pending or {}).values()} | {from_seconds(row.missing_since)}
 
 
 def read_event(row: Any) -> Event | None:  # noqa: ANN401 - a row

@@ -34,8 +34,8 @@ events = sa.Table(
     sa.Column("save_number", sa.BigInteger, nullable=False, server_default="0", index=True),
 )
 """``token`` names the save, ``modified`` is Last-Modified; ``document``, ``numbers`` and
-``pending`` are JSON. ``missing_since`` is the latest instant since when the upstream has lacked the
-event or a run of it.
+``pending`` are JSON. ``missing_since`` is the latest instant since when the upstream lacked the
+event or a run of it, even if that is listed again.
 
 ``due`` is when the background refresher fetches the next edition; ``polled`` when the event was
 polled, to the hour; ``save_number`` the number of the event's last save among all saves.

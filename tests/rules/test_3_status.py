@@ -320,6 +320,21 @@ def test_what_another_event_misses_later_on_hides_no_earlier_instant(service):
         service.advance(minutes=minutes)
 
 
+def test_what_another_event_missed_in_the_same_hour_counts_also_when_it_is_listed_again(service):
+    """Rules 3.8: one of two replicas is stale, and answers by chance."""
+    service.announce(a_run(), a_5k())
+    publish_bridge(service)
+    document = service.upstream.document("bridge")
+    service.delist("ten")
+    service.advance(hours=2)
+    service.upstream.delete("bridge")
+    for _ in range(4 * 23):
+        poll_bridge(service)
+        service.upstream.put("bridge", document)
+        assert shown(service)["ten"] == LISTED
+        service.advance(minutes=15)
+
+
 def test_what_an_event_misses_that_has_ended_holds_nothing_back(service):
     """Rules 3.8."""
     service.announce(a_run(), a_5k())

@@ -212,6 +212,17 @@ def test_other_events_are_known_by_since_when_they_miss_something(database):
     assert NOW + 5 * hour in database.list_missing_since("gone", between, NOW)
 
 
+def test_what_an_event_has_missed_counts_also_when_it_is_listed_again(database):
+    known, hour = with_id(numbered(1), "other"), timedelta(hours=1)
+    saved = None
+    for hours in ((1,), (1, 3), (1,), ()):
+        pending = {f"r{each}": PendingRemoval(NOW + each * hour, 1) for each in hours}
+        saved = database.save(saved, structs.replace(known, pending=pending), SPAN, NOW)
+        assert saved
+    between = (NOW, NOW + 9 * hour)
+    assert database.list_missing_since("own", between, NOW) == [NOW + 3 * hour]
+
+
 @pytest.mark.parametrize("known", ["none", "an older one", "one that is lost"])
 def test_an_edition_is_saved_only_over_the_one_from_which_it_was_made(url, database, known):
     first = database.save(None, numbered(1), SPAN, NOW)
