@@ -1,6 +1,6 @@
 """Changes between two versions of an event: edits, and what the clock brings (rules 5.4 to 5.7)."""
 
-from datetime import date, time, timedelta
+from datetime import time, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +10,6 @@ from feeds.domain.changes import build_group_guid_value, build_guid_value, find_
 from feeds.domain.model import Kind
 from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of
 
-SAT, SUN = date(2025, 6, 14), date(2025, 6, 15)
 EIGHT, HALF_PAST = time(8), time(8, 30)
 CHICAGO, NEW_YORK = (41.88, -87.63), (40.71, -74.01)
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
@@ -43,34 +42,18 @@ def differences(change):
     return {name: (before[name], after[name]) for name in before if before[name] != after[name]}
 
 
-START, HALF_PAST_START = "2025-06-14T08:00:00", "2025-06-14T08:30:00"
-SATURDAY, PARK_VALUE = "2025-06-14", "Grant%20Park%2C%20Chicago"
+START, PARK_VALUE = "2025-06-14T08:00:00", "Grant%20Park%2C%20Chicago"
 
 
 @pytest.mark.parametrize(
     ("before", "after", "value"),
     [
-        ({}, {"start_time": HALF_PAST}, HALF_PAST_START),
-        ({}, {"location": PARK}, PARK_VALUE),
-        ({}, {"start_time": HALF_PAST, "location": PARK}, f"{HALF_PAST_START}/{PARK_VALUE}"),
         ({}, {"point": NEW_YORK}, f"{START}/America%2FNew_York"),
-        (
-            {},
-            {"point": NEW_YORK, "start_time": HALF_PAST, "location": PARK},
-            f"{HALF_PAST_START}/America%2FNew_York/{PARK_VALUE}",
-        ),
         (DAY_ONLY, DAY_ONLY | {"point": NEW_YORK, "location": PARK}, PARK_VALUE),
-        (DAY_ONLY, {}, START),
-        ({}, DAY_ONLY, SATURDAY),
         (
             {"location": None},
             {"location": None, "point": (41.9, -87.63)},
             "41.90000%2C%20-87.63000",
-        ),
-        (
-            {"status": "rescheduled"},
-            {"status": "rescheduled", "start_time": HALF_PAST},
-            HALF_PAST_START,
         ),
     ],
     ids=str,
@@ -80,27 +63,14 @@ def test_another_start_zone_or_place_is_a_move_to_that_value(before, after, valu
     assert (change.kind, build_guid_value(change)) == (Kind.MOVED, value)
 
 
-def test_another_place_moves_all_runs_but_virtual_ones():
-    runs = (a_run(), a_run(id="r5k"), a_run(id="home", virtual=True))
-    moved = changes_between(an_event(*runs, location=PIER), an_event(*runs, location=PARK))
-    assert [change.run for change in moved] == ["r10k", "r5k"]
-
-
 @pytest.mark.parametrize(
     ("was", "now", "kind"),
     [
-        ("scheduled", "cancelled", Kind.CANCELLED),
-        ("scheduled", "postponed", Kind.POSTPONED),
-        ("scheduled", "rescheduled", Kind.RESCHEDULED),
         ("scheduled", "on hold", None),
-        ("cancelled", "scheduled", Kind.REINSTATED),
         ("cancelled", "postponed", Kind.POSTPONED),
         ("cancelled", "rescheduled", Kind.RESCHEDULED),
         ("cancelled", "on hold", Kind.REINSTATED),
-        ("postponed", "scheduled", Kind.REINSTATED),
-        ("postponed", "cancelled", Kind.CANCELLED),
         ("postponed", "on hold", Kind.REINSTATED),
-        ("rescheduled", "scheduled", None),
         ("rescheduled", "postponed", Kind.POSTPONED),
         ("rescheduled", "on hold", None),
         ("on hold", "scheduled", None),
@@ -120,11 +90,7 @@ def test_a_new_status_is_a_change_of_its_kind(was, now, kind):
 @pytest.mark.parametrize(
     ("was", "now", "kind"),
     [
-        (None, "paused", Kind.REGISTRATION_PAUSED),
-        (None, "closed", Kind.REGISTRATION_CLOSED),
-        ("paused", "closed", Kind.REGISTRATION_CLOSED),
         ("closed", "paused", Kind.REGISTRATION_PAUSED),
-        ("paused", None, Kind.REGISTRATION_REOPENED),
         ("closed", None, Kind.REGISTRATION_REOPENED),
         ("members only", "closed", Kind.REGISTRATION_CLOSED),
         ("members only", None, None),
@@ -136,20 +102,6 @@ def test_another_override_of_registration_is_a_change_of_its_kind(was, now, kind
     before, after = harbor(registration_override=was), harbor(registration_override=now)
     found = changes_between(before, after)
     assert [(each.kind, build_guid_value(each)) for each in found] == ([(kind, "")] if kind else [])
-
-
-@pytest.mark.parametrize(
-    ("after", "value"),
-    [
-        ({"location": PARK}, f"{START}/{PARK_VALUE}"),
-        ({"point": NEW_YORK}, f"{START}/America%2FNew_York"),
-        (DAY_ONLY | {"point": NEW_YORK}, f"{SATURDAY}/America%2FNew_York"),
-    ],
-    ids=str,
-)
-def test_rescheduled_has_the_new_time_and_place_and_is_not_also_a_move(after, value):
-    (change,) = changes_between(harbor(status="postponed"), harbor(status="rescheduled", **after))
-    assert (change.kind, build_guid_value(change)) == (Kind.RESCHEDULED, value)
 
 
 LAST_DAY: dict[str, Any] = {"registration_closes": NOW + DAY}
@@ -188,11 +140,6 @@ def test_only_a_later_end_of_registration_extends_it(was, now):
     )
 
 
-def test_the_guid_of_an_extension_has_the_new_end():
-    (change,) = changes_between(harbor(registration_closes=NOW + HOUR), harbor(**LAST_DAY))
-    assert build_guid_value(change) == "20250602T120000Z"
-
-
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
@@ -204,12 +151,6 @@ def test_the_guid_of_an_extension_has_the_new_end():
 )
 def test_a_run_that_is_listed_again_has_changed_to_its_status(status, kind):
     assert kinds_between(harbor(**WITHDRAWN), harbor(status=status)) == [kind]
-
-
-def test_an_event_without_runs_that_is_gone_is_no_longer_listed():
-    before, after = (entries_of(an_edition(an_event(), gone=gone)) for gone in (None, NOW))
-    (change,) = find_changes(before, after, NOW)
-    assert (change.run, change.kind) == ("harbor", Kind.NO_LONGER_LISTED)
 
 
 @pytest.mark.parametrize(
@@ -287,9 +228,7 @@ def turns(before, after, since, until):
     [
         (0, 0.9, []),
         (0, 1, [(OPENS, 1)]),
-        (0, 2, [(OPENS, 1)]),
-        (1, 2, []),
-        (2, 3, [(CLOSES, 3)]),
+        (1, 3, [(CLOSES, 3)]),
         (0, 4, [(OPENS, 1), (CLOSES, 3)]),
         (3, 4, []),
         (4, 0, []),  # the clock was set back
@@ -317,10 +256,6 @@ def test_registration_turns_between_two_versions_at_its_own_instants(since, unti
 )
 def test_an_edit_between_the_versions_turns_registration_when_it_is_noticed(was, now, found):
     assert turns(window(*was), window(*now), 2, 3) == found
-
-
-def test_registration_that_was_extended_closes_again():
-    assert turns(window(1, 9), window(1, 9), 8, 9) == [(CLOSES, 9)]
 
 
 @pytest.mark.parametrize(
@@ -356,9 +291,3 @@ def test_a_run_that_is_first_seen_has_the_turns_of_the_last_year():
     assert turns(None, window(1 - year, 1), 0, 1) == [(CLOSES, 1)]
     assert turns(None, window(2 - year, 2), 0, 1) == [(OPENS, 2 - year)]
     assert turns(harbor(), None, 0, 1) == []
-
-
-def test_the_guid_of_a_turn_has_its_instant_also_if_an_edit_brought_it():
-    was, now = (entries_of(an_edition(window(*hours))) for hours in ((5, 9), (1, 2)))
-    (closed,) = find_turns(was, now, since=NOW + 3 * HOUR, until=NOW + 4 * HOUR, noticed=NOW)
-    assert build_guid_value(closed) == "20250601T140000Z"

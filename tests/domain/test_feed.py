@@ -1,21 +1,12 @@
 """The entries that a feed shows, their order, and how many."""
 
-import logging
-from datetime import date, time, timedelta
+from datetime import time
 
-import pytest
-
-from feeds.domain.feed import MAX_RUNS, select_entries
+from feeds.domain.feed import select_entries
 from tests.support.factories import a_feed, a_run, an_event
 
 EIGHT = time(8)
 HALF = 21_097.5
-
-
-@pytest.fixture
-def log(caplog):
-    caplog.set_level(logging.WARNING, logger="feeds.domain.feed")
-    return caplog
 
 
 def list_ids(feed):
@@ -39,15 +30,7 @@ def test_a_filter_does_not_change_when_a_run_ends():
     assert only[0].period.estimated
 
 
-def test_the_earliest_of_more_than_1000_entries_are_left_out_and_logged(log):
-    days = [date(2025, 1, 1) + timedelta(days=count) for count in range(MAX_RUNS + 1)]
-    runs = [a_run(id=f"r{day:%Y%m%d}", date=day) for day in reversed(days)]
-    shown = select_entries(a_feed(an_event(*runs)))
-    assert [entry.run.date for entry in shown] == days[1:]
-    assert "1001 runs" in log.text
-
-
-def test_entries_are_counted_after_the_filter(log):
+def test_entries_are_counted_after_the_filter(caplog):
     runs = [a_run(id=f"r{count}") for count in range(1500)]
     assert list_ids(a_feed(an_event(*runs), run=("r1499",))) == ["r1499"]
-    assert not log.records
+    assert not caplog.records

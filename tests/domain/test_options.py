@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.domain.model import DISTANCES, Options
-from feeds.domain.options import MAX_VALUES, parse, parse_event_id, selects, to_query
+from feeds.domain.options import parse, parse_event_id, to_query
 from feeds.errors import BadOption
-from tests.support.factories import a_run
 
 ALL = frozenset({"busy", "cancelled", "distance", "download", "registration", "run"})
 FLAGS = ("busy", "registration", "download")
@@ -41,24 +40,6 @@ def test_a_bad_value_is_refused_by_the_name_of_its_option(name, values):
         assert refuse((name, value)).startswith(f"{name} takes ")
 
 
-@pytest.mark.parametrize(
-    ("query", "message"),
-    [
-        ([("run", "a"), ("run", "<b>")], "run takes the id of a run."),
-        ([("cancelled", "on")], "cancelled takes one of mark, keep, drop."),
-        ([("busy", "on")], "busy takes 0 or 1."),
-        (
-            [("cancelled", "keep"), ("cancelled", "keep")],
-            "cancelled can be given once; it takes one of mark, keep, drop.",
-        ),
-        ([("busy", "1"), ("run", "a"), ("busy", "0")], "busy can be given once; it takes 0 or 1."),
-        ([("run", "a")] * (MAX_VALUES + 1), "run can be given 100 times at most."),
-    ],
-)
-def test_a_refusal_says_what_the_option_takes_and_does_not_repeat_the_value(query, message):
-    assert refuse(*query) == message
-
-
 def test_runs_are_sorted_and_distances_are_in_the_order_of_the_standard_distances():
     query = [("run", "b"), ("run", "B"), ("run", "a"), ("run", "10"), ("run", "a")]
     query += [("distance", each) for each in reversed(DISTANCES)]
@@ -68,29 +49,6 @@ def test_runs_are_sorted_and_distances_are_in_the_order_of_the_standard_distance
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_an_option_that_the_format_does_not_take_is_ignored(name):
     assert parse([(name, "?")] * 101, ALL - {name}) == Options()
-
-
-@pytest.mark.parametrize(
-    ("options", "query"),
-    [
-        (Options(), ""),
-        (Options(cancelled="drop"), "cancelled=drop"),
-        (Options(download=True, busy=True), "busy=1"),
-        (
-            Options(distance=("Half Marathon", "Marathon")),
-            "distance=Half%20Marathon&distance=Marathon",
-        ),
-        (
-            Options(("a", "b"), ("5K", "10K"), "keep", busy=True, registration=True),
-            "busy=1&cancelled=keep&distance=5K&distance=10K&registration=1&run=a&run=b",
-        ),
-    ],
-    ids=str,
-)
-def test_the_canonical_query_has_what_differs_from_the_defaults_in_the_order_of_names(
-    options, query
-):
-    assert to_query(options) == query
 
 
 GOOD = st.one_of(
@@ -126,25 +84,6 @@ def test_any_query_is_taken_or_refused_by_the_name_of_an_option(query):
         assert parse(parse_qsl(to_query(options)), ALL - {"download"}) == parse(
             query, ALL - {"download"}
         )
-
-
-@pytest.mark.parametrize(
-    ("options", "selected"),
-    [
-        (Options(), True),
-        (Options(run=("a",)), True),
-        (Options(run=("z",)), False),
-        (Options(distance=("5K", "10K")), True),
-        (Options(distance=("5K",)), False),
-        (Options(run=("a",), distance=("10K",)), True),
-        (Options(run=("a",), distance=("5K",)), False),
-        (Options(run=("z",), distance=("10K",)), False),
-    ],
-    ids=str,
-)
-def test_options_select_the_runs_that_are_named_and_have_a_named_distance(options, selected):
-    run = a_run(id="a", distance_standard="10K", distance_label="5K")
-    assert selects(options, run) is selected
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from feeds.domain.model import Kind
 from feeds.domain.status import STATUSES, find_status, get_status
 from tests.support.factories import NOW, a_run
-from tests.support.rules import find_code, read_sentences, read_table
+from tests.support.rules import find_code, read_table
 
 STYLE = (Path(__file__).parents[2] / "templates" / "style.css").read_text()
 
@@ -24,39 +23,6 @@ def test_status_and_summary_prefix_of_each_word_are_those_of_rules_3_1():
     }
     own = find_status("on hold")
     assert documented == table | {"any other word": (own.vevent, own.summary_prefix)}
-
-
-def test_the_statuses_that_are_off_are_those_of_rules_3_1():
-    (documented,) = re.findall(r"A run that is (.+) is \*off\*", read_sentences("3.1"))
-    assert {status.word.lower() for status in STATUSES if status.off} == set(
-        documented.split(" or ")
-    )
-
-
-def test_the_statuses_that_can_block_the_time_are_those_of_rules_3_2():
-    (documented,) = re.findall("runs that are (.+), in person", read_sentences("3.2"))
-    assert {status.word.lower() for status in STATUSES if status.busy} == set(
-        documented.split(" or ")
-    )
-
-
-def test_the_names_in_json_feed_are_those_of_rules_5_13():
-    (documented,) = (cell for name, cell in read_table("5.13") if name == "`status`")
-    assert {status.name for status in STATUSES} == set(find_code(documented))
-
-
-def test_the_kinds_of_change_to_a_status_are_those_of_rules_5_4():
-    titles = {find_code(kind)[0]: find_code(title)[0] for kind, title, _ in read_table("5.4")}
-    news = {titles[status.change_kind]: status.word for status in STATUSES if status.change_kind}
-    assert list(news) == list(news.values())
-    assert len(news) == len(STATUSES) - 1
-
-
-def test_a_run_that_no_longer_takes_place_as_planned_is_reinstated_by_rules_5_4():
-    (documented,) = (when for kind, _, when in read_table("5.4") if kind == f"`{Kind.REINSTATED}`")
-    suspended = {status.word.lower() for status in STATUSES if not status.confirmed}
-    assert documented == "no longer cancelled, postponed or missing"
-    assert suspended == {"cancelled", "postponed", "no longer listed"}
 
 
 @pytest.mark.parametrize("status", STATUSES[:-1], ids=lambda status: status.name)
