@@ -153,10 +153,6 @@ def the_vevent(run, *, options=None, **event):
     return found
 
 
-def zones_of(*events, **how):
-    return [zone.value("TZID") for zone in calendar_of(*events, **how).all("VTIMEZONE")]
-
-
 def blocks(data):
     """The VEVENTs as bytes, by UID without the host."""
     found = re.findall(rb"^BEGIN:VEVENT\r\n.*?^END:VEVENT\r\n", data, re.DOTALL | re.MULTILINE)
@@ -199,31 +195,23 @@ def in_utc(when):
 
 
 def by_icalendar(data):
-    """Start and end by id, days or instants in UTC, as icalendar reads them."""
+    """Start and end by UID, days or instants in UTC, as icalendar reads them."""
     return {
-        str(event["UID"]).removesuffix("@intervals.run"): (
-            in_utc(event.decoded("DTSTART")),
-            in_utc(event.decoded("DTEND")),
-        )
+        str(event["UID"]): (in_utc(event.decoded("DTSTART")), in_utc(event.decoded("DTEND")))
         for event in Calendar.from_ical(data).walk("VEVENT")
     }
 
 
 def by_home_assistant(data):
-    """Start and end by id as Home Assistant reads them."""
-    return {
-        (event.uid or "").removesuffix("@intervals.run"): (
-            in_utc(event.dtstart),
-            in_utc(event.dtend),
-        )
-        for event in IcsCalendarStream.calendar_from_ics(data.decode()).events
-    }
+    """Start and end by UID as Home Assistant reads them."""
+    events = IcsCalendarStream.calendar_from_ics(data.decode()).events
+    return {event.uid: (in_utc(event.dtstart), in_utc(event.dtend)) for event in events}
 
 
 def by_schedule(feed):
-    """Start and end by id in the schedule."""
+    """Start and end by UID in the schedule."""
     return {
-        entry.run.id: (in_utc(entry.period.start), in_utc(entry.period.end))
+        entry.uid: (in_utc(entry.period.start), in_utc(entry.period.end))
         for entry in select_entries(feed)
         if not (entry.run.status == "cancelled" and feed.options.cancelled == "drop")
     }
@@ -244,7 +232,7 @@ def test_lines_end_in_crlf_have_at_most_75_octets_and_no_control_character(optio
     assert max(len(line) for _, data, _ in samples(options) for line in data.split(b"\r\n")) == 75
 
 
-@pytest.mark.parametrize("character", ["x", "é", "跑", "🏃", "👩‍👩‍👧‍👦", "Z͑ͫ", "\\", ";", "^"])
+@pytest.mark.parametrize("character", ["x", "é", "跑", "🏃", "👩‍👩‍👧‍👦", "Z͑ͫ", "\\"])
 def test_a_line_is_folded_between_characters(character):
     for before in range(5):  # a character has one to four octets: each meets the limit
         text = "a" * before + character * 200
@@ -258,56 +246,18 @@ def test_a_line_is_folded_between_characters(character):
         assert event.text("LOCATION") == text
 
 
-# RFC 5545 3.2: parameters, 3.3.5: times, 3.3.11: texts, 3.3.13: URIs
+# RFC 5545 3.2: parameters, 3.3.11: texts, 3.3.13: URIs
 
 
-def test_the_value_of_a_parameter_with_colon_semicolon_or_comma_is_quoted():
+def test_a_parameter_is_quoted_a_category_is_escaped_and_a_uri_is_written_as_it_is():
     data = rendered(an_event(a_run(), location="a;b:c,d", point=MILWAUKEE))
     (line,) = (each for each in content_lines(data) if each.startswith("X-APPLE"))
     assert ';X-TITLE="a;b:c,d":geo:' in line
-
-
-@pytest.mark.parametrize(
-    ("text", "written"),
-    [
-        ("back\\slash", "back\\\\slash"),
-        ("semi;colon", "semi\\;colon"),
-        ("com,ma", "com\\,ma"),
-        ("two\nlines", "two\\nlines"),
-        ("not a \\n break", "not a \\\\n break"),
-        ("nor \\N one", "nor \\\\N one"),
-        ('colon: "quotes" ^carets^n', 'colon: "quotes" ^carets^n'),
-    ],
-)
-def test_every_text_is_escaped(text, written):
-    runs = [a_run(id="a", distance_label=text), a_run(id="b")]
-    calendar = calendar_of(an_event(*runs, name=text, location=text, description=text))
-    event = calendar.all("VEVENT")[0]
-    assert event.value("SUMMARY") == f"{written}: {written}"
-    assert event.value("DESCRIPTION").endswith(f"\\n\\n{written}")
-    assert event.value("LOCATION") == typographic(written)
-    assert calendar.value("NAME") == calendar.value("X-WR-CALNAME") == written
-    assert calendar.value("X-WR-CALDESC") == f"{written}: {PAGE}"
-
-
-def test_a_comma_in_a_category_is_escaped():
     event = the_vevent(a_run(distance_standard="6h, day; night\\"))
     assert event.value("CATEGORIES") == "6h\\, day\\; night\\\\,Race"
-
-
-def test_uris_are_not_escaped():
     url = "https://club.example/a,b;c?d=1,2;3"
     assert the_vevent(a_run(), website_url=url).value("URL") == url
     assert the_vevent(a_run(virtual=True), website_url=url).value("CONFERENCE") == url
-
-
-@with_any_options
-def test_no_time_is_floating(options):
-    lines = [line for event in vevents_of_samples(options) for line in event.lines]
-    times = [line for line in lines if re.fullmatch(r"\d{8}T\d{6}Z?", line.value)]
-    assert times
-    for line in times:
-        assert line.value.endswith("Z") != ("TZID" in line.parameters), line
 
 
 # RFC 5545 3.6.1: VEVENT
@@ -321,13 +271,6 @@ def test_a_vevent_has_the_required_properties_none_twice_and_no_alarm(options):
         assert {"UID", "DTSTAMP", "DTSTART", "DTEND", "SUMMARY"} <= set(counted)
         assert {"STATUS", "TRANSP", "DESCRIPTION", "URL"} <= set(counted)
         assert event.components == []
-
-
-@with_any_options
-def test_the_uids_of_a_calendar_are_unique(options):
-    for sample in samples(options):
-        uids = [event.value("UID") for event in sample.calendar.all("VEVENT")]
-        assert len(set(uids)) == len(uids)
 
 
 @with_any_options
@@ -354,25 +297,7 @@ def test_every_tzid_is_defined_once_before_the_vevents_of_the_same_calendar(opti
                 assert event.line(name).parameters.get("TZID", defined[0]) in defined
 
 
-def test_the_home_zone_is_first_and_the_others_follow_by_name():
-    places = [OSLO, NEW_YORK, HELSINKI]
-    events = [an_event(a_run(id=f"r{n}"), id=f"e{n}", point=places[n]) for n in range(3)]
-    others = ["America/New_York", "Europe/Helsinki", "Europe/Oslo"]
-    assert zones_of(*events) == [HOME, *others]
-    assert zones_of(*events, home="Europe/Oslo") == ["Europe/Oslo", *others[:2]]
-
-
-# RFC 5545 3.7, RFC 7986: properties of a calendar
-
-
-@with_any_options
-def test_a_calendar_has_these_properties_once_and_no_others(options):
-    required = {"VERSION", "PRODID", "CALSCALE"}
-    offered = {"NAME", "REFRESH-INTERVAL", "SOURCE", "URL"}
-    offered |= {"X-WR-CALNAME", "X-WR-CALDESC", "X-WR-TIMEZONE", "X-PUBLISHED-TTL"}
-    for sample in samples(options):
-        counted = Counter(line.name for line in sample.calendar.lines)
-        assert counted == dict.fromkeys(required | offered, 1)
+# Properties of a calendar
 
 
 def test_x_wr_timezone_is_the_zone_of_all_runs_or_else_home():
@@ -387,11 +312,9 @@ def test_x_wr_timezone_is_the_zone_of_all_runs_or_else_home():
 @pytest.mark.parametrize(
     ("point", "geo"),
     [
-        ((43.0466, -87.8871), "43.0466;-87.8871"),
         ((0.0, 18.5), "0;18.5"),
         ((51.4778, 0.00001), "51.4778;0.00001"),
         ((51.4778, -0.0000001), "51.4778;0"),
-        ((0.0000001, 100.0), "0;100"),
         ((40.123456789, 9.87654321), "40.123457;9.876543"),
     ],
 )
@@ -416,42 +339,25 @@ def test_geo_has_any_point_to_six_decimals(point):
 # Registration
 
 
-def test_a_vevent_of_registration_has_a_revision_of_its_own():
-    def publish(known, hours, **fields):
+def test_each_vevent_of_registration_has_a_revision_of_its_own():
+    run = a_run(registration_opens=OPENS, registration_closes=CLOSES, start_time=EIGHT)
+    moved = msgspec.structs.replace(run, registration_opens=OPENS + timedelta(days=7))
+    known, revisions, stamps = None, {}, {}
+    for hours, each in enumerate((run, moved, msgspec.structs.replace(moved, start_time=time(9)))):
         now = NOW + timedelta(hours=hours)
-        run = a_run(registration_opens=OPENS, registration_closes=CLOSES, start_time=EIGHT)
-        event = an_event(msgspec.structs.replace(run, **fields))
-        edition = Edition(
-            event=event, fetched=now, revisions=known.edition.revisions if known else {}
-        )
-        return revise(known, edition, now, HOME, PAGE)
-
-    def stamps(timetable):
-        feed = a_feed(an_event(), registration=True)
-        calendar = read(ical.render(msgspec.structs.replace(feed, timetables=(timetable,))))
-        return {
-            event.value("UID").partition("@")[0]: (
-                event.value("LAST-MODIFIED")[9:11],
-                int(event.value("SEQUENCE")),
-            )
-            for event in calendar.all("VEVENT")
-        }
-
-    first = publish(None, 0)
-    ((hour, sequence),) = set(stamps(first).values())
-    assert hour == "12"
-    # Each of the three VEVENTs gives the whole window in its description.
-    moved = publish(first, 1, registration_opens=OPENS + timedelta(days=7))
-    assert stamps(moved) == {
-        "r10k": ("13", sequence),
-        "r10k/opens": ("13", sequence + 3600),
-        "r10k/closes": ("13", sequence),
-    }
-    later = publish(moved, 2, registration_opens=OPENS + timedelta(days=7), start_time=time(9))
-    assert stamps(later) == {
-        "r10k": ("14", sequence + 7200),
-        "r10k/opens": ("14", sequence + 3600),
-        "r10k/closes": ("14", sequence),
+        edition = Edition(event=an_event(each), fetched=now, revisions=revisions)
+        known = revise(known, edition, now, HOME, PAGE)
+        revisions = known.edition.revisions
+        feed = msgspec.structs.replace(a_feed(an_event(), registration=True), timetables=(known,))
+        for vevent in read(ical.render(feed)).all("VEVENT"):
+            stamp = vevent.value("LAST-MODIFIED")[9:11], int(vevent.value("SEQUENCE"))
+            stamps.setdefault(vevent.value("UID").partition("@")[0], []).append(stamp)
+    first = stamps["r10k"][0][1]
+    # Each of the three VEVENTs gives the whole window and the start in its description.
+    assert stamps == {
+        "r10k": [("12", first), ("13", first), ("14", first + 7200)],
+        "r10k/opens": [("12", first), ("13", first + 3600), ("14", first + 3600)],
+        "r10k/closes": [("12", first), ("13", first), ("14", first)],
     }
 
 
@@ -460,7 +366,8 @@ def test_a_vevent_of_registration_lasts_half_an_hour_while_clocks_go_back(minute
     at = datetime(2025, 11, 2, 5, 45, tzinfo=UTC) + timedelta(minutes=minutes)
     data = rendered(an_event(a_run(registration_closes=at)), registration=True)
     expected = (at, at + timedelta(minutes=30))
-    assert by_icalendar(data)["r10k/closes"] == by_home_assistant(data)["r10k/closes"] == expected
+    for found in (by_icalendar(data), by_home_assistant(data)):
+        assert found["r10k/closes@intervals.run"] == expected
     start, end = (read(data).all("VEVENT")[1].value(name) for name in ("DTSTART", "DTEND"))
     assert start < end
 
@@ -503,22 +410,6 @@ def test_both_parsers_read_the_times_of_the_schedule_in_any_home_zone(id_, home)
     feed = a_feed(event_of(id_), home=home)
     data = ical.render(feed)
     assert by_icalendar(data) == by_home_assistant(data) == by_schedule(feed)
-
-
-@with_any_options
-def test_both_parsers_read_the_texts_that_the_grammar_gives(options):
-    for _, data, calendar in samples(options):
-        names = ("UID", "SUMMARY", "DESCRIPTION", "LOCATION")
-        by_grammar = [
-            tuple(event.text(name) if event.count(name) else None for name in names)
-            for event in calendar.all("VEVENT")
-        ]
-        loose = Calendar.from_ical(data).walk("VEVENT")
-        assert [tuple(event.get(name) for name in names) for event in loose] == by_grammar
-        strict = IcsCalendarStream.calendar_from_ics(data.decode()).events
-        assert [
-            (event.uid, event.summary, event.description, event.location) for event in strict
-        ] == by_grammar
 
 
 def clean(tidy):
