@@ -83,53 +83,11 @@ def test_an_event_is_fetched_a_minute_before_its_edition_expires(refresher, cloc
     assert refresher.run_round() == []
 
 
-def test_the_nearest_event_is_fetched_first_and_a_past_one_last(refresher, clock):
-    refresher.publish(autumn=90, over=-1, tomorrow=1, week=7)
-    refresher.poll("autumn", "over", "tomorrow", "week")
-    clock.advance(hours=2)
-    assert refresher.run_round() == ["tomorrow", "week", "autumn", "over"]
-
-
-def test_an_event_is_not_fetched_once_it_was_not_polled_for_a_week(refresher, clock):
-    refresher.publish(later=60)
-    refresher.poll("later")
-    clock.advance(days=6, hours=23)
-    assert refresher.run_round() == ["later"]
-    clock.advance(hours=2)
-    assert refresher.run_round() == []
-
-
 def test_an_event_that_another_process_refreshes_is_not_fetched(stale):
     known = stale.web.refresh.read("later")
     stale.web.refresh.acquire("later", known)
     stale.background.refresh_event("later")
     assert stale.upstream.asked == ["later"]
-
-
-@pytest.mark.parametrize("minutes", [20, 45])
-def test_a_faulty_upstream_that_lacks_all_events_for_some_time_cancels_none(
-    refresher, clock, upstream, minutes
-):
-    days = {f"near{number}": 2 + number / 4 for number in range(20)}
-    refresher.publish(**days)
-    refresher.poll(*days)
-    documents = {id_: upstream.document(id_) for id_ in days}
-    for id_ in days:
-        upstream.delete(id_)
-    for _ in range(minutes):
-        clock.advance(minutes=1)
-        refresher.run_round()
-    lacked = [refresher.web.read_stored(id_) for id_ in days]
-    for id_, document in documents.items():
-        upstream.put(id_, document)
-    for _ in range(16):
-        clock.advance(minutes=1)
-        refresher.run_round()
-    assert all(edition.pending for edition in lacked)
-    for edition in (*lacked, *(refresher.web.read_stored(id_) for id_ in days)):
-        assert (edition.gone, edition.changes) == (None, ())
-        assert not any(run.unlisted for run in edition.event.runs)
-        assert edition.revisions == refresher.web.read_stored(edition.event.id).revisions
 
 
 def test_a_run_that_was_removed_is_no_longer_listed_after_some_30_minutes(
@@ -157,17 +115,6 @@ def test_no_call_is_made_until_a_refusal_ends(refresher, clock, upstream):
     assert refresher.run_round() == []
     clock.advance(seconds=1)
     assert refresher.run_round() == ["one", "other"]
-
-
-def test_a_refusal_that_has_ended_stays_ended_when_the_clock_is_set_back(stale, clock, upstream):
-    upstream.refuse(429, "RATE_LIMITED")
-    assert stale.run_round() == ["later"]
-    upstream.instead = None
-    clock.advance(seconds=60)
-    assert stale.run_round() == ["later"]
-    clock.advance(hours=-1)
-    stale.background.refresh_event("later")
-    assert len(upstream.asked) == 4
 
 
 def test_a_missing_database_is_waited_for(stale, remove_database):

@@ -27,21 +27,6 @@ def test_a_process_takes_over_a_304_that_another_process_has_got(start_worker, u
     assert upstream.statuses == [200, 304]
 
 
-@pytest.mark.parametrize("ahead", [0, 2])
-def test_a_process_waits_for_the_edition_that_another_process_is_fetching(
-    pair, upstream, threads, ahead
-):
-    upstream.edit_run(eventStatus="cancelled")
-    pair.advance(ahead=ahead)
-    with upstream.held() as gate:
-        first = pair.start_poll(pair.one, gate)
-        second = threads.submit(pair.other.poll)
-        gate.release(0)
-        assert wait_for(first) == wait_for(second) == pair.one.read_stored()
-    assert list_changes(pair.one.read_stored()) == [(Kind.CANCELLED, pair.one.clock())]
-    assert upstream.asked == ["harbor"] * 2
-
-
 def test_both_processes_serve_the_stale_edition_while_a_refresh_goes_on(
     pair, upstream, set_max_wait
 ):
@@ -219,17 +204,6 @@ def test_after_a_first_404_no_process_asks_again_within_a_minute(pair, upstream)
     assert (entry.edition.gone, entry.until) == (None, first + MINUTE)
     assert pair.other.get_max_age() == 1
     assert len(upstream.calls) == calls
-
-
-def test_the_answers_to_two_processes_count_together(pair, upstream):
-    pair.advance()
-    upstream.delete("harbor")
-    for worker, minutes in ((pair.one, 0), (pair.other, 1), (pair.one, 29)):
-        pair.one.clock.advance(minutes=minutes)
-        pair.other.clock.now = pair.one.clock()
-        edition = worker.get_edition()
-    assert edition.gone == pair.one.clock()
-    assert edition.pending == {"harbor": PendingRemoval(pair.one.clock() - 30 * MINUTE, 3)}
 
 
 @pytest.mark.parametrize("ahead", [10, 30, 59])

@@ -1,16 +1,15 @@
 """From an answer to a saved edition: 304, deploys, lifetimes, removals, what cannot be saved."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
-from werkzeug.http import http_date
 
 from feeds.domain.model import Kind
 from feeds.errors import InvalidResponse
 from feeds.sandbox import SANDBOX_KEY
 from feeds.upstream.client import FetchResult, IntervalsClient
 from tests.support.clock import START
-from tests.support.waiting import PATIENCE, wait_until
+from tests.support.waiting import PATIENCE
 from tests.support.workers import change_database, list_changes, wait_for
 
 
@@ -75,25 +74,6 @@ def test_a_removal_is_confirmed_by_whole_documents_and_logged_once(worker, upstr
     assert upstream.statuses == [*[200] * 6, 304]
 
 
-def test_a_removal_that_other_events_hold_back_is_confirmed_by_whole_documents(
-    worker, upstream, clock
-):
-    upstream.publish("bridge", "2026-06-13")
-    for id_ in ("harbor", "bridge"):
-        worker.poll(id_)
-        upstream.put(id_, upstream.document(id_) | {"runs": []})
-    clock.advance(hours=2)
-    for minutes in (0, 1, 29, 15, 15):
-        clock.advance(minutes=minutes)
-        for id_ in ("harbor", "bridge"):
-            edition = worker.get_edition(id_)
-            assert (edition.event.runs[0].unlisted, edition.etag) == (None, None)
-    assert set(upstream.statuses) == {200}
-    clock.advance(hours=23)
-    for id_ in ("harbor", "bridge"):
-        assert worker.get_edition(id_).event.runs[0].unlisted == clock()
-
-
 def test_the_first_request_after_a_deploy_asks_for_the_whole_document(
     start_worker, upstream, clock
 ):
@@ -148,33 +128,6 @@ def test_an_answer_is_stamped_with_the_second_of_its_save(worker, upstream, cloc
     assert (edition.fetched, edition.modified) == (asked, clock())
     assert list_changes(edition) == [(Kind.CANCELLED, clock())]
     assert edition.revisions["harbor-1"].last_modified == clock()
-
-
-def test_a_client_that_sends_if_modified_since_alone_misses_no_answer_to_a_slow_call(
-    client, upstream, clock, set_max_wait
-):
-    opens = f"{clock() + timedelta(hours=2, seconds=3):%Y-%m-%dT%H:%M:%SZ}"
-    upstream.edit_run(registrationOpensAt=opens)
-    feed, modified = "/events/harbor.rss", ""
-    set_max_wait(0.1, cold=PATIENCE)
-
-    def poll():
-        nonlocal modified
-        answer = client.get(feed, headers={"If-Modified-Since": modified} if modified else {})
-        modified = answer.headers.get("Last-Modified", modified)
-        return answer.text
-
-    assert "Registration is open" not in poll()
-    clock.advance(hours=2)
-    upstream.edit_run(eventStatus="cancelled")
-    with upstream.held() as gate:
-        for _ in range(6):
-            assert poll() == ""
-            clock.advance(seconds=1)
-        gate.await_one()
-    found = wait_until(poll, "the answer")
-    assert "Cancelled" in found
-    assert modified == http_date(clock())
 
 
 def test_a_save_of_this_process_is_not_read_again(worker, upstream, clock, start_worker):
