@@ -143,12 +143,6 @@ def test_events_with_similar_ids_are_kept_apart(database):
     assert [database.read(id_) for id_ in ids] == saved
 
 
-def test_a_database_has_events_even_if_the_only_one_is_gone(database):
-    assert not database.has_events()
-    database.save(None, structs.replace(numbered(1), gone=NOW), SPAN, NOW)
-    assert database.has_events()
-
-
 UNREADABLE = {
     "text that is no JSON": {"document": b'{"id": "har'},
     "a document of another shape": {"document": b'{"id": "harbor"}'},
@@ -175,15 +169,11 @@ def test_of_a_row_that_cannot_be_read_the_history_is_kept_and_other_events_are_l
     assert database.read("harbor") == saved
 
 
-def test_a_change_that_cannot_be_read_is_skipped(url, database):
+def test_a_change_or_a_revision_that_cannot_be_read_is_skipped(url, database):
     known = database.save(None, numbered(2), SPAN, NOW)
     execute(url, sa.update(changes).where(changes.c.number == 1).values(kind="a later kind"))
     first, _, last = known.changes
     assert database.read("harbor") == structs.replace(known, changes=(first, last))
-
-
-def test_without_a_revision_that_cannot_be_read_only_the_history_is_read(url, database):
-    known = database.save(None, numbered(2), SPAN, NOW)
     execute(url, sa.update(revisions).where(revisions.c.id == "r1").values(created=2**60))
     history = database.read("harbor")
     assert type(history) is History
@@ -351,69 +341,50 @@ def test_of_processes_that_open_a_new_database_at_once_one_binds_it(url):
     assert refusals.empty()
 
 
-def test_a_database_belongs_to_its_first_upstream(url, database):
+def test_a_database_belongs_to_its_first_upstream_and_its_first_organization(url, database):
+    assert database.read_organization() is None
+    database.bind_organization("club", NOW)
+    connect(url).bind_organization("club", NOW + SECOND)
+    assert connect(url).read_organization() == "club"
     before = read_tables(url)
-    with pytest.raises(SettingsError) as refusal:
+    with pytest.raises(SettingsError) as upstream:
         open_database(url, api=OTHER_API, now=NOW + SECOND)
-    (line,) = refusal.value.faults
-    assert line == (
-        f"FEEDS_DATABASE_URL holds events of {API}, FEEDS_API_URL is {OTHER_API}; use another "
-        "database for another upstream."
-    )
+    with pytest.raises(SettingsError) as organization:
+        connect(url).bind_organization("another", NOW)
+    assert [*upstream.value.faults, *organization.value.faults] == [
+        (
+            f"FEEDS_DATABASE_URL holds events of {API}, FEEDS_API_URL is {OTHER_API}; use another "
+            "database for another upstream."
+        ),
+        (
+            "FEEDS_DATABASE_URL holds events of the organization club, INTERVALS_PARTNER_API_KEY "
+            "belongs to another; use another database for another organization."
+        ),
+    ]
     assert read_tables(url) == before
 
 
-def test_a_database_belongs_to_its_first_organization(url, database):
-    assert database.read_organization() is None
-    database.bind_organization("club", NOW)
-    database.bind_organization("club", NOW + SECOND)
-    assert connect(url).read_organization() == "club"
-    with pytest.raises(SettingsError) as refusal:
-        connect(url).bind_organization("another", NOW)
-    (line,) = refusal.value.faults
-    assert line == (
-        "FEEDS_DATABASE_URL holds events of the organization club, "
-        "INTERVALS_PARTNER_API_KEY belongs to another; "
-        "use another database for another organization."
-    )
-    connect(url).bind_organization("club", NOW)
-
-
-def save_events(database, **days):
-    """Save events by their ids, with the days from now until they start, and their length."""
-    for id_, (start, length) in days.items():
+def test_events_are_listed_from_the_next_to_the_last_then_back_into_the_past(database):
+    days = {"last_year": -365, "next_month": 30, "last_week": -7, "tomorrow": 1}
+    days |= {"also_tomorrow": 1, "also_last_week": -7, "running": -1, "ends_now": -2}
+    for id_, start in days.items():
+        length = 2 if id_ in ("running", "ends_now") else 1
         span = (NOW + start * DAY, NOW + (start + length) * DAY)
         assert database.save(None, with_id(numbered(0), id_), span, NOW)
-
-
-def list_ids(database, most):
-    return [event.id for event in database.list_events(NOW, most)]
-
-
-def test_events_are_listed_from_the_next_to_the_last_then_back_into_the_past(database):
-    save_events(
-        database,
-        last_year=(-365, 1),
-        next_month=(30, 1),
-        last_week=(-7, 1),
-        running=(-1, 2),
-        tomorrow=(1, 1),
-        ends_now=(-2, 2),
-        also_tomorrow=(1, 1),
-        also_last_week=(-7, 1),
-    )
     ids = ["ends_now", "running", "also_tomorrow", "tomorrow", "next_month"]
     ids += ["also_last_week", "last_week", "last_year"]
     for most in range(10):
-        assert list_ids(database, most) == ids[:most]
+        assert [event.id for event in database.list_events(NOW, most)] == ids[:most]
 
 
 def test_events_are_listed_as_last_saved_until_they_are_gone(database):
+    assert not database.has_events()
     known = database.save(None, numbered(1), SPAN, NOW)
     known = database.save(known, numbered(2), SPAN, NOW)
     assert database.list_events(NOW, 10) == [numbered(2).event]
     database.save(known, structs.replace(numbered(3), gone=NOW), SPAN, NOW)
     assert database.list_events(NOW, 10) == []
+    assert database.has_events()
 
 
 def test_a_database_that_must_exist_is_not_created(tmp_path):

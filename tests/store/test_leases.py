@@ -4,7 +4,6 @@ import os
 import random
 from contextlib import contextmanager
 from datetime import timedelta
-from signal import SIGKILL
 
 import pytest
 import sqlalchemy as sa
@@ -33,7 +32,6 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 # The window is short: calls from before the clock was set back are soon too far in the future.
 QUOTA = Rate(100, SECOND, 50).quota_for(Priority.URGENT)
-ONE_CALL = Rate(1, DAY, 1).quota_for(Priority.URGENT)
 
 ways_to_end_a_lease = pytest.mark.parametrize("end", ["save", "fail", "release"])
 
@@ -92,23 +90,11 @@ def before_the_next_write(act):
     assert not pending
 
 
-def test_a_lease_blocks_all_processes_for_its_event_and_no_other_event(url, database):
+def test_a_lease_blocks_its_event_alone_for_all_processes_for_ten_seconds(url, database):
     acquire_lease(database)
-    for each in (database, connect(url)):
-        assert acquire(each) == HeldByOther(NOW)
-        assert acquire(each, NOW + SECOND) == HeldByOther(NOW)
+    for each, now in ((database, NOW), (connect(url), NOW), (connect(url), NOW + SECOND)):
+        assert acquire(each, now) == HeldByOther(NOW)
     acquire_lease(connect(url), event_id="lakefront")
-
-
-def test_a_lease_spends_one_call(database):
-    acquire_lease(database)
-    acquire(database)
-    acquire_lease(database, event_id="lakefront")
-    assert count_calls_left(database) == QUOTA.bucket.capacity - 2
-
-
-def test_a_lease_expires_after_ten_seconds_to_the_microsecond(url, database):
-    acquire_lease(database)
     assert acquire(connect(url), NOW + LEASE - MICROSECOND) == HeldByOther(NOW)
     acquire_lease(connect(url), NOW + LEASE)
     assert acquire(database, NOW + LEASE) == HeldByOther(NOW + LEASE)
@@ -166,34 +152,22 @@ def test_a_failure_is_remembered_by_all_processes_until_it_can_be_retried(url, d
     for now in (NOW, NOW + LEASE, retry - MICROSECOND):
         obstacle = acquire(connect(url), now)
         assert (type(obstacle), obstacle.retry_at) == (error, retry)
-    acquire_lease(connect(url), retry)
-
-
-def test_a_failure_is_forgotten_with_the_next_lease(database):
-    database.fail(acquire_lease(database), UpstreamUnavailable(), NOW + MINUTE)
-    database.release(acquire_lease(database, NOW + MINUTE))
-    acquire_lease(database, NOW + SECOND)
+    database.release(acquire_lease(connect(url), retry))
+    acquire_lease(database, NOW + SECOND)  # it is forgotten with the next lease
 
 
 def refuse(database, lease):
     database.fail(lease, Forbidden(), NOW, refused=True)
 
 
-def test_the_refusals_of_an_event_are_counted_until_a_save(url, database):
-    lease = acquire_lease(database)
-    for refusals in range(3):
+@pytest.mark.parametrize(("end", "count"), [("save", 0), ("fail", 2), ("release", 2)])
+def test_refusals_of_an_event_are_counted_until_a_save(url, database, end, count):
+    for refusals in range(2):
+        lease = acquire_lease(connect(url))
         assert lease.refusals == refusals
         refuse(database, lease)
-        lease = acquire_lease(connect(url))
-    known = save(database, lease)
-    assert acquire_lease(database, known=known).refusals == 0
-
-
-@pytest.mark.parametrize("end", ["fail", "release"])
-def test_refusals_count_on_after_a_lease_without_a_success(database, end):
-    refuse(database, acquire_lease(database))
-    end_lease(database, acquire_lease(database), end)
-    assert acquire_lease(database).refusals == 1
+    known = end_lease(database, acquire_lease(database), end)
+    assert acquire_lease(database, known=known).refusals == count
 
 
 def test_a_holder_that_is_too_late_counts_no_refusal(database):
@@ -213,22 +187,16 @@ def test_refusals_are_kept_while_rows_of_other_ids_are_deleted(url, database):
     assert acquire_lease(database, NOW + HOUR).refusals == 1
 
 
-def test_a_403_is_noted_until_a_save_with_a_lease(url, database):
+def test_a_403_is_noted_until_a_save_with_a_lease_or_until_the_upstream_was_closed(url, database):
     assert not database.note_forbidden("harbor")
     assert not connect(url).note_forbidden("harbor")
     assert connect(url).note_forbidden("lakefront")
-    assert save(database, None)
+    known = save(database, None)
     assert database.note_forbidden("lakefront")
-    known = database.read("harbor")
     assert save(database, acquire_lease(database, known=known), known)
     assert not database.note_forbidden("lakefront")
-    assert database.note_forbidden("harbor")
-
-
-def test_a_403_is_not_noted_any_more_when_the_upstream_was_closed(database):
-    assert not database.note_forbidden("harbor")
     database.close_upstream(NOW + MINUTE, Forbidden(), NOW, MINUTE)
-    assert not database.note_forbidden("lakefront")
+    assert not database.note_forbidden("harbor")
 
 
 def note_together(url, event_id, start, noted):
@@ -250,23 +218,22 @@ def test_a_failure_too_far_in_the_future_is_ignored(database):
     acquire_lease(database, NOW - MICROSECOND)
 
 
-def test_a_failure_keeps_the_leases_of_other_events(database):
+@pytest.mark.parametrize(
+    ("at", "retry"),
+    [(NOW + LEASE - MICROSECOND, NOW + LEASE + UNKNOWN_CACHED_FOR), (NOW + DAY, NOW + MINUTE)],
+    ids=["later", "before the clock was set back"],
+)
+def test_a_failure_keeps_the_leases_of_other_events(database, at, retry):
+    failing = acquire_lease(database, at)
     acquire_lease(database, event_id="lakefront")
-    later = NOW + LEASE - MICROSECOND
-    database.fail(acquire_lease(database, later), EventNotFound(), later + UNKNOWN_CACHED_FOR)
-    assert acquire(database, later, event_id="lakefront") == HeldByOther(NOW)
-
-
-def test_a_failure_keeps_the_leases_of_other_events_after_the_clock_was_set_back(database):
-    early = acquire_lease(database, NOW + DAY)
-    acquire_lease(database, event_id="lakefront")
-    database.fail(early, UpstreamUnavailable(), NOW + MINUTE)
+    database.fail(failing, EventNotFound(), retry)
     assert acquire(database, NOW + SECOND, event_id="lakefront") == HeldByOther(NOW)
 
 
 def test_an_id_for_which_no_call_is_left_is_not_stored(url, database):
-    acquire_lease(database, quota=ONE_CALL)
-    assert isinstance(acquire(database, event_id="guess", quota=ONE_CALL), QuotaExhausted)
+    one_call = Rate(1, DAY, 1).quota_for(Priority.URGENT)
+    acquire_lease(database, quota=one_call)
+    assert isinstance(acquire(database, event_id="guess", quota=one_call), QuotaExhausted)
     assert list_stored_ids(url) == {"harbor"}
 
 
@@ -329,17 +296,3 @@ def test_one_of_many_processes_that_want_a_lease_at_once_gets_it(url, database):
     run_processes(acquire_each, *[(url, ids, start, acquired)] * 4)
     assert sorted(id_ for _ in range(4) for id_ in acquired.get(timeout=PATIENCE)) == ids
     assert count_calls_left(database) == QUOTA.bucket.capacity - len(ids)
-
-
-def acquire_and_die(url):
-    acquire_lease(connect(url))
-    os.kill(os.getpid(), SIGKILL)
-
-
-def test_the_lease_of_a_killed_process_expires(url, database):
-    process = processes.Process(target=acquire_and_die, args=(url,))
-    process.start()
-    process.join(PATIENCE)
-    assert process.exitcode == -SIGKILL
-    assert acquire(database, NOW + SECOND) == HeldByOther(NOW)
-    acquire_lease(database, NOW + LEASE)

@@ -66,11 +66,8 @@ DAMAGES = {
     "garbage": lambda path: path.write_bytes(NOISE * 10),
     "a line of text": lambda path: path.write_text("This is no database.\n", "utf-8"),
     "truncated": lambda path: os.truncate(path, path.stat().st_size // 2),
-    "truncated to a page": lambda path: os.truncate(path, PAGE_SIZE),
     "truncated within a page": lambda path: os.truncate(path, PAGE_SIZE + 700),
     "noise at the start": partial(overwrite, 0, NOISE),
-    "noise in the middle": partial(overwrite, 10, NOISE),
-    "zeros in the middle": partial(overwrite, 10, bytes(PAGE_SIZE)),
 }
 
 
@@ -167,20 +164,6 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path):
         open_database(f"sqlite:///{letter}")
     assert letter.read_text() == "Dear runner, " * 500
     assert list(tmp_path.iterdir()) == [letter]
-
-
-def test_a_damaged_database_is_renamed_whatever_its_suffix_is(make_file, path):
-    make_file()
-    database = path.rename(path.with_name("feeds.data"))
-    overwrite(10, NOISE, database)
-    assert not open_database(f"sqlite:///{database}").has_events()
-    assert path.with_name("feeds.data.damaged-20250601T120000Z").exists()
-
-
-def test_an_empty_file_becomes_a_database(path, url, caplog):
-    path.touch()
-    assert not open_database(url).has_events()
-    assert "damaged" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -72,11 +72,23 @@ def subscription(upstream, start, clock, monkeypatch):
 
 
 @each_trouble
-def test_a_change_is_announced_once_it_can_be_saved(subscription, path, start, trouble):
+def test_meanwhile_there_are_no_calls_and_a_change_is_announced_once_it_can_be_saved(
+    subscription, path, start, upstream, trouble
+):
+    calls, get = len(upstream.calls), subscription.client.get
     with trouble(path):
         subscription.set_status("cancelled")
         assert subscription.poll(hours=1) == []
         assert subscription.status == "CONFIRMED"
+        assert get("/events/harbor.ics").cache_control.max_age == 60
+        for target in ("/events/harbor", "/"):
+            assert get(target).status_code == 200
+        unseen = get("/events/bridge.ics")
+        assert (unseen.status_code, unseen.headers["Cache-Control"]) == (503, "no-store")
+        assert int(unseen.headers["Retry-After"]) > 0
+        assert unseen.text == "The database is unavailable.\n"
+        assert len(upstream.calls) == calls
+        assert path.exists() != (trouble in MISSING), "no new file is created"
     assert subscription.poll(hours=1) == [f"Cancelled: {TITLE}"]
     assert subscription.status == "CANCELLED"
 
@@ -88,38 +100,6 @@ def test_a_change_is_announced_once_it_can_be_saved(subscription, path, start, t
     subscription.set_status("scheduled")
     assert subscription.poll(hours=1) == [f"Reinstated: {TITLE}"]
     assert subscription.status == "CONFIRMED"
-
-
-@each_trouble
-def test_what_is_in_memory_is_served_without_a_call(subscription, path, upstream, trouble):
-    calls, client = len(upstream.calls), subscription.client
-    with trouble(path):
-        subscription.clock.advance(minutes=1)
-        for target in ("/events/harbor", "/events/harbor.ics", "/events/harbor.rss", "/"):
-            assert client.get(target).status_code == 200
-        for _ in range(3):
-            subscription.clock.advance(hours=1)
-            stale = client.get("/events/harbor.ics")
-            assert (stale.status_code, stale.cache_control.max_age) == (200, 60)
-            assert client.get("/").status_code == 200
-    assert len(upstream.calls) == calls
-
-
-@each_trouble
-def test_an_event_that_is_not_in_memory_is_503_without_a_call(
-    subscription, path, upstream, trouble
-):
-    upstream.publish("bridge", DAY)
-    calls = len(upstream.calls)
-    with trouble(path):
-        answer = subscription.client.get("/events/bridge.ics")
-        assert answer.status_code == 503
-        assert answer.headers["Cache-Control"] == "no-store"
-        assert int(answer.headers["Retry-After"]) > 0
-        assert answer.text == "The database is unavailable.\n"
-        assert len(upstream.calls) == calls
-        assert path.exists() != (trouble in MISSING), "no new file is created"
-    assert subscription.client.get("/events/bridge.ics").status_code == 200
 
 
 def test_a_file_that_is_damaged_while_it_is_used_is_renamed_when_a_process_starts(
