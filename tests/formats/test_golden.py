@@ -52,36 +52,33 @@ def _rendered(id_: str, path: Path) -> bytes:
     return FORMATS[extension].render(feed_of(id_, extension))
 
 
-class TestGoldenFiles:
-    @pytest.mark.parametrize(
-        ("path", "id_"), _files().items(), ids=[path.name for path in _files()]
+@pytest.mark.parametrize(("path", "id_"), _files().items(), ids=[path.name for path in _files()])
+def test_the_bytes_of_a_feed_are_those_of_its_file(path, id_):
+    assert _rendered(id_, path).decode() == path.read_bytes().decode()
+
+
+def test_every_file_is_the_feed_of_a_sample():
+    found = {path for extension in FORMATS for path in DATA.glob(f"*.{extension}")}
+    assert found == set(_files())
+
+
+@pytest.mark.parametrize("extension", FORMATS)
+def test_another_process_with_its_sets_in_another_order_gives_them(extension):
+    script = (
+        "import sys; from tests.formats.test_golden import all_in_one;"
+        "sys.stdout.buffer.write(all_in_one(sys.argv[1]))"
     )
-    def test_the_bytes_of_a_feed_are_those_of_its_file(self, path, id_):
-        assert _rendered(id_, path).decode() == path.read_bytes().decode()
-
-    def test_every_file_is_the_feed_of_a_sample(self):
-        found = {path for extension in FORMATS for path in DATA.glob(f"*.{extension}")}
-        assert found == set(_files())
-
-
-class TestTheSameBytes:
-    @pytest.mark.parametrize("extension", FORMATS)
-    def test_another_process_with_its_sets_in_another_order_gives_them(self, extension):
-        script = (
-            "import sys; from tests.formats.test_golden import all_in_one;"
-            "sys.stdout.buffer.write(all_in_one(sys.argv[1]))"
-        )
-        outputs = [
-            subprocess.run(
-                [sys.executable, "-c", script, extension],
-                cwd=DATA.parents[2],
-                env={"PYTHONHASHSEED": seed},
-                check=True,
-                stdout=subprocess.PIPE,
-            ).stdout
-            for seed in ("1", "2")
-        ]
-        assert outputs == [all_in_one(extension)] * 2
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", script, extension],
+            cwd=DATA.parents[2],
+            env={"PYTHONHASHSEED": seed},
+            check=True,
+            stdout=subprocess.PIPE,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert outputs == [all_in_one(extension)] * 2
 
 
 if __name__ == "__main__":

@@ -297,6 +297,14 @@ def test_every_tzid_is_defined_once_before_the_vevents_of_the_same_calendar(opti
                 assert event.line(name).parameters.get("TZID", defined[0]) in defined
 
 
+def test_the_home_zone_is_first_and_the_others_follow_by_name():
+    places = [OSLO, NEW_YORK, HELSINKI]
+    events = [an_event(a_run(id=f"r{n}"), id=f"e{n}", point=places[n]) for n in range(3)]
+    zones = calendar_of(*events, home="Europe/Oslo").all("VTIMEZONE")
+    names = ["Europe/Oslo", "America/New_York", "Europe/Helsinki"]
+    assert [zone.value("TZID") for zone in zones] == names
+
+
 # Properties of a calendar
 
 
