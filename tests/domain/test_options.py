@@ -40,12 +40,6 @@ def test_a_bad_value_is_refused_by_the_name_of_its_option(name, values):
         assert refuse((name, value)).startswith(f"{name} takes ")
 
 
-def test_runs_are_sorted_and_distances_are_in_the_order_of_the_standard_distances():
-    query = [("run", "b"), ("run", "B"), ("run", "a"), ("run", "10"), ("run", "a")]
-    query += [("distance", each) for each in reversed(DISTANCES)]
-    assert parse(query, ALL) == Options(run=("10", "B", "a", "b"), distance=DISTANCES)
-
-
 @pytest.mark.parametrize("name", sorted(ALL))
 def test_an_option_that_the_format_does_not_take_is_ignored(name):
     assert parse([(name, "?")] * 101, ALL - {name}) == Options()

@@ -63,7 +63,7 @@ def test_every_file_is_the_feed_of_a_sample():
 
 
 @pytest.mark.parametrize("extension", FORMATS)
-def test_another_process_with_its_sets_in_another_order_gives_them(extension):
+def test_another_process_with_its_sets_in_another_order_renders_the_same_bytes(extension):
     script = (
         "import sys; from tests.formats.test_golden import all_in_one;"
         "sys.stdout.buffer.write(all_in_one(sys.argv[1]))"

@@ -4,7 +4,7 @@ import pytest
 
 from feeds.domain.model import Kind, PendingRemoval
 from tests.support.clock import Clock
-from tests.support.waiting import PATIENCE, wait_until
+from tests.support.waiting import PATIENCE
 from tests.support.workers import HOUR, SECOND, Pair, get_hour, list_changes, wait_for
 
 MINUTE = 60 * SECOND
@@ -25,28 +25,6 @@ def test_a_process_takes_over_a_304_that_another_process_has_got(start_worker, u
     one.poll()
     assert start_worker().get_edition().fetched == clock()
     assert upstream.statuses == [200, 304]
-
-
-def test_both_processes_serve_the_stale_edition_while_a_refresh_goes_on(
-    pair, upstream, set_max_wait
-):
-    upstream.edit_run(eventStatus="cancelled")
-    pair.advance()
-    set_max_wait(0.5)
-    with upstream.held() as gate:
-        first = pair.start_poll(pair.one, gate)
-        for entry in (pair.other.poll(), first.result(PATIENCE)):
-            assert (entry.failed, entry.edition.changes) == (True, ())
-        gate.release(0)
-        wait_until(lambda: pair.one.read_stored().changes, "the change in the database")
-    set_max_wait(PATIENCE)
-    noticed = pair.one.clock()
-    for worker in (pair.one, pair.other):
-        worker.clock.advance(seconds=2)
-        entry = worker.poll()
-        assert not entry.failed
-        assert list_changes(entry.edition) == [(Kind.CANCELLED, noticed)]
-    assert upstream.asked == ["harbor"] * 2
 
 
 def test_a_process_whose_refresh_hangs_serves_the_edition_that_another_process_saved(
