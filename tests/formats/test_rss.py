@@ -140,6 +140,11 @@ def test_dates_are_rfc_822_with_a_year_of_four_digits_and_none_is_the_present():
         assert {parsedate_to_datetime(when) for when in dates} == {NOW}
 
 
+def test_a_georss_point_has_six_decimals_and_no_negative_zero():
+    data = rendered(an_event(a_run(), point=(51.4778, -1e-7)))
+    assert b"<georss:point>51.477800 0.000000</georss:point>" in data
+
+
 def test_the_order_of_runs_and_events_changes_no_byte_of_a_channel():
     runs = [
         a_run(id="b", start_time=EIGHT),
