@@ -350,12 +350,13 @@ def test_geo_has_any_point_to_six_decimals(point):
 def test_each_vevent_of_registration_has_a_revision_of_its_own():
     run = a_run(registration_opens=OPENS, registration_closes=CLOSES, start_time=EIGHT)
     moved = msgspec.structs.replace(run, registration_opens=OPENS + timedelta(days=7))
-    known, revisions, stamps = None, {}, {}
+    known: Any = None
+    stamps: dict[str, list[tuple[str, int]]] = {}
     for hours, each in enumerate((run, moved, msgspec.structs.replace(moved, start_time=time(9)))):
         now = NOW + timedelta(hours=hours)
+        revisions = known.edition.revisions if known else {}
         edition = Edition(event=an_event(each), fetched=now, revisions=revisions)
         known = revise(known, edition, now, HOME, PAGE)
-        revisions = known.edition.revisions
         feed = msgspec.structs.replace(a_feed(an_event(), registration=True), timetables=(known,))
         for vevent in read(ical.render(feed)).all("VEVENT"):
             stamp = vevent.value("LAST-MODIFIED")[9:11], int(vevent.value("SEQUENCE"))
