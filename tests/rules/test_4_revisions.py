@@ -248,6 +248,11 @@ MOVES: list[tuple[list[str], dict[str, Any], list[str]]] = [
     (["ten"], {"soldOut": False}, ["Moved from Sat 15 Aug 2026, 08:00"]),
     (["ten"], {"date": "2026-08-16"}, ["Moved from Sat 15 Aug 2026, 09:00"]),
     ([], {"address": "Grant Park, Chicago"}, ["Moved from Navy Pier, Chicago"]),
+    ([], NEW_YORK, ["Moved from Sun 16 Aug 2026, 09:00 (America/Chicago)"]),
+    (["ten"], {"startTime": None}, ["Moved from Sun 16 Aug 2026, 09:00"]),
+    (["ten"], {"startTime": "08:00"}, []),  # the start time was announced
+    ([], NOWHERE, ["Moved from Sun 16 Aug 2026, 08:00 (America/New_York)"]),
+    ([], {"address": "Navy Pier, Chicago"}, []),  # the place was announced
 ]
 
 

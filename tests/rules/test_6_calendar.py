@@ -47,11 +47,15 @@ def test_a_calendar_has_a_name_a_zone_a_source_and_a_page(service):
         ("?run=five&run=ten", "Harbor Run: 5K\\, 10K"),
         ("?distance=10K", "Harbor Run: 10K"),
         ("?cancelled=keep", "Harbor Run"),
+        ("?run=five&run=mile", "Harbor Run: 5K"),
+        ("?run=ten&run=another", "Harbor Run: 10K"),
+        ("?distance=5K&distance=15K", "Harbor Run: 5K\\, 15K"),
+        ("?run=ten&run=five&distance=5K", "Harbor Run: 5K"),
     ],
 )
 def test_the_name_of_a_filtered_calendar_includes_the_filter(service, query, name):
     """Rules 6.1."""
-    service.announce(a_run(), a_5k())
+    service.announce(a_run(), a_5k(), a_5k("mile"))
     lines = content_lines(service, query)
     assert f"NAME:{name}" in lines
     assert f"X-WR-CALNAME:{name}" in lines
@@ -85,6 +89,11 @@ def test_a_calendar_has_no_method_and_no_alarm(service):
         ("Harbor 10K", "10K", "postponed", [], "Postponed: Harbor 10K"),
         ("Harbor 10K", "10K", "scheduled", [a_5k()], "Harbor 10K: 10K"),
         ("Harbor 110K", "10K", "scheduled", [], "Harbor 110K: 10K"),
+        ("Harbor (10K)", "10K", "scheduled", [], "Harbor (10K)"),
+        ("Harbor-10K-Run", "10K", "scheduled", [], "Harbor-10K-Run"),
+        ("Harbor Run 10+ km", "10+ km", "scheduled", [], "Harbor Run 10+ km"),
+        ("Harbor 10x km", "10. km", "scheduled", [], "Harbor 10x km: 10. km"),
+        ("Harbor", "Harbor Mile", "scheduled", [], "Harbor: Harbor Mile"),
     ],
 )
 def test_a_summary_is_the_status_the_event_and_the_label_unless_the_name_holds_the_label(
@@ -95,6 +104,9 @@ def test_a_summary_is_the_status_the_event_and_the_label_unless_the_name_holds_t
     assert service.entries()["ten"]["SUMMARY"] == summary
 
 
+START = "Start: Sat 15 Aug 2026, 08:00 local time (America/Chicago)"
+
+
 def test_a_description_says_all_that_is_known_of_a_run(service):
     """Rules 6.5."""
     opens, closes = "Mon 1 Jun 2026, 10:00", "Sun 9 Aug 2026, 23:59"
@@ -103,7 +115,7 @@ def test_a_description_says_all_that_is_known_of_a_run(service):
         run, websiteUrl=SITE, registrationUrl=f"{SITE}/enter", description="Bring a torch.\nBibs."
     )
     assert description_of(service) == [
-        "Start: Sat 15 Aug 2026, 08:00 local time (America/Chicago)",
+        START,
         "The finish time is an estimate.",
         f"Registration opens {opens} and closes {closes} (America/Chicago)",
         "Sold out.",
@@ -131,6 +143,10 @@ def test_a_description_says_all_that_is_known_of_a_run(service):
         ({"registrationOverride": "paused"}, "Registration is paused."),
         ({"registrationOverride": "closed"}, "Registration is closed."),
         ({"isVirtual": True}, "Virtual: take part from anywhere."),
+        ({"isVirtual": True}, "Date: Sat 15 Aug 2026"),
+        ({"isVirtual": True}, "The organizer starts at 08:00."),
+        ({"eventStatus": "cancelled"}, START.replace("Start", "Planned start")),
+        ({"eventStatus": "postponed"}, START.replace("Start", "Planned start")),
     ],
 )
 def test_a_description_says_what_the_organizer_has_changed(service, fields, line):
