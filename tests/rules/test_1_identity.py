@@ -173,7 +173,9 @@ def test_an_id_of_up_to_64_letters_digits_underscores_and_hyphens_is_asked_for(s
 
 def test_any_other_id_is_404_without_a_call_of_the_upstream(service):
     """Rules 1.6."""
-    ids = ["x" * 65, "k97.abc", "k97%20abc", "caf%C3%A9", "k97+abc", "a%2Fb"]
+    ids = ["x" * 65, "x" * 5000, "", "k97.abc", "k97%20abc", "caf%C3%A9", "k97+abc", "a%2Fb", "a/b"]
+    ids += ["..", ".", "%2E%2E", "a%0A", "%0Aa", "a%0D%0AX-Evil:%201", "a%00", "a~b", "a%25b"]
+    ids += ["a:b", "a@b", "全城跑", "%D9%A1", "%FF%FE", "%E2%80%AE", "a%3Fb", "a%23b", "%3Cb%3E"]
     for id_, form in product(ids, (".ics", ".rss", ".json", "")):
         assert service.client.get(f"/events/{id_}{form}").status_code == 404
     assert service.upstream.calls == []

@@ -1,11 +1,9 @@
 """The table of conditional requests and content codings: RFC 9110 and 9111."""
 
-import gzip
 import hashlib
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -26,31 +24,16 @@ CALENDAR = build_representation(
 )
 
 
-class Got(NamedTuple):
-    """A response as tests read it."""
-
-    status: str
-    headers: dict[str, str]
-    body: bytes
-
-
-def get(fields=None, *, method="GET", now=NOW, max_age=900, download=False):
-    """The response to a request with these header fields."""
-    request = {
-        f"HTTP_{name.upper().replace('-', '_')}": value for name, value in (fields or {}).items()
-    }
-    request["REQUEST_METHOD"] = method
-    response = make_response(
-        CALENDAR, request, now=now.timestamp(), max_age=max_age, download=download
-    )
-    headers = dict(response.headers)
-    assert len(headers) == len(response.headers), "a field is repeated"
-    return Got(response.status, headers, response.body)
+def get(**fields):
+    """The response to a request with these header fields, named as in Python."""
+    request = {f"HTTP_{name.upper()}": value for name, value in fields.items()}
+    request["REQUEST_METHOD"] = "GET"
+    return make_response(CALENDAR, request, now=NOW.timestamp(), max_age=900)
 
 
-def is_not_modified(fields, now=NOW):
+def is_not_modified(**fields):
     """Whether the response is a 304; else it is a 200."""
-    status = get(fields, now=now).status
+    status = get(**fields).status
     assert status in ("200 OK", "304 NOT MODIFIED")
     return status == "304 NOT MODIFIED"
 
@@ -60,53 +43,8 @@ FIELD = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"))
 
 @given(FIELD, FIELD, FIELD)
 def test_any_header_fields_get_a_200_or_a_304(tags, date, accepted):
-    is_not_modified({"If-None-Match": tags, "If-Modified-Since": date, "Accept-Encoding": accepted})
-    is_not_modified({"If-Modified-Since": date})
-
-
-def test_a_200_has_these_header_fields_and_no_others():
-    assert get(max_age=60) == (
-        "200 OK",
-        {
-            "ETag": f'"{DIGEST}"',
-            "Cache-Control": "max-age=60, stale-if-error=604800",
-            "Vary": "Accept-Encoding",
-            "Content-Type": "text/calendar; charset=utf-8",
-            "Content-Length": str(len(BODY)),
-            "Content-Disposition": 'inline; filename="harbor-run.ics"',
-            "Access-Control-Allow-Origin": "*",
-            "X-Content-Type-Options": "nosniff",
-            "Last-Modified": LAST_MODIFIED,
-        },
-        BODY,
-    )
-
-
-def test_a_gzipped_200_has_a_coding_a_length_and_an_etag_of_its_own():
-    plain, gzipped = get(), get({"Accept-Encoding": "gzip"})
-    assert gzipped.headers == plain.headers | {
-        "ETag": f'"{DIGEST}-gzip"',
-        "Content-Length": str(len(gzipped.body)),
-        "Content-Encoding": "gzip",
-    }
-    assert len(gzipped.body) < len(BODY)
-    assert gzip.decompress(gzipped.body) == BODY
-
-
-@pytest.mark.parametrize(("coding", "suffix"), [("identity", ""), ("gzip", "-gzip")])
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_304_has_three_header_fields_and_no_body(method, coding, suffix):
-    """RFC 9110 15.4.5: no other metadata, and Last-Modified only if there is no ETag."""
-    etag = f'"{DIGEST}{suffix}"'
-    response = get({"If-None-Match": etag, "Accept-Encoding": coding}, method=method)
-    cache_control = "max-age=900, stale-if-error=604800"
-    headers = {"ETag": etag, "Cache-Control": cache_control, "Vary": "Accept-Encoding"}
-    assert response == ("304 NOT MODIFIED", headers, b"")
-
-
-def test_a_download_differs_in_its_disposition_only():
-    disposition = {"Content-Disposition": 'attachment; filename="harbor-run.ics"'}
-    assert get(download=True) == ("200 OK", get().headers | disposition, BODY)
+    is_not_modified(if_none_match=tags, if_modified_since=date, accept_encoding=accepted)
+    is_not_modified(if_modified_since=date)
 
 
 def test_etags_and_gzipped_bytes_are_the_same_in_any_process():
@@ -130,96 +68,58 @@ print(r.gzip.etag, r.gzip.body.hex())
     assert printed == {f"{CALENDAR.gzip.etag} {CALENDAR.gzip.body.hex()}"}
 
 
+# tests/rules has the ordinary forms of these three header fields.
+
+
 @pytest.mark.parametrize(
     ("tags", "matches"),
     [
-        *((f'"{DIGEST}"', True), (f'W/"{DIGEST}"', True), (f'"other", "{DIGEST}"', True)),
         *((f'"other","{DIGEST}","third"', True), (f'  "other"  ,  W/"{DIGEST}"  ', True)),
-        *((f'W/"other", W/"{DIGEST}"', True), ("*", True)),
         (DIGEST, True),  # some proxies remove the quotes
-        *(('"other"', False), ('W/"other"', False), ('"other", "third"', False)),
-        *((f'"{DIGEST}-gzip"', False), (f'"{DIGEST[:-1]}"', False)),
-        *((f'"{DIGEST.upper()}"', False), (f'"x{DIGEST}"', False), ('"*"', False), ('""', False)),
-        *(("", False), (" ", False), (",", False), ("W/", False), ('"', False), ('"""', False)),
+        *(('W/"other"', False), ('"other", "third"', False), (f'"{DIGEST[:-1]}"', False)),
+        *((f'"{DIGEST.upper()}"', False), (f'"x{DIGEST}"', False), ('""', False)),
+        *((" ", False), (",", False), ("W/", False), ('"', False), ('"""', False)),
         *((f'"{DIGEST}', False), ("garbage", False), ("\x00\x7f\xff", False)),
         *((", " * 4000, False), ('"' * 8000, False), (" " * 8000 + "x", False)),
     ],
 )
-@pytest.mark.parametrize("since", [None, LAST_MODIFIED, "Sat, 31 May 2025 00:00:00 GMT"])
-def test_if_none_match_decides_alone(tags, since, matches):
+def test_if_none_match_decides_alone(tags, matches):
     """RFC 9110 13.1.3: If-Modified-Since is ignored, even if no tag can be read."""
-    fields = {"If-None-Match": tags} | ({"If-Modified-Since": since} if since else {})
-    assert is_not_modified(fields) == matches
-
-
-def test_the_etag_of_one_coding_does_not_match_the_other_coding():
-    for coding, etag in (("gzip", f'"{DIGEST}"'), ("identity", f'"{DIGEST}-gzip"')):
-        assert not is_not_modified({"Accept-Encoding": coding, "If-None-Match": etag})
+    assert is_not_modified(if_none_match=tags, if_modified_since=LAST_MODIFIED) == matches
 
 
 @pytest.mark.parametrize(
-    ("date", "not_modified"),
+    "date",
     [
-        (LAST_MODIFIED, True),
-        # RFC 9110 5.6.7: every recipient accepts the two obsolete forms.
-        *(("Sunday, 01-Jun-25 08:30:15 GMT", True), ("Sun Jun  1 08:30:15 2025", True)),
-        # Only the same time counts.
-        *(("Sun, 01 Jun 2025 08:30:14 GMT", False), ("Sun, 01 Jun 2025 08:30:16 GMT", False)),
-        *(("Sat, 14 Jun 2042 12:00:00 GMT", False), ("Sat May 31 08:30:15 2025", False)),
-        # The others are no HTTP dates.
-        *(("", False), ("*", False), ("0", False), ("garbage", False)),
-        *(("Sat, 14 Jun 2025", False), ("2025-06-14T12:00:00Z", False), ("1749902400", False)),
-        *(("Sat, 14 Jun 2025 12:00:00", False), ("Sat, 14 Jun 2025 12:00:00 CET", False)),
-        *(("Sat, 14 Jun 2025 12:00:00 +0000", False), ("sat, 14 jun 2025 12:00:00 gmt", False)),
-        *(("Sat, 14 Jun 2025 25:61:61 GMT", False), ("Sat, 44 Jun 2025 12:00:00 GMT", False)),
-        ("Sat, 14 Foo 2025 12:00:00 GMT", False),
-        ("Sat, 14 Jun 2025 12:00:00 GMT, Sat, 14 Jun 2025 12:00:00 GMT", False),
-        ("Sat, 14 Jun 99999 12:00:00 GMT", False),
-        ("Sat, 14 Jun 2025 12:00:00 +99999999999999", False),
-        ("Sat, ١٤ Jun 2025 12:00:00 GMT", False),
-        ("9" * 8000, False),
+        *("*", "0", "garbage", "Sat, 14 Jun 2025", "2025-06-14T12:00:00Z", "1749902400"),
+        *("Sat, 14 Jun 2025 12:00:00", "Sat, 14 Jun 2025 12:00:00 CET", "9" * 8000),
+        *("Sat, 14 Jun 2025 12:00:00 +0000", "sat, 14 jun 2025 12:00:00 gmt"),
+        *("Sat, 14 Jun 2025 25:61:61 GMT", "Sat, 44 Jun 2025 12:00:00 GMT"),
+        *("Sat, 14 Foo 2025 12:00:00 GMT", f"{LAST_MODIFIED}, {LAST_MODIFIED}"),
+        *("Sat, 14 Jun 99999 12:00:00 GMT", "Sat, 14 Jun 2025 12:00:00 +99999999999999"),
+        *("Sat, ١٤ Jun 2025 12:00:00 GMT", "Sun, 01 Jun 2025 08:30:15 +0000"),
     ],
 )
-def test_without_if_none_match_the_date_of_if_modified_since_decides(date, not_modified):
-    assert is_not_modified({"If-Modified-Since": date}) == not_modified
+def test_a_date_in_another_form_does_not_count(date):
+    assert not is_not_modified(if_modified_since=date)
 
 
 @pytest.mark.parametrize(
-    ("now", "sent"), [(CHANGED - timedelta(seconds=1), False), (CHANGED, True)]
-)
-def test_a_last_modified_in_the_future_is_neither_sent_nor_compared(now, sent):
-    """RFC 9110 8.8.2.1: the clock was set back. If-None-Match still matches."""
-    assert ("Last-Modified" in get(now=now).headers) == sent
-    assert is_not_modified({"If-Modified-Since": LAST_MODIFIED}, now) == sent
-    assert is_not_modified({"If-None-Match": f'"{DIGEST}"'}, now)
-
-
-@pytest.mark.parametrize(
-    "accepted",
+    ("accepted", "sent"),
     [
-        *("gzip", "GZIP", "x-gzip", "X-GZip", "*", "gzip, deflate, br, zstd"),
-        *("br;q=1.0, gzip;q=0.8, *;q=0.1", "deflate,gzip", "gzip;q=1", "gzip;q=1.000"),
-        *("gzip;Q=0.5", "gzip;q=0.001", "gzip;q=0.5, identity;q=0.5"),
-        *("gzip;q=0.5, identity;q=0.1", "gzip, identity;q=0", "gzip, *;q=0"),
-        *("*;q=0.5, identity;q=0", "  gzip  ;  q=0.5  ,  br  ", "identity;q=0.2,gzip;q=0.7"),
-        *(",,gzip,,", "br, " * 2000 + "gzip"),
+        *(("x-gzip", True), ("X-GZip", True), ("gzip, deflate, br, zstd", True)),
+        *(("br;q=1.0, gzip;q=0.8, *;q=0.1", True), ("gzip;q=1.000", True), ("gzip;Q=0.5", True)),
+        *(("gzip;q=0.001", True), ("gzip;q=0.5, identity;q=0.5", True), (",,gzip,,", True)),
+        *(("gzip, identity;q=0", True), ("gzip, *;q=0", True), ("*;q=0.5, identity;q=0", True)),
+        *(("  gzip  ;  q=0.5  ,  br  ", True), ("br, " * 2000 + "gzip", True)),
+        *((" ", False), ("deflate, br;q=0.9, zstd", False), ("gzipped", False)),
+        *(("not-gzip", False), ("gzip;q=0.000", False), ("x-gzip;q=0", False), ("*;q=0", False)),
+        *(("*, gzip;q=0", False), ("identity;q=0", False), ("gzip;q=0.5, identity", False)),
+        *(("gzip;q=nonsense", False), ("gzip;q=", False), ("gzip;q=-1", False)),
+        *(("gzip;q=nan", False), ("gzip;q=0x1", False), (";q=1", False), ("\x00\xff", False)),
+        *(("x" * 8000, False), ("br, " * 2000, False)),
     ],
 )
-def test_gzip_is_sent_if_accept_encoding_prefers_gzip_or_has_no_preference(accepted):
-    assert accepts_gzip(accepted)
-    assert get({"Accept-Encoding": accepted}).headers["Content-Encoding"] == "gzip"
-
-
-@pytest.mark.parametrize(
-    "accepted",
-    [
-        *("", " ", "identity", "br", "deflate, br;q=0.9, zstd", "gzipped", "not-gzip", "gzip;q=0"),
-        *("gzip;q=0.0", "gzip;q=0.000", "x-gzip;q=0", "*;q=0", "gzip;q=0, *", "*, gzip;q=0"),
-        *("identity;q=0", "gzip;q=0.5, identity", "gzip;q=0.5, identity;q=0.6", "gzip;q=nonsense"),
-        *("gzip;q=", "gzip;q=-1", "gzip;q=nan", "gzip;q=0x1", ";q=1", "\x00\xff", "x" * 8000),
-        "br, " * 2000,
-    ],
-)
-def test_gzip_is_not_sent_if_accept_encoding_does_not_accept_gzip_or_prefers_identity(accepted):
-    assert not accepts_gzip(accepted)
-    assert get({"Accept-Encoding": accepted}) == get()
+def test_gzip_is_sent_if_it_is_accepted_and_identity_is_not_preferred(accepted, sent):
+    assert accepts_gzip(accepted) == sent
+    assert (("Content-Encoding", "gzip") in get(accept_encoding=accepted).headers) == sent

@@ -7,7 +7,6 @@ import pytest
 from werkzeug import Response
 
 from feeds.app import create_app
-from feeds.errors import UpstreamTimeout
 from feeds.formats import FORMATS
 from tests.support.processes import settings_for
 from tests.support.upstream import EXAMPLE, HOST
@@ -36,23 +35,6 @@ def assert_error(response, status, retry_after=60):
     else:
         assert response.headers["Cache-Control"] == "max-age=60"
         assert "Retry-After" not in response.headers
-
-
-@pytest.mark.parametrize(
-    "event_id",
-    [
-        *("a" * 65, "a" * 5000, "a.b", "..", ".", "%2E%2E", "a%0A", "%0Aa", "a%0D%0AX-Evil:%201"),
-        *("a%00", "a%2Fb", "a/b", "a%20b", "a+b", "a~b", "a%25b", "a:b", "a@b"),
-        "é",
-        *("%C3%A9", "%D9%A1"),
-        "全城跑",
-        *("%FF%FE", "%E2%80%AE", "a%3Fb", "a%23b", "%3Cscript%3E", "'", "{0}", ""),
-    ],
-)
-def test_an_invalid_id_is_404_without_a_call_of_the_upstream(client, upstream, event_id):
-    for form in ("", ".ics", ".rss", ".json"):
-        assert_error(client.get(f"/events/{event_id}{form}"), 404)
-    assert upstream.asked == []
 
 
 @pytest.mark.parametrize(
@@ -137,16 +119,6 @@ def test_retry_after_counts_down_to_the_next_refresh(client, upstream, clock):
     upstream.instead = None
     clock.advance(seconds=3)
     assert client.get(f"{PAGE}.ics").status_code == 200
-
-
-def test_an_upstream_that_does_not_answer_in_time_is_504(app):
-    """The whole way takes ten seconds: ``tests/rules``."""
-
-    @app.get("/slow.ics")
-    def slow():
-        raise UpstreamTimeout
-
-    assert_error(app.test_client().get("/slow.ics"), 504)
 
 
 def test_an_unexpected_exception_is_500_in_one_line_and_logged(app, caplog):
