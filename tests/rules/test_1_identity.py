@@ -48,10 +48,11 @@ def test_a_run_has_the_same_identifier_in_every_format_and_in_every_filtered_fee
         assert "ten@intervals.run" in [each["id"] for each in service.json_feed(query)["items"]]
 
 
-def test_an_event_without_runs_is_one_vevent_with_the_uid_of_the_event(service):
-    """Rules 1.2."""
+def test_an_event_without_runs_is_one_vevent_and_one_item_with_the_uid_of_the_event(service):
+    """Rules 1.2, 1.4 and 5.3."""
     service.announce()
     assert service.entry()["UID"] == f"{EVENT}@intervals.run"
+    assert [each.id for each in service.channel().entries] == [f"{EVENT}@intervals.run"]
 
 
 def test_the_uid_of_a_registration_entry_is_the_id_of_its_run_with_opens_or_closes(service):
@@ -70,12 +71,6 @@ def test_no_guid_of_the_rss_feed_is_a_permalink(service):
     service.advance(hours=2)
     assert service.poll(".rss").count(b'<guid isPermaLink="false">') == 2
     assert [each.guidislink for each in service.channel().entries] == [False, False]
-
-
-def test_the_item_of_an_event_without_runs_has_the_uid_of_the_event_as_guid(service):
-    """Rules 1.4."""
-    service.announce()
-    assert [each.id for each in service.channel().entries] == [f"{EVENT}@intervals.run"]
 
 
 RESCHEDULED = {"eventStatus": "rescheduled"}
@@ -147,21 +142,6 @@ def test_runs_that_changed_to_different_values_have_a_digest_of_them_in_their_gu
     service.edit("ten", startTime="09:30")
     service.advance(hours=2)
     assert next(iter(service.items())) != guid
-
-
-@pytest.mark.parametrize("starts", [("09:00", "08:00"), ("09:00", "09:00"), ("09:00", "10:00")])
-def test_a_change_has_the_same_guid_in_a_service_that_has_lost_its_database(service, starts):
-    """Rules 1.5."""
-    guids = []
-    for _ in range(2):
-        service.lose_database()
-        service.announce(a_run(), a_5k())
-        for id_, start in zip(("ten", "five"), starts, strict=True):
-            service.edit(id_, startTime=start)
-        service.advance(days=1)
-        guids.append(next(iter(service.items())))
-    assert guids[0] == guids[1]
-    assert "/moved/" in guids[0]
 
 
 def test_an_id_of_up_to_64_letters_digits_underscores_and_hyphens_is_asked_for(service):

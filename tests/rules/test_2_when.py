@@ -136,6 +136,13 @@ def test_only_the_years_from_the_first_to_the_last_instant_of_the_feed_need_year
     assert zones(service.calendar()) == []
 
 
+def test_a_filter_keeps_times_in_utc_if_another_run_needs_utc(service):
+    """Rules 2.3 and 2.4: Mexico City has no summer time since the end of 2022."""
+    runs = a_run("early", date="2022-06-18"), a_run("later", date="2026-06-20")
+    service.announce(*runs, **at(19.4326, -99.1332))
+    assert lines(service, "DTSTART", query="?run=later") == ["DTSTART:20260620T140000Z"]
+
+
 STARTS = [
     ("2026-08-15", "9:00", "2026-08-15 09:00:00-05:00"),
     ("2026-08-15", "09:00:30", "2026-08-15 09:00:30-05:00"),

@@ -173,16 +173,15 @@ def test_a_place_is_one_line_with_coordinates_and_a_map_for_apple(service):
     ]
 
 
-def test_a_place_without_an_address_is_its_coordinates_as_text(service):
+def test_a_place_without_an_address_is_its_coordinates_and_one_without_coordinates_has_no_map(
+    service,
+):
     """Rules 6.6."""
     service.announce(a_run(), address=None)
     assert service.entry()["LOCATION"] == "41.89170, -87.60430"
     assert service.entry()["GEO"].to_ical() == "41.8917;-87.6043"
-
-
-def test_a_place_without_coordinates_has_no_map(service):
-    """Rules 6.6."""
     service.announce(a_run(), lat=None, lng=None)
+    service.advance(hours=1)
     entry = service.entry()
     assert entry["LOCATION"] == "Navy Pier, Chicago"
     assert not {"GEO", "X-APPLE-STRUCTURED-LOCATION"} & set(entry)
@@ -220,20 +219,16 @@ def test_the_categories_are_the_standard_distance_and_the_type_of_event(
     assert [str(each) for each in service.entry()["CATEGORIES"].cats] == categories
 
 
-def test_a_virtual_run_has_no_place(service):
+@pytest.mark.parametrize("website", [None, SITE])
+def test_a_virtual_run_has_no_place_and_a_conference_if_there_is_a_website(service, website):
     """Rules 6.8."""
-    service.announce(a_run(isVirtual=True))
-    taboo = {"LOCATION", "GEO", "X-APPLE-STRUCTURED-LOCATION", "CONFERENCE"}
-    assert not taboo & set(service.entry())
-
-
-def test_a_virtual_run_with_a_website_has_a_conference(service):
-    """Rules 6.8."""
-    service.announce(a_run(isVirtual=True), a_5k(), websiteUrl=SITE)
+    service.announce(a_run(isVirtual=True), a_5k(), websiteUrl=website)
     entries = service.entries()
-    assert entries["ten"]["CONFERENCE"].to_ical() == SITE.encode()
-    assert entries["ten"]["CONFERENCE"].params["VALUE"] == "URI"
-    assert "CONFERENCE" not in entries["five"]
+    assert not {"LOCATION", "GEO", "X-APPLE-STRUCTURED-LOCATION"} & set(entries["ten"])
+    assert ["CONFERENCE" in entries[id_] for id_ in ("ten", "five")] == [bool(website), False]
+    if website:
+        assert entries["ten"]["CONFERENCE"].to_ical() == SITE.encode()
+        assert entries["ten"]["CONFERENCE"].params["VALUE"] == "URI"
 
 
 POSTAL = {

@@ -142,15 +142,11 @@ def slow(tmp_path_factory):
         return SimpleNamespace(endless=next(waiting), crowd=crowd, silent=silent.result())
 
 
-def test_a_poll_gets_the_stored_edition_when_the_refresh_has_run_for_three_seconds(slow):
+def test_a_poll_waits_until_the_refresh_has_run_for_three_seconds_and_no_later_poll_waits(slow):
     """Rules 8.6."""
     for poll in slow.endless.waited:
         assert poll.stored
         assert 2.9 < poll.seconds < 5
-
-
-def test_a_refresh_that_has_run_for_three_seconds_is_waited_for_no_more(slow):
-    """Rules 8.6."""
     assert slow.endless.later.stored
     assert slow.endless.later.seconds < 2
 
@@ -167,29 +163,21 @@ def test_a_refresh_goes_on_when_its_waiters_have_left(slow):
     assert slow.crowd.all_calls == ["new", "known"]
 
 
-def test_at_most_four_refreshes_run_at_a_time(slow):
+def test_at_most_four_refreshes_run_at_a_time_and_fresh_editions_are_served_meanwhile(slow):
     """Rules 8.7."""
     assert slow.endless.calls == 4
-
-
-def test_fresh_editions_are_served_at_once_while_the_upstream_hangs(slow):
-    """Rules 8.7."""
     assert slow.endless.fresh.answer.status_code == 200
     assert not slow.endless.fresh.stored
     assert slow.endless.fresh.seconds < 2
 
 
-def test_at_most_48_threads_wait_when_refreshes_have_been_stalled_for_three_seconds(slow):
-    """Rules 8.7."""
+def test_at_most_48_threads_wait_for_stalled_refreshes_and_further_polls_are_answered_at_once(slow):
+    """Rules 8.7: with the stored edition, or with an error."""
     statuses = [poll.answer.status_code for poll in slow.crowd.crowd]
     assert set(statuses) <= {200, 503, 504}
     assert 40 <= statuses.count(200) <= 48
     for poll in slow.crowd.crowd:
         assert 2 < poll.seconds < 5
-
-
-def test_further_polls_get_the_stored_edition_or_an_error_at_once_when_48_threads_wait(slow):
-    """Rules 8.7."""
     assert slow.crowd.known.stored
     assert slow.crowd.new.answer.status_code in (503, 504)
     assert max(slow.crowd.known.seconds, slow.crowd.new.seconds) < 2

@@ -1,6 +1,6 @@
 """Titles and lines of the items about changes.
 
-tests/rules has the titles of the changes of one run (5.4).
+tests/rules has the titles of the changes of one run (5.4) and of several runs (5.5).
 """
 
 from datetime import UTC, date, datetime, time
@@ -14,7 +14,7 @@ from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of
 from tests.support.rules import find_code, read_table
 
 SUN = date(2025, 6, 15)
-EIGHT, NINE = time(8), time(9)
+EIGHT = time(8)
 TEN = {"id": "r10k", "start_time": EIGHT}
 FIVE = {"id": "r5k", "start_time": EIGHT, "distance_label": "5K"}
 PIER, PARK = "Navy Pier", "Grant Park"
@@ -44,25 +44,6 @@ def test_each_kind_of_change_has_the_title_of_rules_5_4():
     documented = {find_code(kind)[0]: find_code(title)[0] for kind, title, _ in read_table("5.4")}
     assert documented == CHANGE_TITLES
     assert set(Kind) == set(CHANGE_TITLES)
-
-
-def test_the_title_of_several_runs_names_each_label_once_and_the_start_that_they_share():
-    runs = [TEN, FIVE, TEN | {"id": "again"}]
-    after = entries(*(run | {"start_time": NINE} for run in runs))
-    title = "Moved: Harbor Run: 10K, 5K, now Sat 14 Jun 2025, 09:00"
-    assert title_of(entries(*runs), after) == title
-    after = entries(*(run | {"start_time": start} for run, start in ((TEN, NINE), (FIVE, time(7)))))
-    assert title_of(entries(TEN, FIVE), after) == "Moved: Harbor Run: 10K, 5K"
-    first_start = entries(TEN | {"start_time": None}, FIVE)
-    assert title_of(first_start, after) == "Moved: Harbor Run: 10K, 5K"
-
-
-def test_a_place_that_several_runs_share_is_in_the_title_if_no_start_was_replaced():
-    before = entries(TEN | {"start_time": None}, FIVE)
-    after = entries(TEN, FIVE, location=PARK)
-    assert title_of(before, after) == "Place: Harbor Run: 10K, 5K, now Grant Park"
-    before = entries(TEN, FIVE, location=PIER)
-    assert title_of(before, after) == "Moved: Harbor Run: 10K, 5K, now Grant Park"
 
 
 LOCAL = "08:00 local time (America/Chicago)"

@@ -2,16 +2,15 @@
 
 import contextlib
 import locale
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from feeds.domain.schedule import Period
 from feeds.text import dates
 
 CHICAGO = ZoneInfo("America/Chicago")
-SAT, SUN = date(2025, 6, 14), date(2025, 6, 15)
+SAT = date(2025, 6, 14)
 EIGHT = datetime(2025, 6, 14, 8, tzinfo=CHICAGO)
 
 
@@ -39,29 +38,6 @@ def test_a_day_has_its_weekday_and_no_leading_zero(text):
 )
 def test_a_clock_time_has_24_hours_and_seconds_unless_they_are_zero(clock, text):
     assert dates.format_clock(datetime.combine(SAT, clock, CHICAGO)) == text
-
-
-def test_the_start_of_a_state_is_read_as_a_time_or_a_day():
-    assert dates.format_start("2025-06-14T08:00:00") == "Sat 14 Jun 2025, 08:00"
-    assert dates.format_start("2025-06-14") == "Sat 14 Jun 2025"
-
-
-@pytest.mark.parametrize(
-    ("period", "text"),
-    [
-        (Period(SAT, SUN), "Sat 14 Jun 2025"),
-        (Period(SAT, SUN + timedelta(days=1)), "Sat 14 Jun 2025 to Sun 15 Jun 2025"),
-        (Period(EIGHT, EIGHT + timedelta(hours=1)), "Sat 14 Jun 2025, 08:00"),
-        (Period(EIGHT, EIGHT + timedelta(hours=27)), "Sat 14 Jun 2025, 08:00"),
-    ],
-)
-def test_a_period_is_shown_by_its_whole_days_or_by_its_start_alone(period, text):
-    assert dates.format_when(period) == text
-
-
-def test_an_instant_for_scripts_is_in_utc():
-    assert dates.format_utc(EIGHT) == "2025-06-14T13:00:00Z"
-    assert dates.format_utc(datetime(2025, 6, 14, 8, 0, 5, tzinfo=UTC)) == "2025-06-14T08:00:05Z"
 
 
 @pytest.mark.parametrize("name", ["C", "de_DE.UTF-8", "fr_FR.UTF-8"])
