@@ -104,17 +104,6 @@ def rename(upstream, event_id, name="Another name"):
     upstream.put(event_id, document)
 
 
-def open_registration(upstream, opens):
-    """Have registration for the first run of the festival open at ``opens``."""
-    document = upstream.document(FESTIVAL)
-    document["runs"][0] |= {"registrationOpensAt": opens.isoformat()}
-    upstream.put(FESTIVAL, document)
-
-
-def end_outage(upstream):
-    upstream.instead = None
-
-
 NONE = st.none()
 TAGS = NONE | st.sampled_from(["*", "", '"x"', 'W/"x"', "x", '"', "W/", '"a", "b"', "\xff\xfe"])
 OWN_TAGS = st.sampled_from(['"{}"', 'W/"{}"', '"x", "{}"', '"{}-gzip"', "{}", '"{}'])
@@ -160,46 +149,6 @@ def test_any_request_gets_the_same_answer_with_and_without_the_cache_in_front(
     named = {"If-None-Match": tags, "If-Modified-Since": since, "Accept-Encoding": codings}
     headers = {name: value for name, value in named.items() if value is not None}
     ask(path, method, headers | others)
-
-
-STEPS = {
-    "within a second": lambda _, clock: clock.advance(milliseconds=300),
-    "in the next second": lambda _, clock: clock.advance(milliseconds=400),
-    "after two seconds": lambda _, clock: clock.advance(seconds=2),
-    "just before registration opens": lambda _, clock: clock.advance(minutes=10, seconds=-5),
-    "when registration has opened": lambda _, clock: clock.advance(seconds=5),
-    "after an hour": lambda _, clock: clock.advance(hours=1),
-    "after an edit that was not fetched": lambda upstream, _: rename(upstream, FESTIVAL),
-    "after a refresh": lambda _, clock: clock.advance(days=1),
-    "after the clock was set back": lambda _, clock: clock.advance(seconds=-30),
-    "after the clock was set back by a day": lambda _, clock: clock.advance(days=-1),
-    "in an outage": lambda upstream, clock: (upstream.refuse(500, "X"), clock.advance(days=2)),
-    "within the minute after a failure": lambda _, clock: clock.advance(seconds=30),
-    "after another failure": lambda _, clock: clock.advance(seconds=40),
-    "after the outage": lambda upstream, clock: (end_outage(upstream), clock.advance(minutes=2)),
-    "deleted": lambda upstream, clock: (upstream.delete(FESTIVAL), clock.advance(days=1)),
-    "missing": lambda _, clock: clock.advance(minutes=2),
-    "gone": lambda _, clock: clock.advance(minutes=30),
-    "gone for 30 days": lambda _, clock: clock.advance(days=31),
-}
-"""What happens one after the other, each with the upstream and the clock."""
-
-
-def test_at_any_time_the_cache_answers_like_a_process_that_has_just_started(
-    app, upstream, clock, tmp_path
-):
-    open_registration(upstream, clock() + timedelta(minutes=10))
-    client = app.test_client()
-    paths = [f"/events/{FESTIVAL}{form}" for form in (".ics", ".rss", ".json", ".rss?x=1")]
-    statuses = []
-    for what, happen in ({"at first": lambda *_: None} | STEPS).items():
-        happen(upstream, clock)
-        started = create_app(settings_for(upstream.url, tmp_path), clock.timestamp).test_client()
-        for path in paths:
-            answers = [read(client.get(path)) for _ in range(2)]
-            assert answers == [read(started.get(path))] * 2, what
-        statuses.append(answers[0][0])
-    assert statuses == ["200 OK"] * len(STEPS) + ["410 GONE"]
 
 
 @pytest.mark.parametrize("path", ["/", "/robots.txt", "/assets/style.css", f"{EVENT}/qr.svg"])
@@ -343,12 +292,3 @@ def test_a_feed_larger_than_the_cache_is_served_and_not_kept(small):
     fill(2, size=1_000_000, query="large")
     assert count([1]) == 1
     assert count([2]) == 0
-
-
-def test_a_polled_feed_stays_when_others_fill_the_cache(small):
-    fill, count = small
-    fill(0, query="polled")
-    for number in range(1, 1000):
-        fill(number, query=f"{number}")
-        assert count([0]) == 1
-    assert count([1]) == 0

@@ -1,6 +1,6 @@
 """The ways to subscribe: the exact form of each client's link."""
 
-from urllib.parse import parse_qs, urlsplit
+import pytest
 
 from feeds.web.subscribe import build_run_link, build_subscribe_links
 from tests.support.factories import PAGE
@@ -8,41 +8,31 @@ from tests.support.factories import PAGE
 TITLE = "Lauf & Fest: 10K/5K"
 LINKS = {link.key: link for link in build_subscribe_links(PAGE, TITLE)}
 
-
-def test_apple_calendar_and_others_get_a_webcal_link():
-    assert LINKS["apple"].href == "webcal://feeds.example.org/events/harbor.ics"
-    assert LINKS["others"].href == LINKS["apple"].href
-
-
-def test_google_gets_an_encoded_webcal_link_that_keeps_cancelled_runs():
-    assert LINKS["google"].href == (
-        "https://calendar.google.com/calendar/r"
-        "?cid=webcal%3A%2F%2Ffeeds.example.org%2Fevents%2Fharbor.ics%3Fcancelled%3Dkeep"
-    )
+CALENDAR = "webcal://feeds.example.org/events/harbor.ics"
+ENCODED = "%2F%2Ffeeds.example.org%2Fevents%2Fharbor.ics"
+MICROSOFT = f"/calendar/0/addfromweb?url=https%3A{ENCODED}&name=Lauf%20%26%20Fest%3A%2010K%2F5K"
 
 
-def test_microsoft_gets_an_https_link_and_a_name():
-    for key, host in (("outlook", "outlook.live.com"), ("microsoft365", "outlook.office.com")):
-        parts = urlsplit(LINKS[key].href or "")
-        assert (
-            f"{parts.scheme}://{parts.netloc}{parts.path}"
-            == f"https://{host}/calendar/0/addfromweb"
-        )
-        assert parse_qs(parts.query) == {"url": [f"{PAGE}.ics"], "name": [TITLE]}
-
-
-def test_the_calendar_to_copy_is_an_https_url_that_keeps_cancelled_runs():
-    assert LINKS["address"].copy == f"{PAGE}.ics?cancelled=keep"
-
-
-def test_the_rss_feed_is_copied_because_a_click_would_download_it():
-    assert LINKS["rss"].copy == f"{PAGE}.rss"
-    assert LINKS["rss"].href is None
-
-
-def test_the_file_is_a_download_that_never_changes():
-    assert LINKS["file"].href == f"{PAGE}.ics?download=1"
-    assert "Never changes" in LINKS["file"].note
+@pytest.mark.parametrize(
+    ("key", "href", "copy"),
+    [
+        ("apple", CALENDAR, None),
+        ("others", CALENDAR, None),
+        # Google hides what is cancelled: both calendars keep it.
+        (
+            "google",
+            f"https://calendar.google.com/calendar/r?cid=webcal%3A{ENCODED}%3Fcancelled%3Dkeep",
+            None,
+        ),
+        ("address", None, f"{PAGE}.ics?cancelled=keep"),
+        ("outlook", f"https://outlook.live.com{MICROSOFT}", None),
+        ("microsoft365", f"https://outlook.office.com{MICROSOFT}", None),
+        ("rss", None, f"{PAGE}.rss"),  # a click would download the feed
+        ("file", f"{PAGE}.ics?download=1", None),
+    ],
+)
+def test_each_client_gets_a_link_or_a_url_to_copy(key, href, copy):
+    assert (LINKS[key].href, LINKS[key].copy) == (href, copy)
 
 
 def test_every_way_has_a_note_and_either_a_link_or_a_url_to_copy():
@@ -51,5 +41,6 @@ def test_every_way_has_a_note_and_either_a_link_or_a_url_to_copy():
         assert (link.href is None) != (link.copy is None)
 
 
-def test_a_run_has_a_calendar_of_its_own():
-    assert build_run_link(PAGE, "r10k") == ("webcal://feeds.example.org/events/harbor.ics?run=r10k")
+def test_the_file_never_changes_and_a_run_has_a_calendar_of_its_own():
+    assert "Never changes" in LINKS["file"].note
+    assert build_run_link(PAGE, "r10k") == f"{CALENDAR}?run=r10k"
