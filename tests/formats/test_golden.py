@@ -12,7 +12,8 @@ import pytest
 
 from feeds.formats import FORMATS
 from tests.support.factories import a_feed
-from tests.support.samples import SAMPLE_IDS, event_of, feed_of
+from tests.support.samples import event_of, feed_of
+from tests.support.upstream import SAMPLE_IDS
 
 DATA = Path(__file__).parent / "data"
 

@@ -28,7 +28,8 @@ from tests.support.factories import (
     a_run,
     an_event,
 )
-from tests.support.samples import SAMPLE_IDS, event_of
+from tests.support.samples import event_of
+from tests.support.upstream import SAMPLE_IDS
 
 MILWAUKEE = (43.0466, -87.8871)
 NEW_YORK = (40.7722, -73.9711)

@@ -10,7 +10,8 @@ import icalendar
 import pytest
 
 from feeds.formats import ical, jsonfeed
-from tests.support.samples import SAMPLE_IDS, feed_of
+from tests.support.samples import feed_of
+from tests.support.upstream import SAMPLE_IDS
 
 
 @cache

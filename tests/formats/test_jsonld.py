@@ -20,7 +20,8 @@ from tests.support.factories import (
     entries_of,
     timetable_of,
 )
-from tests.support.samples import SAMPLE_IDS, feed_of
+from tests.support.samples import feed_of
+from tests.support.upstream import SAMPLE_IDS
 
 SITE, CLUB = "https://club.example/harbor", "https://club.example/register"
 HOSTILE = "</script><script>x()</script><!-- <script> ]]> &amp; \" ' \\ \u2028\u2029 \U0001f3c3"

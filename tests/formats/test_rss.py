@@ -15,7 +15,8 @@ from lxml import etree
 from feeds.formats import rss
 from feeds.upstream import fields
 from tests.support.factories import NOW, a_feed, a_run, an_edition, an_event, timetable_of
-from tests.support.samples import SAMPLE_IDS, event_of
+from tests.support.samples import event_of
+from tests.support.upstream import SAMPLE_IDS
 
 EIGHT = time(8)
 HOSTILE = (

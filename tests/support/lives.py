@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.support.recording import Service
+from tests.support.service import a_5k, a_run, an_event
 
 OPENS, CLOSES = "2026-06-20T12:00:00Z", "2026-07-20T12:00:00Z"
+OF_EVENT = {"eventId": "harbor"}
 POLLED = (
     *(".ics", ".rss", ".json", "", "/embed"),
     *(".ics?cancelled=drop", ".ics?cancelled=keep", ".ics?registration=1&busy=1"),
@@ -20,20 +22,10 @@ class Race:
     def __init__(self, service: Service, forms: Iterable[str]) -> None:
         self.service = service
         self._forms = tuple(forms)
-        self.event: dict[str, Any] = {
-            "_id": "harbor",
-            "name": "Harbor Run",
-            "slug": "harbor-run",
-            "type": "race",
-            "date": "2026-08-15",
-            "organizationId": "k57abc123def456",
-            "address": "Navy Pier, Chicago",
-            "lat": 41.8917,
-            "lng": -87.6043,
-            "registrationUrl": "https://harbor.example.org/register",
-        }
-        self.runs = {"r10": _run("r10", "10K", 10_000), "r5": _run("r5", "5K", 5_000)}
-        self.runs["r5"] |= {"registrationOpensAt": OPENS, "registrationClosesAt": CLOSES}
+        site = "https://harbor.example.org"
+        self.event = an_event(_id="harbor", registrationUrl=f"{site}/register")
+        window = {"registrationOpensAt": OPENS, "registrationClosesAt": CLOSES}
+        self.runs = {"r10": a_run("r10", **OF_EVENT), "r5": a_5k("r5", **OF_EVENT, **window)}
 
     def publish(self, **fields: Any) -> None:
         """Have the upstream serve the event, with these fields changed."""
@@ -55,18 +47,6 @@ class Race:
     def poll_at(self, step: str, instant: datetime) -> None:
         """Poll at this instant."""
         self.poll(step, seconds=(instant - self.service.clock.now).total_seconds())
-
-
-def _run(id_: str, label: str, meters: int) -> dict[str, Any]:
-    return {
-        "_id": id_,
-        "eventId": "harbor",
-        "distanceMeters": meters,
-        "distanceStandard": label,
-        "distanceLabel": label,
-        "date": "2026-08-15",
-        "startTime": "08:00",
-    }
 
 
 EDITS: tuple[tuple[str, tuple[str, ...], dict[str, Any]], ...] = (
@@ -127,7 +107,8 @@ def live(service: Service) -> None:
     race.poll("the place moved")
     race.publish(name="Harbor Run & Walk", description="Along the <b>lake</b>.\nBring water.")
     race.poll("another name and a text")
-    race.runs["walk"] = _run("walk", "Other", 3_200) | {"isWalking": True, "startTime": None}
+    other = {"distanceMeters": 3_200, "distanceStandard": "Other", "distanceLabel": "Other"}
+    race.runs["walk"] = a_run("walk", isWalking=True, startTime=None, **OF_EVENT, **other)
     race.publish()
     race.poll("another run")
     opens, closes = datetime.fromisoformat(OPENS), datetime.fromisoformat(CLOSES)

@@ -8,14 +8,11 @@ from msgspec import structs
 
 from feeds.domain.feed import Feed
 from feeds.domain.model import Event
-from feeds.sandbox import SAMPLES, SANDBOX_KEY, create_sandbox
+from feeds.sandbox import SANDBOX_KEY, create_sandbox
 from feeds.upstream.schema import decode
 from tests.support.factories import a_feed
 
 TODAY = datetime(2026, 11, 22, 12, tzinfo=UTC)
-SAMPLE_IDS = tuple(
-    sorted(path.stem for path in SAMPLES.glob("*.json") if path.stem != "organization")
-)
 
 
 @cache
