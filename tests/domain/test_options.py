@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.domain.model import DISTANCES, Options
-from feeds.domain.options import parse, parse_event_id, to_query
+from feeds.domain.options import MAX_VALUES, parse, parse_event_id, to_query
 from feeds.errors import BadOption
 
 ALL = frozenset({"busy", "cancelled", "distance", "download", "registration", "run"})
@@ -38,6 +38,10 @@ def refuse(*query, taken=ALL):
 def test_a_bad_value_is_refused_by_the_name_of_its_option(name, values):
     for value in values:
         assert refuse((name, value)).startswith(f"{name} takes ")
+
+
+def test_an_option_can_be_given_100_times_at_most():
+    assert refuse(*[("run", "a")] * (MAX_VALUES + 1)) == "run can be given 100 times at most."
 
 
 @pytest.mark.parametrize("name", sorted(ALL))

@@ -10,7 +10,7 @@ import pytest
 from feeds.errors import EventNotFound, Overloaded, UpstreamTimeout
 from tests.support.clock import Clock
 from tests.support.waiting import PATIENCE, wait_until
-from tests.support.workers import get_hour, wait_for
+from tests.support.workers import change_database, get_hour, wait_for
 
 DAY = "2026-06-13"
 
@@ -52,6 +52,22 @@ def test_a_thread_that_finds_the_refresh_just_ended_serves_the_new_entry(start_w
         clock.released.set()
         assert late.result(PATIENCE) is entry
     assert upstream.asked == ["harbor"] * 2
+
+
+def test_a_refresh_that_gets_no_place_in_time_makes_no_call(
+    worker, upstream, threads, set_max_wait
+):
+    ids = publish_many(upstream, 5)
+    with upstream.held() as gate:
+        for id_ in ids[:4]:
+            threads.submit(worker.poll, id_)
+            gate.await_one()
+        set_max_wait(0.1, cold=0.2)
+        for _ in range(2):  # the second one waits for the end of the refresh, if need be
+            with pytest.raises(UpstreamTimeout):
+                worker.poll(ids[4])
+            set_max_wait(PATIENCE)
+    assert ids[4] not in upstream.asked
 
 
 def test_a_request_is_answered_at_once_when_too_many_refreshes_run(
@@ -108,6 +124,19 @@ def test_a_refresh_that_hangs_for_20_s_is_overtaken_by_another_one(
         assert first.result(PATIENCE).failed
     entry = worker.poll()
     assert (get_hour(entry.edition), entry.failed) == (13, False)
+
+
+def test_an_unexpected_error_is_logged_and_leaves_no_request_waiting(
+    worker, clock, tmp_path, caplog
+):
+    before = worker.get_edition()
+    clock.advance(hours=2)
+    change_database(
+        tmp_path, "UPDATE events SET token = 'x'", "UPDATE revisions SET sequence = 'x'"
+    )
+    entry = worker.poll()
+    assert (entry.edition, entry.failed) == (before, True)
+    assert "event harbor cannot be refreshed" in caplog.text
 
 
 def test_an_edition_is_fetched_again_after_the_clock_was_set_back(start_worker, upstream):

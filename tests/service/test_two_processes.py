@@ -18,15 +18,6 @@ def test_a_process_whose_clock_is_behind_serves_the_edition_of_another_process(
     assert upstream.statuses == [200]
 
 
-def test_a_process_takes_over_a_304_that_another_process_has_got(start_worker, upstream, clock):
-    one = start_worker()
-    one.poll()
-    clock.advance(hours=1)
-    one.poll()
-    assert start_worker().get_edition().fetched == clock()
-    assert upstream.statuses == [200, 304]
-
-
 def test_a_process_whose_refresh_hangs_serves_the_edition_that_another_process_saved(
     start_worker, threads, clock, upstream, set_max_wait, monkeypatch
 ):
