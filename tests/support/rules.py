@@ -11,11 +11,6 @@ def read_rule(number: str) -> str:
     return re.split(r"\n(?:\*\*\d|## )", RULES.partition(f"\n**{number} ")[2])[0]
 
 
-def read_sentences(number: str) -> str:
-    """The text of a rule on one line."""
-    return " ".join(read_rule(number).split())
-
-
 def read_table(number: str) -> list[list[str]]:
     """The rows of a rule's table, without its head, as lists of cells."""
     lines = [line for line in read_rule(number).splitlines() if line.startswith("|")]
