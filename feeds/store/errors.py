@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from feeds.errors import DatabaseUnavailable, StorageUnavailable
 from feeds.logs import Throttle
 
-throttle = Throttle(logging.getLogger(__name__), monotonic)
+log = logging.getLogger(__name__)
+throttle = Throttle(log, monotonic)
 
 
 @contextmanager
