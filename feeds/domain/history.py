@@ -155,7 +155,12 @@ def _keep_runs(edition: Edition, other: Edition) -> Edition:
     lacked = [run for run in other.event.runs if run.id not in known]
     event = structs.replace(event, runs=tuple(sorted([*event.runs, *lacked], key=run_sort_key)))
     gone = None if lacked else edition.gone
-    return structs.replace(edition, event=event, gone=gone, deployment="", etag=None)
+    ids = {run.id for run in lacked}
+    pending = {id_: each for id_, each in other.pending.items() if id_ in ids}
+    pending |= edition.pending
+    return structs.replace(
+        edition, event=event, gone=gone, pending=pending, deployment="", etag=None
+    )
 
 
 def _get_outcome(change: Change) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from msgspec import structs
 from feeds.domain.changes import CHANGES_KEPT_FOR, group_changes
 from feeds.domain.delisting import CONFIRM_AFTER, apply_not_found, confirm_removals
 from feeds.domain.history import append_changes, drop_old_changes, is_undercut, merge
-from feeds.domain.model import Change, History, Kind, Revision, State
+from feeds.domain.model import Change, History, Kind, PendingRemoval, Revision, State
 from feeds.service.revisions import revise
 from tests.support.factories import HOME, NOW, PAGE, a_run, an_edition, an_event, timetable_of
 
@@ -309,3 +309,10 @@ def test_an_event_that_is_gone_is_not_gone_yet_for_a_run_that_was_served_and_los
     at = NOW + 6 * HOUR
     last = confirm_removals(apply_not_found(last, at), (), (), CONFIRM_AFTER)
     assert (last.gone, last.event.runs[0].unlisted) == (at, at)
+
+
+def test_what_a_run_has_been_missing_for_is_kept_where_the_later_edition_lacks_the_run():
+    missing = {"r5k": PendingRemoval(NOW, 2), "r10k": PendingRemoval(NOW, 2)}
+    served = structs.replace(SERVED, pending=missing)
+    stored = then(None, CANCELLED, hours=3)
+    assert merged(served, stored).pending == {"r5k": PendingRemoval(NOW, 2)}
