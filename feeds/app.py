@@ -111,7 +111,7 @@ def assemble(
 
 
 def _open_late(open_database: Callable[[], None]) -> None:
-    """Open the database for a request: nobody can be told about settings then."""
+    """Open the database during a request, which cannot report invalid settings to the operator."""
     try:
         open_database()
     except SettingsError:

@@ -15,7 +15,7 @@ V = TypeVar("V")
 
 
 class ClockCache(FIFOCache[K, V]):
-    """A FIFO cache in which an entry that was read since it was last considered stays once more.
+    """A FIFO cache that keeps its oldest entry if the entry was read since the last check.
 
     Threads may ``read`` at any time; they share a lock to change the cache.
     """

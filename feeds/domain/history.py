@@ -77,10 +77,10 @@ def _identify_group(group: Sequence[Change], event_id: str) -> str:
     return f"{event_id}/{group[0].kind}/{build_group_guid_value(group)}"
 
 
-def is_undercut(served: Edition, stored: Edition) -> bool:
-    """Whether a stored edition has older stamps than the served one, or lacks a run or a change.
+def has_gone_back(served: Edition, stored: Edition) -> bool:
+    """Whether the database went back: a backup was restored, or a failover lost commits.
 
-    The database went back then: a backup was restored, or a failover lost commits.
+    The stored edition then has older stamps than the served one, or lacks a run or a change of it.
     """
     if stored.modified < served.modified:
         return True
@@ -112,7 +112,7 @@ def _get_content(edition: Edition) -> tuple[object, ...]:
 
 
 def merge(served: Timetable, stored: Timetable, noticed: dt.datetime) -> Edition:
-    """The edition to save over ``stored``, with which ``is_undercut`` is true for ``served``.
+    """The edition to save over ``stored``, with which ``has_gone_back`` is true for ``served``.
 
     Its event is the served one, unless the stored one was fetched later and has changed since; its
     history is that of both. Its deployment is empty, so that the next ``revise`` stamps anew
@@ -134,14 +134,14 @@ def merge(served: Timetable, stored: Timetable, noticed: dt.datetime) -> Edition
     if is_older:
         return carry_over(history, _keep_runs(old, new))
     known_changes = {(_identify(each), each.nth) for each in old.changes}
-    told = {
+    announced = {
         _get_outcome(each)
         for each in new.changes
         if (_identify(each), each.nth) not in known_changes
     }
-    missed = find_changes(served.entries, stored.entries, noticed)
-    untold = [each for each in missed if _get_outcome(each) not in told]
-    history = structs.replace(history, changes=append_changes(history, untold, new.event.id))
+    changes = find_changes(served.entries, stored.entries, noticed)
+    missing = [each for each in changes if _get_outcome(each) not in announced]
+    history = structs.replace(history, changes=append_changes(history, missing, new.event.id))
     return carry_over(history, _keep_runs(new, old))
 
 
@@ -164,7 +164,10 @@ def _keep_runs(edition: Edition, other: Edition) -> Edition:
 
 
 def _get_outcome(change: Change) -> tuple[object, ...]:
-    """What a change tells, from whatever state it led there."""
+    """The run, the kind, and the new values of a change.
+
+    Two histories may reach the same state from different ones: such changes have equal outcomes.
+    """
     now, moves = change.now, (Kind.MOVED, Kind.RESCHEDULED)
     where = (now.start, now.zone, now.place) if change.kind in moves else ()
     closes = now.closes if change.kind == Kind.REGISTRATION_EXTENDED else None

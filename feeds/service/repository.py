@@ -9,7 +9,7 @@ from feeds.domain import delisting, freshness
 from feeds.domain.entries import Timetable, build_timetable
 from feeds.domain.feed import build_page_url
 from feeds.domain.freshness import Lifetime, MaxAgeBounds
-from feeds.domain.history import carry_over, is_undercut, merge
+from feeds.domain.history import carry_over, has_gone_back, merge
 from feeds.domain.model import Edition, History
 from feeds.domain.quota import Rate
 from feeds.errors import StorageUnavailable
@@ -68,7 +68,7 @@ class EditionRepository:
         - The first read after a deploy: its bytes may have changed. An edition that a process of
           another deployment has saved since is taken as it is, or two deployments on one database
           would save against each other for ever.
-        - A database that went back: no client must find older stamps than it was served.
+        - A database that went back: no client may get older stamps than before.
 
         Raises ``StorageUnavailable``.
         """
@@ -82,7 +82,7 @@ class EditionRepository:
             return (self._take_snapshot(known) if known else None), token
         elif known and known.edition.token == token:
             return self._take_snapshot(known), token
-        elif (known and is_undercut(known.edition, stored)) or (
+        elif (known and has_gone_back(known.edition, stored)) or (
             known is None and stored.deployment != self._fingerprint
         ):
             snapshot = self.save(event_id, stored, known, _keep_edition)
@@ -151,7 +151,7 @@ class EditionRepository:
         if not isinstance(stored, Edition) or (known and known.edition.token == stored.token):
             return known
         timetable = build_timetable(stored, self._timezone)
-        if known and is_undercut(known.edition, stored):
+        if known and has_gone_back(known.edition, stored):
             return build_timetable(merge(known, timetable, now), self._timezone)
         return timetable
 

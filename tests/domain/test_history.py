@@ -7,7 +7,7 @@ from msgspec import structs
 
 from feeds.domain.changes import CHANGES_KEPT_FOR, group_changes
 from feeds.domain.delisting import CONFIRM_AFTER, apply_not_found, confirm_removals
-from feeds.domain.history import append_changes, drop_old_changes, is_undercut, merge
+from feeds.domain.history import append_changes, drop_old_changes, has_gone_back, merge
 from feeds.domain.model import Change, History, Kind, PendingRemoval, Revision, State
 from feeds.service.revisions import revise
 from tests.support.factories import HOME, NOW, PAGE, a_run, an_edition, an_event, timetable_of
@@ -132,7 +132,7 @@ def then(known, *runs, hours, deployment="first"):
 
 
 def merged(served, stored, at=10):
-    assert is_undercut(served, stored)
+    assert has_gone_back(served, stored)
     return merge(timetable_of(served), timetable_of(stored), NOW + at * HOUR)
 
 
@@ -158,16 +158,16 @@ def restamped(edition, **fields):
 def test_a_database_went_back_if_a_stamp_is_older_than_the_one_that_was_served(stored, undercut):
     served, stored = restamped(SERVED), restamped(SERVED, **stored)
     later = structs.replace(stored, modified=NOW + SECOND)
-    assert is_undercut(served, later) is undercut
-    assert is_undercut(later, served)
-    assert is_undercut(structs.replace(served, revisions={}), later) is False
+    assert has_gone_back(served, later) is undercut
+    assert has_gone_back(later, served)
+    assert has_gone_back(structs.replace(served, revisions={}), later) is False
 
 
 def test_a_database_went_back_if_other_content_has_the_time_of_the_one_that_was_served():
     served = restamped(SERVED)
-    assert is_undercut(served, restamped(BACKUP))
-    assert is_undercut(served, restamped(SERVED, content="another"))
-    assert not is_undercut(served, structs.replace(served, fetched=NOW + HOUR, token="other"))
+    assert has_gone_back(served, restamped(BACKUP))
+    assert has_gone_back(served, restamped(SERVED, content="another"))
+    assert not has_gone_back(served, structs.replace(served, fetched=NOW + HOUR, token="other"))
 
 
 def test_a_database_went_back_if_it_lacks_a_change_that_was_served_and_is_not_a_year_old():
@@ -176,8 +176,8 @@ def test_a_database_went_back_if_it_lacks_a_change_that_was_served_and_is_not_a_
     kinds = {each.kind for each in merged(SERVED, stored).changes if each.run == "r10k"}
     assert kinds == {Kind.CANCELLED, Kind.MOVED, Kind.REINSTATED}
     later = structs.replace(stored, modified=SERVED.changes[0].noticed + CHANGES_KEPT_FOR)
-    assert not is_undercut(SERVED, later)
-    assert not is_undercut(SERVED, then(SERVED, TEN, FIVE, hours=3))
+    assert not has_gone_back(SERVED, later)
+    assert not has_gone_back(SERVED, then(SERVED, TEN, FIVE, hours=3))
 
 
 def test_a_database_went_back_if_it_lacks_a_run_that_was_served_and_has_not_left_the_feeds():
@@ -187,7 +187,7 @@ def test_a_database_went_back_if_it_lacks_a_run_that_was_served_and_has_not_left
     assert [run.id for run in merged(served, stored).event.runs] == ["r10k", "r5k"]
     left = structs.replace(TEN, unlisted=NOW - 400 * DAY, withdrawn=True, left=True)
     served = then(None, left, FIVE, hours=0)
-    assert not is_undercut(served, then(served, FIVE, hours=2))
+    assert not has_gone_back(served, then(served, FIVE, hours=2))
 
 
 def test_what_was_served_is_kept_over_an_older_edition_in_the_database():
@@ -289,8 +289,8 @@ def test_a_run_that_was_announced_over_the_backup_stays_although_the_served_edit
     stored = then(BACKUP, TEN, FIVE, a_run(id="new"), hours=3)
     assert [run.id for run in merged(served, stored).event.runs] == ["new", "r10k", "r5k"]
     saved = then(merged(served, stored), *merged(served, stored).event.runs, hours=4)
-    assert not is_undercut(served, saved)
-    assert not is_undercut(stored, saved)
+    assert not has_gone_back(served, saved)
+    assert not has_gone_back(stored, saved)
 
 
 def test_an_event_that_is_gone_is_not_gone_yet_for_a_run_that_was_served_and_lost():
