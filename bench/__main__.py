@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, datetime
 
 from bench import (
+    attacks,
     day,
     hang,
     herd,
@@ -33,6 +34,7 @@ BENCHMARKS = {
     "memory": memory.main,
     "start": start.main,
     "rendering": rendering.main,
+    "attacks": attacks.main,
     "day": day.main,
 }
 

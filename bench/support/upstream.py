@@ -1,7 +1,9 @@
 """A local Intervals API without a rate limit, in a process of its own.
 
 Each id is an event with two runs. An id that begins with ``festival`` has 100 runs; an id that
-begins with ``long`` has a description that makes its calendar 3 KB.
+begins with ``long`` has a description that makes its calendar 3 KB. The name of the event ``clock``
+has the POSIX time of the call. An id that begins with ``unknown`` is none. ``hostile`` tells which
+ids have hostile documents.
 
 A benchmark controls the process by requests::
 
@@ -23,6 +25,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bench.support import hostile
+
 ROOT = Path(__file__).parents[2]
 """The checkout, in which all processes are started."""
 
@@ -30,13 +34,16 @@ ORGANIZATION = "bench"
 DISTANCES = ("5K", "10K", "15K", "Half Marathon", "Marathon", "50K", "50M", "100K", "100M", "Ultra")
 
 
-def build_document(event_id: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """The document of an event in the far future; ``fields`` are added to each of its runs."""
+def build_document(event_id: str, fields: dict[str, Any], calls: int = 0) -> dict[str, Any]:
+    """The document of an event in the far future; ``fields`` are added to each of its runs.
+
+    ``calls`` is how often the event was fetched.
+    """
     labels = DISTANCES[:2] if not event_id.startswith("festival") else DISTANCES * 10
     sentences = 5 if event_id.startswith("long") else 1
     event = {
         "_id": event_id,
-        "name": f"Race {event_id}",
+        "name": f"Race {event_id}" if event_id != "clock" else f"Race at {time.time():.1f}",
         "slug": event_id,
         "type": "race",
         "date": "2031-06-14",
@@ -59,6 +66,7 @@ def build_document(event_id: str, fields: dict[str, Any]) -> dict[str, Any]:
         | fields
         for number, label in enumerate(labels)
     ]
+    hostile.add_hostility(event_id, calls, event, runs)
     return {"data": {"event": event, "runs": runs}}
 
 
@@ -90,7 +98,10 @@ class Handler(BaseHTTPRequestHandler):
         state.calls[event_id] += 1
         time.sleep(state.delay)
         state.responding.wait()
-        return self._respond(build_document(event_id, state.run_fields.get(event_id, {})))
+        if event_id.startswith("unknown"):
+            return self._respond({"error": {"code": "NOT_FOUND", "message": "None."}}, 404)
+        fields, fetched = state.run_fields.get(event_id, {}), state.calls[event_id]
+        return self._respond(build_document(event_id, fields, fetched))
 
     def do_PUT(self) -> None:
         settings = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -102,9 +113,9 @@ class Handler(BaseHTTPRequestHandler):
             state.responding.set()
         self._respond({})
 
-    def _respond(self, content: object) -> None:
+    def _respond(self, content: object, status: int = 200) -> None:
         body = json.dumps(content).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
