@@ -1,14 +1,14 @@
 """Hits while the upstream hangs: 20 fresh events, and 20 others whose editions expire; 2 workers.
 
-Two subscribers poll each of the other events, every four seconds. The other editions expire at the
-same instant, because registration opens, so that all of them need a refresh at once. The fresh
-events are polled for six seconds, 320 times a second on 16 connections: while the upstream
-responds, then while the upstream hangs, by turns. The ratio is that of the two in the same round.
+Two subscribers poll each of the other events, every four seconds. The other editions were fetched
+together, so that all of them expire and need a refresh at once; the fresh ones were fetched later.
+The fresh events are polled for six seconds, 320 times a second on 16 connections: while the
+upstream responds, then while the upstream hangs, by turns. The ratio is that of the two in the same
+round.
 """
 
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 
 from bench.support.load import poll_at_intervals, poll_at_once
 from bench.support.services import SERVICE, start_service
@@ -27,21 +27,25 @@ POLL_INTERVAL = 4.0
 """Seconds between two polls of a subscriber; no poll waits longer while the upstream hangs."""
 
 DELAY = 0.05
-AHEAD = timedelta(seconds=4)
-"""How long the other editions are fresh."""
+MAX_AGE = 14
+"""Seconds for which all editions are fresh."""
+
+LATER = 7.0
+"""Seconds from the fetch of the other editions to that of the fresh ones."""
 
 
 def main() -> None:
-    fresh = [f"/events/fresh-{number}.ics" for number in range(FRESH)]
     hits: dict[bool, list[list[float]]] = {False: [], True: []}
     polls: dict[bool, list[float]] = {False: [], True: []}
-    with start_upstream() as upstream, start_service(SERVICE, upstream, WORKERS) as service:
+    with (
+        start_upstream() as upstream,
+        start_service(SERVICE, upstream, WORKERS, FEEDS_MAX_AGE=str(MAX_AGE)) as service,
+    ):
         upstream.configure(delay=DELAY)
-        poll_at_intervals(service, fresh, SECONDS, HIT_INTERVAL)
         for number in range(ROUNDS):
             for hanging in (False, True):
                 name = f"{number}{hanging}"
-                measured = _measure(upstream, service, fresh, name, hanging=hanging)
+                measured = _measure(upstream, service, name, hanging=hanging)
                 hits[hanging].append(measured[0])
                 polls[hanging] += measured[1]
     print_table(
@@ -64,16 +68,17 @@ def _build_row(hits: dict[bool, list[list[float]]], percent: float) -> tuple[str
 
 
 def _measure(
-    upstream: Upstream, address: str, fresh: list[str], name: str, *, hanging: bool
+    upstream: Upstream, address: str, name: str, *, hanging: bool
 ) -> tuple[list[float], list[float]]:
     """Milliseconds of the hits, and of the polls of the other events in the same time."""
-    opens = datetime.now(UTC) + AHEAD
-    ids = [f"other-{name}-{number}" for number in range(OTHERS)]
-    others = [f"/events/{id_}.ics" for id_ in ids]
-    upstream.configure(runs={id_: {"registrationOpensAt": opens.isoformat()} for id_ in ids})
-    for _ in range(WORKERS * 2):  # so that most likely each worker has cached them
-        poll_at_once(address, others)
-    time.sleep(max(0.0, (opens - datetime.now(UTC)).total_seconds()) + 0.1)
+    others = [f"/events/other-{name}-{number}.ics" for number in range(OTHERS)]
+    fresh = [f"/events/fresh-{name}-{number}.ics" for number in range(FRESH)]
+    expired = time.monotonic() + MAX_AGE
+    for paths in (others, fresh):
+        for _ in range(WORKERS * 2):  # so that most likely each worker has cached them
+            poll_at_once(address, paths)
+        time.sleep(LATER if paths is others else 0.0)
+    time.sleep(max(0.0, expired - time.monotonic()) + 1)
     upstream.configure(hanging=hanging)
     stopped, polls = threading.Event(), list[float]()
 
