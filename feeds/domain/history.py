@@ -10,13 +10,14 @@ from feeds.domain.changes import (
     build_group_guid_value,
     build_guid_value,
     find_changes,
+    find_turns,
     group_changes,
     is_turn,
 )
 from feeds.domain.delisting import run_sort_key
-from feeds.domain.entries import Timetable
+from feeds.domain.entries import Timetable, build_timetable
 from feeds.domain.freshness import MAX_CLOCK_SKEW
-from feeds.domain.model import Change, Edition, History, Kind, Revision
+from feeds.domain.model import Change, Edition, History, Kind, Revision, Run
 
 SECOND = dt.timedelta(seconds=1)
 
@@ -111,15 +112,40 @@ def _get_content(edition: Edition) -> tuple[object, ...]:
     return edition.event, edition.gone, edition.changes, edition.revisions
 
 
-def merge(served: Timetable, stored: Timetable, noticed: dt.datetime) -> Edition:
-    """The edition to save over ``stored``, with which ``has_gone_back`` is true for ``served``.
+def merge(served: Timetable, stored: Timetable, noticed: dt.datetime, home: str) -> Timetable:
+    """What to save over ``stored``, with which ``has_gone_back`` is true for ``served``.
 
     Its event is the served one, unless the stored one was fetched later and has changed since; its
-    history is that of both. Its deployment is empty, so that the next ``revise`` stamps anew
-    whatever differs between the two.
+    history is that of both, with the changes from the served event to this one. Its deployment is
+    empty, so that the next ``revise`` stamps anew whatever differs between the two. ``home`` is the
+    zone of events without a place.
     """
     old, new = served.edition, stored.edition
-    is_older = new.modified < old.modified or new.fetched + MAX_CLOCK_SKEW < old.fetched
+    known = {(_identify(each), each.nth) for each in old.changes}
+    unknown = [each for each in new.changes if (_identify(each), each.nth) not in known]
+    is_older = (
+        new.modified < old.modified
+        or new.fetched + MAX_CLOCK_SKEW < old.fetched
+        or (new.fetched < old.fetched and not unknown)
+    )
+    last, other = (served, stored) if is_older else (stored, served)
+    timetable = build_timetable(_keep_runs(last.edition, other.edition), home)
+    ids = {entry.run.id for entry in last.entries}
+    lacked = [entry for entry in other.entries if entry.run.id not in ids]
+    missing = find_turns(  # the last edition has those of the other runs
+        lacked,
+        [entry for entry in timetable.entries if entry.run.id not in ids],
+        since=other.edition.fetched,
+        until=last.edition.fetched,
+        noticed=noticed,
+    )
+    announced = {_get_outcome(each) for each in unknown}
+    before = lacked if is_older else served.entries
+    missing += tuple(
+        each
+        for each in find_changes(before, timetable.entries, noticed)
+        if _get_outcome(each) not in announced
+    )
     numbers = {
         key: max(old.numbers.get(key, 0), new.numbers.get(key, 0))
         for key in (*old.numbers, *new.numbers)
@@ -131,36 +157,41 @@ def merge(served: Timetable, stored: Timetable, noticed: dt.datetime) -> Edition
         modified=max(old.modified, new.modified),
         token=new.token,
     )
-    if is_older:
-        return carry_over(history, _keep_runs(old, new))
-    known_changes = {(_identify(each), each.nth) for each in old.changes}
-    announced = {
-        _get_outcome(each)
-        for each in new.changes
-        if (_identify(each), each.nth) not in known_changes
-    }
-    changes = find_changes(served.entries, stored.entries, noticed)
-    missing = [each for each in changes if _get_outcome(each) not in announced]
     history = structs.replace(history, changes=append_changes(history, missing, new.event.id))
-    return carry_over(history, _keep_runs(new, old))
+    return timetable.with_history(carry_over(history, timetable.edition))
 
 
 def _keep_runs(edition: Edition, other: Edition) -> Edition:
     """The edition, to be stamped anew, with the runs of another one that it lacks.
 
     They are missing until complete answers prove more (rules 3.5). So an event with such runs is
-    not gone yet; its next 404 confirms that it is, of these runs as well.
+    not gone yet; its next 404 confirms that it is, of these runs as well. What the last answers of
+    the edition lack, and the other one has proved to be no longer listed, stays so.
     """
-    event, known = edition.event, {run.id for run in edition.event.runs}
-    lacked = [run for run in other.event.runs if run.id not in known]
-    event = structs.replace(event, runs=tuple(sorted([*event.runs, *lacked], key=run_sort_key)))
-    gone = None if lacked else edition.gone
-    ids = {run.id for run in lacked}
-    pending = {id_: each for id_, each in other.pending.items() if id_ in ids}
-    pending |= edition.pending
+    event, pending = edition.event, edition.pending
+    others = {run.id: run for run in other.event.runs}
+    runs = [
+        _keep_removal(run, others.get(run.id, run)) if pending.keys() & {run.id, event.id} else run
+        for run in event.runs
+    ]
+    lacked = others.keys() - {run.id for run in runs}
+    runs += (others[id_] for id_ in lacked)
+    kept = {id_: each for id_, each in other.pending.items() if id_ in lacked}
+    gone = edition.gone or (other.gone if event.id in pending else None)
     return structs.replace(
-        edition, event=event, gone=gone, pending=pending, deployment="", etag=None
+        edition,
+        event=structs.replace(event, runs=tuple(sorted(runs, key=run_sort_key))),
+        gone=None if any(run.unlisted is None for run in runs) else gone,
+        pending={**kept, **pending},
+        deployment="",
+        etag=None,
     )
+
+
+def _keep_removal(run: Run, other: Run) -> Run:
+    if run.unlisted:
+        return run
+    return structs.replace(run, unlisted=other.unlisted, withdrawn=other.withdrawn, left=other.left)
 
 
 def _get_outcome(change: Change) -> tuple[object, ...]:

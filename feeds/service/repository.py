@@ -152,7 +152,7 @@ class EditionRepository:
             return known
         timetable = build_timetable(stored, self._timezone)
         if known and has_gone_back(known.edition, stored):
-            return build_timetable(merge(known, timetable, now), self._timezone)
+            return merge(known, timetable, now, self._timezone)
         return timetable
 
     def _take_snapshot(self, timetable: Timetable) -> Snapshot:

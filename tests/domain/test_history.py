@@ -120,11 +120,11 @@ FULL = structs.replace(FIVE, sold_out=True)
 CANCELLED = structs.replace(TEN, status="cancelled")
 
 
-def then(known, *runs, hours, deployment="first"):
+def then(known, *runs, hours, deployment="first", **fields):
     """The edition that is saved so many hours after NOW, when the runs are these."""
-    now = NOW + hours * HOUR
+    now, event = NOW + hours * HOUR, an_event(*runs, **fields)
     edition = structs.replace(
-        known or an_edition(an_event()), event=an_event(*runs), fetched=now, deployment=deployment
+        known or an_edition(an_event()), event=event, fetched=now, deployment=deployment
     )
     if not known:
         edition = structs.replace(edition, revisions={})
@@ -133,7 +133,7 @@ def then(known, *runs, hours, deployment="first"):
 
 def merged(served, stored, at=10):
     assert has_gone_back(served, stored)
-    return merge(timetable_of(served), timetable_of(stored), NOW + at * HOUR)
+    return merge(timetable_of(served), timetable_of(stored), NOW + at * HOUR, HOME).edition
 
 
 BACKUP = then(None, TEN, FIVE, hours=0)
@@ -316,3 +316,69 @@ def test_what_a_run_has_been_missing_for_is_kept_where_the_later_edition_lacks_t
     served = structs.replace(SERVED, pending=missing)
     stored = then(None, CANCELLED, hours=3)
     assert merged(served, stored).pending == {"r5k": PendingRemoval(NOW, 2)}
+
+
+# What a partial document, or an emptied database, does not tell of runs that were served.
+
+
+def moved(*runs, hours=3):
+    """What is saved into an empty database from a document with another place and these runs."""
+    return then(None, *runs, hours=hours, location="Navy Pier")
+
+
+def test_a_run_that_the_later_edition_lacks_tells_what_has_changed_for_the_whole_event():
+    changes = merged(SERVED, moved(CANCELLED)).changes
+    assert [(each.run, each.kind) for each in changes if each.kind == Kind.MOVED] == [
+        ("r10k", Kind.MOVED),
+        ("r5k", Kind.MOVED),
+    ]
+    assert merged(SERVED, moved(CANCELLED, FIVE)).changes == changes
+
+
+def test_registration_that_opened_meanwhile_is_told_of_a_run_that_the_later_edition_lacks():
+    opens = structs.replace(FIVE, registration_opens=NOW + 2.5 * HOUR)
+    served = then(then(None, TEN, opens, hours=0), CANCELLED, opens, hours=2)
+    changes = merged(served, then(None, CANCELLED, hours=3)).changes
+    assert [(each.run, each.kind, each.noticed) for each in changes[1:]] == [
+        ("r5k", Kind.REGISTRATION_OPENS, NOW + 2.5 * HOUR)
+    ]
+    early = structs.replace(served, fetched=NOW + 3 * HOUR)  # it has told so, or never will
+    assert merged(early, then(None, CANCELLED, hours=4)).changes == served.changes
+
+
+def test_what_was_proved_to_be_missing_stays_so_over_a_backup_that_still_misses_it():
+    missing = {"r5k": PendingRemoval(NOW, 1)}
+    backup = structs.replace(BACKUP, pending=missing)
+    unlisted = structs.replace(FIVE, unlisted=NOW + 2 * HOUR, withdrawn=True)
+    served = structs.replace(then(BACKUP, TEN, unlisted, hours=2), pending=missing)
+    stored = structs.replace(then(backup, CANCELLED, FIVE, hours=3), pending=missing)
+    last = merged(served, stored)
+    assert [run.unlisted for run in last.event.runs] == [None, NOW + 2 * HOUR]
+    assert Kind.REINSTATED not in {each.kind for each in last.changes}
+    listed = merged(served, structs.replace(stored, pending={}))
+    assert listed.event.runs[1] == FIVE
+    assert listed.changes[-1].kind == Kind.REINSTATED
+
+
+def test_an_event_that_was_proved_to_be_gone_stays_so_over_a_backup_that_still_misses_it():
+    served = BACKUP
+    for hours in (3, 4, 5):
+        at = NOW + hours * HOUR
+        served = confirm_removals(apply_not_found(served, at), (), (), CONFIRM_AFTER)
+    served = revise(timetable_of(BACKUP), served, NOW + 5 * HOUR, HOME, PAGE).edition
+    stored = then(BACKUP, TEN, FIVE, hours=6, deployment="second")
+    stored = structs.replace(stored, pending={"harbor": PendingRemoval(NOW + 3 * HOUR, 2)})
+    last = merged(served, stored)
+    assert (last.gone, last.changes) == (served.gone, served.changes)
+    assert last.event == served.event
+
+
+def test_within_the_skew_of_clocks_an_edition_that_knows_of_no_other_change_is_not_the_later_one():
+    before = then(BACKUP, TEN, FULL, hours=1)
+    served = then(before, CANCELLED, FULL, hours=2)
+    stored = structs.replace(before, fetched=served.fetched - SECOND, modified=NOW + 9 * HOUR)
+    assert merged(served, stored).event == served.event
+    assert merged(served, stored).changes == served.changes
+    other = then(before, TEN, FIVE, hours=9)  # it knows of places that were not served
+    other = structs.replace(other, fetched=served.fetched - SECOND)
+    assert merged(served, other).event == other.event

@@ -187,7 +187,7 @@ def test_a_run_brings_no_earlier_changes_to_the_feed_of_its_new_distance():
 def test_a_channel_has_each_guid_once_after_two_histories_of_the_event_were_merged():
     served = then(first(race(TEN, FIVE)), race(TEN, *cancelled(FIVE)))
     stored = then(first(race(TEN, FIVE)), race(*cancelled(TEN, FIVE)), LATER + HOUR)
-    last = merge(timetable_of(served), timetable_of(stored), LATER + 2 * HOUR)
+    last = merge(timetable_of(served), timetable_of(stored), LATER + 2 * HOUR, HOME).edition
     assert set(news(last)) == {"five/cancelled", "harbor/cancelled"}
     guids = [item.guid.removesuffix(HOST) for item in items_of(last, run=("five",))]
     assert guids == ["five@intervals.run/cancelled", "five"]
