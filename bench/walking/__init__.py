@@ -2,5 +2,6 @@
 
 ``organizer`` edits events, ``upstream`` answers calls, ``deployment`` has the processes and their
 database, ``story`` says what feeds must tell after each answer, ``clients`` poll feeds as
-subscribers do, ``world`` checks every answer, ``steps`` draws what happens next.
+subscribers do, ``world`` checks every answer, ``ages`` how old it is, ``steps`` draws what happens
+next.
 """

@@ -75,7 +75,7 @@ class Operations:
 
     def wait_for_call(self) -> None:
         """Whoever waits for a call that takes long is answered with the last edition."""
-        self.world.note_illness("", 20)
+        self.world.ages.note_illness("", 20)
 
     def restart(self) -> str:
         process = self.random.choice(self.world.processes)
@@ -144,7 +144,7 @@ class Operations:
         """All clocks are put back."""
         seconds = self.random.choice((1, 5, 60, 3600, 7200)) * self.random.random()
         self.time.shift -= seconds
-        self.world.note_illness("", 140)  # for a window of the budget, no call may be left
+        self.world.ages.note_illness("", 140)  # for a window of the budget, no call may be left
         return f"{seconds:.1f} s"
 
     def set_wrong(self) -> str:

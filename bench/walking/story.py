@@ -91,9 +91,9 @@ class Story(Struct):
         return max((each[0] for each in (*self.lacking.values(), self.gone) if each), default=None)
 
     @property
-    def evidence(self) -> int:
-        """How many answers lacked something."""
-        return len(self.gone) + sum(map(len, self.lacking.values()))
+    def evidence(self) -> tuple[int, int]:
+        """How many answers lacked something, and how many changes were told."""
+        return len(self.gone) + sum(map(len, self.lacking.values())), sum(self.counts.values())
 
     def follow(
         self, call: Call, form: Form, others: Collection[Moment]
@@ -119,20 +119,29 @@ class Story(Struct):
     def merge(self, served: "Story", form: Form, now: Moment) -> "Story":
         """The story of a database that went back, with the history that a process has served.
 
-        The process tells what differs between the two, unless that was told before.
+        The process tells what differs between the two, unless that was told before: all of it, or
+        what the database has not told since. What the database lacks, and the process has proved
+        to be no longer listed, stays so.
         """
         story = deepcopy(self)
         for id_ in served.runs.keys() - self.runs.keys():
             story.runs[id_] = served.runs[id_]
             story.unlisted |= {each: at for each, at in served.unlisted.items() if each == id_}
             story.lacking |= {each: at for each, at in served.lacking.items() if each == id_}
+        for id_ in served.unlisted.keys() & self.runs.keys():
+            if self.gone or id_ in self.lacking:
+                story.unlisted.setdefault(id_, served.unlisted[id_])
         story.required |= served.required
         story.allowed |= served.allowed
         for key, count in served.counts.items():
             story.counts[key] = max(count, story.counts.get(key, 0))
-        told = deepcopy(story)
-        told.tell(served, form, now)
-        return story if told.find_differences(form, now.at) else told
+        since = {key[:2] for key, count in self.counts.items() if count > served.counts.get(key, 0)}
+        for known in (set[tuple[str, str]](), since):
+            told = deepcopy(story)
+            told.tell(served, form, now, known)
+            if not told.find_differences(form, now.at):
+                return told
+        return story
 
     def list_runs(
         self, reading: Reading, form: Form, now: Moment, others: Collection[Moment]
@@ -154,8 +163,17 @@ class Story(Struct):
             if all(doubts):
                 yield f"{id_} is told as no longer listed {doubts}"
 
-    def tell(self, before: "Story", form: Form, now: Moment) -> None:
-        """Record the changes since ``before``, and turns of registration."""
+    def tell(
+        self,
+        before: "Story",
+        form: Form,
+        now: Moment,
+        known: Collection[tuple[str, str]] = (),
+    ) -> None:
+        """Record the changes since ``before``, and turns of registration.
+
+        ``known`` are the runs and kinds of changes that were told before.
+        """
         groups: dict[str, dict[str, str]] = {}
         for id_ in self.runs:
             is_ = self.describe(id_)
@@ -165,7 +183,8 @@ class Story(Struct):
             was = before.describe(id_)
             if was.status != "unlisted" or is_.status != "unlisted":
                 for kind, value in find_changes(was, is_):
-                    if self._is_told((id_, kind, value), is_, form, now.at):
+                    is_new = (id_, kind) not in known
+                    if is_new and self._is_told((id_, kind, value), is_, form, now.at):
                         groups.setdefault(kind, {})[id_] = value
             self._turn(id_, was, is_, before, now.at)
         for kind, values in groups.items():
@@ -208,6 +227,9 @@ class Story(Struct):
                     self.allowed |= {(scope, guid) for scope in (PLAIN, id_) for guid in guids}
                 known = id_ in before.runs and before.last
                 certain = earlier == later and known and known.at + SKEW < at
+                closes = parse_instant(is_.closes)
+                if kind == "opens" and closes and closes <= at:
+                    certain = False  # what never opens makes no item (rules 5.7)
                 if certain and at < now - SKEW and takes_entries(was) and takes_entries(is_):
                     for scope in (PLAIN, id_):
                         self.required.setdefault((scope, guids[0]), Told(now, (id_,)))

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from werkzeug.test import TestResponse
 
+from bench.walking.ages import Ages
 from bench.walking.clients import Client
 from bench.walking.deployment import Process, Storage, Time
 from bench.walking.organizer import Organizer
@@ -15,9 +16,8 @@ from bench.walking.statements import Form, read_form
 from bench.walking.story import Moment, Story
 from bench.walking.upstream import Call, Upstream
 
-LATE = 13.0
-"""Seconds that an answer may be older than its max-age, where clocks are apart or were put back."""
-
+MOST_ALTERNATIVES = 8
+"""Stories of an event that are kept besides the likeliest one."""
 
 PATIENCE = 2.5
 """Seconds of real time that a request may take: after three, it is answered without a refresh."""
@@ -34,6 +34,9 @@ class Violation(Exception):
 class World:
     """``stories`` are what is stored, by event; ``rowless`` the events that a lost database lacks.
 
+    ``alternatives`` are other stories that the feeds agree with as well: two histories of a
+    database that went back may have equal feeds. ``ended`` are the stories of events that were gone
+    for 30 days, and have no feed any more.
     ``unsettled`` is whether the database went back, and not all processes have looked since.
     """
 
@@ -48,16 +51,16 @@ class World:
         self.processes: list[Process] = []
         self.clients: list[Client] = []
         self.stories = {id_: Story(id_) for id_ in organizer.events}
+        self.alternatives: dict[str, list[Story]] = {}
+        self.ended: dict[str, Story] = {}
         self.rowless: set[str] = set()
         self.unsettled = False
         self.public_url = "https://feeds.example.org"
         self.polls = 0
         self._forms: dict[tuple[str, frozenset[str], str], Story] = {}
         self._record = Record(time)
-        self._fresh: dict[str, tuple[float, int, float]] = {}
-        self.ill_until: dict[str, float] = {}
+        self.ages = Ages(time)
         self.unserved: set[str] = set()
-        self._refused: set[str] = set()
 
     def poll(self, process: Process, client: Client) -> None:
         """A client polls a process; checks the answer."""
@@ -82,7 +85,7 @@ class World:
         plain = f"/events/{event_id}.json"
         observed = self._get(process, plain)
         for call in self.upstream.calls:
-            self._note_call(call)
+            self.ages.note_call(call, unsettled=self.unsettled)
         if observed.status_code == 200:
             form = read_form(observed.data)
             cached = observed.headers["Cache-Control"]
@@ -91,15 +94,14 @@ class World:
             self._observe(process, event_id, form)
             if response.status_code == 200 and not self.unsettled:
                 self._check_pair(process, path, plain)
-            self._check_age(process, event_id, max_age)
+            excess = self.ages.find_excess(process, event_id)
+            if excess and self.is_sound:
+                self._violate(excess, process)
         self.unserved -= {event_id}
         if observed.status_code != 200:
             self.unserved.add(event_id)
         if observed.status_code == 410:
-            story = self.stories[event_id]
-            shown = [id_ for id_ in story.runs if story.is_shown(id_, process.clock())]
-            if shown and not self.unsettled:
-                self._violate(f"{event_id}: 410, and not 30 days without {shown}", process)
+            self._check_end(process, event_id)
         self.upstream.calls = [call for call in self.upstream.calls if call.event_id != event_id]
         if (
             response.status_code not in (200, 304)
@@ -108,6 +110,17 @@ class World:
         ):
             self._violate(f"{path}: {response.status}", process)
         return response
+
+    def _check_end(self, process: Process, event_id: str) -> None:
+        """A 410 is for an event that is gone for 30 days; it tells no more of what is in memory."""
+        story = self.stories[event_id]
+        shown = [id_ for id_ in story.runs if story.is_shown(id_, process.clock())]
+        if not shown:
+            self.ended[event_id] = story
+        elif self.unsettled and event_id in self.ended:
+            process.stories[event_id] = self.ended[event_id]
+        elif not self.unsettled:
+            self._violate(f"{event_id}: 410, and not 30 days without {shown}", process)
 
     def _check_pair(self, process: Process, *paths: str) -> None:
         """All feeds of an event have one Last-Modified."""
@@ -133,7 +146,8 @@ class World:
     def _must_answer(self, process: Process, event_id: str) -> bool:
         """Whether there is an edition to serve: it may be gone, or not filtered any more."""
         story = process.stories.get(event_id)
-        return bool(story and not self.unsettled and not self.storage.lost and not story.unlisted)
+        is_gone = story and (story.unlisted or self.stories[event_id].unlisted)
+        return bool(story and not self.unsettled and not self.storage.lost and not is_gone)
 
     def _take_calls(self, process: Process, event_id: str, form: Form, max_age: int) -> None:
         """Follow the answers for the event since the last look: they have been saved by now."""
@@ -150,11 +164,11 @@ class World:
             self._violate(f"{event_id} after an answer: {'; '.join(found[0][1])}", process)
         story = max(matching, key=lambda each: each.evidence)
         self.stories[event_id] = story
+        self._note_alternatives(event_id, matching)
         self.rowless.discard(event_id)
         self._forms[self._key(event_id, form)] = story
-        self._fresh.pop(event_id, None)
-        if calls[-1].process == process.name and not process.is_wrong:
-            self._fresh[event_id] = (self.time.elapsed, max_age, self.time.shift)
+        known = calls[-1].process == process.name and not process.is_wrong
+        self.ages.note_answer(event_id, max_age if known else None)
 
     def _follow(self, base: Story, call: Call, form: Form) -> Iterator[tuple[Story, list[str]]]:
         """The stories that an answer can make of one, and what is wrong with ``form`` then."""
@@ -168,64 +182,43 @@ class World:
 
     def _list_bases(self, event_id: str, process: Process, form: Form) -> Iterator[Story]:
         """What the database can hold: more than one story while it has gone back."""
-        stored, now = self.stories[event_id], Moment(process.clock(), self.time.elapsed)
-        if event_id not in self.rowless:
-            yield stored
-        if event_id in self.rowless or self.unsettled:
-            for each in self.processes:
-                if served := each.stories.get(event_id):
-                    yield served
-                    yield stored.merge(served, form, now)
-                    yield served.merge(stored, form, now)
-            yield Story(event_id, allowed=stored.allowed)
-
-    def _note_call(self, call: Call) -> None:
-        """After a trouble or a late answer, an event may be stale for a while; or all may be."""
-        seconds = {"": 15.0 if call.overtaken else 0.0, "403": 620.0}.get(call.trouble, 80.0)
-        if call.reading and call.reading.fields is None and self.unsettled:
-            seconds = 620.0  # to a process without memory, the event is unknown
-        concerned = [call.event_id]
-        others = self._refused - {call.event_id}
-        if call.trouble in ("401", "429") or (call.trouble == "403" and others):
-            concerned.append("")  # a 403 closes the upstream if another event has got one, too
-        if call.trouble == "403":
-            self._refused.add(call.event_id)
-        elif call.reading:
-            self._refused.clear()
-        for each in concerned:
-            self.note_illness(each, seconds if each else 80.0)
-
-    def note_illness(self, event_id: str, seconds: float) -> None:
-        """For so long, the feeds of an event may be stale; without an id, those of all events."""
-        until = self.time.elapsed + seconds
-        self.ill_until[event_id] = max(until, self.ill_until.get(event_id, 0.0))
+        now = Moment(process.clock(), self.time.elapsed)
+        for stored in (self.stories[event_id], *self.alternatives.get(event_id, ())):
+            if event_id not in self.rowless:
+                yield stored
+            if event_id in self.rowless or self.unsettled:
+                for each in self.processes:
+                    if served := each.stories.get(event_id):
+                        yield served
+                        yield stored.merge(served, form, now)
+                        yield served.merge(stored, form, now)
+                yield Story(event_id, allowed=stored.allowed)
 
     def _observe(self, process: Process, event_id: str, form: Form) -> None:
         """The feed is one that followed from answers; note what the process has in memory."""
         story = self._forms.get(self._key(event_id, form))
         if story is None:
-            found = {
-                tuple(each.find_differences(form, process.clock())): each
-                for each in self._list_bases(event_id, process, form)
-            }
-            if () not in found:
-                self._violate(f"{event_id}: {'; '.join(next(iter(found)))}", process)
-            story = self._forms[self._key(event_id, form)] = found[()]
+            bases = sorted(
+                self._list_bases(event_id, process, form), key=lambda each: each.evidence
+            )
+            matching = [b for b in bases if not b.find_differences(form, process.clock())]
+            if not matching:
+                differences = bases[-1].find_differences(form, process.clock())
+                self._violate(f"{event_id}: {'; '.join(differences)}", process)
+            story = self._forms[self._key(event_id, form)] = matching[-1]
+            self._note_alternatives(event_id, matching)
         process.stories[event_id] = story
+
+    def _note_alternatives(self, event_id: str, matching: list[Story]) -> None:
+        found = []
+        for each in matching:
+            if each not in found:
+                found.append(each)
+        self.alternatives[event_id] = found[-MOST_ALTERNATIVES:]
 
     @staticmethod
     def _key(event_id: str, form: Form) -> tuple[str, frozenset[str], str]:
         return event_id, form.guids, repr(sorted(form.states.items()))
-
-    def _check_age(self, process: Process, event_id: str, max_age: int) -> None:
-        """No answer is older than max-age while the upstream is well."""
-        now = self.time.elapsed
-        began, longest, shift = self._fresh.get(event_id, (now, max_age, self.time.shift))
-        if shift != self.time.shift:  # an edition looks younger once the clock was put back
-            longest *= 2
-        is_well = max(self.ill_until.get(each, 0.0) for each in (event_id, "")) <= now
-        if now > began + longest + LATE and is_well and self.is_sound:
-            self._violate(f"{event_id} is {now - began:.0f} s old, max-age was {longest}", process)
 
     @property
     def is_sound(self) -> bool:
@@ -236,8 +229,7 @@ class World:
     def alike(self, event_id: str) -> None:
         """Two processes of a deployment are alike some seconds after a save."""
         current = [each for each in self.processes if each.public_url == self.public_url]
-        ill = max(self.ill_until.get(each, 0.0) for each in (event_id, "")) > self.time.elapsed
-        if ill or not self.is_sound:
+        if self.ages.is_ill(event_id) or not self.is_sound:
             return
         for pause in (4.5, 0):
             total, found = self.upstream.total, {}
@@ -246,8 +238,8 @@ class World:
                 found[path] = {self.get(each, path).data for each in current}
             self.time.elapsed += pause
         for path, bodies in found.items():
-            ill = max(self.ill_until.get(each, 0.0) for each in (event_id, "")) > self.time.elapsed
-            if len(bodies) > 1 and total == self.upstream.total and not ill:
+            is_quiet = total == self.upstream.total and not self.ages.is_ill(event_id)
+            if len(bodies) > 1 and is_quiet:
                 self._violate(f"{path}: processes differ")
 
     def change_database(self, stories: dict[str, Story] | None) -> None:
@@ -280,7 +272,7 @@ class World:
             if number > 2 and total == self.upstream.total:
                 break
         self.unsettled = self.storage.lost
-        self._fresh.clear()
+        self.ages.forget()
         self.stories |= self.processes[0].stories
         self.rowless -= self.processes[0].stories.keys()
 
