@@ -48,8 +48,8 @@ class Time:
 class Process:
     """An application with a clock that is ``offset`` seconds ahead.
 
-    ``stories`` are what it has in memory, ``stamps`` the newest that it has served, by event.
-    ``looked`` is when it last answered, in seconds of the walk.
+    ``stories`` are what it has in memory, ``stamps`` and ``modified`` the newest stamps and the
+    newest Last-Modified that it has served, by event.
     """
 
     def __init__(self, name: str, time: Time, offset: float) -> None:
@@ -62,6 +62,7 @@ class Process:
     def forget(self) -> None:
         self.stories: dict[str, Story] = {}
         self.stamps: dict[str, dict[str, Stamps]] = {}
+        self.modified: dict[str, datetime] = {}
 
     @property
     def is_wrong(self) -> bool:

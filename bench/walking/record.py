@@ -1,6 +1,7 @@
 """What has been served so far, and the checks that compare each answer with it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
+from datetime import datetime
 from hashlib import sha256
 
 from werkzeug.http import parse_date
@@ -26,6 +27,7 @@ class Record:
         self._bytes: dict[tuple[str, str, str], str] = {}
         self._contents: dict[tuple[str, str, object], str] = {}
         self._newest: dict[str, dict[str, tuple[Stamps, float]]] = {}
+        self._modified: dict[str, datetime] = {}
 
     def find_faults(
         self, process: Process, path: str, response: TestResponse, *, settled: bool, sound: bool
@@ -50,6 +52,9 @@ class Record:
         date = parse_date(modified)
         if date is None or date > process.clock():
             yield f"Last-Modified is {modified}"
+            return
+        for known in (process.modified, self._modified):
+            known[get_event_id(path)] = max(date, known.get(get_event_id(path), date))
         key = (process.public_url, path, modified)
         digest = sha256(response.data).hexdigest()[:12]
         if self._bytes.setdefault(key, digest) != digest:
@@ -85,9 +90,13 @@ class Record:
                 if self._contents.setdefault(key, value) != value:
                     yield f"{uid} is another with the same {stamp}"
 
-    def find_unremembered(self, processes: Iterable[Process]) -> list[str]:
+    def find_unremembered(self, processes: Collection[Process]) -> list[str]:
         """The events of which no process remembers the newest stamps that were served."""
         return [
+            id_
+            for id_, modified in self._modified.items()
+            if not any(each.modified.get(id_) == modified for each in processes)
+        ] + [
             id_
             for id_, newest in self._newest.items()
             for uid, (stamps, _) in newest.items()
@@ -100,6 +109,7 @@ class Record:
     def forget(self, event_id: str) -> None:
         """Compare no answer of the event with those so far."""
         self._newest[event_id] = {}
+        self._modified.pop(event_id, None)
         self._bytes = {
             key: each for key, each in self._bytes.items() if get_event_id(key[1]) != event_id
         }
