@@ -124,6 +124,7 @@ class Story(Struct):
         to be no longer listed, stays so.
         """
         story = deepcopy(self)
+        story.fields = self.fields or served.fields
         for id_ in served.runs.keys() - self.runs.keys():
             story.runs[id_] = served.runs[id_]
             story.unlisted |= {each: at for each, at in served.unlisted.items() if each == id_}

@@ -160,6 +160,10 @@ class World:
             before = [story for each in before for story, _ in self._follow(each, call, hidden)]
         found = [pair for each in before for pair in self._follow(each, calls[-1], form)]
         matching = [story for story, problems in found if not problems]
+        if not matching and self.unsettled:  # a process has merged the answer with its memory
+            hidden = form.hide_unlisted()
+            after = [story for each in before for story, _ in self._follow(each, calls[-1], hidden)]
+            matching = list(self._merge(after, process, form))
         if not matching:
             self._violate(f"{event_id} after an answer: {'; '.join(found[0][1])}", process)
         story = max(matching, key=lambda each: each.evidence)
@@ -169,6 +173,16 @@ class World:
         self._forms[self._key(event_id, form)] = story
         known = calls[-1].process == process.name and not process.is_wrong
         self.ages.note_answer(event_id, max_age if known else None)
+
+    def _merge(self, stories: list[Story], process: Process, form: Form) -> Iterator[Story]:
+        """What the memory of a process makes of these stories, if ``form`` agrees with that."""
+        now = Moment(process.clock(), self.time.elapsed)
+        for story in stories:
+            for each in self.processes:
+                if served := each.stories.get(story.id):
+                    merged = story.merge(served, form, now)
+                    if not merged.find_differences(form, now.at):
+                        yield merged
 
     def _follow(self, base: Story, call: Call, form: Form) -> Iterator[tuple[Story, list[str]]]:
         """The stories that an answer can make of one, and what is wrong with ``form`` then."""
