@@ -3,44 +3,26 @@
 It knows nothing of the service but the answers that were saved, in their order.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from copy import deepcopy
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 
 from bench.walking.organizer import parse_instant
+from bench.walking.proof import DAY, SKEW, Moment, find_doubt
 from bench.walking.statements import Form, State, build_guid, find_changes, takes_entries
 from bench.walking.upstream import Call, Reading
 
-DAY = timedelta(days=1)
 SHOWN_FOR = 30 * DAY
-PROVED_AFTER = timedelta(minutes=30)
-SKEW = timedelta(seconds=15)
-"""How much clocks that are apart may move a limit."""
 
 MAX_ITEMS = 45
 """Changes up to which a feed shows all of them (rules 5.9)."""
 
 PLAIN = ""
 """The scope of a feed without a filter; the scope of ``?run=`` is the run's id."""
-
-
-class Moment(NamedTuple):
-    """A time of a process, and the seconds of the walk, which no clock changes."""
-
-    at: datetime
-    elapsed: float
-
-    def since(self, other: "Moment") -> timedelta:
-        """The time since another moment, by the clock or by the walk: the longer one."""
-        return max(self.at - other.at, timedelta(seconds=self.elapsed - other.elapsed))
-
-    def compare(self, other: "Moment") -> timedelta:
-        """How differently the clocks and the walk tell the time between two moments."""
-        return self.at - other.at - timedelta(seconds=self.elapsed - other.elapsed)
 
 
 class Told(NamedTuple):
@@ -119,9 +101,9 @@ class Story(Struct):
     def merge(self, served: "Story", form: Form, now: Moment) -> "Story":
         """The story of a database that went back, with the history that a process has served.
 
-        The process tells what differs between the two, unless that was told before: all of it, or
-        what the database has not told since. What the database lacks, and the process has proved
-        to be no longer listed, stays so.
+        The process tells what differs between the two, unless that was told before: all of it, what
+        the database has not told since, or what concerns runs that one of them lacks. What the
+        database lacks, and the process has proved to be no longer listed, stays so.
         """
         story = deepcopy(self)
         story.fields = self.fields or served.fields
@@ -137,9 +119,14 @@ class Story(Struct):
         for key, count in served.counts.items():
             story.counts[key] = max(count, story.counts.get(key, 0))
         since = {key[:2] for key, count in self.counts.items() if count > served.counts.get(key, 0)}
-        for known in (set[tuple[str, str]](), since):
+        news: tuple[Callable[[str, str], bool], ...] = (
+            lambda _, __: True,
+            lambda id_, kind: (id_, kind) not in since,
+            lambda id_, _: id_ not in self.runs,
+        )
+        for is_news in news:
             told = deepcopy(story)
-            told.tell(served, form, now, known)
+            told.tell(served, form, now, is_news)
             if not told.find_differences(form, now.at):
                 return told
         return story
@@ -160,7 +147,9 @@ class Story(Struct):
             if id_ in self.unlisted or state is None or state.status != "unlisted":
                 continue
             self.unlisted[id_] = now
-            doubts = [_doubt(each, now, others) for each in (self.lacking.get(id_, ()), self.gone)]
+            doubts = [
+                find_doubt(each, now, others) for each in (self.lacking.get(id_, ()), self.gone)
+            ]
             if all(doubts):
                 yield f"{id_} is told as no longer listed {doubts}"
 
@@ -169,11 +158,11 @@ class Story(Struct):
         before: "Story",
         form: Form,
         now: Moment,
-        known: Collection[tuple[str, str]] = (),
+        is_news: Callable[[str, str], bool] = lambda _, __: True,
     ) -> None:
         """Record the changes since ``before``, and turns of registration.
 
-        ``known`` are the runs and kinds of changes that were told before.
+        ``is_news`` is whether changes of a run and a kind were not told before.
         """
         groups: dict[str, dict[str, str]] = {}
         for id_ in self.runs:
@@ -184,8 +173,8 @@ class Story(Struct):
             was = before.describe(id_)
             if was.status != "unlisted" or is_.status != "unlisted":
                 for kind, value in find_changes(was, is_):
-                    is_new = (id_, kind) not in known
-                    if is_new and self._is_told((id_, kind, value), is_, form, now.at):
+                    is_told = self._is_told((id_, kind, value), is_, form, now.at)
+                    if is_told and is_news(id_, kind):
                         groups.setdefault(kind, {})[id_] = value
             self._turn(id_, was, is_, before, now.at)
         for kind, values in groups.items():
@@ -282,19 +271,3 @@ class Story(Struct):
         if since is None or now - since.at < SHOWN_FOR - DAY:
             return True
         return False if self.last and self.last.at - since.at > SHOWN_FOR + DAY else None
-
-
-def _doubt(answers: tuple[Moment, ...], now: Moment, others: Collection[Moment]) -> str:
-    """Why these answers in a row do not prove that something is missing; nothing if they do.
-
-    Nothing, too, if the clock of one of them was wrong: the service goes by its clock.
-    """
-    if answers and any(abs(answers[0].compare(each)) > SKEW for each in (*answers, *others, now)):
-        return ""
-    since = max((now.since(each) for each in answers), default=timedelta(0))
-    if len(answers) < 3 or since < PROVED_AFTER - SKEW:
-        return f"after {len(answers)} answers in {since}"
-    hour = timedelta(hours=1) - SKEW
-    if since < DAY - SKEW and any(abs(answers[0].at - each.at) < hour for each in others):
-        return "while another event is missing"
-    return ""

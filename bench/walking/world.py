@@ -11,12 +11,13 @@ from bench.walking.ages import Ages
 from bench.walking.clients import Client
 from bench.walking.deployment import Process, Storage, Time
 from bench.walking.organizer import Organizer
+from bench.walking.proof import Moment
 from bench.walking.record import Record, get_event_id
 from bench.walking.statements import Form, read_form
-from bench.walking.story import Moment, Story
+from bench.walking.story import Story
 from bench.walking.upstream import Call, Upstream
 
-MOST_ALTERNATIVES = 8
+MOST_ALTERNATIVES = 12
 """Stories of an event that are kept besides the likeliest one."""
 
 PATIENCE = 2.5
@@ -211,16 +212,19 @@ class World:
     def _observe(self, process: Process, event_id: str, form: Form) -> None:
         """The feed is one that followed from answers; note what the process has in memory."""
         story = self._forms.get(self._key(event_id, form))
-        if story is None:
+        if story is None or self.unsettled:
+            known = [story] if story else []
             bases = sorted(
-                self._list_bases(event_id, process, form), key=lambda each: each.evidence
+                [*known, *self._list_bases(event_id, process, form)], key=lambda each: each.evidence
             )
             matching = [b for b in bases if not b.find_differences(form, process.clock())]
+            matching = matching or known
             if not matching:
                 differences = bases[-1].find_differences(form, process.clock())
                 self._violate(f"{event_id}: {'; '.join(differences)}", process)
             story = self._forms[self._key(event_id, form)] = matching[-1]
-            self._note_alternatives(event_id, matching)
+            known = self.alternatives.get(event_id, [])
+            self._note_alternatives(event_id, [*matching, *known])
         process.stories[event_id] = story
 
     def _note_alternatives(self, event_id: str, matching: list[Story]) -> None:
