@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from msgspec import structs
@@ -22,7 +23,7 @@ from feeds.errors import (
     UpstreamError,
 )
 from feeds.logs import Throttle
-from feeds.service.entry import CacheEntry
+from feeds.service.entry import CacheEntry, Snapshot
 from feeds.service.repository import EditionRepository
 from feeds.service.update import Updater
 from feeds.store.database import Database
@@ -116,7 +117,33 @@ class Refresh:
                 return self.read(event_id, known)
 
     def fetch(self, lease: Lease, known: CacheEntry, *, polled: bool = True) -> CacheEntry:
-        """Make the call of a lease; ``known`` is the entry with which it was acquired."""
+        """Make the call of a lease; ``known`` is the entry with which it was acquired.
+
+        If the event may be gone, and it is not known whether the upstream lists any other event,
+        another one is refreshed, too, with a lease and a call of its own.
+        """
+        entry = self._fetch(lease, known, polled=polled)
+        with suppress(StorageUnavailable):
+            return self._ask_witness(entry, polled=polled)
+        return entry
+
+    def _ask_witness(self, entry: CacheEntry, *, polled: bool) -> CacheEntry:
+        """The entry after another event was refreshed where that one decides (rules 3.8)."""
+        if entry.snapshot is None or entry.failed:
+            return entry
+        witness = self._updater.find_witness(entry.snapshot.timetable.edition)
+        if witness is None:
+            return entry
+        last = self.read(witness.event_id)
+        if last.is_fresh and not witness.is_listed:  # it was missing a moment ago
+            return entry
+        acquired = self.acquire(witness.event_id, last, polled=polled)
+        if not isinstance(acquired, Lease):
+            return entry
+        self._fetch(acquired, last, polled=polled)
+        return self._build_entry(self._updater.confirm_gone(entry.snapshot))
+
+    def _fetch(self, lease: Lease, known: CacheEntry, *, polled: bool) -> CacheEntry:
         try:
             snapshot = self._updater.fetch_and_save(lease, known.snapshot, polled=polled)
         except UpstreamError as error:
@@ -126,6 +153,9 @@ class Refresh:
         except Exception:  # a bug must not keep the event leased, nor requests waiting
             log.exception("event %s cannot be refreshed", lease.event_id)
             return self._store_failure(lease, InvalidResponse(), known)
+        return self._build_entry(snapshot)
+
+    def _build_entry(self, snapshot: Snapshot) -> CacheEntry:
         token = snapshot.timetable.edition.token
         return CacheEntry(self._clock(), snapshot.lifetime.expires, snapshot, token=token)
 

@@ -12,11 +12,12 @@ from feeds.domain import delisting
 from feeds.domain.entries import Timetable, find_ended
 from feeds.domain.model import Edition, Event
 from feeds.domain.quota import Priority, Rate
-from feeds.errors import EventNotFound, InvalidResponse
+from feeds.errors import EventNotFound, InvalidResponse, StorageUnavailable
 from feeds.logs import Throttle
 from feeds.service.entry import Snapshot
 from feeds.service.repository import EditionRepository
 from feeds.store.database import Database
+from feeds.store.editions import Witness
 from feeds.store.leases import Lease
 from feeds.upstream.client import FetchResult
 from feeds.upstream.ownership import KeyOwner
@@ -92,6 +93,34 @@ class Updater:
             lease.event_id, asked, timetable, make, lease=lease, polled=polled
         )
 
+    def find_witness(self, edition: Edition) -> Witness | None:
+        """The event to be fetched well before an edition is gone; None if none has to be.
+
+        A fault of the upstream may answer 404 to all events, while nobody polls the others. So one
+        other event that is ahead has to have been listed since this one began to be missing.
+        """
+        pending = delisting.find_provable(edition, self._confirm_after).get(edition.event.id)
+        if pending is None:
+            return None
+        witness = self._database.find_witness(edition.event.id, edition.fetched)
+        known = witness and witness.is_listed and witness.fetched > pending.since
+        return None if known else witness
+
+    def confirm_gone(self, snapshot: Snapshot) -> Snapshot:
+        """The edition after another event was fetched; it may be gone now."""
+        edition = snapshot.timetable.edition
+        return self._repository.save(
+            edition.event.id, edition, snapshot.timetable, self._confirm_again
+        )
+
+    def _confirm_again(self, known: Timetable | None) -> Edition:
+        if known is None:  # the row was deleted meanwhile
+            raise StorageUnavailable
+        edition = known.edition
+        if self.find_witness(edition):
+            return edition
+        return self._confirm_removals(edition, find_ended(known.entries, edition.fetched))
+
     def _apply_result(
         self,
         event_id: str,
@@ -155,8 +184,12 @@ class Updater:
         instants = [each.since for each in provable.values()]
         between = (min(instants) - window, max(instants) + window)
         others = self._database.list_missing_since(event_id, between, now)
-        edition = delisting.confirm_removals(edition, ended, others, self._confirm_after)
-        if held := delisting.find_provable(edition, self._confirm_after):
+        doubts = others
+        if self.find_witness(edition):  # the upstream may lack all events
+            doubts = [*others, provable[event_id].since]
+        edition = delisting.confirm_removals(edition, ended, doubts, self._confirm_after)
+        held = delisting.find_provable(edition, self._confirm_after)
+        if held and others:
             self._throttle.warning(
                 "held",
                 "event %s, or some of its runs, has been missing since %s, and so has something of"

@@ -211,6 +211,11 @@ class Database:
         with convert_errors(), self._engine.read() as connection:
             return editions.list_missing_since(connection, event_id, between, now)
 
+    def find_witness(self, event_id: str, now: datetime) -> editions.Witness | None:
+        """The other event that has not ended and was fetched last; a listed one, if any is."""
+        with convert_errors(), self._engine.read() as connection:
+            return editions.find_witness(connection, event_id, now)
+
     def read_saves(self, last: Saves | None, now: datetime) -> Saves:
         """The events that all processes saved after the ``last`` look.
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -11,6 +11,17 @@ from feeds.domain.model import Edition, Event, History
 from feeds.store import leases as leasing
 from feeds.store import rows
 from feeds.store.tables import changes, events, leases, revisions, service
+
+MAX_WITNESSES = 100
+"""Events that are looked at for one that is listed."""
+
+
+class Witness(NamedTuple):
+    """An event that tells whether the upstream lists any: whether it did when it was fetched."""
+
+    event_id: str
+    fetched: datetime
+    is_listed: bool
 
 
 def read(connection: sa.Connection, event_id: str) -> History | None:
@@ -133,6 +144,18 @@ def list_missing_since(
     # What an event began to miss later hides no earlier instant.
     found = [at for row in connection.execute(listed) for at in rows.read_missing_since(row)]
     return [at for at in found if begin <= at <= end]
+
+
+def find_witness(connection: sa.Connection, event_id: str, now: datetime) -> Witness | None:
+    """The other event that is ahead and was fetched last; a listed one, if there is any."""
+    ahead = (events.c.id != event_id) & (events.c.ends > rows.to_seconds(now))
+    listed = sa.select(events.c.id, events.c.fetched, events.c.pending).where(ahead)
+    listed = listed.where(events.c.gone.is_(None)).order_by(events.c.fetched.desc(), events.c.id)
+    found = [
+        Witness(row.id, rows.from_seconds(row.fetched), is_listed=not rows.is_missing(row))
+        for row in connection.execute(listed.limit(MAX_WITNESSES))
+    ]
+    return max(found, key=lambda each: each.is_listed, default=None)
 
 
 def mark_polled(connection: sa.Connection, ids: Iterable[str], now: datetime) -> None:

@@ -144,6 +144,12 @@ def read_missing_since(row: Any) -> set[datetime]:  # noqa: ANN401 - a row
     return {each.since for each in (pending or {}).values()} | {from_seconds(row.missing_since)}
 
 
+def is_missing(row: Any) -> bool:  # noqa: ANN401 - a row
+    """Whether the last answer lacked the event itself."""
+    pending = _try(_PENDING.decode, row.pending) if row.pending else None
+    return row.id in (pending or {})
+
+
 def read_event(row: Any) -> Event | None:  # noqa: ANN401 - a row
     """The event of a row of ``events``; None if its document cannot be read."""
     event = _try(_EVENT.decode, row.document)

@@ -269,7 +269,8 @@ def test_what_other_events_began_to_miss_in_the_same_hour_holds_a_removal_back_f
     if minutes > 0:
         poll_bridge(service)
     service.advance(minutes=20)
-    assert shown(service)["ten"] == expected
+    # No 404 is believed before a day has passed: the other event is not listed either.
+    assert shown(service)["ten"] == (LISTED if what == "the event" else expected)
     service.advance(days=1, minutes=-41)
     assert shown(service)["ten"] == expected
     service.advance(minutes=15)
@@ -357,6 +358,78 @@ def test_a_faulty_upstream_that_answers_404_to_all_events_cancels_none_for_a_day
     service.advance(hours=1)
     assert service.poll() == before
     assert "has lacked" not in service.get("").text
+
+
+def announce_beside_bridge(service, date="2026-08-15"):
+    """Announce the event, and another one that is polled once, an hour before this event is gone.
+
+    Returns what the upstream has been asked after two answers without the event, 15 min apart.
+    """
+    service.announce(a_run(), a_5k())
+    service.upstream.publish("bridge", date)
+    poll_bridge(service)
+    service.advance(hours=1)
+    service.delete()
+    for minutes in (15, 15):
+        service.poll()
+        service.advance(minutes=minutes)
+    return service.upstream.asked
+
+
+def test_no_404_is_believed_before_another_event_was_fetched_well(service):
+    """Rules 3.8: nobody polls the other event while the upstream answers 404 to all."""
+    asked = announce_beside_bridge(service)
+    document = service.upstream.document("bridge")
+    service.upstream.delete("bridge")
+    assert asked == [EVENT, "bridge", EVENT, EVENT]
+    assert shown(service)["ten"] == LISTED
+    assert service.upstream.asked[4:] == [EVENT, "bridge"]
+    for _ in range(4 * 22):
+        service.advance(minutes=15)
+        assert shown(service)["ten"] == LISTED
+    service.publish()
+    service.upstream.put("bridge", document)
+    service.advance(minutes=15)
+    assert shown(service)["ten"] == LISTED
+
+
+def test_the_answer_of_another_event_is_stored_like_that_of_each_refresh(service):
+    """Rules 3.8."""
+    asked = announce_beside_bridge(service)
+    (run,) = service.upstream.document("bridge")["runs"]
+    service.upstream.publish("bridge", "2026-08-16")
+    assert shown(service)["ten"] == UNLISTED, "that one takes place"
+    before = service.upstream.asked
+    assert before[len(asked) :] == [EVENT, "bridge"]
+    moved = service.client.get("/events/bridge.ics").text
+    assert f"DTSTART;VALUE=DATE:{run['date'].replace('-', '')}" not in moved
+    assert service.upstream.asked == before
+
+
+def test_another_event_is_asked_only_if_it_was_not_fetched_since(service):
+    """Rules 3.8."""
+    asked = announce_beside_bridge(service)
+    poll_bridge(service)  # it has been fetched an hour and a half ago
+    assert shown(service)["ten"] == UNLISTED
+    assert service.upstream.asked == [*asked, "bridge", EVENT]
+
+
+def test_a_404_is_not_believed_while_another_event_cannot_be_fetched(service):
+    """Rules 3.8."""
+    asked = announce_beside_bridge(service)
+    service.upstream.refuse_path("/events/bridge", 500, "INTERNAL_SERVER_ERROR")
+    assert shown(service)["ten"] == LISTED
+    service.upstream.failing.clear()
+    service.advance(minutes=15)
+    assert shown(service)["ten"] == UNLISTED
+    assert service.upstream.asked[len(asked) :] == [EVENT, "bridge", EVENT, "bridge"]
+
+
+def test_the_answers_alone_decide_where_no_other_event_is_ahead(service):
+    """Rules 3.8."""
+    asked = announce_beside_bridge(service, date="2026-05-19")
+    assert shown(service)["ten"] == UNLISTED
+    assert service.upstream.asked == [*asked, EVENT]
 
 
 def test_a_document_with_an_unreadable_run_makes_no_run_no_longer_listed(service):

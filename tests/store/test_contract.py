@@ -213,6 +213,25 @@ def test_what_an_event_has_missed_counts_also_when_it_is_listed_again(database):
     assert database.list_missing_since("own", between, NOW) == [NOW + 3 * hour]
 
 
+def test_the_witness_is_the_other_listed_event_that_is_ahead_and_was_fetched_last(database):
+    hour = timedelta(hours=1)
+
+    def save(id_, hours, span=SPAN, **fields):
+        edition = structs.replace(with_id(numbered(1), id_), fetched=NOW + hours * hour, **fields)
+        assert database.save(None, edition, span, NOW)
+
+    save("own", 9)
+    assert database.find_witness("own", NOW) is None
+    save("missing", 8, pending={"missing": PendingRemoval(NOW, 1)})
+    witness = database.find_witness("own", NOW)
+    assert witness == ("missing", NOW + 8 * hour, False)
+    save("gone", 7, gone=NOW)
+    save("over", 6, span=(NOW - DAY, NOW))
+    save("earlier", 1)
+    save("other", 5, pending={"r10k": PendingRemoval(NOW, 1)})  # a run of it is missing
+    assert database.find_witness("own", NOW) == ("other", NOW + 5 * hour, True)
+
+
 @pytest.mark.parametrize("known", ["none", "an older one", "one that is lost"])
 def test_an_edition_is_saved_only_over_the_one_from_which_it_was_made(url, database, known):
     first = database.save(None, numbered(1), SPAN, NOW)
