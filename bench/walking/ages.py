@@ -8,6 +8,9 @@ from bench.walking.upstream import Call
 LATE = 13.0
 """Seconds that an answer may be older than its max-age, where clocks are apart or were put back."""
 
+STALE = 60
+"""max-age of an answer after a failed refresh, in seconds: it says nothing of the edition."""
+
 REMEMBERED = timedelta(seconds=620)
 """For how long a failure can be remembered: ten minutes, and the skew of clocks."""
 
@@ -58,17 +61,19 @@ class Ages:
         until = max(self._ill_until.get(each, 0.0) for each in (event_id, ""))
         return until > self._time.elapsed
 
-    def find_excess(self, process: Process, event_id: str) -> str:
-        """By how much an answer is older than it may be; nothing while the upstream is ill.
+    def find_excess(self, process: Process, event_id: str, max_age: int) -> str:
+        """By how much an answer is older than it may be, or will be at the end of its max-age.
 
-        The service goes by its clock. Once the clock was put back, an edition looks so much
-        younger, and a failure is remembered while the clock shows the ten minutes before it again.
+        Nothing while the upstream is ill. The service goes by its clock. Once the clock was put
+        back, an edition looks so much younger, and a failure is remembered while the clock shows
+        the ten minutes before it again.
         """
         now = self._time.elapsed
-        began, longest, shift = self._fetched.get(event_id, (now, 0.0, self._time.shift))
+        began, longest, shift = self._fetched.get(event_id, (now, max_age, self._time.shift))
         longest += max(0.0, shift - self._time.shift)
         failed = self._failed.get(event_id, process.clock())
         is_remembered = timedelta(0) < failed - process.clock() < REMEMBERED
-        if now <= began + longest + LATE or is_remembered or self.is_ill(event_id):
+        end = now + max_age if max_age > STALE else now
+        if end <= began + longest + LATE or is_remembered or self.is_ill(event_id):
             return ""
-        return f"{event_id} is {now - began:.0f} s old, max-age was {longest:.0f}"
+        return f"{event_id} is {end - began:.0f} s old at the end, max-age was {longest:.0f}"

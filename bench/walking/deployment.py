@@ -1,5 +1,6 @@
 """The processes of a walk on one database, each with a clock; copies and losses of the database."""
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 HOME = "America/Chicago"
 RATE = Rate(600_000, timedelta(minutes=1), 60_000)
 """So high that no poll is refused a call."""
+
+PATIENCE = 60.0
+"""Seconds for which the end of a walk waits for a thread."""
 
 Stamps = tuple[datetime, int]
 """LAST-MODIFIED and SEQUENCE of a VEVENT."""
@@ -84,8 +88,12 @@ class Process:
 
 @contextmanager
 def closing_connections() -> Iterator[None]:
-    """Close all connections at the end of the block: a process that starts again closes none."""
+    """Close all connections at the end of the block: a process that starts again closes none.
+
+    Threads that still use one are waited for: closing a connection in use ends this process.
+    """
     opened: list[Any] = []
+    known = set(threading.enumerate())
 
     def note(connection: object, _: object) -> None:
         opened.append(connection)
@@ -94,6 +102,8 @@ def closing_connections() -> Iterator[None]:
     try:
         yield
     finally:
+        for thread in set(threading.enumerate()) - known:
+            thread.join(PATIENCE)
         sa.event.remove(sa.Pool, "connect", note)
         for each in opened:
             each.close()

@@ -95,7 +95,7 @@ class World:
             self._observe(process, event_id, form)
             if response.status_code == 200 and not self.unsettled:
                 self._check_pair(process, path, plain)
-            excess = self.ages.find_excess(process, event_id)
+            excess = self.ages.find_excess(process, event_id, max_age)
             if excess and self.is_sound:
                 self._violate(excess, process)
         self.unserved -= {event_id}
