@@ -23,13 +23,15 @@ class Bucket(Struct, frozen=True):
 class Quota(Struct, frozen=True):
     """The calls that a priority may spend: all of ``bucket`` but ``reserve``.
 
-    ``own`` is a second bucket that limits the priority besides. ``window`` is that of the rate: no
-    bucket is emptied further ahead, unless the clock was set back.
+    ``own`` is a second bucket that limits the priority besides, of which ``own_reserve`` calls are
+    left to others. ``window`` is that of the rate: no bucket is emptied further ahead, unless the
+    clock was set back.
     """
 
     bucket: Bucket
     reserve: int
     own: Bucket | None
+    own_reserve: int
     window: timedelta
 
 
@@ -39,6 +41,7 @@ class Priority(Enum):
     URGENT = "a poll of an event that starts within 48 h or is on"
     ORDINARY = "a poll of another event"
     UNSEEN = "a poll of an id that was never seen"
+    GUESS = "such a poll of a client that has asked for ids that do not exist"
     REFRESHER = "the background refresher"
 
 
@@ -53,16 +56,19 @@ class Rate(Struct, frozen=True):
         """The quota of a priority.
 
         Urgent polls may spend all calls, ordinary ones leave a quarter of the burst to them, the
-        refresher leaves half of it to polls. Unseen ids get a quarter of the limit, so that
-        guessed ids do not use up the calls for known events.
+        refresher leaves half of it to polls. Unseen ids get half of the limit, so that known events
+        always have the other half. Guesses get half of that: a quarter of the limit is left to
+        clients that do not guess.
         """
         reserves = {Priority.URGENT: 0, Priority.REFRESHER: self.burst // 2}
         reserve = reserves.get(priority, self.burst // 4)
-        own = None
-        if priority is Priority.UNSEEN:
+        own, own_reserve = None, 0
+        if priority in (Priority.UNSEEN, Priority.GUESS):
             quarter = max(1, self.limit // 4)
-            own = self._build_bucket(quarter, max(1, quarter // 2))
-        return Quota(self._build_bucket(self.limit, self.burst), reserve, own, self.window)
+            own = self._build_bucket(2 * quarter, quarter + max(1, quarter // 2))
+            own_reserve = quarter if priority is Priority.GUESS else 0
+        bucket = self._build_bucket(self.limit, self.burst)
+        return Quota(bucket, reserve, own, own_reserve, self.window)
 
     def stretch(self, polled: int) -> timedelta:
         """The least max-age with which half of the limit refreshes so many events."""
@@ -74,8 +80,13 @@ class Rate(Struct, frozen=True):
         return Bucket(burst, interval + MICROSECOND)  # rounded up: never one call too many
 
 
-def choose_priority(span: tuple[datetime, datetime] | None, now: datetime) -> Priority:
-    """The priority of a poll of an event that takes place in ``span``; None if never seen."""
+def choose_priority(
+    span: tuple[datetime, datetime] | None, now: datetime, *, guessed: bool = False
+) -> Priority:
+    """The priority of a poll of an event that takes place in ``span``; None if never seen.
+
+    ``guessed`` is whether the client has asked for too many ids that do not exist.
+    """
     if span is None:
-        return Priority.UNSEEN
+        return Priority.GUESS if guessed else Priority.UNSEEN
     return Priority.URGENT if span[0] - IMMINENT <= now < span[1] else Priority.ORDINARY

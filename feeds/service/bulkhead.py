@@ -56,10 +56,14 @@ class Bulkhead:
                 self._since = monotonic()
             self._running += 1
 
-    def end(self, *, answered: bool) -> None:
-        """Count a refresh that ends; ``answered`` is whether the upstream answered in time."""
+    def end(self, *, answered: bool | None) -> None:
+        """Count a refresh that ends.
+
+        ``answered`` is whether the upstream answered in time; None if it was not asked.
+        """
         with self._lock:
             self._running -= 1
-            self._answered = answered
+            if answered is not None:
+                self._answered = answered
             if answered:
                 self._since = monotonic()

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from threading import Lock, Semaphore
+from threading import Lock
 from time import monotonic, sleep
 
 from msgspec import json, structs
@@ -15,15 +15,18 @@ from feeds.domain.freshness import INVALIDATION_INTERVAL
 from feeds.domain.model import Event
 from feeds.errors import (
     EventGone,
+    EventNotFound,
     Overloaded,
+    QuotaExhausted,
     StorageUnavailable,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from feeds.service.admission import MAX_GUESSES, MAX_UNSEEN, Admission, Kind, Turn
 from feeds.service.bulkhead import Bulkhead
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
-from feeds.service.refresh import MAX_CONCURRENT_REFRESHES, Refresh
+from feeds.service.refresh import Refresh
 from feeds.service.singleflight import BoundedWaitTask, Flight, Singleflight
 from feeds.store.database import Database
 from feeds.store.leases import Lease
@@ -39,8 +42,8 @@ MAX_WAIT_COLD = 10.0
 MAX_MEMORY = 96 * 1024 * 1024
 """Bytes of editions that a process keeps in memory: 10,000 events with a few runs each."""
 
-MAX_REFRESHES = 64
-"""Refreshes of a process that are running or waiting for their turn."""
+MAX_REFRESHES = 64 + MAX_UNSEEN + MAX_GUESSES
+"""Refreshes of a process that are running or waiting for their turn; known events have 64."""
 
 MAX_FLIGHT_AGE = 20.0
 """Seconds after which a refresh counts as hanging: MAX_WAIT_COLD for a place, and a call's time.
@@ -77,14 +80,14 @@ class Editions:
         self._saved_elsewhere: dict[str, str] = {}
         # Events that were saved here, until a look at all saves has shown that they are there.
         self._saved_here: set[str] = set()
-        self._places = Semaphore(MAX_CONCURRENT_REFRESHES)
+        self._admission = Admission(refresh.window, clock)
         self._bulkhead = Bulkhead()
         self._catch_up_task = BoundedWaitTask(self._catch_up, MAX_WAIT)
         self._known_events: list[Event] = []
         self._list_task = BoundedWaitTask(self._list, MAX_WAIT)
 
-    def get(self, event_id: str) -> CacheEntry:
-        """Find the edition to serve now.
+    def get(self, event_id: str, client: str = "") -> CacheEntry:
+        """Find the edition to serve now, for the client at this address.
 
         1. Every two seconds, read which events other processes have saved, and invalidate them.
         2. Serve the edition in memory while it is fresh.
@@ -97,7 +100,7 @@ class Editions:
         """
         if self._invalidation.start_if_due():
             self._catch_up_task.run()
-        entry = self._get_fresh(event_id) or self._wait_for_refresh(event_id)
+        entry = self._get_fresh(event_id) or self._wait_for_refresh(event_id, client)
         edition = entry.get_edition()
         self._invalidation.note_poll(event_id, self._clock())
         if has_ended_as_gone(edition):
@@ -149,24 +152,34 @@ class Editions:
         entry = self._entries.read(event_id)
         return entry if entry and entry.since <= self._clock() < entry.until else None
 
-    def _wait_for_refresh(self, event_id: str) -> CacheEntry:
+    def _wait_for_refresh(self, event_id: str, client: str) -> CacheEntry:
         """The entry after a refresh, or after waiting for it long enough."""
         started = monotonic()
-        flight = self._flights.join(event_id, lambda flight: self._run_refresh(event_id, flight))
+        flight = self._flights.join(
+            event_id, lambda flight: self._run_refresh(event_id, flight, client)
+        )
+        last = self._entries.read(event_id)
         if flight is None:
-            return self._give_up(self._entries.read(event_id))
-        # The first callers of a flight do not know yet whether something is stored.
-        ended = self._bulkhead.wait(flight.wait, flight.began + MAX_WAIT)
-        if not ended and not _has_edition(flight.fallback or self._entries.read(event_id)):
-            self._bulkhead.wait(flight.wait, started + MAX_WAIT_COLD)
+            return self._give_up(last)
+        end = flight.began + MAX_WAIT
+        if not _has_edition(last):  # is there one in the database?
+            self._bulkhead.wait(flight.wait_for_fallback, end)
+            last = flight.fallback or last
+        if _has_edition(last):
+            self._bulkhead.wait(flight.wait, end)
+        else:
+            with self._admission.wait_for_unseen(client) as admitted:
+                if not admitted:
+                    return flight.result or self._give_up(last, overloaded=True)
+                self._bulkhead.wait(flight.wait, started + MAX_WAIT_COLD)
         return flight.result or self._give_up(flight.fallback or self._entries.read(event_id))
 
-    def _run_refresh(self, event_id: str, flight: Flight[CacheEntry]) -> CacheEntry:
+    def _run_refresh(self, event_id: str, flight: Flight[CacheEntry], client: str) -> CacheEntry:
         """Refresh an event, in a background thread, and keep the result in memory.
 
         1. Read the database: another process may have saved a fresh edition. After a deploy, save
            the edition again if its bytes have changed.
-        2. Take one of ``MAX_CONCURRENT_REFRESHES`` places of this process.
+        2. Take a place of this process; known events, ids never seen and guesses have their own.
         3. Take the event's lease and one call of the rate limit, for all processes.
         4. Fetch and decode the document, compare it with the history, save the next edition.
         5. After a failure keep the last good edition, and store the failure for all processes.
@@ -180,7 +193,7 @@ class Editions:
             flight.set_fallback(last)
         self._bulkhead.begin()
         try:
-            entry = self._read_or_refresh(event_id, flight)
+            entry = self._read_or_refresh(event_id, flight, client)
         except StorageUnavailable as error:
             now = self._clock()
             last = flight.fallback or CacheEntry(now, now)
@@ -190,31 +203,46 @@ class Editions:
             log.exception("event %s cannot be refreshed", event_id)
             entry = self._give_up(flight.fallback)
         unanswered = isinstance(entry.error, UpstreamTimeout | UpstreamUnavailable)
-        self._bulkhead.end(answered=not unanswered)
+        unasked = isinstance(entry.error, Overloaded | QuotaExhausted)
+        self._bulkhead.end(answered=None if unasked else not unanswered)
         if entry.error:  # a traceback would keep the answer and the requests in memory
             entry = structs.replace(entry, error=entry.error.copy())
         if monotonic() - flight.began <= MAX_FLIGHT_AGE:  # else a later refresh has its result
             self._keep(event_id, entry)
         return entry
 
-    def _read_or_refresh(self, event_id: str, flight: Flight[CacheEntry]) -> CacheEntry:
+    def _read_or_refresh(
+        self, event_id: str, flight: Flight[CacheEntry], client: str
+    ) -> CacheEntry:
         """The edition that another process has saved, if it is fresh; else the upstream's."""
         entry = flight.set_fallback(self._refresh.read(event_id, flight.fallback))
         if entry.is_fresh:
             return entry
+        known = entry.edition is not None
+        with self._admission.admit(client, known=known) as turn:
+            if turn is None:
+                return self._give_up(entry, overloaded=True)
+            return self._wait_and_refresh(turn, event_id, flight, entry)
+
+    def _wait_and_refresh(
+        self, turn: Turn, event_id: str, flight: Flight[CacheEntry], entry: CacheEntry
+    ) -> CacheEntry:
+        """The result of a refresh that has waited for its turn, or of waiting for too long."""
         max_wait = timedelta(seconds=MAX_WAIT if entry.edition else MAX_WAIT_COLD)
         end = flight.began + MAX_WAIT_COLD
-        while self._places.acquire(timeout=max(0.0, end - monotonic())):
+        while turn.take_place(end - monotonic()):
             try:
-                acquired = self._refresh.acquire(event_id, entry)
+                acquired = self._refresh.acquire(event_id, entry, guessed=turn.kind is Kind.GUESS)
                 if isinstance(acquired, Lease):
                     entry = self._refresh.fetch(acquired, entry)
-                    if not entry.failed:
+                    if isinstance(entry.error, EventNotFound):
+                        turn.count_miss()
+                    elif not entry.failed:
                         with self._lock:
                             self._saved_here.add(event_id)
                     return entry
             finally:
-                self._places.release()
+                turn.free_place()
             if isinstance(acquired, CacheEntry):
                 entry = flight.set_fallback(acquired)
                 if entry.failed or entry.is_fresh:
@@ -229,20 +257,24 @@ class Editions:
         with self._lock:
             if self._saved_elsewhere.pop(event_id, entry.token) != entry.token:
                 entry = entry.invalidate()
-            if entry.edition is None and isinstance(entry.error, StorageUnavailable):
+            if entry.edition is None and isinstance(entry.error, _OF_THE_MOMENT):
                 return
             self._entries.pop(event_id, None)
             with suppress(ValueError):  # larger than the whole cache
                 self._entries[event_id] = entry
 
-    def _give_up(self, last: CacheEntry | None) -> CacheEntry:
+    def _give_up(self, last: CacheEntry | None, *, overloaded: bool = False) -> CacheEntry:
         """The stale edition, or an error if no edition is known; to be tried again soon."""
         now = self._clock()
         retry = now + INVALIDATION_INTERVAL
-        overloaded = self._bulkhead.is_full()
+        overloaded = overloaded or self._bulkhead.is_full()
         error = Overloaded(retry_at=retry) if overloaded else UpstreamTimeout(retry_at=retry)
         last = last or CacheEntry(now, now)
         return structs.replace(last, since=now, until=retry, error=error)
+
+
+_OF_THE_MOMENT = StorageUnavailable | Overloaded | QuotaExhausted
+"""Errors that say nothing about an id: another client may get an answer."""
 
 
 def _has_edition(entry: CacheEntry | None) -> bool:

@@ -48,7 +48,11 @@ ADVICE = {
 }
 """What an operator can do about an error, to be appended to its message."""
 
-UNSEEN_ADVICE = f" Ids that are not stored have a quarter of it. After a lost database: {REFILL}."
+UNSEEN_ADVICE = {
+    Priority.UNSEEN: f" Ids that are not stored have half of it. After a lost database: {REFILL}.",
+    Priority.GUESS: " A client that asks for ids that do not exist has a quarter of it."
+    f" After a lost database: {REFILL}.",
+}
 
 
 class Refresh:
@@ -76,6 +80,11 @@ class Refresh:
         self._cap = cap
         self._throttle = Throttle(log, lambda: clock().timestamp())
 
+    @property
+    def window(self) -> timedelta:
+        """The window of the rate limit."""
+        return self._rate.window
+
     def read(self, event_id: str, last: CacheEntry | None = None) -> CacheEntry:
         """The edition saved last; that of ``last`` if the database has none.
 
@@ -89,17 +98,19 @@ class Refresh:
         return CacheEntry(now, until, snapshot, token=token)
 
     def acquire(
-        self, event_id: str, known: CacheEntry, *, polled: bool = True
+        self, event_id: str, known: CacheEntry, *, polled: bool = True, guessed: bool = False
     ) -> Lease | CacheEntry | HeldByOther:
         """Take the event's lease and a call, for a poll or for the background refresher.
 
+        ``guessed`` is whether the client has asked for too many ids that do not exist.
         Otherwise returns the reason: the edition that another process has saved, however old; an
         entry with the error for which no call can be made; or ``HeldByOther``.
         Raises ``StorageUnavailable``.
         """
         now = self._clock()
         span = known.snapshot.timetable.span if known.snapshot else None
-        priority = choose_priority(span, now) if polled else Priority.REFRESHER
+        poll = choose_priority(span, now, guessed=guessed)
+        priority = poll if polled else Priority.REFRESHER
         quota = self._rate.quota_for(priority)
         acquired = self._database.acquire(event_id, known.token, quota, now)
         match acquired:
@@ -110,8 +121,7 @@ class Refresh:
                 return acquired
             case UpstreamError():
                 if polled and isinstance(acquired, QuotaExhausted):
-                    unseen = priority is Priority.UNSEEN
-                    self._log(event_id, acquired, UNSEEN_ADVICE if unseen else "")
+                    self._log(event_id, acquired, UNSEEN_ADVICE.get(priority, ""))
                 return self._without_update(known, acquired, now)
             case None:
                 return self.read(event_id, known)

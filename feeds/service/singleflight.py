@@ -25,12 +25,18 @@ class Flight(Generic[T]):
         self.began = monotonic()
         self.fallback: T | None = None
         self.result: T | None = None
+        self._has_fallback = Flag()
         self._ended = Flag()
 
     def set_fallback(self, value: T) -> T:
         """Give callers that stop waiting this value, which the task has found so far."""
         self.fallback = value
+        self._has_fallback.set()
         return value
+
+    def wait_for_fallback(self, seconds: float) -> bool:
+        """Wait for a fallback or the end of the run; False if there is neither in that time."""
+        return self._has_fallback.wait(seconds)
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end of the run; False if it has not ended after so many seconds."""
@@ -43,6 +49,7 @@ class Flight(Generic[T]):
         finally:
             when_ended()
             self._ended.set()
+            self._has_fallback.set()
 
 
 class Singleflight(Generic[T]):

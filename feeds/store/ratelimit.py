@@ -94,7 +94,7 @@ def _compute_latest_tat(now: datetime, bucket: Bucket, quota: Quota) -> datetime
 
 def _list_buckets(quota: Quota) -> dict[str, tuple[Bucket, int]]:
     """The buckets of a quota, each with its reserve, by the column of the arrival time."""
-    own = {"unseen_tat": (quota.own, 0)} if quota.own else {}
+    own = {"unseen_tat": (quota.own, quota.own_reserve)} if quota.own else {}
     return {"tat": (quota.bucket, quota.reserve), **own}
 
 

@@ -110,7 +110,7 @@ class RepresentationCache:
         ``render`` makes it if there is no cached one. ``entry`` is the edition to serve, if the
         caller has asked ``Editions`` for it. Raises what ``Editions.get`` and ``render`` raise.
         """
-        entry = entry or self._editions.get(event_id)
+        entry = entry or self._editions.get(event_id, request.remote_addr or "")
         key = (event_id, kind, query)
         representation = self._get_or_render(key, entry, render)
         if kind in FORMATS:

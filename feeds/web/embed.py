@@ -134,7 +134,7 @@ def serve_oembed() -> Response:
         abort(501)
     max_width, max_height = (_parse_pixels(name) for name in ("maxwidth", "maxheight"))
     event_id = _parse_page_url(request.args.get("url", ""))
-    entry = get_site().editions.get(event_id)
+    entry = get_site().editions.get(event_id, request.remote_addr or "")
     max_age = compute_max_age(entry.expires, get_site().timestamp())
     feed = build_page_feed(entry.get_timetable())
     title = summaries.strip_markup(feed.title)

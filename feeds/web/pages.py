@@ -71,7 +71,7 @@ def _summarize(event: Event) -> dict[str, object]:
 @blueprint.get("/events/<id:event_id>", provide_automatic_options=False)
 def show_event(event_id: str) -> Response:
     """The page of an event."""
-    entry = get_site().editions.get(event_id)
+    entry = get_site().editions.get(event_id, request.remote_addr or "")
     age = pages.format_duration(entry.max_age)
 
     def render(timetable: Timetable) -> Representation:

@@ -32,11 +32,16 @@ def test_a_poll_of_an_id_that_was_never_seen_has_a_priority_of_its_own():
     assert choose_priority(None, START) is Priority.UNSEEN
 
 
+def test_a_guess_is_a_poll_of_an_id_that_was_never_seen():
+    assert choose_priority(None, START, guessed=True) is Priority.GUESS
+    assert choose_priority((START, END), START, guessed=True) is Priority.URGENT
+
+
 @given(st.integers(1, 2000), st.data(), st.sampled_from(Priority))
 def test_each_priority_has_a_call(limit, data, priority):
     quota = Rate(limit, DAY, data.draw(st.integers(1, limit))).quota_for(priority)
     assert quota.reserve < quota.bucket.capacity
-    assert quota.own is None or quota.own.capacity >= 1
+    assert quota.own is None or quota.own_reserve < quota.own.capacity
 
 
 @given(st.integers(1, 2000), st.data())

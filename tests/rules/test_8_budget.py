@@ -27,12 +27,18 @@ def publish_and_poll(service, days, number):
     return ids
 
 
-def poll_each(service, ids):
-    """How many of these events were refreshed by a poll of each."""
+def poll_each(service, ids, client="192.0.2.1"):
+    """How many of these events were refreshed by a poll of each, by the client at this address."""
     before = len(service.upstream.asked)
     for event_id in ids:
-        service.client.get(f"/events/{event_id}.ics")
+        poll_as(service, event_id, client)
     return len(service.upstream.asked) - before
+
+
+def poll_as(service, event_id, client):
+    """The status of a poll by the client at this address."""
+    path, address = f"/events/{event_id}.ics", {"REMOTE_ADDR": client}
+    return service.client.get(path, environ_base=address).status_code
 
 
 @pytest.mark.parametrize(
@@ -113,17 +119,52 @@ def test_no_window_has_more_calls_than_the_limit(service):
         ("80/day;burst=8", "of an id never seen", 6),
         ("24/day;burst=8", "of an event that is on", 8),
         ("24/day;burst=8", "of another event", 6),
-        ("24/day;burst=8", "of an id never seen", 3),
+        ("24/day;burst=8", "of an id never seen", 5),
     ],
 )
 def test_a_call_spends_as_much_of_the_burst_as_its_priority_allows(service, limit, poll, calls):
-    """Rules 8.16; of its own bucket of limit / 4, half can be spent at once."""
+    """Rules 8.16; a client is allowed five ids that do not exist."""
     ids = publish_and_poll(service, FAR if "another" in poll else ON, 9)
     service.restart(rate=rate(limit))
     service.advance(days=2)
     if "never seen" in poll:
         ids = [f"guess-{number}" for number in range(9)]
     assert poll_each(service, ids) == calls
+
+
+def test_ids_never_seen_have_at_most_half_of_the_limit(service):
+    """Rules 8.16; of a bucket of limit / 2, three quarters can be spent at once."""
+    service.restart(rate=rate("80/day;burst=80"))
+    guesses = [f"guess-{number}" for number in range(80)]
+    calls = [poll_each(service, [each], f"192.0.2.{number}") for number, each in enumerate(guesses)]
+    assert calls == [1] * 30 + [0] * 50
+
+
+def test_a_client_that_guesses_ids_leaves_a_quarter_of_the_limit_to_other_ids_never_seen(service):
+    """Rules 8.16; ids that exist do not make a client one that guesses."""
+    service.restart(rate=rate("80/day;burst=80"))
+    real = [f"real-{number}" for number in range(20)]
+    for event_id in real:
+        service.upstream.publish(event_id, *FAR)
+    assert poll_each(service, [f"guess-{number}" for number in range(40)], "192.0.2.2") == 10
+    assert poll_each(service, real, "192.0.2.3") == 20
+
+
+@pytest.mark.parametrize("per_second", [1, 4])
+def test_real_events_are_fetched_while_one_client_guesses_ids(service, per_second):
+    """Rules 8.16, at the rate that is the default: twenty events, one every two seconds."""
+    for number in range(20):
+        service.upstream.publish(f"real-{number}", *FAR)
+    statuses = []
+    for second in range(15 + 40):
+        for number in range(per_second):
+            poll_as(service, f"guess-{second}-{number}", "192.0.2.2")
+        if second >= 15 and second % 2:
+            number = (second - 15) // 2
+            statuses.append(poll_as(service, f"real-{number}", f"198.51.100.{number}"))
+        service.advance(seconds=1)
+    assert statuses == [200] * 20
+    assert len(service.upstream.asked) < 20 + 25 + 5
 
 
 def test_feeds_warm_leaves_half_of_the_burst_to_polls(upstream, tmp_path):

@@ -91,7 +91,8 @@ def test_a_thread_leaves_at_its_end_without_a_result(seconds):
     assert waited == pytest.approx([CHECK_INTERVAL, CHECK_INTERVAL, CHECK_INTERVAL / 2, 0])
 
 
-BEGIN, ANSWERED, FAILED = "begin", "answered", "failed"
+BEGIN = "begin"
+ANSWERED, FAILED, UNASKED = ENDS = ("answered", "failed", "unasked")
 
 
 @pytest.mark.parametrize(
@@ -104,6 +105,8 @@ BEGIN, ANSWERED, FAILED = "begin", "answered", "failed"
         ([BEGIN, STALLED_AFTER, ANSWERED, STALLED_AFTER, A_MOMENT], True),
         ([BEGIN, STALLED_AFTER, A_MOMENT, ANSWERED], False),
         ([BEGIN, STALLED_AFTER, FAILED, A_MOMENT], True),
+        ([BEGIN, STALLED_AFTER, UNASKED, A_MOMENT], True),
+        ([ANSWERED, BEGIN, STALLED_AFTER, BEGIN, UNASKED], False),
         ([STALLED_AFTER, A_MOMENT, FAILED, BEGIN], True),
         ([ANSWERED, 100 * STALLED_AFTER, BEGIN, STALLED_AFTER], False),
         ([ANSWERED, 100 * STALLED_AFTER, BEGIN, STALLED_AFTER, A_MOMENT, BEGIN], True),
@@ -117,8 +120,8 @@ def test_the_surplus_leaves_once_running_refreshes_have_had_no_answer_for_too_lo
     for step in steps:
         if step == BEGIN:
             bulkhead.begin()
-        elif step in (ANSWERED, FAILED):
-            bulkhead.end(answered=step == ANSWERED)
+        elif step in ENDS:
+            bulkhead.end(answered=None if step == UNASKED else step == ANSWERED)
         else:
             seconds.now += step
     assert bulkhead.is_full() == full

@@ -68,7 +68,9 @@ def test_no_window_has_more_calls_than_the_limit(database, rate, calls):
     for start, _ in granted:
         window = [priority for at, priority in granted if start <= at < start + rate.window]
         assert len(window) <= rate.limit
-        assert window.count(Priority.UNSEEN) <= max(1, rate.limit // 4)
+        quarter, guesses = max(1, rate.limit // 4), window.count(Priority.GUESS)
+        assert guesses <= quarter
+        assert guesses + window.count(Priority.UNSEEN) <= 2 * quarter
         assert sum(at == start for at, _ in granted) <= rate.burst
 
 
@@ -94,11 +96,12 @@ def test_a_refusal_names_the_first_instant_of_the_next_call(database, rate, call
     "granted",
     [
         {Priority.REFRESHER: 10, Priority.ORDINARY: 5, Priority.URGENT: 5},
-        {Priority.UNSEEN: 12, Priority.ORDINARY: 3, Priority.URGENT: 5},
-        {Priority.ORDINARY: 15, Priority.UNSEEN: 0, Priority.URGENT: 5},
+        {Priority.GUESS: 12, Priority.UNSEEN: 3, Priority.URGENT: 5},
+        {Priority.UNSEEN: 15, Priority.GUESS: 0, Priority.ORDINARY: 0, Priority.URGENT: 5},
+        {Priority.ORDINARY: 15, Priority.UNSEEN: 0, Priority.GUESS: 0, Priority.URGENT: 5},
         {Priority.URGENT: 20, Priority.UNSEEN: 0, Priority.REFRESHER: 0},
     ],
-    ids=["refresher", "unseen", "ordinary", "urgent"],
+    ids=["refresher", "guess", "unseen", "ordinary", "urgent"],
 )
 def test_a_priority_leaves_calls_to_more_urgent_ones(database, granted):
     for priority, calls in granted.items():
@@ -107,9 +110,20 @@ def test_a_priority_leaves_calls_to_more_urgent_ones(database, granted):
 
 def test_ids_never_seen_have_a_bucket_of_their_own_that_fills_more_slowly(database):
     assert count_granted(database, Priority.ORDINARY, 3) == 3
-    assert count_granted(database, Priority.UNSEEN, 30) == 12
-    assert count_granted(database, Priority.UNSEEN, 30, NOW + 20 * INTERVAL) == 3
+    assert count_granted(database, Priority.GUESS, 30) == 12
+    assert count_granted(database, Priority.GUESS, 30, NOW + 20 * INTERVAL) == 3
     assert count_granted(database, Priority.URGENT, 30, NOW + HOUR) == 20
+
+
+def test_guesses_leave_a_quarter_of_the_limit_to_other_ids_never_seen(database):
+    rate = Rate(100, MINUTE, 100)
+
+    def count(priority, now):
+        return sum(spend(database, priority, now, rate=rate) is None for _ in range(99))
+
+    assert [count(Priority.GUESS, NOW + second * SECOND) for second in range(60)].count(1) == 12
+    assert count(Priority.UNSEEN, NOW + MINUTE) == 25
+    assert count(Priority.GUESS, NOW + MINUTE) == 0
 
 
 def spend_thirty(url, priority, start, counts):
@@ -118,7 +132,7 @@ def spend_thirty(url, priority, start, counts):
     counts.put(count_granted(database, priority, 30))
 
 
-@pytest.mark.parametrize(("priority", "limit"), [(Priority.URGENT, 20), (Priority.UNSEEN, 12)])
+@pytest.mark.parametrize(("priority", "limit"), [(Priority.URGENT, 20), (Priority.GUESS, 12)])
 def test_processes_that_call_at_once_share_one_limit(url, database, priority, limit):
     start, counts = processes.Barrier(3), processes.Queue()
     run_processes(spend_thirty, *[(url, priority, start, counts)] * 3)
@@ -134,7 +148,7 @@ def test_a_call_that_is_made_in_any_case_is_counted_while_the_upstream_is_closed
     refusal = spend(database, Priority.URGENT, NOW + SECOND)
     assert (type(refusal), refusal.retry_at) == (QuotaExhausted, NOW + 21 * INTERVAL)
     later = NOW + 41 * INTERVAL
-    assert count_granted(database, Priority.UNSEEN, 30, later) == 12, "it was for no such id"
+    assert count_granted(database, Priority.GUESS, 30, later) == 12, "it was for no such id"
 
 
 @pytest.mark.parametrize("error", [RateLimited, Unauthorized, Forbidden, UpstreamUnavailable])

@@ -138,13 +138,13 @@ class Worker:
         self.refresh = Refresh(updater, repository, self.database, clock, rate=rate)
         self.editions = Editions(self.refresh, self.database, self.invalidation, clock)
 
-    def poll(self, event_id: str = "harbor") -> CacheEntry:
-        """The entry with which the process answers a request."""
-        return self.editions.get(event_id)
+    def poll(self, event_id: str = "harbor", client: str = "") -> CacheEntry:
+        """The entry with which the process answers a request of the client at an address."""
+        return self.editions.get(event_id, client)
 
-    def get_edition(self, event_id: str = "harbor") -> Edition:
+    def get_edition(self, event_id: str = "harbor", client: str = "") -> Edition:
         """The edition with which the process answers a request."""
-        return self.poll(event_id).get_edition()
+        return self.poll(event_id, client).get_edition()
 
     def get_max_age(self, event_id: str = "harbor") -> int:
         """The seconds of max-age with which the process answers a request."""
