@@ -6,6 +6,7 @@
 
 import ctypes
 import gc
+import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,14 @@ control_socket_disable = True  # its default place is the home directory
 # The heartbeat file: a slow disk would block it. Not every system has /dev/shm.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
+_SOFT, _HARD = resource.getrlimit(resource.RLIMIT_NOFILE)
+MAX_FILES = max(_SOFT, 65_536 if _HARD == resource.RLIM_INFINITY else min(_HARD, 65_536))
+"""Descriptors of a worker: as many as it may have, for systems whose default is 1,024."""
+
+# The oldest idle connection is closed when there are more. The other half is for the database, the
+# upstream, and connections that are not counted yet.
+worker_connections = min(4_000, MAX_FILES // 2)
+
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that renders lets a thread that answers run; Python's is 0.005."""
 
@@ -31,6 +40,11 @@ _M_ARENA_MAX = -8  # glibc's malloc.h
 with suppress(AttributeError, OSError):  # another libc
     # One heap for all threads: memory in the heap of one thread cannot serve the others.
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+def on_starting(_server: object) -> None:
+    """Raise the soft limit of descriptors to the hard one, for all workers."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_FILES, _HARD))
 
 
 def pre_fork(_server: object, _worker: object) -> None:

@@ -5,7 +5,7 @@ Only time is simulated: ``Deployment.age`` moves all instants in the database in
 
 import http.client
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.message import Message
@@ -207,19 +207,22 @@ class Deployment(NamedTuple):
 
 
 @contextmanager
-def start_service(env: dict[str, str], folder: Path, workers: int) -> Iterator[RunningService]:
+def start_service(
+    env: dict[str, str], folder: Path, workers: int, prefix: Sequence[str] = ()
+) -> Iterator[RunningService]:
     """Run ``feeds serve`` in this environment; its log is in the folder."""
-    with serving(folder / "log", env, "--workers", str(workers)) as (process, url):
+    arguments = ("--workers", str(workers))
+    with serving(folder / "log", env, *arguments, prefix=prefix) as (process, url):
         yield RunningService(process, url, workers)
 
 
 @contextmanager
 def deploy(
-    database_url: str, folder: Path, workers: int = 2, **settings: str
+    database_url: str, folder: Path, workers: int = 2, prefix: Sequence[str] = (), **settings: str
 ) -> Iterator[Deployment]:
     """Run an upstream and a service in front of it."""
     with Upstream(lambda: datetime.now(UTC)).on() as upstream:
         unlimited = {"FEEDS_DATABASE_URL": database_url, "FEEDS_UPSTREAM_RATE": UNLIMITED}
         env = environment_for(upstream.url, folder, **unlimited | settings)
-        with start_service(env, folder, workers) as running:
+        with start_service(env, folder, workers, prefix) as running:
             yield Deployment(upstream, running, ServiceDatabase(database_url), env)

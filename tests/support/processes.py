@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from signal import Signals
@@ -82,7 +82,9 @@ def run(
 class Process:
     """``feeds`` with these arguments in the background; ``output`` is what it has written."""
 
-    def __init__(self, log: Path, *arguments: str, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, log: Path, *arguments: str, env: Mapping[str, str], prefix: Sequence[str] = ()
+    ) -> None:
         self._log = log
         in_main = threading.current_thread() is threading.main_thread()
         if in_main and signal.getsignal(Signals.SIGINT) == signal.SIG_IGN:
@@ -90,7 +92,7 @@ class Process:
             signal.signal(Signals.SIGINT, signal.default_int_handler)
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "feeds", *arguments],
+                [*prefix, sys.executable, "-m", "feeds", *arguments],
                 env=env,
                 cwd=log.parent,
                 # All descendants inherit it, in any session: ``is_gone`` finds them by it.
@@ -148,9 +150,14 @@ class Process:
 
 
 @contextmanager
-def running(log: Path, *arguments: str, env: Mapping[str, str]) -> Iterator[Process]:
-    """Run ``feeds`` with these arguments until the end of the block."""
-    process = Process(log, *arguments, env=env)
+def running(
+    log: Path, *arguments: str, env: Mapping[str, str], prefix: Sequence[str] = ()
+) -> Iterator[Process]:
+    """Run ``feeds`` with these arguments until the end of the block.
+
+    ``prefix`` is a command that runs the command it is followed by.
+    """
+    process = Process(log, *arguments, env=env, prefix=prefix)
     try:
         yield process
     finally:
@@ -158,9 +165,12 @@ def running(log: Path, *arguments: str, env: Mapping[str, str]) -> Iterator[Proc
 
 
 @contextmanager
-def serving(log: Path, env: Mapping[str, str], *arguments: str) -> Iterator[tuple[Process, str]]:
+def serving(
+    log: Path, env: Mapping[str, str], *arguments: str, prefix: Sequence[str] = ()
+) -> Iterator[tuple[Process, str]]:
     """Run ``feeds serve`` on a free port; yield the process and its URL."""
-    with running(log, "serve", "--bind", f"{HOST}:0", *arguments, env=env) as process:
+    bind = ("--bind", f"{HOST}:0")
+    with running(log, "serve", *bind, *arguments, env=env, prefix=prefix) as process:
         (url,) = process.wait_for(r"Listening at: (http://\S+)")
         yield process, url
 
