@@ -14,14 +14,20 @@ from feeds.domain.timezones import find_zone
 UNLISTED_SHOWN_FOR = dt.timedelta(days=30)
 """How long a run, or an event, that is no longer listed is shown as such."""
 
+MAX_TEXT = 2_000
+"""Characters of the event's own text in an entry; the page has the whole text."""
+
+CUT = "… "
+"""Ends a text that was cut off. No other text ends with a space."""
+
 
 class Entry(Struct, frozen=True):
     """What becomes a VEVENT and an item: a run in its event, when it takes place, its history.
 
     An event without runs is an entry itself; ``run`` then has the event's id. ``event`` is without
-    its runs, and ``alone`` says whether the event has this run only: texts of a run depend on its
-    entry alone, so that equal entries have equal VEVENTs. ``opens`` and ``closes`` are the
-    revisions of its registration entries.
+    its runs, and with ``MAX_TEXT`` characters of its own text. ``alone`` says whether the event has
+    this run only: texts of a run depend on its entry alone, so that equal entries have equal
+    VEVENTs. ``opens`` and ``closes`` are the revisions of its registration entries.
     """
 
     event: Event
@@ -125,7 +131,7 @@ def build_timetable(edition: Edition, home: str) -> Timetable:
     zone = find_zone(event.point, home)
     if not event.runs:
         return _build(edition, (_build_event_entry(edition, zone),))
-    bare, main = structs.replace(event, runs=()), find_main_runs(event.runs)
+    bare, main = _strip(event), find_main_runs(event.runs)
     changes = _group_by_run(edition.changes)
     return _build(
         edition,
@@ -163,7 +169,7 @@ def order_by_start(entry: Entry) -> tuple[dt.datetime, str]:
 
 def _build_event_entry(edition: Edition, zone: ZoneInfo) -> Entry:
     """The entry of an event itself; one that had ended when it went was not withdrawn."""
-    bare = structs.replace(edition.event, runs=())
+    bare = _strip(edition.event)
     run = structs.replace(bare.as_run, unlisted=edition.gone)
     period = compute_period(run, bare, zone, main=True, as_run=True)
     withdrawn = edition.gone is not None and edition.gone < to_instant(period.end, zone)
@@ -176,6 +182,14 @@ def _build_event_entry(edition: Edition, zone: ZoneInfo) -> Entry:
         **_find_revisions(edition, run.id),
         changes=_group_by_run(edition.changes).get(run.id, ()),
     )
+
+
+def _strip(event: Event) -> Event:
+    """The event as its entries have it: without its runs, and with the beginning of its text."""
+    text = event.description
+    if text and len(text) > MAX_TEXT:
+        text = f"{text[:MAX_TEXT].rstrip()}{CUT}"
+    return structs.replace(event, runs=(), description=text)
 
 
 def _find_revisions(edition: Edition, run_id: str) -> dict[str, Revision]:

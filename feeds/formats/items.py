@@ -57,7 +57,7 @@ def _build_run_item(entry: Entry, page: str) -> Item:
     return _build_item(
         entry.uid,
         title,
-        _build_html(facts, links, entry.event.description),
+        _build_html(facts, links, descriptions.build_own_text(entry, page)),
         entry.revision.created,
         [entry],
     )
@@ -133,15 +133,13 @@ def _build_item(
     )
 
 
-def _build_html(
-    lines: Iterable[str], links: Iterable[descriptions.Link], text: str | None = None
-) -> str:
+def _build_html(lines: Iterable[str], links: Iterable[descriptions.Link], text: str = "") -> str:
     """Paragraphs of HTML: lines, links, and the event's own text, all of it escaped."""
     facts = "<br>".join(html.escape(line) for line in lines if line)
     anchors = " · ".join(
         f'<a href="{html.escape(link.url)}">{html.escape(link.label)}</a>' for link in links
     )
     paragraphs = [
-        html.escape(each.strip()).replace("\n", "<br>") for each in re.split(r"\n\s*\n", text or "")
+        html.escape(each.strip()).replace("\n", "<br>") for each in re.split(r"\n\s*\n", text)
     ]
     return "".join(f"<p>{each}</p>" for each in (facts, anchors, *paragraphs) if each)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from feeds.domain.changes import announces_start_time
-from feeds.domain.entries import Entry
+from feeds.domain.entries import CUT, Entry
 from feeds.domain.model import Run
 from feeds.domain.schedule import DAY
 from feeds.text.dates import format_moment, format_start, format_when
@@ -32,9 +32,15 @@ def build_description(entry: Entry, page: str) -> str:
         "",
         *(f"{link.label}: {link.url}" for link in list_links(entry, page)),
     ]
-    if entry.event.description:
-        lines += ["", entry.event.description]
+    if text := build_own_text(entry, page):
+        lines += ["", text]
     return "\n".join(lines)
+
+
+def build_own_text(entry: Entry, page: str) -> str:
+    """The event's own text; one that was cut off ends with the address of the page."""
+    text = entry.event.description or ""
+    return f"{text}{page}" if text.endswith(CUT) else text
 
 
 def list_facts(entry: Entry) -> Iterator[str]:
