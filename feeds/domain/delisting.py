@@ -27,6 +27,10 @@ MIN_ANSWERS = 3
 FORGOTTEN_AFTER = dt.timedelta(days=365)
 """How long a delisted run is remembered: if it returns, it has its old revision and guid."""
 
+MAX_MISSING, MAX_UNLISTED = 2_000, 1_000
+"""Runs that are missing but not confirmed (a document lists no more), and delisted runs, of one
+event. Of more, those that left first are dropped."""
+
 _PAUSE_DIVISORS = (30, 6, 2)
 """Pauses after the first, the second, and each later answer: 1, 5 and 15 of 30 minutes."""
 
@@ -49,8 +53,8 @@ def apply_document(
     ``event`` has the runs that the document lists, ``complete`` is whether all of them decoded. The
     known runs that the document lacks stay as they are. A complete document counts as an answer
     without them; but runs whose ids are in ``ended`` have ended and are unlisted at once, since
-    nothing is stated about them (rules 3.12). A run that has been missing for a year is dropped.
-    The history is still that of ``known``.
+    nothing is stated about them (rules 3.12). A run that has been missing for a year is dropped, as
+    are the oldest of too many. The history is still that of ``known``.
     """
     listed = {run.id for run in event.runs}
     missing = [run for run in known.event.runs if run.id not in listed]
@@ -62,9 +66,31 @@ def apply_document(
             if run.unlisted is None or now - run.unlisted < FORGOTTEN_AFTER
         ]
         pending = dict(_count_missing(missing, pending, now))
+    kept = _drop_oldest(missing, pending, now)
+    if len(kept) < len(missing):
+        dropped = {run.id for run in missing} - {run.id for run in kept}
+        pending = {id_: each for id_, each in pending.items() if id_ not in dropped}
+        missing = kept
     runs = tuple(sorted([*event.runs, *missing], key=run_sort_key))
     event = structs.replace(event, runs=runs)
     return structs.replace(known, event=event, fetched=now, gone=None, pending=pending)
+
+
+def _drop_oldest(
+    missing: list[Run], pending: Mapping[str, PendingRemoval], now: dt.datetime
+) -> list[Run]:
+    """The missing runs, without those that left first if there are too many."""
+    if len(missing) <= min(MAX_MISSING, MAX_UNLISTED):
+        return missing
+
+    def get_since(run: Run) -> dt.datetime:
+        since = run.unlisted or (pending[run.id].since if run.id in pending else None)
+        return since or now
+
+    newest = sorted(missing, key=get_since, reverse=True)
+    unlisted = [run for run in newest if run.unlisted]
+    unconfirmed = [run for run in newest if not run.unlisted]
+    return unconfirmed[:MAX_MISSING] + unlisted[:MAX_UNLISTED]
 
 
 def apply_not_found(known: Edition, now: dt.datetime) -> Edition:

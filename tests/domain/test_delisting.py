@@ -264,3 +264,40 @@ def test_whatever_is_off_was_lacked_thrice_over_30_minutes_and_a_day_if_others_l
             assert span >= CONFIRM_AFTER
             if others and len(since) == 1 and abs(others[0] - since[0]) < HOUR:
                 assert span >= DAY
+
+
+def list_runs(prefix, count):
+    return [a_run(id=f"{prefix}{number:04}") for number in range(count)]
+
+
+def test_of_more_than_1000_runs_that_left_those_that_left_first_are_dropped():
+    old = mark_unlisted(
+        an_event(*list_runs("old", 600)), [r.id for r in list_runs("old", 600)], (), EARLIER
+    )
+    live, new = list_runs("live", 600), list_runs("new", 600)
+    known = an_edition(an_event(*old.runs, *live))
+    edition = answer_thrice(known, *new)
+    assert len(find_off(edition)) == 1_200
+    edition = answer(edition, LATER + MINUTE, *new)
+    kept = [run.id for run in edition.event.runs]
+    assert [sum(id_.startswith(word) for id_ in kept) for word in ("old", "live", "new")] == [
+        400,
+        600,
+        600,
+    ]
+    assert find_unconfirmed(edition) == {}
+
+
+def test_runs_with_new_ids_in_each_document_are_bounded_before_and_after_they_are_confirmed():
+    edition = an_edition(an_event(*list_runs("first", 2_000)))
+    for number in range(12):
+        edition = answer(edition, NOW + 5 * number * MINUTE, *list_runs(f"n{number}-", 2_000))
+    assert len(edition.event.runs) <= 7_000
+    assert edition.pending.keys() <= {run.id for run in edition.event.runs}
+
+
+def test_all_runs_of_a_document_may_be_missing_for_as_long_as_others_raise_doubt():
+    known = an_edition(an_event(*list_runs("r", 2_000)))
+    edition = answer_thrice(known, others=[NOW])
+    assert len(edition.event.runs) == 2_000
+    assert find_off(edition) == set()
