@@ -1,7 +1,8 @@
 """The history of an event: new changes are numbered, old ones dropped, two histories merged."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 from msgspec import structs
 
@@ -14,12 +15,15 @@ from feeds.domain.changes import (
     group_changes,
     is_turn,
 )
-from feeds.domain.delisting import run_sort_key
+from feeds.domain.delisting import MAX_UNLISTED, run_sort_key
 from feeds.domain.entries import Timetable, build_timetable
 from feeds.domain.freshness import MAX_CLOCK_SKEW
 from feeds.domain.model import Change, Edition, History, Kind, Revision, Run
 
 SECOND = dt.timedelta(seconds=1)
+
+MAX_CHANGES_OF_RUN, MAX_CHANGES, MAX_NUMBERS = 100, 5_000, 100
+"""Changes of a run and of an event, and guids of a run whose numbers are kept (rules 4.11)."""
 
 
 def append_changes(history: History, new: Sequence[Change], event_id: str) -> tuple[Change, ...]:
@@ -30,21 +34,25 @@ def append_changes(history: History, new: Sequence[Change], event_id: str) -> tu
     numbers = _find_numbers(history, event_id)
     added = []
     for group in group_changes(new):
-        group_nth = 1 + numbers.get(_identify_group(group, event_id), 0) if len(group) > 1 else 1
+        group_nth = 1
+        if len(group) > 1:
+            group_nth += _get_number(numbers, _identify_group(group, event_id))
         for change in group:
-            nth = 1 + numbers.get(_identify(change), 0)
+            key = _identify(change)
             by_clock = change.noticed in (change.now.opens, change.now.closes)
-            if nth == 1 or not (is_turn(change) and by_clock):
+            if key not in numbers or not (is_turn(change) and by_clock):
+                nth = 1 + _get_number(numbers, key)
                 added.append(structs.replace(change, nth=nth, group_nth=group_nth))
     return (*history.changes, *added)
 
 
 def drop_old_changes(edition: Edition, at: dt.datetime) -> Edition:
-    """The edition without changes of more than a year ago; their numbers stay with their runs.
+    """The edition without changes of more than a year ago, and with not too many of the others.
 
-    Readers remember the guids: a number is never used twice.
+    Their numbers stay with their runs. Readers remember the guids: a number is never used twice.
     """
-    kept = tuple(each for each in edition.changes if at - each.noticed < CHANGES_KEPT_FOR)
+    recent = [each for each in edition.changes if at - each.noticed < CHANGES_KEPT_FOR]
+    kept = _drop_oldest(recent)
     if len(kept) == len(edition.changes):
         return edition
     event, known = edition.event, set(edition.changes) - set(kept)
@@ -52,7 +60,44 @@ def drop_old_changes(edition: Edition, at: dt.datetime) -> Edition:
     ids = {event.id, *(run.id for run in event.runs)}
     numbers = _find_numbers(dropped, event.id)
     kept_numbers = {key: nth for key, nth in numbers.items() if key.partition("/")[0] in ids}
-    return structs.replace(edition, changes=kept, numbers=kept_numbers)
+    return structs.replace(edition, changes=kept, numbers=_unite_numbers(kept_numbers))
+
+
+def _drop_oldest(changes: Sequence[Change]) -> tuple[Change, ...]:
+    """The changes without the oldest ones of a run or an event that has too many.
+
+    Changes that were noticed together stay together: a part of them would have another guid. They
+    stay while one of their runs has few changes, so that no run drops the changes of another.
+    """
+    counts: Counter[str] = Counter()
+    kept: set[int] = set()
+    for group in reversed(group_changes(changes)):
+        if kept and len(kept) + len(group) > MAX_CHANGES:
+            break
+        if any(counts[change.run] < MAX_CHANGES_OF_RUN for change in group):
+            counts.update(change.run for change in group)
+            kept.update(map(id, group))
+    return tuple(change for change in changes if id(change) in kept)
+
+
+def _unite_numbers(numbers: Mapping[str, int]) -> dict[str, int]:
+    """The numbers of each guid; of a run with too many guids, the highest one of each kind."""
+    counts = Counter(key.partition("/")[0] for key in numbers)
+    united: dict[str, int] = {}
+    for key, nth in numbers.items():
+        short = _get_kind(key) if counts[key.partition("/")[0]] > MAX_NUMBERS else key
+        united[short] = max(nth, united.get(short, 0))
+    return united
+
+
+def _get_number(numbers: Mapping[str, int], key: str) -> int:
+    """The highest number that a guid may have had."""
+    return max(numbers.get(key, 0), numbers.get(_get_kind(key), 0))
+
+
+def _get_kind(key: str) -> str:
+    """The beginning of a guid: the run and the kind."""
+    return "/".join(key.split("/", 2)[:2])
 
 
 def _find_numbers(history: History, event_id: str) -> dict[str, int]:
@@ -88,7 +133,11 @@ def has_gone_back(served: Edition, stored: Edition) -> bool:
     if stored.modified == served.modified and _get_content(stored) != _get_content(served):
         return True
     known = {run.id for run in stored.event.runs}
-    if any(run.id not in known and not run.left for run in served.event.runs):
+    is_full = sum(run.unlisted is not None for run in stored.event.runs) >= MAX_UNLISTED
+    if any(
+        run.id not in known and not run.left and not (run.unlisted and is_full)
+        for run in served.event.runs
+    ):
         return True
     pairs = (
         (revision, stored.revisions[key])
@@ -102,6 +151,7 @@ def has_gone_back(served: Edition, stored: Edition) -> bool:
     kept = {(_identify(each), each.nth) for each in stored.changes}
     return any(
         (_identify(each), each.nth) not in kept
+        and each.nth > _get_number(stored.numbers, _identify(each))
         for each in served.changes
         if stored.modified - each.noticed < CHANGES_KEPT_FOR
     )

@@ -112,6 +112,72 @@ def test_numbers_go_with_a_run_that_is_forgotten():
     assert drop_old_changes(edition, NOW + 400 * DAY).numbers == {}
 
 
+# Too many changes
+
+
+def flapped(times, runs=("r10k",), known=None, kind=Kind.CANCELLED):
+    """The edition after so many changes of these runs, which change together."""
+    edition = known or aged()
+    begin = len(edition.changes)
+    steps = [[a_change(run, kind, days=(begin + n) / 1000) for run in runs] for n in range(times)]
+    edition = structs.replace(edition, changes=number(*steps, known=edition))
+    return drop_old_changes(edition, NOW + DAY)
+
+
+def test_of_the_changes_of_a_run_the_last_100_are_kept_and_the_numbers_go_on():
+    edition = flapped(250)
+    assert [each.nth for each in edition.changes] == list(range(151, 251))
+    assert flapped(1, known=edition).changes[-1].nth == 251
+
+
+def test_a_run_that_flaps_drops_no_change_of_another_run():
+    first = structs.replace(aged(), changes=number([a_change("r5k", Kind.MOVED)]))
+    together = structs.replace(first, changes=number(both(0, Kind.POSTPONED), known=first))
+    edition = flapped(250, known=together)
+    assert edition.changes[:3] == together.changes
+    assert len(edition.changes) == 103
+
+
+def test_changes_that_were_noticed_together_are_dropped_together():
+    edition = flapped(250, runs=("r10k", "r5k"))
+    assert {len(group) for group in group_changes(edition.changes)} == {2}
+    assert numbers_of(edition.changes)[::2] == [(n, n) for n in range(151, 251)]
+
+
+def test_an_event_keeps_at_most_5000_changes_however_many_runs_it_has():
+    edition = an_edition(an_event(*(a_run(id=f"r{number}") for number in range(900))))
+    edition = flapped(20, runs=[run.id for run in edition.event.runs], known=edition)
+    assert len(edition.changes) == 4_500
+
+
+def test_the_numbers_of_many_guids_are_united_and_none_is_used_twice():
+    guids: set[tuple[str, int]] = set()
+    edition = aged()
+    for step in range(40):
+        moves = [
+            [a_change(kind=Kind.MOVED, to=f"{2100 + n}-06-14", days=n / 1000)]
+            for n in range(step * 20, step * 20 + 20)
+        ]
+        again = [a_change(kind=Kind.MOVED, to="2100-06-14", days=step + 0.5)]
+        edition = structs.replace(edition, changes=number(*moves, again, known=edition))
+        new = [(each.now.start, each.nth) for each in edition.changes[-21:]]
+        assert guids.isdisjoint(new)
+        assert len(set(new)) == 21
+        guids.update(new)
+        edition = drop_old_changes(edition, NOW + DAY)
+    assert len(edition.numbers) <= 101
+
+
+def test_a_database_did_not_go_back_if_it_has_dropped_the_oldest_of_too_many_changes():
+    served = structs.replace(flapped(100), modified=NOW)
+    stored = structs.replace(flapped(1, known=served), modified=NOW + SECOND)
+    assert len(stored.changes) == 100
+    assert not has_gone_back(served, stored)
+    assert has_gone_back(
+        structs.replace(served, modified=NOW), structs.replace(aged(), modified=NOW + SECOND)
+    )
+
+
 # A database that went back: ``SERVED`` is what a process has served, another one is stored.
 
 SUN = date(2025, 6, 15)
