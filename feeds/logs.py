@@ -1,10 +1,19 @@
-"""Log each cause at most once a minute, with the number of suppressed messages."""
+"""Log each cause at most once a minute, and each document at most 20 lines an hour."""
 
 from collections.abc import Callable
 from logging import Logger
 from threading import Lock
 
-MINUTE = 60.0
+from cachetools import LRUCache
+from msgspec import Struct, field
+
+MINUTE, HOUR = 60.0, 3600.0
+
+MAX_LINES = 20
+"""Lines that one document writes in an hour, the number of suppressed findings included."""
+
+MAX_FINDINGS, MAX_DOCUMENTS = 100, 10_000
+"""Findings of a document, and documents, that are remembered as logged."""
 
 
 class Throttle:
@@ -31,3 +40,67 @@ class Throttle:
         if suppressed:
             message += f" ({suppressed} more like this before)"
         self._log.warning(message, *args)
+
+
+class _Document(Struct):
+    """What was logged of a document; ``seen`` are the hashes of findings."""
+
+    since: float
+    lines: int = 0
+    seen: set[int] = field(default_factory=set)
+    suppressed: int = 0
+    counted: bool = False
+
+
+class FindingLog:
+    """Log each finding about a document once; ``seconds`` is the clock. Threads may share it.
+
+    A document writes at most ``MAX_LINES`` an hour, however often it is fetched, and at most
+    ``MAX_FINDINGS`` of its findings; the others are counted in one line an hour.
+    """
+
+    def __init__(self, log: Logger, seconds: Callable[[], float]) -> None:
+        self._log = log
+        self._seconds = seconds
+        self._documents: LRUCache[str, _Document] = LRUCache(MAX_DOCUMENTS)
+        self._lock = Lock()
+
+    def warning(self, finding: str) -> None:
+        """Log a finding, which begins with the name of the document and a comma or a colon."""
+        name, key = finding.partition(":")[0].partition(",")[0], hash(finding)
+        with self._lock:
+            document = self._get(name)
+            if key in document.seen:
+                return
+            if document.lines >= MAX_LINES - 1 or len(document.seen) >= MAX_FINDINGS:
+                document.suppressed += 1
+                return
+            document.seen.add(key)
+            document.lines += 1
+        self._log.warning("%s", finding)
+
+    def finish(self, name: str) -> None:
+        """Log how many findings of a document were suppressed since the last ``finish``."""
+        with self._lock:
+            document = self._documents.get(name)
+            if document is None or not document.suppressed:
+                return
+            suppressed, document.suppressed = document.suppressed, 0
+            if document.counted:
+                return
+            document.counted = True
+        self._log.warning("%s: %d more findings like these", name, suppressed)
+
+    def clear(self) -> None:
+        """Forget what was logged."""
+        with self._lock:
+            self._documents.clear()
+
+    def _get(self, name: str) -> _Document:
+        now = self._seconds()
+        document = self._documents.get(name)
+        if document is None:
+            document = self._documents[name] = _Document(now)
+        elif not document.since <= now < document.since + HOUR:
+            document.since, document.lines, document.counted = now, 0, False
+        return document

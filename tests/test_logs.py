@@ -1,10 +1,10 @@
-"""Each cause is logged once a minute."""
+"""Each cause is logged once a minute, and each finding about a document once."""
 
 import logging
 
 import pytest
 
-from feeds.logs import Throttle
+from feeds.logs import MAX_FINDINGS, MAX_LINES, FindingLog, Throttle
 
 
 @pytest.fixture
@@ -33,3 +33,52 @@ def test_a_message_is_logged_after_the_clock_was_set_back(throttle, clock, caplo
     clock.advance(seconds=-990)
     throttle.warning("cause", "second")
     assert caplog.messages == ["first", "second"]
+
+
+@pytest.fixture
+def documents(clock):
+    return FindingLog(logging.getLogger("documents"), clock.timestamp)
+
+
+def read_document(documents, *findings, name="event harbor"):
+    for finding in findings:
+        documents.warning(f"{name}, run ten: {finding}")
+    documents.finish(name)
+
+
+def test_a_finding_is_logged_once_for_each_document(documents, clock, caplog):
+    for _ in range(3):
+        read_document(documents, "odd", "old")
+        read_document(documents, "odd", name="event bridge")
+        clock.advance(hours=2)
+    assert caplog.messages == [
+        "event harbor, run ten: odd",
+        "event harbor, run ten: old",
+        "event bridge, run ten: odd",
+    ]
+
+
+def test_a_document_writes_20_lines_an_hour_and_the_last_one_counts_the_others(
+    documents, clock, caplog
+):
+    many = [f"field {number}" for number in range(1_000)]
+    for minute in range(60):
+        read_document(documents, *many)
+        assert len(caplog.messages) == MAX_LINES, minute
+        clock.advance(seconds=59)
+    assert caplog.messages[-1] == "event harbor: 981 more findings like these"
+    read_document(documents, "odd", name="event bridge")
+    assert len(caplog.messages) == MAX_LINES + 1
+
+
+def test_a_document_writes_one_line_an_hour_when_100_of_its_findings_were_logged(
+    documents, clock, caplog
+):
+    many = [f"field {number}" for number in range(1_000)]
+    for _ in range(10):
+        read_document(documents, *many)
+        clock.advance(hours=1)
+    caplog.clear()
+    read_document(documents, *many)
+    read_document(documents, *many)
+    assert caplog.messages == [f"event harbor: {1_000 - MAX_FINDINGS} more findings like these"]

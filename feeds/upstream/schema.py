@@ -2,25 +2,29 @@
 
 The fields that the API's reference requires are required. The rest is liberal: an optional field
 that does not decode is absent, a run that does not decode keeps its last good version, ``null``
-means absent, unknown fields are ignored. Each finding is logged once.
+means absent, unknown fields are ignored. Each finding is logged once (``FindingLog``).
 """
 
 import json
 import logging
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from time import monotonic
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct, field, structs
 
+from feeds.domain import feed
 from feeds.domain.delisting import run_sort_key
 from feeds.domain.model import DISTANCES, Event, Run
 from feeds.domain.status import STORED_BY_SPELLING
 from feeds.errors import InvalidResponse
+from feeds.logs import FindingLog
 from feeds.upstream import fields
 
 log = logging.getLogger(__name__)
+findings = FindingLog(log, monotonic)
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
@@ -110,6 +114,9 @@ def decode(body: bytes, event_id: str, known: Event | None = None) -> Document:
     runs, complete = _decode_runs(
         listed, event, {run.id: run for run in known.runs} if known else {}
     )
+    findings.finish(f"event {event.id}")
+    if len(runs) > feed.MAX_RUNS:
+        log_once(f"event {event.id}: {len(runs)} runs, a feed shows {feed.MAX_RUNS}")
     return Document(event=structs.replace(event, runs=runs), complete=complete)
 
 
@@ -291,7 +298,6 @@ def _refuse_constant(constant: str) -> float:
     raise ValueError(f"{constant} is not JSON")
 
 
-@lru_cache(maxsize=1000)
 def log_once(finding: str) -> None:
-    """Log a finding, unless it is among the last 1,000 findings."""
-    log.warning("%s", finding)
+    """Log a finding about an event, which begins with the words ``event`` and its id."""
+    findings.warning(finding)

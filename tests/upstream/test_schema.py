@@ -140,7 +140,7 @@ BARE_RUN = {key: RUN[key] for key in RUN_REQUIRED}
 @pytest.fixture
 def findings(caplog):
     """Return what is logged from here on, as if no finding had been logged before."""
-    schema.log_once.cache_clear()
+    schema.findings.clear()
     caplog.set_level(logging.DEBUG)
     return lambda: [record.getMessage() for record in caplog.records]
 
@@ -648,3 +648,12 @@ def test_a_cut_off_text_is_logged_once_and_ends_with_an_ellipsis(findings):
 def test_an_address_of_a_website_that_is_too_long_is_absent():
     url = f"https://{'é' * 800_000}.example"
     assert decode(encode(EVENT | {"websiteUrl": url}, [RUN]), "e1").event.website_url is None
+
+
+def test_a_document_of_2000_unreadable_runs_writes_20_lines_however_often_it_is_fetched(findings):
+    odd = dict.fromkeys(("startTime", "eventStatus", "registrationOpensAt"), "\x00?")
+    runs = [RUN | odd | {"_id": f"r{number}", "distanceStandard": "?"} for number in range(2_000)]
+    for _ in range(3):
+        decode(encode(runs=runs), "e1")
+    assert len(findings()) == 20
+    assert findings()[-1] == "event e1: 7981 more findings like these"
