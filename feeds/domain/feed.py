@@ -1,17 +1,20 @@
 """A feed: the editions that a representation is rendered from, and the entries that it shows."""
 
-import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from feeds.domain.entries import Entry, Timetable, order_by_start
+from feeds.domain.entries import CUT, Entry, Timetable, order_by_start
 from feeds.domain.model import Options
 from feeds.domain.options import selects
-
-log = logging.getLogger(__name__)
+from feeds.domain.schedule import to_instant
 
 MAX_RUNS = 1000
 """Runs in one feed: Google is reported to take some 1,100."""
+
+MAX_BYTES = 1_000_000
+"""Bytes of one feed: Google is reported to stop there, without a message."""
 
 
 class Feed(Struct, frozen=True, kw_only=True):
@@ -35,7 +38,7 @@ def build_page_url(public_url: str, event_id: str) -> str:
 
 
 def select_entries(feed: Feed) -> tuple[Entry, ...]:
-    """The entries that a feed shows, in the order of time; of too many, the last ``MAX_RUNS``."""
+    """The entries that the options select, in the order of time; ``MAX_RUNS`` at most."""
     shown = [
         entry
         for timetable in feed.timetables
@@ -44,6 +47,49 @@ def select_entries(feed: Feed) -> tuple[Entry, ...]:
     ]
     if len(feed.timetables) > 1:
         shown.sort(key=order_by_start)
-    if len(shown) > MAX_RUNS:
-        log.warning("%s: %d runs, the last %d are shown", feed.source, len(shown), MAX_RUNS)
-    return tuple(shown[-MAX_RUNS:])
+    return _keep(feed, shown, lambda _: 1, MAX_RUNS)
+
+
+def fit_entries(feed: Feed, measure: Callable[[Entry], int], room: int) -> tuple[Entry, ...]:
+    """``select_entries``, as far as the entries fit into ``room``; ``measure`` gives their bytes.
+
+    If they do not, the event's own text is left out of all of them. Only then runs are left out.
+    """
+    entries = select_entries(feed)
+    if sum(map(measure, entries)) <= room:
+        return entries
+    return _keep(feed, [_leave_out_text(entry) for entry in entries], measure, room)
+
+
+def _keep(
+    feed: Feed, entries: Sequence[Entry], measure: Callable[[Entry], int], room: int
+) -> tuple[Entry, ...]:
+    """The entries that fit into ``room``, in their order (rules 6.13)."""
+    sizes = [measure(entry) for entry in entries]
+    if sum(sizes) <= room:
+        return tuple(entries)
+    as_of = max(timetable.edition.modified for timetable in feed.timetables)
+    kept: set[int] = set()
+    for place in sorted(range(len(entries)), key=lambda at: _rank(entries[at], as_of)):
+        room -= sizes[place]
+        if room < 0:
+            break
+        kept.add(place)
+    return tuple(entry for place, entry in enumerate(entries) if place in kept)
+
+
+def _rank(entry: Entry, as_of: datetime) -> tuple[int, float]:
+    """The place of an entry among those of a feed: the last one is left out first."""
+    if entry.run.unlisted:
+        return 2, -entry.run.unlisted.timestamp()
+    end = to_instant(entry.period.end, entry.zone)
+    if end <= as_of:
+        return 1, -end.timestamp()
+    return 0, to_instant(entry.period.start, entry.zone).timestamp()
+
+
+def _leave_out_text(entry: Entry) -> Entry:
+    """The entry with a reference to the page in place of the event's own text."""
+    if not entry.event.description:
+        return entry
+    return structs.replace(entry, event=structs.replace(entry.event, description=CUT))

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 
 from cachetools import LRUCache, cached
@@ -21,7 +21,7 @@ from icalendar import (
 from msgspec import structs
 
 from feeds.domain.entries import Entry
-from feeds.domain.feed import Feed, select_entries
+from feeds.domain.feed import MAX_BYTES, Feed, fit_entries
 from feeds.domain.model import Options, Revision
 from feeds.formats.vtimezone import build_vtimezone
 from feeds.text import descriptions, summaries
@@ -41,6 +41,9 @@ ENTRY_SIZE = 1_500
 vevent_cache: LRUCache[object, bytes] = LRUCache(
     MAX_CACHE_BYTES, getsizeof=lambda vevents: 2 * len(vevents) + ENTRY_SIZE
 )
+
+ZONE_SIZE = 1_000
+"""Bytes of a VTIMEZONE, at most."""
 
 Zones = Mapping[str, Timezone]
 """VTIMEZONEs by name. Times in a zone without one are written in UTC (rules 2.4)."""
@@ -63,9 +66,9 @@ class _Text(vText):
 
 def render(feed: Feed) -> bytes:
     """The feed as ``text/calendar``."""
-    entries = select_entries(feed)
     zones = _build_zones(feed)
-    vevents = _render_entries(entries, feed, zones)
+    entries = _fit(feed, zones)
+    vevents = [_render_with_options(entry, feed, zones) for entry in entries]
     # RFC 5545 3.6 requires a component, also if all runs are cancelled and dropped.
     if not (zones or any(vevents)) and (utc := build_vtimezone("UTC", *_find_span(feed))):
         zones = {"UTC": utc}
@@ -76,26 +79,37 @@ def render(feed: Feed) -> bytes:
     return b"".join((head, *vevents, _CALENDAR_END))
 
 
+def fit(feed: Feed) -> tuple[Entry, ...]:
+    """The entries that the calendar shows: those that fit (rules 6.13)."""
+    return _fit(feed, _build_zones(feed))
+
+
+def _fit(feed: Feed, zones: Zones) -> tuple[Entry, ...]:
+    # The title is there three times, and all of it may be escaped and folded.
+    head = 7 * len(feed.title.encode()) + 2 * len(feed.source) + 4 * len(feed.page)
+    room = MAX_BYTES - head - ZONE_SIZE * (2 + len(zones))
+    return fit_entries(feed, lambda entry: len(_render_with_options(entry, feed, zones)), room)
+
+
 def render_contents(feed: Feed) -> Iterator[tuple[Entry, bytes]]:
     """Each entry with its VEVENT without CREATED, DTSTAMP, LAST-MODIFIED and SEQUENCE."""
     zones = _build_zones(feed)
     for timetable in feed.timetables:
-        entries = timetable.entries
-        for entry, vevents in zip(entries, _render_entries(entries, feed, zones), strict=True):
-            yield entry, _REVISION_LINES.sub(b"", vevents)
+        for entry in timetable.entries:
+            yield entry, _REVISION_LINES.sub(b"", _render_with_options(entry, feed, zones))
 
 
-def _render_entries(entries: Iterable[Entry], feed: Feed, zones: Zones) -> list[bytes]:
-    # The options that select runs are left out, so that all feeds of an event share the cache.
+def _render_with_options(entry: Entry, feed: Feed, zones: Zones) -> bytes:
+    if entry.off and feed.options.cancelled == "drop":
+        return b""
+    # The options that select runs are left out, so that all feeds of an event share the cache; so
+    # are all changes but the one that a VEVENT shows, so that the keys of the cache stay small.
     options = structs.replace(feed.options, run=(), distance=(), download=False)
-    return [
-        b""
-        if entry.off and options.cancelled == "drop"
-        else _render_entry(
-            entry, feed.page, options, entry.zone if entry.zone.key in zones else dt.UTC
-        )
-        for entry in entries
-    ]
+    move = entry.last_move
+    if len(entry.changes) > bool(move):
+        entry = structs.replace(entry, changes=(move,) if move else ())
+    zone = entry.zone if entry.zone.key in zones else dt.UTC
+    return _render_entry(entry, feed.page, options, zone)
 
 
 @cached(vevent_cache, lock=Lock())

@@ -8,23 +8,30 @@ import datetime as dt
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
 from msgspec import Struct, structs
 
 from feeds.domain.changes import build_group_guid_value, build_guid_value, group_changes
 from feeds.domain.entries import Entry
-from feeds.domain.feed import Feed, select_entries
+from feeds.domain.feed import MAX_BYTES, Feed, fit_entries
 from feeds.domain.model import Change, Edition, Event, Options, State
 from feeds.domain.options import selects
 from feeds.text import changes, dates, descriptions, summaries
 
-MAX_CHANGE_ITEMS = 50
+MIN_CHANGE_ITEMS, MAX_CHANGE_ITEMS = 50, 300
 CHANGE_ITEM_KEPT_FOR = dt.timedelta(days=30)
-"""Beyond the maximum, a change item is dropped if it is this much older than the newest one."""
+"""Beyond the minimum, a change item is dropped if it is this much older than the newest one."""
+
+ITEM_SIZE = 550
+"""Bytes of an item without its texts, at most."""
 
 
 class Item(Struct, frozen=True, kw_only=True):
-    """An item: its ``guid`` never changes, ``html`` is escaped, ``published`` is in UTC."""
+    """An item: its ``guid`` never changes, ``html`` is escaped, ``published`` is in UTC.
+
+    ``entry`` is the entry of a run's own item, None for the item of a change.
+    """
 
     guid: str
     title: str
@@ -32,11 +39,12 @@ class Item(Struct, frozen=True, kw_only=True):
     published: dt.datetime
     categories: tuple[str, ...]
     point: tuple[float, float] | None
+    entry: Entry | None = None
 
 
 def build_items(feed: Feed) -> tuple[Item, ...]:
     """The items of a feed, newest first."""
-    items = [_build_run_item(entry, feed.page) for entry in select_entries(feed)]
+    items: list[Item] = []
     for timetable in feed.timetables:
         shown = {
             entry.run.id: entry
@@ -44,6 +52,14 @@ def build_items(feed: Feed) -> tuple[Item, ...]:
             if selects(feed.options, entry.run)
         }
         items += _build_change_items(timetable.edition, shown, feed)
+    sizes = [_measure(item, feed.page) for item in items]
+    head = 20 * len(feed.title.encode()) + 2 * (len(feed.source) + len(feed.page))
+    runs = fit_entries(
+        feed,
+        lambda entry: _measure(_build_run_item(entry, feed.page), feed.page),
+        MAX_BYTES - ITEM_SIZE - head - sum(sizes),
+    )
+    items += [_build_run_item(entry, feed.page) for entry in runs]
     # Sort by guid first: sorting is stable, so items of the same time are in the order of guids.
     items.sort(key=lambda item: item.guid)
     return tuple(sorted(items, key=lambda item: item.published, reverse=True))
@@ -54,13 +70,20 @@ def _build_run_item(entry: Entry, page: str) -> Item:
     title = f"{summaries.build_summary(entry)}, {dates.format_when(entry.period)}"
     facts = [*descriptions.list_facts(entry), entry.place or ""]
     links = descriptions.list_links(entry, page)
-    return _build_item(
-        entry.uid,
-        title,
-        _build_html(facts, links, descriptions.build_own_text(entry, page)),
-        entry.revision.created,
-        [entry],
-    )
+    body = _build_html(facts, links, descriptions.build_own_text(entry, page))
+    item = _build_item(entry.uid, title, body, entry.revision.created, [entry])
+    return structs.replace(item, entry=entry)
+
+
+def _measure(item: Item, page: str) -> int:
+    """Bytes of an item in RSS or in JSON Feed, at most: markup is escaped twice in RSS."""
+    size = ITEM_SIZE + 3 * len(page) + len(item.guid)
+    texts = [item.title, item.html]
+    if item.entry:
+        run = item.entry.run
+        own = (item.entry.place, item.entry.register, run.registration_override, run.status)
+        texts += [run.distance_label, *(text for text in own if text)]
+    return size + sum(len(html.escape(text).encode()) + text.count("\\") for text in texts)
 
 
 def _build_change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed) -> list[Item]:
@@ -89,11 +112,14 @@ def _build_change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed
         )
         found.setdefault(item.guid, item)
     items = sorted(found.values(), key=lambda item: item.published, reverse=True)
-    return [
+    recent = [
         item
         for place, item in enumerate(items)
-        if place < MAX_CHANGE_ITEMS or items[0].published - item.published < CHANGE_ITEM_KEPT_FOR
-    ]
+        if place < MIN_CHANGE_ITEMS or items[0].published - item.published < CHANGE_ITEM_KEPT_FOR
+    ][:MAX_CHANGE_ITEMS]
+    sizes = accumulate(_measure(item, feed.page) for item in recent)
+    room = MAX_BYTES // 2 // len(feed.timetables)
+    return [item for item, size in zip(recent, sizes, strict=True) if size <= room]
 
 
 def _build_change_guid(event: Event, whole: Sequence[Change], group: Sequence[Change]) -> str:
@@ -119,7 +145,11 @@ def _build_guid(event: Event, runs: Sequence[str], kind: str, value: str, nth: i
 
 
 def _build_item(
-    guid: str, title: str, body: str, published: dt.datetime, runs: Sequence[Entry]
+    guid: str,
+    title: str,
+    body: str,
+    published: dt.datetime,
+    runs: Sequence[Entry],
 ) -> Item:
     categories = dict.fromkeys(term for run in runs for term in descriptions.list_categories(run))
     virtual = all(run.run.virtual for run in runs)

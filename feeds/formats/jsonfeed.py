@@ -17,7 +17,7 @@ from typing import Any
 from msgspec import json
 
 from feeds.domain.entries import Entry
-from feeds.domain.feed import Feed, select_entries
+from feeds.domain.feed import Feed
 from feeds.formats.items import Item, build_items
 from feeds.text import summaries
 from feeds.text.dates import format_utc
@@ -28,7 +28,6 @@ VERSION = "https://jsonfeed.org/version/1.1"
 def render(feed: Feed) -> bytes:
     """The feed as ``application/feed+json``."""
     title = summaries.strip_markup(feed.title)
-    runs = {entry.uid: entry for entry in select_entries(feed)}
     document = {
         "version": VERSION,
         "title": title,
@@ -36,13 +35,13 @@ def render(feed: Feed) -> bytes:
         "feed_url": feed.source,
         "description": summaries.describe_feed(title),
         "language": "en",
-        "items": [_build_item(item, runs.get(item.guid), feed.page) for item in build_items(feed)],
+        "items": [_build_item(item, feed.page) for item in build_items(feed)],
     }
     return json.format(json.encode(document), indent=1)
 
 
-def _build_item(item: Item, entry: Entry | None, page: str) -> dict[str, Any]:
-    """The members of an item; ``entry`` is None unless the item is that of a run."""
+def _build_item(item: Item, page: str) -> dict[str, Any]:
+    """The members of an item."""
     members: dict[str, Any] = {
         "id": item.guid,
         "url": page,
@@ -51,10 +50,10 @@ def _build_item(item: Item, entry: Entry | None, page: str) -> dict[str, Any]:
         "date_published": format_utc(item.published),
         "tags": item.categories,
     }
-    if entry:
+    if item.entry:
         members |= {
-            "date_modified": format_utc(entry.revision.last_modified),
-            "_intervals": _build_extension(entry),
+            "date_modified": format_utc(item.entry.revision.last_modified),
+            "_intervals": _build_extension(item.entry),
         }
     return members
 

@@ -2,7 +2,7 @@
 
 from feedgen.feed import FeedGenerator  # feedgen.ext can only be imported after this module
 
-from feeds.domain.feed import Feed, select_entries
+from feeds.domain.feed import Feed
 from feeds.formats.items import Item, build_items
 from feeds.text import summaries
 
@@ -24,7 +24,7 @@ def render(feed: Feed) -> bytes:
     channel.generator("intervals-feeds")
     items = build_items(feed)
     # Of what this channel shows, so that a filtered channel changes only if its own items do.
-    modified = [entry.revision.last_modified for entry in select_entries(feed)]
+    modified = [item.entry.revision.last_modified for item in items if item.entry]
     channel.lastBuildDate(max([*modified, *(item.published for item in items)]))
     for item in items:
         _add_item(channel, item, feed.page)

@@ -1,6 +1,7 @@
 """Titles and lines of the items about changes (rules 5.4, 5.5 and 5.7)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain
 
 from feeds.domain.changes import announces_start_time, is_turn
 from feeds.domain.entries import Entry
@@ -22,6 +23,9 @@ CHANGE_TITLES = {
     Kind.REGISTRATION_EXTENDED: "Registration extended",
 } | {status.change_kind: status.word for status in STATUSES if status.change_kind}
 
+MAX_NAMES, MAX_LINES = 500, 20_000
+"""Characters of the labels in a title, and of the lines in an item; the other runs are counted."""
+
 _REGISTRATION_WORDS = {
     Kind.REGISTRATION_OPENS: "opened",
     Kind.REGISTRATION_CLOSES: "closed",
@@ -35,7 +39,15 @@ def build_shared_name(runs: Sequence[Entry]) -> str:
     event = runs[0].event
     if len(runs) == 1:
         return build_name(runs[0])
-    return f"{event.name}: {', '.join(dict.fromkeys(run.run.distance_label for run in runs))}"
+    labels = list(dict.fromkeys(run.run.distance_label for run in runs))
+    named = _count_within(labels, MAX_NAMES)
+    more = f" and {len(labels) - named} more" if named < len(labels) else ""
+    return f"{event.name}: {', '.join(labels[:named])}{more}"
+
+
+def _count_within(texts: Iterable[str], limit: int) -> int:
+    """How many of the texts have ``limit`` characters together, at least the first one."""
+    return max(1, sum(length <= limit for length in accumulate(map(len, texts))))
 
 
 def build_change_title(group: Sequence[Change], runs: Sequence[Entry]) -> str:
@@ -71,13 +83,20 @@ def _only_adds(change: Change) -> bool:
 
 def describe_changes(group: Sequence[Change], runs: Sequence[Entry]) -> Iterator[str]:
     """The lines of an item: each run as it was then, and its registration if that is the news."""
-    for change, run in zip(group, runs, strict=True):
-        yield describe_change(change, run)
-        if change.kind in _REGISTRATION_WORDS:
-            yield (
-                f"Registration {_REGISTRATION_WORDS[change.kind]} {_format_turn(change, run)}"
-                f" ({run.zone.key})"
-            )
+    lines = [list(_describe(change, run)) for change, run in zip(group, runs, strict=True)]
+    named = _count_within(map("".join, lines), MAX_LINES)
+    yield from chain.from_iterable(lines[:named])
+    if named < len(lines):
+        yield f"And {len(lines) - named} more; see the event page."
+
+
+def _describe(change: Change, run: Entry) -> Iterator[str]:
+    yield describe_change(change, run)
+    if change.kind in _REGISTRATION_WORDS:
+        yield (
+            f"Registration {_REGISTRATION_WORDS[change.kind]} {_format_turn(change, run)}"
+            f" ({run.zone.key})"
+        )
 
 
 def _format_turn(change: Change, entry: Entry) -> str:

@@ -10,10 +10,10 @@ from werkzeug.exceptions import NotFound
 from feeds.domain import options
 from feeds.domain.delisting import find_unconfirmed
 from feeds.domain.entries import Timetable, build_timetable
-from feeds.domain.feed import Feed, select_entries
+from feeds.domain.feed import MAX_RUNS, Feed, select_entries
 from feeds.domain.model import Edition, Event
 from feeds.errors import BadOption
-from feeds.formats import FORMATS, jsonld
+from feeds.formats import FORMATS, ical, jsonld
 from feeds.text import dates, descriptions, pages, summaries
 from feeds.web import subscribe, templates
 from feeds.web.cache import to_flask
@@ -101,6 +101,8 @@ def show_event(event_id: str) -> Response:
             edition=edition,
             held=pages.describe_held(edition, select_entries(feed)),
             unconfirmed=bool(find_unconfirmed(edition)),
+            left_out=len(timetable.list_current()) - len(ical.fit(feed)),
+            max_runs=MAX_RUNS,
             age=age,
             failed=entry.failed,
             subscribe=subscribe,

@@ -268,8 +268,27 @@ def test_a_filter_renders_no_run_again():
 
 def test_the_cache_is_bounded_in_bytes():
     ical.vevent_cache.clear()
-    runs = [a_run(id=f"r{number}") for number in range(1000)]
+    runs = [a_run(id=f"r{number}") for number in range(500)]
     ical.render(a_feed(an_event(*runs, description=2_000 * "\N{RUNNER}")))
 
     assert 0 < ical.vevent_cache.currsize <= ical.MAX_CACHE_BYTES
-    assert len(ical.vevent_cache) < 1000
+    assert 0 < len(ical.vevent_cache) < 500 + 500  # with the text, and without
+
+
+def test_the_keys_of_the_cache_hold_one_change_of_each_run():
+    moves = [
+        Change(
+            run="r10k",
+            kind=Kind.MOVED,
+            was=State(start=f"2025-06-{day}", zone=HOME),
+            now=State(start=f"2025-06-{day + 1}", zone=HOME),
+            noticed=NOW,
+        )
+        for day in range(10, 20)
+    ]
+    ical.vevent_cache.clear()
+    edition = an_edition(an_event(a_run()), changes=tuple(moves))
+    ical.render(structs.replace(a_feed(edition.event), timetables=(timetable_of(edition),)))
+
+    added: list[Any] = list(ical.vevent_cache)
+    assert [entry.changes for entry, *_ in added] == [(moves[-1],)]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.support.service import PAGE, a_5k, a_run
+from tests.support.service import EVENT, PAGE, a_5k, a_run
 
 REGISTRATION = {
     "registrationOpensAt": "2026-06-01T15:00:00Z",
@@ -82,7 +82,7 @@ def test_rss_and_json_feed_ignore_the_options_of_calendars(three_runs, extension
     assert three_runs.poll(f"{extension}?{option}") == three_runs.poll(extension)
 
 
-def test_a_calendar_shows_the_last_1000_runs_and_the_log_says_so(service, caplog):
+def test_of_1002_runs_a_calendar_shows_1000_and_the_log_and_the_page_say_so(service, caplog):
     """Rules 6.13."""
     days = [
         f"{year}-{month:02}-{day:02}"
@@ -93,7 +93,48 @@ def test_a_calendar_shows_the_last_1000_runs_and_the_log_says_so(service, caplog
     service.announce(*(a_run(f"run{number}", date=day) for number, day in enumerate(days)))
     shown = re.findall(r"^UID:run(\d+)@", service.poll().decode(), re.MULTILINE)
     assert shown == [str(number) for number in range(2, 1002)]
-    assert f"{PAGE}.ics: 1002 runs, the last 1000 are shown" in caplog.text
+    assert "The calendar leaves out 2 of" in service.poll("").decode()
+    told = f"event {EVENT}: 1002 runs, a feed shows 1000"
+    assert [record.getMessage() for record in caplog.records].count(told) == 1
+
+
+def test_all_live_runs_are_shown_after_they_were_imported_with_new_ids(service):
+    """Rules 6.13 and 3.12."""
+    old = [f"old{number}" for number in range(600)]
+    service.announce(*map(a_run, old))
+    for number in range(600):
+        service.add(a_run(f"new{number}"))
+    service.delist(*old)
+    service.advance(hours=1)
+    service.believe_removal()
+    shown = re.findall(r"^UID:(new|old)\d+@", service.poll().decode(), re.MULTILINE)
+    assert (shown.count("new"), shown.count("old")) == (600, 400)
+
+
+@pytest.mark.parametrize("character", ['"', "\\", "\N{RUNNER}"])
+def test_a_feed_stays_under_1_mb_whatever_the_texts(service, character):
+    """Rules 5.9 and 6.13."""
+    url, name = f"https://club.example.org/{1900 * '&'}", character * 300
+    ids = [f"r{number:03}" for number in range(150)]
+    texts = {"distanceLabel": name, "eventStatus": name, "registrationUrl": url} | REGISTRATION
+    fields = {"name": name, "address": 2 * name, "websiteUrl": url, "description": 100 * name}
+    service.announce(*(a_run(id_, **texts) for id_ in ids), **fields)
+    service.edit(*ids, startTime="09:00")
+    service.advance(hours=2)
+    for form in (".ics", ".ics?registration=1", ".rss", ".json"):
+        body = service.poll(form)
+        assert 300_000 < len(body) < 1_000_000
+        assert b"r000@" in body
+
+
+def test_runs_are_left_out_only_if_the_feed_is_too_large_without_the_events_own_text(service):
+    """Rules 6.13."""
+    service.announce(*(a_run(f"r{number}") for number in range(600)), description=2000 * "a")
+    for form in (".ics", ".rss", ".json"):
+        body = service.poll(form).decode().replace("\r\n ", "")
+        assert len(body) < 1_000_000
+        assert len(set(re.findall(r"r\d+@intervals.run", body))) == 600
+        assert (2000 * "a" in body, f"… {PAGE}" in body) == (False, True)
 
 
 @pytest.mark.parametrize("place", [{}, {"lat": 31.7812, "lng": 35.2069}])
