@@ -12,7 +12,7 @@ from msgspec import json, structs
 from feeds.clockcache import ClockCache
 from feeds.domain.entries import has_ended_as_gone
 from feeds.domain.freshness import INVALIDATION_INTERVAL
-from feeds.domain.model import Event
+from feeds.domain.model import NEVER, Event
 from feeds.errors import (
     EventGone,
     EventNotFound,
@@ -84,6 +84,7 @@ class Editions:
         self._bulkhead = Bulkhead()
         self._catch_up_task = BoundedWaitTask(self._catch_up, MAX_WAIT)
         self._known_events: list[Event] = []
+        self._listed = NEVER  # when the list of known events was read
         self._list_task = BoundedWaitTask(self._list, MAX_WAIT)
 
     def get(self, event_id: str, client: str = "") -> CacheEntry:
@@ -119,13 +120,22 @@ class Editions:
         )
 
     def list_events(self) -> list[Event]:
-        """The known events, the next one first; an older list while the database is unavailable."""
-        self._list_task.run()
+        """The known events, the next one first; an older list while the database is unavailable.
+
+        The list is read every two seconds, and after a save here; it is the same object until what
+        it holds has changed.
+        """
+        if not self._listed <= self._clock() < self._listed + INVALIDATION_INTERVAL:
+            self._list_task.run()
         return self._known_events
 
     def _list(self) -> None:
+        now = self._clock()
         with suppress(StorageUnavailable):
-            self._known_events = self._database.list_events(self._clock(), MAX_LISTED)
+            events = self._database.list_events(now, MAX_LISTED)
+            if events != self._known_events:
+                self._known_events = events
+        self._listed = now
 
     def _catch_up(self) -> None:
         """Invalidate the events that other processes have saved, and those whose save is lost."""
@@ -240,6 +250,7 @@ class Editions:
                     elif not entry.failed:
                         with self._lock:
                             self._saved_here.add(event_id)
+                        self._listed = NEVER
                     return entry
             finally:
                 turn.free_place()

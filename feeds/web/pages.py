@@ -1,10 +1,12 @@
 """The pages, and the other resources beside the feeds: QR codes, assets, robots.txt."""
 
+from http import HTTPStatus
 from io import BytesIO
 from urllib.parse import quote
 
 import segno
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
+from markupsafe import escape
 from werkzeug.exceptions import NotFound
 
 from feeds.domain import options
@@ -25,6 +27,9 @@ blueprint = Blueprint("pages", __name__)
 ASSET_MAX_AGE = 31_536_000
 """Seconds: a year. The URL of an asset changes with its bytes."""
 
+_ASKED = "\x1a"
+"""Stands for the text of the form in a rendered page; no text of an event has this character."""
+
 
 @blueprint.get("/", provide_automatic_options=False)
 def show_home() -> Response:
@@ -40,17 +45,30 @@ def show_home() -> Response:
         else:
             headers = {"Location": location, "Cache-Control": "max-age=60"}
             return Response(status=303, headers=headers)
-    events = [_summarize(event) for event in get_site().editions.list_events()]
-    response = templates.respond_with_page(
-        "home.html",
-        400 if problem else 200,
-        problem=problem,
-        asked=asked or "",
-        events=events,
-        formats=list(FORMATS),
+    page = _render_home(get_site().editions.list_events(), problem)
+    response = templates.make_page(
+        page.replace(_ASKED, escape(asked or "")), HTTPStatus.BAD_REQUEST if problem else 200
     )
     response.headers["Cache-Control"] = "max-age=60"
     return response
+
+
+def _render_home(events: list[Event], problem: str | None) -> str:
+    """The page with ``_ASKED`` for what was asked; rendered once for each list and problem."""
+    known, rendered = current_app.extensions.get("home", (None, {}))
+    if known is not events:
+        rendered = {}
+        current_app.extensions["home"] = events, rendered
+    if problem not in rendered:
+        rendered[problem] = templates.render(
+            "home.html",
+            problem=problem,
+            asked=_ASKED,
+            events=[_summarize(event) for event in events],
+            formats=list(FORMATS),
+        )
+    page: str = rendered[problem]
+    return page
 
 
 def _summarize(event: Event) -> dict[str, object]:

@@ -65,7 +65,12 @@ def respond_with_page(
     **context: Any,  # noqa: ANN401 - as above
 ) -> Response:
     """A page that shows no edition, and so has no ETag."""
-    response = Response(render(template, **context), status, mimetype="text/html")
+    return make_page(render(template, **context), status, framed=framed)
+
+
+def make_page(body: str, status: int = HTTPStatus.OK, *, framed: bool = False) -> Response:
+    """The response with a rendered page that has no ETag."""
+    response = Response(body, status, mimetype="text/html")
     response.headers.extend(build_headers(framed=framed) | {"X-Content-Type-Options": "nosniff"})
     return response
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
+from flask import template_rendered
 
 from feeds.app import create_app
 from feeds.formats import FORMATS
@@ -212,6 +213,42 @@ def test_the_home_page_lists_the_last_known_events_while_the_database_is_unavail
     assert "Harbor Festival" in client.get("/").text
     (tmp_path / "feeds.sqlite3").rename(tmp_path / "elsewhere")
     assert "Harbor Festival" in client.get("/").text
+
+
+def count_renderings(client, targets):
+    """How often a template was rendered while these targets were answered."""
+    rendered = []
+
+    def note(_sender, template, **_context):
+        rendered.append(template.name)
+
+    with template_rendered.connected_to(note, client.application):
+        for target in targets:
+            client.get(target)
+    return len(rendered)
+
+
+def test_the_home_page_is_rendered_once_until_what_it_shows_changes(client, upstream, clock):
+    odd = ["/", "/?x=1", "/?x=2&y", "/?event=a%20b", "/?event=%3Cb%3E", "/"]
+    client.get("/events/harbor-festival.ics")
+    assert count_renderings(client, odd) == 2  # the page, and the page with a problem
+    clock.advance(minutes=1)
+    assert count_renderings(client, odd) == 0
+    edit(upstream, eventStatus="cancelled")
+    clock.advance(hours=2)
+    client.get("/events/harbor-festival.ics")
+    assert count_renderings(client, odd) == 2
+    assert "Cancelled" in client.get("/").text
+    upstream.publish("new", "2026-06-20")
+    client.get("/events/new.ics")
+    assert "./events/new" in Page(client.get("/?x=3")).links
+
+
+def test_the_home_page_shows_what_was_asked_and_nobody_elses_text(client):
+    pages = [client.get("/", query_string={"event": text}).text for text in ("a b", "<c>", "")]
+    for text, page in zip(("a b", "&lt;c&gt;", ""), pages, strict=True):
+        assert f'value="{text}"' in page
+    assert "\x1a" not in "".join([*pages, client.get("/").text])
 
 
 @pytest.mark.parametrize(
