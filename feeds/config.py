@@ -146,7 +146,8 @@ def _check_database_url(url: str) -> str:
         usable = parts.drivername == "postgresql+psycopg" and parts.database
     except (sa.exc.ArgumentError, ValueError):
         usable = False
-    if usable and "@" in (parts.host or ""):
+    # The first @ ends the password: the driver would take the rest for a host, and name it.
+    if url.startswith("postgresql") and url.count("@") > 1:
         raise ValueError("has an @ in its user or password; write %40 for it.")
     path = url.removeprefix("sqlite:///")
     # A database in memory, or with driver parameters, would be another one in each process.

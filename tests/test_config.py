@@ -269,9 +269,12 @@ def test_the_documents_name_every_setting_with_its_default_and_no_other():
     assert set(re.findall(r"\b(?:FEEDS|INTERVALS)_[A-Z_]+\b", DOCUMENTS)) <= set(NAMED)
 
 
-def test_an_at_sign_in_a_password_is_refused_without_a_part_of_the_password():
+@pytest.mark.parametrize(
+    "password", ["p@ssw0rd", "ssw0rd@", "p@/ssw0rd", "p@h/ssw0rd", "p@h:1/s?w"]
+)
+def test_an_at_sign_in_a_password_is_refused_without_a_part_of_the_password(password):
     with pytest.raises(SettingsError) as refusal:
-        read(FEEDS_DATABASE_URL="postgresql+psycopg://feeds:p@ssw0rd@127.0.0.1/db")
+        read(FEEDS_DATABASE_URL=f"postgresql+psycopg://feeds:{password}@127.0.0.1/db")
     (line,) = refusal.value.faults
     assert line == "FEEDS_DATABASE_URL has an @ in its user or password; write %40 for it."
 
