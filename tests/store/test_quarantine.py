@@ -4,15 +4,17 @@ import os
 import random
 from functools import partial
 from signal import SIGKILL
+from threading import Thread
 
 import pytest
 
 from feeds.domain.model import Edition
 from feeds.errors import SettingsError
+from feeds.store.quarantine import lock_folder
 from tests.support.databases import connect, open_database, processes, run_processes
 from tests.support.factories import NOW, an_edition, an_event
 from tests.support.troubles import full_disk, locked
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, wait_until
 
 PAGE_SIZE = 4096
 IDS = [f"event-{number}" for number in range(12)]
@@ -182,3 +184,16 @@ def test_a_locked_file_or_a_full_disk_is_reported_in_one_line_and_is_no_damage(
     assert line.startswith("FEEDS_DATABASE_URL cannot be used: ")
     assert caplog.messages == []
     assert all(open_database(url).read(id_) for id_ in IDS)
+
+
+def test_a_start_that_waits_for_another_process_says_so(path, url, caplog):
+    waiting = Thread(target=open_database, args=(url,))
+    with lock_folder(path.parent):
+        waiting.start()
+        wait_until(lambda: "waiting for it" in caplog.text, "a word in the log")
+        assert not path.exists()
+    waiting.join(PATIENCE)
+    assert path.exists()
+    caplog.clear()
+    open_database(url)
+    assert caplog.text == ""
