@@ -4,8 +4,8 @@ import os
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from http.client import HTTPResponse
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from signal import Signals
 from urllib.parse import urlsplit
@@ -202,3 +202,15 @@ def test_a_connection_serves_two_hundred_requests_in_turn(one_worker):
             response.begin()
             assert response.status == 200
             assert response.read()
+
+
+@pytest.mark.parametrize(
+    "name", ["SCRIPT_NAME", "Script-Name", "PATH_INFO", "X-Forwarded-Prefix", "X-Script-Name"]
+)
+@pytest.mark.parametrize("value", ["/events", "/zzz", "/events/hit.ics"])
+def test_no_header_of_a_client_changes_the_address_of_the_application(one_worker, name, value):
+    parts = urlsplit(one_worker.url)
+    with closing(HTTPConnection(parts.hostname or HOST, parts.port, timeout=PATIENCE)) as client:
+        client.request("GET", "/events/hit.ics", headers={name: value})
+        response = client.getresponse()
+        assert (response.status, response.read()[:15]) == (200, b"BEGIN:VCALENDAR")
