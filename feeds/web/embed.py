@@ -156,7 +156,6 @@ def serve_oembed() -> Response:
     response = Response(json.encode(document), mimetype="application/json")
     response.headers["Cache-Control"] = f"max-age={max_age}"
     response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

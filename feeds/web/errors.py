@@ -59,6 +59,14 @@ def handle_http_exception(error: HTTPException) -> Response:
     return response
 
 
+@blueprint.after_app_request
+def forbid_sniffing(response: Response) -> Response:
+    """Keep browsers from guessing the type of a body; a 304 has none (RFC 9110 15.4.5)."""
+    if response.status_code != HTTPStatus.NOT_MODIFIED:
+        response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
 def _make_response(status: HTTPStatus, text: str, retry_at: datetime | None = None) -> Response:
     """Make a page if the request asked for a page, else one line of text.
 
@@ -71,7 +79,6 @@ def _make_response(status: HTTPStatus, text: str, retry_at: datetime | None = No
         )
     else:
         response = Response(f"{text}\n", status, mimetype="text/plain")
-        response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Access-Control-Allow-Origin"] = "*"
     if status == HTTPStatus.NOT_IMPLEMENTED:  # a new request for the same URL would fail as well
         response.headers["Cache-Control"] = "max-age=60"

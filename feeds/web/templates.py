@@ -71,7 +71,7 @@ def respond_with_page(
 def make_page(body: str, status: int = HTTPStatus.OK, *, framed: bool = False) -> Response:
     """The response with a rendered page that has no ETag."""
     response = Response(body, status, mimetype="text/html")
-    response.headers.extend(build_headers(framed=framed) | {"X-Content-Type-Options": "nosniff"})
+    response.headers.extend(build_headers(framed=framed))
     return response
 
 
