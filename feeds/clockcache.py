@@ -40,4 +40,6 @@ class ClockCache(FIFOCache[K, V]):
             self._read.discard(key)
             self[key] = value  # the newest entry now
             key, value = super().popitem()
+        if len(self._read) > len(self):  # keys that left while they were read, or otherwise
+            self._read.intersection_update(self)
         return key, value

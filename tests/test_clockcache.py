@@ -1,6 +1,7 @@
 """The cache that is read without a lock: which entries leave it, and that it stays bounded."""
 
 from random import Random
+from weakref import WeakSet
 
 from feeds.clockcache import ClockCache
 
@@ -50,3 +51,23 @@ def test_the_size_never_exceeds_the_limit_whatever_is_read_and_written():
         else:
             cache[key] = random.randrange(1, 9)
         assert cache.currsize == sum(cache.values()) <= 20
+
+
+class Key(str):
+    """A key to which there can be weak references."""
+
+    __slots__ = ("__weakref__",)
+
+
+def test_keys_that_left_the_cache_otherwise_are_forgotten():
+    cache, keys = a_cache(), WeakSet[Key]()
+    for number in range(1_000):
+        key = Key(number)
+        keys.add(key)
+        cache[key] = 1
+        cache.read(key)
+        cache.pop(key)
+    del key
+    for letter in "abcd":
+        cache[letter] = 1
+    assert len(keys) == 0
