@@ -194,7 +194,7 @@ def _build_event(wire: _WireEvent) -> Event:
     what = f"event {wire.id}"
     return Event(
         id=wire.id,
-        organization_id=fields.clean_line(wire.organization_id),
+        organization_id=fields.clean_line(wire.organization_id)[: fields.MAX_LABEL],
         name=_shorten(
             fields.clean_line(wire.name) or fields.clean_line(wire.slug) or wire.id,
             fields.MAX_NAME,

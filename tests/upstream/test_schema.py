@@ -657,3 +657,14 @@ def test_a_document_of_2000_unreadable_runs_writes_20_lines_however_often_it_is_
         decode(encode(runs=runs), "e1")
     assert len(findings()) == 20
     assert findings()[-1] == "event e1: 7981 more findings like these"
+
+
+@pytest.mark.parametrize("unit", ["a ", "<a", "&#9", '"', "\n ", "\r", "\u2028", "é", ",a "])
+def test_what_is_kept_of_a_document_is_bounded_whatever_its_texts(unit):
+    text = unit * (400_000 // len(unit))
+    texts = dict.fromkeys(("name", "slug", "organizationId", "address", "description"), text)
+    urls = dict.fromkeys(("websiteUrl", "registrationUrl"), f"https://club.example/{text}")
+    words = dict.fromkeys(("distanceLabel", "eventStatus", "registrationOverride"), f"{text}b")
+    times = dict.fromkeys(("startTime", "registrationOpensAt"), text)
+    event = decode(encode(EVENT | texts | urls, [RUN | words | urls | times]), "e1").event
+    assert len(repr(event)) < 100_000
