@@ -6,7 +6,12 @@ import pytest
 from msgspec import structs
 
 from feeds.domain.changes import CHANGES_KEPT_FOR, group_changes
-from feeds.domain.delisting import CONFIRM_AFTER, apply_not_found, confirm_removals
+from feeds.domain.delisting import (
+    CONFIRM_AFTER,
+    MAX_UNLISTED,
+    apply_not_found,
+    confirm_removals,
+)
 from feeds.domain.history import append_changes, drop_old_changes, has_gone_back, merge
 from feeds.domain.model import Change, History, Kind, PendingRemoval, Revision, State
 from feeds.service.revisions import revise
@@ -254,6 +259,18 @@ def test_a_database_went_back_if_it_lacks_a_run_that_was_served_and_has_not_left
     left = structs.replace(TEN, unlisted=NOW - 400 * DAY, withdrawn=True, left=True)
     served = then(None, left, FIVE, hours=0)
     assert not has_gone_back(served, then(served, FIVE, hours=2))
+
+
+def test_a_database_did_not_go_back_if_it_has_forgotten_the_oldest_of_too_many_delisted_runs():
+    gone = [
+        a_run(id=f"r{number}", unlisted=NOW - DAY, withdrawn=True)
+        for number in range(MAX_UNLISTED + 1)
+    ]
+    served = structs.replace(an_edition(an_event(TEN, *gone)), modified=NOW)
+    for kept, expected in ((MAX_UNLISTED, False), (MAX_UNLISTED - 1, True)):
+        event = an_event(TEN, *gone[:kept])
+        stored = structs.replace(served, event=event, modified=NOW + SECOND)
+        assert has_gone_back(served, stored) is expected
 
 
 def test_what_was_served_is_kept_over_an_older_edition_in_the_database():
