@@ -1,8 +1,8 @@
 """The current edition of an event: from memory, from the database, or after a refresh."""
 
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import Lock
 from time import monotonic, sleep
@@ -26,7 +26,7 @@ from feeds.service.admission import MAX_GUESSES, MAX_UNSEEN, Admission, Kind, Tu
 from feeds.service.bulkhead import Bulkhead
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
-from feeds.service.refresh import Refresh
+from feeds.service.refresh import MAX_CONCURRENT_REFRESHES, Refresh
 from feeds.service.singleflight import BoundedWaitTask, Flight, Singleflight
 from feeds.store.database import Database
 from feeds.store.leases import Lease
@@ -81,6 +81,8 @@ class Editions:
         # Events that were saved here, until a look at all saves has shown that they are there.
         self._saved_here: set[str] = set()
         self._admission = Admission(refresh.window, clock)
+        # Events whose refreshes ask the database now: it may be locked by another program.
+        self._in_database: set[str] = set()
         self._bulkhead = Bulkhead()
         self._catch_up_task = BoundedWaitTask(self._catch_up, MAX_WAIT)
         self._known_events: list[Event] = []
@@ -170,7 +172,7 @@ class Editions:
         )
         last = self._entries.read(event_id)
         if flight is None:
-            return self._give_up(last)
+            return self._give_up(event_id, last)
         end = flight.began + MAX_WAIT
         if not _has_edition(last):  # is there one in the database?
             self._bulkhead.wait(flight.wait_for_fallback, end)
@@ -180,9 +182,10 @@ class Editions:
         else:
             with self._admission.wait_for_unseen(client) as admitted:
                 if not admitted:
-                    return flight.result or self._give_up(last, overloaded=True)
+                    return flight.result or self._give_up(event_id, last, overloaded=True)
                 self._bulkhead.wait(flight.wait, started + MAX_WAIT_COLD)
-        return flight.result or self._give_up(flight.fallback or self._entries.read(event_id))
+        last = flight.fallback or self._entries.read(event_id)
+        return flight.result or self._give_up(event_id, last)
 
     def _run_refresh(self, event_id: str, flight: Flight[CacheEntry], client: str) -> CacheEntry:
         """Refresh an event, in a background thread, and keep the result in memory.
@@ -211,7 +214,7 @@ class Editions:
             entry = structs.replace(last, since=now, until=until, error=error)
         except Exception:  # a bug must not leave requests waiting
             log.exception("event %s cannot be refreshed", event_id)
-            entry = self._give_up(flight.fallback)
+            entry = self._give_up(event_id, flight.fallback)
         unanswered = isinstance(entry.error, UpstreamTimeout | UpstreamUnavailable)
         unasked = isinstance(entry.error, Overloaded | QuotaExhausted)
         self._bulkhead.end(answered=None if unasked else not unanswered)
@@ -225,13 +228,14 @@ class Editions:
         self, event_id: str, flight: Flight[CacheEntry], client: str
     ) -> CacheEntry:
         """The edition that another process has saved, if it is fresh; else the upstream's."""
-        entry = flight.set_fallback(self._refresh.read(event_id, flight.fallback))
+        with self._use_database(event_id):
+            entry = flight.set_fallback(self._refresh.read(event_id, flight.fallback))
         if entry.is_fresh:
             return entry
         known = entry.edition is not None
         with self._admission.admit(client, known=known) as turn:
             if turn is None:
-                return self._give_up(entry, overloaded=True)
+                return self._give_up(event_id, entry, overloaded=True)
             return self._wait_and_refresh(turn, event_id, flight, entry)
 
     def _wait_and_refresh(
@@ -242,7 +246,10 @@ class Editions:
         end = flight.began + MAX_WAIT_COLD
         while turn.take_place(end - monotonic()):
             try:
-                acquired = self._refresh.acquire(event_id, entry, guessed=turn.kind is Kind.GUESS)
+                with self._use_database(event_id):
+                    acquired = self._refresh.acquire(
+                        event_id, entry, guessed=turn.kind is Kind.GUESS
+                    )
                 if isinstance(acquired, Lease):
                     entry = self._refresh.fetch(acquired, entry)
                     if isinstance(entry.error, EventNotFound):
@@ -261,7 +268,7 @@ class Editions:
             elif self._clock() - acquired.since >= max_wait or monotonic() >= end:
                 break
             sleep(POLL_INTERVAL)
-        return self._give_up(entry)
+        return self._give_up(event_id, entry)
 
     def _keep(self, event_id: str, entry: CacheEntry) -> None:
         """Keep an entry in memory; one that another process has saved over is read again."""
@@ -274,14 +281,27 @@ class Editions:
             with suppress(ValueError):  # larger than the whole cache
                 self._entries[event_id] = entry
 
-    def _give_up(self, last: CacheEntry | None, *, overloaded: bool = False) -> CacheEntry:
+    @contextmanager
+    def _use_database(self, event_id: str) -> Iterator[None]:
+        self._in_database.add(event_id)
+        try:
+            yield
+        finally:
+            self._in_database.discard(event_id)
+
+    def _give_up(
+        self, event_id: str, last: CacheEntry | None, *, overloaded: bool = False
+    ) -> CacheEntry:
         """The stale edition, or an error if no edition is known; to be tried again soon."""
         now = self._clock()
         retry = now + INVALIDATION_INTERVAL
-        overloaded = overloaded or self._bulkhead.is_full()
-        error = Overloaded(retry_at=retry) if overloaded else UpstreamTimeout(retry_at=retry)
+        # The refresh asks the database, or waits for others that do.
+        waiting = self._in_database
+        unavailable = event_id in waiting or len(waiting) >= MAX_CONCURRENT_REFRESHES
+        cause = StorageUnavailable if unavailable else UpstreamTimeout
+        error = Overloaded if overloaded or self._bulkhead.is_full() else cause
         last = last or CacheEntry(now, now)
-        return structs.replace(last, since=now, until=retry, error=error)
+        return structs.replace(last, since=now, until=retry, error=error(retry_at=retry))
 
 
 _OF_THE_MOMENT = StorageUnavailable | Overloaded | QuotaExhausted

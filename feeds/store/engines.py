@@ -16,6 +16,10 @@ from feeds.store.quarantine import lock_folder, quarantine
 LOCK_TIMEOUT = 10
 """Seconds that a statement waits for the locks of other transactions."""
 
+FILE_LOCK_TIMEOUT = 5
+"""Seconds that a statement waits while another program locks the file. A request that waits for an
+edition learns then that the database is unavailable (rules 8.22)."""
+
 CONNECT_TIMEOUT = 3
 """Seconds until a server that does not answer counts as unavailable."""
 
@@ -71,7 +75,7 @@ class Sqlite:
 
     def __init__(self, url: sa.URL) -> None:
         self._path = Path(url.database or "").absolute()
-        query = {"mode": "rw", "uri": "true", "timeout": str(LOCK_TIMEOUT)}
+        query = {"mode": "rw", "uri": "true", "timeout": str(FILE_LOCK_TIMEOUT)}
         self._engine = sa.create_engine(url.set(database=self._path.as_uri(), query=query), **POOL)
         sa.event.listen(self._engine, "connect", self._set_up)
         sa.event.listen(self._engine, "checkout", self._check_file)

@@ -1,10 +1,12 @@
 """Rules 8.9 to 8.11, 8.21 and 8.22: an upstream that is down or unreadable, or no database."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
 
 from tests.support.service import EVENT
+from tests.support.troubles import locked
 
 FAILED = "max-age=60, stale-if-error=604800"
 
@@ -103,3 +105,13 @@ def test_without_a_database_nothing_is_fetched_and_what_is_in_memory_is_served(a
     assert announced.upstream.asked == [EVENT]
     announced.advance(minutes=1)
     assert announced.client.get("/events/new.ics").status_code == 404
+
+
+def test_a_file_that_another_program_locks_is_an_unavailable_database(announced, tmp_path):
+    """Rules 8.22; also for requests whose refreshes wait for those of others."""
+    (path,) = tmp_path.glob("feeds*.sqlite3")
+    with locked(path), ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(announced.client.get, (f"/events/{n}.ics" for n in range(10))))
+    assert {each.status_code for each in answers} == {503}
+    assert {each.text for each in answers} == {"The database is unavailable.\n"}
+    assert announced.upstream.asked == [EVENT]

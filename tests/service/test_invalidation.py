@@ -130,9 +130,8 @@ def test_a_read_that_cannot_write_its_notes_is_made_again_as_a_whole(
     url, database, clock, monkeypatch
 ):
     save(database, "harbor")
-    monkeypatch.setattr(
-        engines, "LOCK_TIMEOUT", 1
-    )  # seconds that the next process waits for a lock
+    for timeout in ("LOCK_TIMEOUT", "FILE_LOCK_TIMEOUT"):
+        monkeypatch.setattr(engines, timeout, 1)  # seconds that the next process waits for a lock
     invalidation = Invalidation(connect(url), clock)
     assert read(invalidation)
     save(database, "harbor")

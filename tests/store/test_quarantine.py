@@ -176,7 +176,7 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path):
 def test_a_locked_file_or_a_full_disk_is_reported_in_one_line_and_is_no_damage(
     make_file, path, url, caplog, monkeypatch, trouble, reason
 ):
-    monkeypatch.setattr("feeds.store.engines.LOCK_TIMEOUT", 0.1)
+    monkeypatch.setattr("feeds.store.engines.FILE_LOCK_TIMEOUT", 0.1)
     make_file()
     with trouble(path), pytest.raises(SettingsError) as refusal:
         open_database(url)

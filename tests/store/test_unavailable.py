@@ -66,7 +66,7 @@ class Subscription:
 
 @pytest.fixture
 def subscription(upstream, start, clock, monkeypatch):
-    monkeypatch.setattr("feeds.store.engines.LOCK_TIMEOUT", 0.1)
+    monkeypatch.setattr("feeds.store.engines.FILE_LOCK_TIMEOUT", 0.1)
     upstream.publish("harbor", DAY)
     subscription = Subscription(start(), upstream, clock)
     assert subscription.poll() == [TITLE]
