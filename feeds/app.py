@@ -33,7 +33,7 @@ from feeds.service.repository import EditionRepository
 from feeds.service.update import Updater
 from feeds.store.database import Database
 from feeds.upstream.client import IntervalsClient
-from feeds.web import embed, errors, feeds, pages
+from feeds.web import addresses, embed, errors, feeds, pages
 from feeds.web.cache import RepresentationCache
 from feeds.web.site import Site
 
@@ -161,7 +161,7 @@ def create_app(
     )
     # Flask's documentation replaces wsgi_app like this; mypy sees a method.
     app.wsgi_app = representations.middleware(_normalize(app.wsgi_app))  # type: ignore[method-assign,assignment]
-    for module in (feeds, pages, embed, errors):
+    for module in (addresses, feeds, pages, embed, errors):
         app.register_blueprint(module.blueprint)
     return app
 

@@ -58,7 +58,7 @@ def parse_event_id(text: str) -> str:
     """
     path = re.split("[?#]", text.strip())[0].rstrip("/")
     found = re.search(r"/events/([^/.]+)", path)
-    id_ = found[1] if found else re.sub(r"\.(ics|rss|json)$", "", path.rpartition("/")[2])
+    id_ = found[1] if found else re.sub(r"(?i)\.(ics|rss|json)$", "", path.rpartition("/")[2])
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", id_):
         raise BadOption("Paste the id of an event, or its address on Intervals.")
     return id_

@@ -31,7 +31,7 @@ MAX_BYTES = 96 * 1024 * 1024
 MAX_URL_BYTES = 16 * 1024 * 1024
 """Bytes of known URLs, each with the key of its representation: 16,000 ordinary URLs."""
 
-OVERHEAD = 2_000
+OVERHEAD = 2_050
 """Bytes of memory that a cached representation takes besides its bodies and its key (measured)."""
 
 URL_OVERHEAD = 960

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from flask import Blueprint, Response, abort, render_template, request
+from flask import Blueprint, Response, abort, render_template
 from msgspec import json
 
 from feeds.domain.entries import Timetable
@@ -15,6 +15,7 @@ from feeds.errors import BadOption, EventNotFound
 from feeds.formats import FORMATS
 from feeds.text import dates, pages, summaries
 from feeds.web import templates
+from feeds.web.addresses import read_query
 from feeds.web.conditional import Representation
 from feeds.web.pages import build_page_feed
 from feeds.web.site import get_site
@@ -76,7 +77,7 @@ def _choose_text_colour(background: str) -> str:
 @blueprint.get("/events/<id:event_id>/embed", provide_automatic_options=False)
 def show_widget(event_id: str) -> Response:
     """The widget: an event as a page for a frame on another site."""
-    style = parse_widget_style(request.args)
+    style = parse_widget_style(read_query())
 
     def render(timetable: Timetable) -> Representation:
         feed, edition = build_page_feed(timetable), timetable.edition
@@ -102,7 +103,7 @@ def show_widget(event_id: str) -> Response:
 @blueprint.get("/events/<id:event_id>/embed-kit", provide_automatic_options=False)
 def show_embed_kit(event_id: str) -> Response:
     """Snippets to copy, each as code and as it looks."""
-    style = parse_widget_style(request.args)
+    style = parse_widget_style(read_query())
 
     def render(timetable: Timetable) -> Representation:
         feed, edition = build_page_feed(timetable), timetable.edition
@@ -130,10 +131,11 @@ def show_embed_kit(event_id: str) -> Response:
 @blueprint.get("/oembed", provide_automatic_options=False)
 def serve_oembed() -> Response:
     """How to embed the page of an event, in JSON (https://oembed.com, version 1.0)."""
-    if request.args.get("format", "json") != "json":
+    query = read_query()
+    if query.get("format", "json") != "json":
         abort(501)
-    max_width, max_height = (_parse_pixels(name) for name in ("maxwidth", "maxheight"))
-    event_id = _parse_page_url(request.args.get("url", ""))
+    max_width, max_height = (_parse_pixels(query, name) for name in ("maxwidth", "maxheight"))
+    event_id = _parse_page_url(query.get("url", ""))
     entry = get_site().editions.get(event_id, request.remote_addr or "")
     max_age = compute_max_age(entry.expires, get_site().timestamp())
     feed = build_page_feed(entry.get_timetable())
@@ -159,9 +161,9 @@ def serve_oembed() -> Response:
     return response
 
 
-def _parse_pixels(name: str) -> int:
-    """The value of a parameter of the request, or else ``MAX_HEIGHT``; raises ``BadOption``."""
-    given = request.args.get(name)
+def _parse_pixels(query: Mapping[str, str], name: str) -> int:
+    """The value of a parameter of the query, or else ``MAX_HEIGHT``; raises ``BadOption``."""
+    given = query.get(name)
     if given is None:
         return MAX_HEIGHT
     if not re.fullmatch("[1-9][0-9]{0,5}", given):
@@ -173,7 +175,7 @@ def _parse_page_url(url: str) -> str:
     """The id of the event whose page has this URL; raises ``EventNotFound``."""
     own = urlsplit(get_site().public_url)
     service = "(?i:https?://" + re.escape(own.netloc) + ")" + re.escape(own.path)
-    found = re.fullmatch(service + "/events/([A-Za-z0-9_-]{1,64})(?:[?#].*)?", url)
+    found = re.fullmatch(service + "/+events/+([A-Za-z0-9_-]{1,64})/*(?:[?#].*)?", url)
     if not found:
         raise EventNotFound("The address is not that of an event's page here.")
     return found[1]

@@ -18,7 +18,7 @@ from feeds.errors import (
     Rejected,
     UpstreamTimeout,
 )
-from feeds.web import templates
+from feeds.web import addresses, templates
 from feeds.web.site import get_site
 
 blueprint = Blueprint("errors", __name__)
@@ -55,7 +55,7 @@ def handle_http_exception(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     response = _make_response(status, _TEXTS.get(status, f"{status.phrase}."))
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        response.headers["Allow"] = "GET, HEAD"
+        response.headers["Allow"] = addresses.METHODS
     return response
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from feeds.domain import options
 from feeds.domain.entries import Timetable
@@ -11,6 +11,7 @@ from feeds.domain.model import Options
 from feeds.errors import NoSuchRun
 from feeds.formats import FORMATS
 from feeds.text import summaries
+from feeds.web.addresses import read_query
 from feeds.web.conditional import Representation, build_representation
 from feeds.web.site import get_site
 
@@ -19,7 +20,7 @@ blueprint = Blueprint("feeds", __name__)
 
 def serve_feed(event_id: str, extension: str) -> Response:
     """The feed of an event in the format of ``extension``, with the options of the query."""
-    chosen = options.parse(request.args.items(multi=True), FORMATS[extension].options)
+    chosen = options.parse(read_query().items(multi=True), FORMATS[extension].options)
     query = options.to_query(chosen)
 
     def render(timetable: Timetable) -> Representation:

@@ -18,6 +18,7 @@ from feeds.errors import BadOption
 from feeds.formats import FORMATS, ical, jsonld
 from feeds.text import dates, descriptions, pages, summaries
 from feeds.web import subscribe, templates
+from feeds.web.addresses import read_query
 from feeds.web.cache import to_flask
 from feeds.web.conditional import Representation, build_representation, make_response
 from feeds.web.site import get_site
@@ -35,7 +36,7 @@ _ASKED = "\x1a"
 def show_home() -> Response:
     """The known events, the next one first; or a redirect to the event of the query."""
     problem = None
-    asked = request.args.get("event")
+    asked = read_query().get("event")
     if asked is not None:
         try:
             # Relative (RFC 9110 10.2.2), as are all links within the service.

@@ -35,7 +35,7 @@ def test_the_extension_of_the_url_decides_the_media_type(unchanged, extension, m
         assert response.content_type == media_type
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE"])
 @pytest.mark.parametrize(
     "path", ["/", "/robots.txt", *(f"/events/{EVENT}{form}" for form in FORMS)]
 )
@@ -43,7 +43,30 @@ def test_other_methods_than_get_and_head_are_405(unchanged, path, method):
     """Rules 7.2."""
     response = unchanged.client.open(path, method=method)
     assert_one_line(response, 405)
-    assert response.headers["Allow"] == "GET, HEAD"
+    assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/oembed", f"/events/{EVENT}.json", f"/events/{EVENT}/", "/nowhere"]
+)
+def test_options_is_204_and_allows_the_requests_of_scripts_of_other_sites(service, path):
+    """Rules 7.2; also at addresses that are redirected, since no preflight follows a redirect."""
+    asked = {"Origin": "https://club.example.org", "Access-Control-Request-Method": "GET"}
+    response = service.client.options(path, headers=asked)
+    assert (response.status_code, response.data) == (204, b"")
+    assert "Content-Type" not in response.headers
+    assert response.headers["Allow"] == "GET, HEAD, OPTIONS"
+    allowed = {
+        name: response.headers[f"Access-Control-{name}"]
+        for name in ("Allow-Origin", "Allow-Methods", "Allow-Headers", "Max-Age")
+    }
+    assert allowed == {
+        "Allow-Origin": "*",
+        "Allow-Methods": "GET, HEAD, OPTIONS",
+        "Allow-Headers": "*",
+        "Max-Age": "86400",
+    }
+    assert service.upstream.asked == []
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -95,6 +118,16 @@ def test_an_answer_can_be_read_by_any_site_and_has_no_age_and_no_cookie(unchange
     assert not {"Age", "Set-Cookie"} & set(headers.keys())
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_scripts_of_other_sites_may_read_the_validators_of_a_200_and_of_a_304(unchanged, form):
+    """Rules 7.9."""
+    first = unchanged.get(form)
+    for response in (first, unchanged.get(form, if_none_match=first.headers["ETag"])):
+        exposed = response.headers["Access-Control-Expose-Headers"]
+        assert exposed == "Cache-Control, ETag, Last-Modified"
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+
+
 @pytest.mark.parametrize(
     ("slug", "name"),
     [
@@ -129,6 +162,8 @@ def test_a_file_is_named_by_the_slug_or_else_the_id(service, slug, name):
         (".ics", "?utm_source=x&distance=%35K", "?distance=5K"),
         (".rss", "?run=ten&busy=1&distance=10K", "?distance=10K&run=ten"),
         (".json", "?run=ten&cancelled=keep", "?run=ten"),
+        (".ics", "?Run=ten&amp;BUSY=1&amp;amp;run=five", "?busy=1&run=five&run=ten"),
+        (".json", "?AMP;Distance=5K", "?distance=5K"),
     ],
 )
 def test_a_feed_gives_its_own_url_with_the_options_in_one_order(
@@ -159,6 +194,7 @@ def test_a_feed_gives_its_own_url_with_the_options_in_one_order(
         ("?download=", "download takes 0 or 1."),
         ("?busy=1&busy=1", "busy can be given once; it takes 0 or 1."),
         ("?cancelled=keep&cancelled=drop", "cancelled can be given once; it takes one of "),
+        ("?Busy=1&amp;busy=1", "busy can be given once; it takes 0 or 1."),
         ("?download=<b>repeated</b>", "download takes 0 or 1."),
         ("?busy=1%0D%0AX-Evil:%20repeated", "busy takes 0 or 1."),
         ("?busy=%D9%A1repeated", "busy takes 0 or 1."),
@@ -180,7 +216,7 @@ def test_a_wrong_option_is_400_with_a_line_that_names_the_option(unchanged, quer
 @pytest.mark.parametrize(
     "query",
     [
-        *("utm_source=x&fbclid=y", "RUN=x", "run[]=x", "_=1", "&&=", "?"),
+        *("utm_source=x&fbclid=y", "RUNS=x", "run[]=x", "_=1", "&&=", "?"),
         *(f"x={'a' * 8000}", "&".join("abcd" * 1000)),
     ],
 )
@@ -261,3 +297,55 @@ def test_robots_txt_forbids_nothing(service):
     robots.parse(response.text.splitlines())
     for path in ("/", f"/events/{EVENT}", f"/events/{EVENT}.ics"):
         assert robots.can_fetch("Google-Calendar-Importer", path)
+
+
+@pytest.mark.parametrize(
+    ("target", "location"),
+    [
+        (f"/events/{EVENT}/", f"../../events/{EVENT}"),
+        (f"/events/{EVENT}.ICS?Run=ten&x=%20%C3%BC", f"../events/{EVENT}.ics?Run=ten&x=%20%C3%BC"),
+        (f"/events/{EVENT}.Rss/", f"../../events/{EVENT}.rss"),
+        (f"//events///{EVENT}.json", f"../../../../events/{EVENT}.json"),
+        (f"/events/{EVENT}/embed/?theme=dark", f"../../../events/{EVENT}/embed?theme=dark"),
+        (f"/events/{EVENT}//qr.SVG", f"../../../events/{EVENT}/qr.svg"),
+        ("//", "../"),
+        ("/robots.TXT", "./robots.txt"),
+    ],
+)
+def test_a_slip_in_an_address_is_redirected_to_the_address_that_was_meant(
+    service, target, location
+):
+    """Rules 7.15; the address is relative, so it depends on no header."""
+    for method in ("GET", "HEAD"):
+        path, _, query = target.partition("?")
+        response = service.client.open(
+            "/",
+            method=method,
+            headers={"Host": "evil.example", "X-Forwarded-Host": "evil"},
+            environ_overrides={"PATH_INFO": path, "QUERY_STRING": query},
+        )
+        assert response.status_code == 308
+        assert response.headers["Location"] == location
+        assert response.headers["Cache-Control"] == "max-age=86400"
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert "evil" not in str(response.headers)
+    assert service.upstream.asked == []
+
+
+@pytest.mark.parametrize(
+    "target", ["/nowhere/", "/events/", "/events//", "//nowhere", "/events/a.b/"]
+)
+def test_an_address_at_which_nothing_can_be_meant_is_404(service, target):
+    """Rules 7.15."""
+    response = service.client.get("/", environ_overrides={"PATH_INFO": target})
+    assert response.status_code == 404
+
+
+@pytest.mark.parametrize("end", ["", "/", "//", "?x", "/?x#runs"])
+@pytest.mark.parametrize("slashes", ["/", "//"])
+def test_oembed_takes_the_address_of_a_page_with_the_same_slips(unchanged, slashes, end):
+    """Rules 7.15."""
+    asked = {"amp;URL": f"{PUBLIC_URL}{slashes}events{slashes}{EVENT}{end}"}
+    response = unchanged.client.get("/oembed", query_string=asked)
+    assert response.status_code == 200
+    assert f'src="{PAGE}/embed"' in response.json["html"]

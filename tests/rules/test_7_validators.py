@@ -100,14 +100,15 @@ def test_without_if_none_match_if_modified_since_decides(unchanged, since, statu
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("coding", ["identity", "gzip"])
-def test_a_304_has_etag_cache_control_and_vary_and_no_body(unchanged, form, coding):
+def test_a_304_has_etag_cache_control_vary_and_cors_and_no_body(unchanged, form, coding):
     """Rules 7.5, 7.6 and RFC 9110 15.4.5."""
     first = unchanged.get(form, accept_encoding=coding)
     again = unchanged.get(form, accept_encoding=coding, if_none_match=first.headers["ETag"])
     assert [each.status_code for each in (first, again)] == [200, 304]
     assert first.headers["Vary"] == "Accept-Encoding"
     assert again.data == b""
-    names = ("ETag", "Cache-Control", "Vary")
+    cors = ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers")
+    names = ("ETag", "Cache-Control", "Vary", *cors)
     assert dict(again.headers) == {name: first.headers[name] for name in names}
 
 
