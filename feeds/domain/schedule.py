@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from feeds.domain.model import Event, Run
-from feeds.domain.status import get_status
 from feeds.domain.timezones import localize
 
 DAY = dt.timedelta(days=1)
@@ -55,8 +54,13 @@ def to_instant(when: dt.date, zone: ZoneInfo) -> dt.datetime:
 
 
 def find_main_runs(runs: Iterable[Run]) -> frozenset[str]:
-    """The runs that the event's end is about: the longest of the last day that anyone runs."""
-    runs = [run for run in runs if not (run.virtual or get_status(run).off)]
+    """The runs that the event's end is about: the longest in-person runs of the last day.
+
+    Their status does not matter: a relay that is cancelled must not move the ends of other runs.
+    If all runs are virtual, they are the longest of those.
+    """
+    runs = [run for run in runs if not run.left]
+    runs = [run for run in runs if not run.virtual] or runs
     last = max(((run.date, run.distance_meters) for run in runs), default=None)
     return frozenset(run.id for run in runs if (run.date, run.distance_meters) == last)
 
@@ -64,12 +68,13 @@ def find_main_runs(runs: Iterable[Run]) -> frozenset[str]:
 def compute_period(
     run: Run, event: Event, zone: ZoneInfo, *, main: bool, as_run: bool = False
 ) -> Period:
-    if run.virtual:
-        return _days(run.date, event.end_date)
     reach = (
         dt.timedelta.max if as_run else 2 * compute_time_limit(run)
     )  # an event's own end always counts
     clock = run.start_time or (event.start_time if run.date == event.date else None)
+    goes_on = event.end_date is not None and event.end_date > run.date
+    if run.virtual and (clock is None or goes_on):
+        return _days(run.date, event.end_date)
     if clock is None:
         whole = main and event.end_date is not None and event.end_date - run.date <= reach
         return _days(run.date, event.end_date if whole else None)

@@ -226,16 +226,21 @@ def _build_component(uid: str, summary: str, revision: Revision) -> Event:
 
 
 def _add_times(component: Event, start: dt.date, end: dt.date, zone: dt.tzinfo) -> None:
-    # A repeated local time with a TZID means its first pass (RFC 5545 3.3.5), so a time in the
-    # second pass is written in UTC.
-    in_utc = zone == dt.UTC or any(
-        isinstance(when, dt.datetime) and when.fold for when in (start, end)
-    )
+    # A repeated local time with a TZID means its first pass (RFC 5545 3.3.5), but ical.js and
+    # node-ical read its second pass. UTC has no such time.
+    in_utc = zone == dt.UTC or _is_repeated(start) or _is_repeated(end)
     for name, when in (("DTSTART", start), ("DTEND", end)):
         if isinstance(when, dt.datetime):
             component[name] = vDatetime(when.astimezone(dt.UTC) if in_utc else when)
         else:
             component[name] = vDate(when, params={"VALUE": "DATE"})
+
+
+def _is_repeated(when: dt.date) -> bool:
+    """Whether a local time occurs twice, because the clock is put back."""
+    return isinstance(when, dt.datetime) and (
+        when.replace(fold=0).utcoffset() != when.replace(fold=1).utcoffset()
+    )
 
 
 def _add_place(component: Event, entry: Entry) -> None:

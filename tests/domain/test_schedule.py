@@ -91,7 +91,7 @@ def offsets(entry: Entry) -> str:
         ({"meters": 72_000, "end_day": SUN}, "06-14 to 06-16"),  # exactly 2 x 12 hours
         ({"meters": 48_000, "walking": True, "end_day": SUN}, "06-14 to 06-16"),  # the same
         ({"meters": 69_000, "end_day": SUN}, "06-14 to 06-15"),  # 24 of 23 hours
-        ({"meters": HUNDRED_MILES, "status": "cancelled", "end_day": SUN}, "06-14 to 06-15"),
+        ({"meters": HUNDRED_MILES, "status": "cancelled", "end_day": SUN}, "06-14 to 06-16"),
         # an announced end on the run's own date, within twice the limit, or not after the start
         ({"start": "08:00", "meters": 5000, "end": "08:05"}, "06-14T08:00 to 06-14T08:05"),
         ({"start": "08:00", "day": SUN, "end": "11:00"}, "06-15T08:00 to 06-15T11:00"),

@@ -1,6 +1,7 @@
 """Section 2 of docs/rules.md: start, end and time zone."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -224,38 +225,51 @@ MAIN_RUNS = {
     "all that tie": ([a_half("h1"), a_half("h2", startTime="09:00"), a_5k("f")], ["h1", "h2"]),
     "of the last day": ([a_half("h", date="2026-08-14"), a_run("t"), a_5k("f")], ["t"]),
     "in person": ([a_half("h", isVirtual=True), a_run("t"), a_5k("f")], ["t"]),
-    "not cancelled": ([a_half("h", eventStatus="cancelled"), a_run("t"), a_5k("f")], ["t"]),
+    "all virtual": ([a_half("h", isVirtual=True), a_run("t", isVirtual=True)], ["h"]),
+    "cancelled counts": ([a_half("h", eventStatus="cancelled"), a_run("t"), a_5k("f")], ["h"]),
     "postponed counts": ([a_half("h", eventStatus="postponed"), a_run("t")], ["h"]),
 }
 
 
 @pytest.mark.parametrize(("runs", "main"), MAIN_RUNS.values(), ids=MAIN_RUNS)
-def test_main_runs_are_the_longest_of_the_last_day_in_person_and_not_cancelled(service, runs, main):
+def test_main_runs_are_the_longest_in_person_runs_of_the_last_day(service, runs, main):
     """Rules 2.6."""
     service.announce(*runs, **until(time="19:00"))
     ends = {id_: brief(entry["DTEND"].dt) for id_, entry in service.entries().items()}
     assert sorted(id_ for id_, end in ends.items() if end == "08-15 19:00") == main
 
 
-def test_a_run_that_is_no_longer_listed_is_not_a_main_run(service):
-    """Rules 2.6."""
+@pytest.mark.parametrize("status", ["cancelled", "no longer listed"])
+def test_a_run_that_is_off_moves_no_other_end(service, status):
+    """Rules 2.6; a run that has left the feeds is a main run no more."""
     service.announce(a_half("h"), a_run("t"), **until(time="19:00"))
-    service.delist("h")
+    before = {id_: entry["DTEND"].dt for id_, entry in service.entries().items()}
+    if status == "cancelled":
+        service.edit("h", eventStatus=status)
+    else:
+        service.delist("h")
     service.advance(hours=2)
     service.believe_removal()
-    ends = {id_: brief(entry["DTEND"].dt) for id_, entry in service.entries().items()}
-    assert ends == {"h": "08-15 12:00", "t": "08-15 19:00"}
+    assert {id_: entry["DTEND"].dt for id_, entry in service.entries().items()} == before
+    service.advance(days=31)
+    entries = service.entries()
+    assert len(entries) == (2 if status == "cancelled" else 1)
+    main = "08-15 10:00" if status == "cancelled" else "08-15 19:00"
+    assert brief(entries["t"]["DTEND"].dt) == main
 
 
 HALF = a_half("half")
 LONGER = a_run("longer", distanceMeters=90000)
-VIRTUAL = {"isVirtual": True}
-NO_START = {"startTime": None}
+VIRTUAL: dict[str, Any] = {"isVirtual": True}
+NO_START: dict[str, Any] = {"startTime": None}
 FAR = {"startTime": None, "distanceMeters": 84000}  # a limit of 14 hours
 
 ENDS = [
     # The case; the run; other runs; the announced end; the period.
-    ("virtual", VIRTUAL, [], until(time="12:00"), "08-15 to 08-16"),
+    ("virtual", VIRTUAL | NO_START, [], until(time="12:00"), "08-15 to 08-16"),
+    ("virtual, timed", VIRTUAL, [], until(time="12:00"), "08-15 08:00 to 08-15 12:00"),
+    ("virtual, timed, other", VIRTUAL, [HALF], until(time="09:30"), "08-15 08:00 to 08-15 09:30"),
+    ("virtual, endDate", VIRTUAL, [], until("08-15", "09:30"), "08-15 08:00 to 08-15 09:30"),
     ("virtual, with endDate", VIRTUAL, [], until("08-31", "12:00"), "08-15 to 09-01"),
     ("no start time, main, endDate within 2 x limit", FAR, [], until("08-16"), "08-15 to 08-17"),
     ("no start time, main, a later endDate", FAR, [], until("08-17"), "08-15 to 08-16"),
@@ -319,22 +333,22 @@ def test_a_time_in_a_gap_is_written_as_the_existing_time_after_it(service):
 def test_a_repeated_time_means_its_first_pass(service):
     """Rules 2.11."""
     service.announce(a_run(date=AUTUMN, startTime="01:30"))
-    assert lines(service, "DTSTART") == ["DTSTART;TZID=America/Chicago:20261101T013000"]
+    assert lines(service, "DTSTART") == ["DTSTART:20261101T063000Z"]
     assert service.items()["ten"]["_intervals"]["start"] == "2026-11-01T01:30:00-05:00"
 
 
 @pytest.mark.parametrize(
     ("opens", "start", "end"),
     [
-        ("06:15", ";TZID=America/Chicago:20261101T011500", ";TZID=America/Chicago:20261101T014500"),
+        ("05:15", ";TZID=America/Chicago:20261101T001500", ";TZID=America/Chicago:20261101T004500"),
+        ("05:45", ":20261101T054500Z", ":20261101T061500Z"),
+        ("06:15", ":20261101T061500Z", ":20261101T064500Z"),
         ("06:45", ":20261101T064500Z", ":20261101T071500Z"),
         ("07:45", ":20261101T074500Z", ":20261101T081500Z"),
         ("08:00", ";TZID=America/Chicago:20261101T020000", ";TZID=America/Chicago:20261101T023000"),
     ],
 )
-def test_an_entry_that_reaches_into_the_second_pass_of_a_repeated_hour_is_written_in_utc(
-    service, opens, start, end
-):
+def test_an_entry_that_reaches_into_a_repeated_hour_is_written_in_utc(service, opens, start, end):
     """Rules 2.11."""
     service.announce(a_run(date="2026-12-05", registrationOpensAt=f"{AUTUMN}T{opens}:00Z"))
     times = lines(service, "DTSTART", "DTEND", query="?registration=1")

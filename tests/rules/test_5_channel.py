@@ -522,7 +522,7 @@ EXTENSIONS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     (PAUSED, {"registration": {"override": "paused"}}),
     ({"registrationUrl": LINK}, {"registration": {"url": LINK}}),
     (SOLD_OUT, {"sold_out": True}),
-    ({"isVirtual": True}, {"virtual": True, "location": None, "point": None} | ALL_DAY),
+    ({"isVirtual": True}, {"virtual": True, "location": None, "point": None}),
     ({"isRelay": True}, {"relay": True}),
     ({"isWalking": True}, {"walking": True, "end": "2026-08-15T10:30:00-05:00"}),
 ]
