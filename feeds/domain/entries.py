@@ -70,9 +70,20 @@ class Entry(Struct, frozen=True):
         return f"{latitude:z.5f}, {longitude:z.5f}"
 
     @property
-    def register(self) -> str | None:
-        """Where to register, unless the run is off."""
+    def registration_url(self) -> str | None:
+        """The address of registration, also while it takes no entries; None if the run is off."""
         return None if self.off else self.run.registration_url or self.event.registration_url
+
+    @property
+    def takes_entries(self) -> bool:
+        """Whether one can register, within the registration window."""
+        closed = self.run.registration_override in ("paused", "closed")
+        return not (self.off or self.run.sold_out or closed)
+
+    @property
+    def register(self) -> str | None:
+        """Where to register; None while the run takes no entries."""
+        return self.registration_url if self.takes_entries else None
 
     @property
     def off(self) -> bool:

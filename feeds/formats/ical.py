@@ -119,7 +119,7 @@ def _render_entry(entry: Entry, page: str, options: Options, zone: dt.tzinfo) ->
     ``zone`` is the zone in which its times are written: its own, or UTC.
     """
     vevents = [_build_vevent(entry, page, options, zone)]
-    if options.registration and not entry.off:
+    if options.registration and entry.takes_entries:
         turns = (
             ("opens", entry.run.registration_opens, entry.opens),
             ("closes", entry.run.registration_closes, entry.closes),

@@ -68,7 +68,11 @@ def build_items(feed: Feed) -> tuple[Item, ...]:
 def _build_run_item(entry: Entry, page: str) -> Item:
     """The item with the present state of a run, which also announces the run (rules 5.2)."""
     title = f"{summaries.build_summary(entry)}, {dates.format_when(entry.period)}"
-    facts = [*descriptions.list_facts(entry), entry.place or ""]
+    facts = [
+        *descriptions.list_news(entry),
+        *descriptions.list_facts(entry),
+        entry.place or "",
+    ]
     links = descriptions.list_links(entry, page)
     body = _build_html(facts, links, descriptions.build_own_text(entry, page))
     item = _build_item(entry.uid, title, body, entry.revision.created, [entry])
@@ -103,10 +107,13 @@ def _build_change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed
             continue
         runs = [shown[each.run] for each in visible]
         lines = changes.describe_changes(visible, runs)
+        linked = next((run for run in runs if run.register), runs[0])
+        is_current = visible[0].kind == runs[0].status.change_kind
+        reason = descriptions.split_text(runs[0], feed.page)[0] if is_current else ""
         item = _build_item(
             _build_change_guid(edition.event, whole, group),
             changes.build_change_title(visible, runs),
-            _build_html(lines, descriptions.list_links(runs[0], feed.page)),
+            _build_html(lines, descriptions.list_links(linked, feed.page), reason),
             visible[0].noticed,
             runs,
         )

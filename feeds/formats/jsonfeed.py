@@ -68,7 +68,7 @@ def _build_extension(entry: Entry) -> dict[str, Any]:
     registration = {
         "opens": format_utc(run.registration_opens) if run.registration_opens else None,
         "closes": format_utc(run.registration_closes) if run.registration_closes else None,
-        "url": entry.register,
+        "url": entry.registration_url,
         "override": run.registration_override,
     }
     members = {

@@ -137,12 +137,12 @@ def _build_offers(entry: Entry) -> dict[str, Any]:
     It never states whether registration is open now (rules 4.9).
     """
     run = entry.run
-    if entry.register is None:
+    if entry.registration_url is None:
         return {}
     availability = "SoldOut" if run.sold_out else _AVAILABILITY.get(run.registration_override)
     offer = {
         "@type": "Offer",
-        "url": entry.register,
+        "url": entry.registration_url,
         "availability": availability and f"{SCHEMA}/{availability}",
         "validFrom": run.registration_opens and format_utc(run.registration_opens),
         "validThrough": run.registration_closes and format_utc(run.registration_closes),

@@ -124,11 +124,20 @@ def _list_digests(entry: Entry, content: bytes) -> Iterator[tuple[str, tuple[str
 
 
 def _digest_content(entry: Entry, content: bytes) -> str:
-    """The digest of the VEVENT, and of fields that the other formats show more exactly."""
+    """The digest of the VEVENT, and of fields that the other formats show more exactly.
+
+    The VEVENT of a run that takes no entries shows less of its registration than they do.
+    """
     run = entry.run
-    zone = entry.zone.key
-    window = (run.registration_opens, run.registration_closes)
-    besides = (run.distance_label, run.distance_meters, *window, zone)
+    registration = (
+        run.registration_opens,
+        run.registration_closes,
+        run.registration_override,
+        entry.registration_url,
+        run.sold_out,
+    )
+    distance = (run.distance_label, run.distance_standard, run.distance_meters)
+    besides = (*distance, *registration, entry.period.estimated, entry.zone.key)
     return _digest(content + json.encode(besides))
 
 

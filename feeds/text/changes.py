@@ -8,13 +8,13 @@ from feeds.domain.entries import Entry
 from feeds.domain.model import Change, Kind
 from feeds.domain.status import STATUSES
 from feeds.text.dates import format_moment, format_start
-from feeds.text.summaries import build_name
+from feeds.text.summaries import build_name, join_label
 
 CHANGE_TITLES = {
     Kind.MOVED: "Moved",
     Kind.REINSTATED: "Reinstated",
     Kind.SOLD_OUT: "Sold out",
-    Kind.PLACES_AGAIN: "Places again",
+    Kind.PLACES_AGAIN: "Places available again",
     Kind.REGISTRATION_PAUSED: "Registration paused",
     Kind.REGISTRATION_CLOSED: "Registration closed",
     Kind.REGISTRATION_REOPENED: "Registration reopened",
@@ -35,14 +35,14 @@ _BEFORE_END = {Kind.MOVED: "now ", Kind.RESCHEDULED: "now ", Kind.REGISTRATION_E
 
 
 def build_shared_name(runs: Sequence[Entry]) -> str:
-    """The name of some runs of one event: ``Harbor Run: 10K, 5K``."""
+    """The name of some runs of one event: ``Harbor Run – 10K, 5K``."""
     event = runs[0].event
     if len(runs) == 1:
         return build_name(runs[0])
     labels = list(dict.fromkeys(run.run.distance_label for run in runs))
     named = _count_within(labels, MAX_NAMES)
     more = f" and {len(labels) - named} more" if named < len(labels) else ""
-    return f"{event.name}: {', '.join(labels[:named])}{more}"
+    return join_label(event.name, f"{', '.join(labels[:named])}{more}")
 
 
 def _count_within(texts: Iterable[str], limit: int) -> int:
@@ -51,7 +51,7 @@ def _count_within(texts: Iterable[str], limit: int) -> int:
 
 
 def build_change_title(group: Sequence[Change], runs: Sequence[Entry]) -> str:
-    """``Moved: Harbor Run: 10K, 5K, now Sun 15 Jun 2025, 08:00``.
+    """``Moved: Harbor Run – 10K, 5K, now Sun 15 Jun 2025, 08:00``.
 
     ``group`` are changes of one kind that were noticed together, ``runs`` are their entries. If
     all runs have the same new start, the title ends with the start. If no start changed and all

@@ -4,7 +4,9 @@ Times are local times of the place, with the name of its zone. No text depends o
 a text gives the registration window, never "open now" (rules 4.9).
 """
 
+import re
 from collections.abc import Iterator
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -13,7 +15,8 @@ from feeds.domain.changes import announces_start_time
 from feeds.domain.entries import CUT, Entry
 from feeds.domain.model import Run
 from feeds.domain.schedule import DAY
-from feeds.text.dates import format_moment, format_start, format_when
+from feeds.domain.status import POSTPONED
+from feeds.text.dates import format_clock, format_moment, format_start, format_when
 
 _EVENT_TYPES = {"race": "Race", "runClub": "Run club", "timeTrial": "Time trial"}
 
@@ -26,15 +29,42 @@ class Link(Struct, frozen=True):
 
 
 def build_description(entry: Entry, page: str) -> str:
-    """Plain text: the facts, the links and the event's own text. ``page`` is the page's URL."""
-    lines = [
-        *list_facts(entry),
-        "",
-        *(f"{link.label}: {link.url}" for link in list_links(entry, page)),
-    ]
-    if text := build_own_text(entry, page):
-        lines += ["", text]
-    return "\n".join(lines)
+    """Plain text, as calendars show it; ``page`` is the page's URL.
+
+    What is news comes first, and the addresses last: a phone shows the first lines.
+    """
+    reason, text = split_text(entry, page)
+    blocks = (
+        "\n".join(list_news(entry)),
+        reason,
+        "\n".join([*list_facts(entry), *_list_finish(entry)]),
+        text,
+        "\n".join(f"{link.label}: {link.url}" for link in list_links(entry, page)),
+    )
+    return "\n\n".join(block for block in blocks if block)
+
+
+def split_text(entry: Entry, page: str) -> tuple[str, str]:
+    """The organizer's reason and the rest of the event's own text.
+
+    The reason is the first paragraph if the run is off or postponed, else empty.
+    """
+    text = build_own_text(entry, page)
+    if _is_on(entry):
+        return "", text
+    reason, *rest = re.split(r"\n\s*\n", text, maxsplit=1)
+    return reason, "".join(rest)
+
+
+def _is_on(entry: Entry) -> bool:
+    return not entry.off and entry.status != POSTPONED
+
+
+def list_news(entry: Entry) -> Iterator[str]:
+    """The status, and what was moved, in one sentence each."""
+    if entry.status.sentence:
+        yield entry.status.sentence
+    yield from describe_move(entry)
 
 
 def build_own_text(entry: Entry, page: str) -> str:
@@ -44,23 +74,27 @@ def build_own_text(entry: Entry, page: str) -> str:
 
 
 def list_facts(entry: Entry) -> Iterator[str]:
-    """The facts about an entry, each one a sentence or a line."""
-    run, period, zone = entry.run, entry.period, entry.zone
-    if entry.status.sentence:
-        yield entry.status.sentence
+    """The start, the registration and the kind of an entry, each one a sentence or a line."""
+    run = entry.run
     yield from _list_start(entry)
-    yield from describe_move(entry)
-    if period.estimated:
-        yield "The finish time is an estimate."
-    yield from _list_registration(run, zone)
-    if run.sold_out:
-        yield "Sold out."
+    if not entry.off:
+        yield from _list_registration(run, entry.zone)
     if run.virtual:
         yield "Virtual: take part from anywhere."
     if run.relay:
         yield "Relay."
     if run.walking:
         yield "Walking event."
+
+
+def _list_finish(entry: Entry) -> Iterator[str]:
+    """The estimated end, which only calendars show: they need an end, announced or not."""
+    start, end = entry.period.start, entry.period.end
+    if not (entry.period.estimated and _is_on(entry)):
+        return
+    if isinstance(start, datetime) and isinstance(end, datetime):
+        same_day = start.date() == end.date()
+        yield f"Estimated finish {format_clock(end) if same_day else format_moment(end)}."
 
 
 def _list_start(entry: Entry) -> Iterator[str]:
@@ -77,15 +111,15 @@ def _list_start(entry: Entry) -> Iterator[str]:
 
 
 def describe_move(entry: Entry) -> Iterator[str]:
-    """The old start and the old place, if the last move changed them."""
+    """The old start and the old place, if the last move changed them, in one sentence each."""
     move = entry.last_move
     if move is None:
         return
     if move.new_start and not announces_start_time(move):
         old_zone = f" ({move.was.zone})" if move.was.zone != move.now.zone else ""
-        yield f"Moved from {format_start(move.was.start)}{old_zone}"
+        yield f"Moved from {format_start(move.was.start)}{old_zone}."
     if move.new_place and move.was.place:
-        yield f"Moved from {move.was.place}"
+        yield f"Moved from {move.was.place}."
 
 
 def _list_registration(run: Run, zone: ZoneInfo) -> Iterator[str]:
@@ -94,12 +128,14 @@ def _list_registration(run: Run, zone: ZoneInfo) -> Iterator[str]:
         for word, at in (("opens", run.registration_opens), ("closes", run.registration_closes))
         if at
     ]
-    if window:
-        yield f"Registration {' and '.join(window)} ({zone.key})"
+    if window and run.registration_override != "closed":
+        yield f"Registration {' and '.join(window)} ({zone.key})."
     if run.registration_override in ("paused", "closed"):
         yield f"Registration is {run.registration_override}."
     elif run.registration_override:
         yield f"Registration: {run.registration_override}"
+    if run.sold_out:
+        yield "Sold out."
 
 
 def list_links(entry: Entry, page: str) -> tuple[Link, ...]:
@@ -110,6 +146,6 @@ def list_links(entry: Entry, page: str) -> tuple[Link, ...]:
 
 
 def list_categories(entry: Entry) -> tuple[str, ...]:
-    """The standard distance, if the entry has one, and the type of the event."""
+    """The standard distance, unless it says nothing, and the type of the event."""
     distance, type_ = entry.run.distance_standard, _EVENT_TYPES.get(entry.event.type, "Event")
-    return (distance, type_) if distance else (type_,)
+    return (type_,) if distance in ("", "Other") else (distance, type_)

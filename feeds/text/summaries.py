@@ -12,10 +12,10 @@ _TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[a-zA-Z][^<>]*>", re.DOTALL)
 
 
 def build_feed_title(event: Event, options: Options) -> str:
-    """``Harbor Run: 10K, 5K``: the event, and the runs and distances that the options select."""
+    """``Harbor Run – 10K, 5K``: the event, and the runs and distances that the options select."""
     labels = [run.distance_label for run in event.runs if options.run and selects(options, run)]
     selected = ", ".join(dict.fromkeys([*labels, *options.distance]))
-    return f"{event.name}: {selected}" if selected else event.name
+    return join_label(event.name, selected) if selected else event.name
 
 
 def describe_feed(title: str) -> str:
@@ -24,21 +24,32 @@ def describe_feed(title: str) -> str:
 
 
 def build_summary(entry: Entry) -> str:
-    """``Cancelled: Harbor Run: 10K``."""
+    """``Cancelled: Harbor Run – 10K``."""
     return entry.status.summary_prefix + build_name(entry)
 
 
 def build_name(entry: Entry) -> str:
-    """``Harbor Run: 10K``, without the label if the event's name already contains it."""
-    event, label = entry.event, entry.run.distance_label
-    if not label or (entry.alone and _contains_words(event.name, label)):
-        return event.name
-    return f"{event.name}: {label}"
+    """``Harbor Run – 10K``, without the label where the event's name says it.
+
+    The name says it by ending with it; if the event has one run, also by containing it.
+    """
+    name, label = entry.event.name, entry.run.distance_label
+    if not label or _contains_words(name, label, "" if entry.alone else r"\Z"):
+        return name
+    return join_label(name, label)
 
 
-def _contains_words(name: str, label: str) -> bool:
-    """Whether the name contains the label as whole words: ``15K`` does not contain ``5K``."""
-    return bool(re.search(rf"(?<!\w){re.escape(label)}(?!\w)", name, re.IGNORECASE))
+def join_label(name: str, labels: str) -> str:
+    """``Harbor Run – 10K``: the name of an event, and the label of a run, or several."""
+    return f"{name} – {labels}"
+
+
+def _contains_words(name: str, label: str, end: str) -> bool:
+    """Whether the name contains the label as whole words: ``15K`` does not contain ``5K``.
+
+    ``end`` is a pattern of what follows the label.
+    """
+    return bool(re.search(rf"(?<!\w){re.escape(label)}(?!\w){end}", name, re.IGNORECASE))
 
 
 def strip_markup(text: str) -> str:

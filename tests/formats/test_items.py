@@ -149,7 +149,7 @@ ALL_CANCELLED = story(race(TEN, FIVE, HALF), race(*cancelled(TEN, FIVE, HALF)))
     ids=str,
 )
 def test_an_item_has_the_events_guid_if_the_feed_has_several_of_its_runs(options, guid, names):
-    title = f"Cancelled: Harbor Run: {names}, Sat 14 Jun 2025, 08:00"
+    title = f"Cancelled: Harbor Run – {names}, Sat 14 Jun 2025, 08:00"
     assert news(ALL_CANCELLED, **options) == {guid: title}
 
 

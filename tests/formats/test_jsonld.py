@@ -93,7 +93,7 @@ def test_the_document_has_all_known_members_of_an_event_and_its_run():
     }
     offer = {"@type": "Offer", "url": CLUB, "availability": "https://schema.org/InStock"}
     offer |= {"validFrom": "2025-03-01T12:00:00Z", "validThrough": "2025-06-10T22:00:00Z"}
-    one = {"@id": f"{PAGE}?run=r10k", "name": "Harbor Run: 10K", "sport": "Running"}
+    one = {"@id": f"{PAGE}?run=r10k", "name": "Harbor Run – 10K", "sport": "Running"}
     all_ = {"@context": "https://schema.org", "@id": PAGE, "name": "Harbor Run"}
     fields = {"location": "Pier", "point": CHICAGO, "end_time": time(11)}
     assert the_event(run, description="A\nB", **fields) == {

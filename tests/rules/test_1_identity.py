@@ -26,7 +26,7 @@ def test_a_run_keeps_its_uid_when_everything_else_about_it_changes(service):
     service.edit(name="Pier Race", slug="pier-race", date="2026-09-06", **PARIS)
     service.edit("ten", **ANOTHER_RUN)
     service.advance(hours=2)
-    assert service.entry()["SUMMARY"] == "Postponed: Pier Race: Half"
+    assert service.entry()["SUMMARY"] == "Postponed: Pier Race – Half"
     assert service.entry()["UID"] == "ten@intervals.run"
 
 

@@ -297,7 +297,7 @@ def test_the_first_row_of_the_table_that_applies_decides_the_end_and_whether_it_
     service.announce(a_run(**run), *others, **announced)
     entry = service.entries()["ten"]
     assert period(entry) == expected
-    estimated = "The finish time is an estimate." in entry["DESCRIPTION"].splitlines()
+    estimated = "Estimated finish 10:00." in entry["DESCRIPTION"].splitlines()
     assert estimated == expected.endswith("10:00")
 
 

@@ -13,8 +13,8 @@ from tests.support.processes import settings_for
 from tests.support.service import EVENT, a_5k, a_run, an_event
 
 CANCELLED = {"eventStatus": "cancelled"}
-LISTED = "CONFIRMED Harbor Run: 10K"
-UNLISTED = "CANCELLED No longer listed: Harbor Run: 10K"
+LISTED = "CONFIRMED Harbor Run – 10K"
+UNLISTED = "CANCELLED No longer listed: Harbor Run – 10K"
 
 
 def shown(service, query=""):
@@ -33,16 +33,16 @@ def delist_ten(service):
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
-        ("scheduled", "CONFIRMED Harbor Run: 10K"),
-        (None, "CONFIRMED Harbor Run: 10K"),
-        ("cancelled", "CANCELLED Cancelled: Harbor Run: 10K"),
-        ("canceled", "CANCELLED Cancelled: Harbor Run: 10K"),
-        ("CANCELLED", "CANCELLED Cancelled: Harbor Run: 10K"),
-        ("postponed", "TENTATIVE Postponed: Harbor Run: 10K"),
-        ("rescheduled", "CONFIRMED Rescheduled: Harbor Run: 10K"),
-        ("ReScheduled", "CONFIRMED Rescheduled: Harbor Run: 10K"),
-        ("weather hold", "CONFIRMED Harbor Run: 10K"),
-        ("unlisted", "CONFIRMED Harbor Run: 10K"),
+        ("scheduled", "CONFIRMED Harbor Run – 10K"),
+        (None, "CONFIRMED Harbor Run – 10K"),
+        ("cancelled", "CANCELLED Cancelled: Harbor Run – 10K"),
+        ("canceled", "CANCELLED Cancelled: Harbor Run – 10K"),
+        ("CANCELLED", "CANCELLED Cancelled: Harbor Run – 10K"),
+        ("postponed", "TENTATIVE Postponed: Harbor Run – 10K"),
+        ("rescheduled", "CONFIRMED Rescheduled: Harbor Run – 10K"),
+        ("ReScheduled", "CONFIRMED Rescheduled: Harbor Run – 10K"),
+        ("weather hold", "CONFIRMED Harbor Run – 10K"),
+        ("unlisted", "CONFIRMED Harbor Run – 10K"),
     ],
 )
 def test_the_event_status_decides_status_and_the_prefix_of_the_summary(service, word, expected):
@@ -87,10 +87,10 @@ def test_the_option_cancelled_marks_keeps_or_drops_runs_that_are_off(service, qu
     service.announce(a_run(), a_5k(), a_run("off", **CANCELLED))
     delist_ten(service)
     off = {
-        "off": f"{status} Cancelled: Harbor Run: 10K",
-        "ten": f"{status} No longer listed: Harbor Run: 10K",
+        "off": f"{status} Cancelled: Harbor Run – 10K",
+        "ten": f"{status} No longer listed: Harbor Run – 10K",
     }
-    assert shown(service, query) == {"five": "CONFIRMED Harbor Run: 5K"} | (off if status else {})
+    assert shown(service, query) == {"five": "CONFIRMED Harbor Run – 5K"} | (off if status else {})
 
 
 def test_the_google_button_and_the_address_to_copy_keep_cancelled_runs(service):
@@ -155,7 +155,7 @@ def test_a_run_that_was_cancelled_by_its_status_is_shown_so_at_once(service):
     service.announce(a_run(), a_5k())
     service.edit("ten", **CANCELLED)
     service.advance(hours=1)
-    assert shown(service)["ten"] == "CANCELLED Cancelled: Harbor Run: 10K"
+    assert shown(service)["ten"] == "CANCELLED Cancelled: Harbor Run – 10K"
 
 
 @REMOVALS
@@ -439,9 +439,9 @@ def test_a_document_with_an_unreadable_run_makes_no_run_no_longer_listed(service
     service.edit("walk", startTime="09:30")
     delist_ten(service)
     assert shown(service) == {
-        "five": "CONFIRMED Harbor Run: 5K",
+        "five": "CONFIRMED Harbor Run – 5K",
         "ten": LISTED,
-        "walk": "CONFIRMED Harbor Run: Walk",
+        "walk": "CONFIRMED Harbor Run – Walk",
     }
     assert service.entries()["walk"]["DTSTART"].dt.hour == 9
 

@@ -244,14 +244,14 @@ MOVES: list[tuple[list[str], dict[str, Any], list[str]]] = [
     (["ten"], {"soldOut": True}, []),
     (["five"], {"startTime": "09:30"}, []),
     ([], {"endTime": "13:00"}, []),
-    (["ten"], {"startTime": "09:00"}, ["Moved from Sat 15 Aug 2026, 08:00"]),
-    (["ten"], {"soldOut": False}, ["Moved from Sat 15 Aug 2026, 08:00"]),
-    (["ten"], {"date": "2026-08-16"}, ["Moved from Sat 15 Aug 2026, 09:00"]),
-    ([], {"address": "Grant Park, Chicago"}, ["Moved from Navy Pier, Chicago"]),
-    ([], NEW_YORK, ["Moved from Sun 16 Aug 2026, 09:00 (America/Chicago)"]),
-    (["ten"], {"startTime": None}, ["Moved from Sun 16 Aug 2026, 09:00"]),
+    (["ten"], {"startTime": "09:00"}, ["Moved from Sat 15 Aug 2026, 08:00."]),
+    (["ten"], {"soldOut": False}, ["Moved from Sat 15 Aug 2026, 08:00."]),
+    (["ten"], {"date": "2026-08-16"}, ["Moved from Sat 15 Aug 2026, 09:00."]),
+    ([], {"address": "Grant Park, Chicago"}, ["Moved from Navy Pier, Chicago."]),
+    ([], NEW_YORK, ["Moved from Sun 16 Aug 2026, 09:00 (America/Chicago)."]),
+    (["ten"], {"startTime": None}, ["Moved from Sun 16 Aug 2026, 09:00."]),
     (["ten"], {"startTime": "08:00"}, []),  # the start time was announced
-    ([], NOWHERE, ["Moved from Sun 16 Aug 2026, 08:00 (America/New_York)"]),
+    ([], NOWHERE, ["Moved from Sun 16 Aug 2026, 08:00 (America/New_York)."]),
     ([], {"address": "Navy Pier, Chicago"}, []),  # the place was announced
 ]
 

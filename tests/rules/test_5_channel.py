@@ -65,9 +65,9 @@ def test_the_title_of_a_runs_item_is_its_summary_and_its_start(service):
         endDate="2026-08-17",
     )
     assert {guid: each["title"] for guid, each in service.items().items()} == {
-        "ten": "Harbor Run: 10K, Sat 15 Aug 2026, 08:00",
-        "five": "Harbor Run: 5K, Sat 15 Aug 2026",
-        "walk": "Harbor Run: Walk, Sat 15 Aug 2026 to Mon 17 Aug 2026",
+        "ten": "Harbor Run – 10K, Sat 15 Aug 2026, 08:00",
+        "five": "Harbor Run – 5K, Sat 15 Aug 2026",
+        "walk": "Harbor Run – Walk, Sat 15 Aug 2026 to Mon 17 Aug 2026",
     }
 
 
@@ -77,7 +77,7 @@ def test_a_runs_item_shows_its_state_now_with_the_date_on_which_it_was_first_see
     service.edit(name="Pier Run")
     edit_and_poll(service, "ten", startTime="09:00", eventStatus="cancelled")
     item = service.items()["ten"]
-    assert item["title"] == "Cancelled: Pier Run: 10K, Sat 15 Aug 2026, 09:00"
+    assert item["title"] == "Cancelled: Pier Run – 10K, Sat 15 Aug 2026, 09:00"
     assert published(item) == START
 
 
@@ -140,7 +140,7 @@ CHANGES = [
     (CANCELLED, SCHEDULED, "reinstated", "Reinstated", EIGHT),
     (POSTPONED, SCHEDULED, "reinstated", "Reinstated", EIGHT),
     ({}, SOLD_OUT, "sold-out", "Sold out", EIGHT),
-    (SOLD_OUT, PLACES, "places-again", "Places again", EIGHT),
+    (SOLD_OUT, PLACES, "places-again", "Places available again", EIGHT),
     ({}, PAUSED, "registration-paused", "Registration paused", EIGHT),
     ({}, CLOSED, "registration-closed", "Registration closed", EIGHT),
     (PAUSED, CLOSED, "registration-closed", "Registration closed", EIGHT),
@@ -159,18 +159,18 @@ def test_each_change_is_one_item_of_its_own(service, before, fields, kind, word,
     (guid, title), *others = change(service, **fields).items()
     assert others == []
     assert guid.split("/")[:2] == ["ten", kind]
-    assert title == f"{word}: Harbor Run: 10K, {what}"
+    assert title == f"{word}: Harbor Run – 10K, {what}"
 
 
 def test_a_run_that_is_no_longer_listed_makes_an_item_and_is_reinstated_when_it_returns(service):
     """Rules 5.4 and 5.13."""
     service.announce(a_run(), a_5k())
     delist_ten(service)
-    assert titles(service) == [f"No longer listed: Harbor Run: 10K, {EIGHT}"]
+    assert titles(service) == [f"No longer listed: Harbor Run – 10K, {EIGHT}"]
     assert service.items()["ten"]["_intervals"]["status"] == "unlisted"
     service.publish()
     service.advance(hours=2)
-    assert titles(service)[0] == f"Reinstated: Harbor Run: 10K, {EIGHT}"
+    assert titles(service)[0] == f"Reinstated: Harbor Run – 10K, {EIGHT}"
 
 
 def test_the_item_of_a_change_is_dated_when_the_change_was_noticed(service):
@@ -209,17 +209,17 @@ def test_places_again_and_registration_reopened_are_news_only_if_one_can_registe
 
 TOGETHER: list[tuple[dict[str, Any], dict[str, dict[str, Any]], list[str]]] = [
     # Before; what changes of runs or of the event; the titles.
-    ({}, {"ten five": CANCELLED}, [f"Cancelled: Harbor Run: 5K, 10K, {EIGHT}"]),
-    ({}, {"ten five": {"startTime": "09:00"}}, [f"Moved: Harbor Run: 5K, 10K, now {NINE}"]),
-    ({}, {"ten again": {"startTime": "09:00"}}, [f"Moved: Harbor Run: 10K, now {NINE}"]),
-    ({}, {"ten": {"startTime": "09:00"}, "five": NO_START}, ["Moved: Harbor Run: 5K, 10K"]),
-    (NO_START, {"ten": {"startTime": "09:00"}, "five": NO_START}, ["Moved: Harbor Run: 5K, 10K"]),
-    (NOWHERE, {"": GRANT_PARK}, ["Place: Harbor Run: 5K, 10K, now Grant Park, Chicago"]),
-    ({}, {"": GRANT_PARK}, ["Moved: Harbor Run: 5K, 10K, now Grant Park, Chicago"]),
+    ({}, {"ten five": CANCELLED}, [f"Cancelled: Harbor Run – 5K, 10K, {EIGHT}"]),
+    ({}, {"ten five": {"startTime": "09:00"}}, [f"Moved: Harbor Run – 5K, 10K, now {NINE}"]),
+    ({}, {"ten again": {"startTime": "09:00"}}, [f"Moved: Harbor Run – 10K, now {NINE}"]),
+    ({}, {"ten": {"startTime": "09:00"}, "five": NO_START}, ["Moved: Harbor Run – 5K, 10K"]),
+    (NO_START, {"ten": {"startTime": "09:00"}, "five": NO_START}, ["Moved: Harbor Run – 5K, 10K"]),
+    (NOWHERE, {"": GRANT_PARK}, ["Place: Harbor Run – 5K, 10K, now Grant Park, Chicago"]),
+    ({}, {"": GRANT_PARK}, ["Moved: Harbor Run – 5K, 10K, now Grant Park, Chicago"]),
     (
         {},
         {"ten": CANCELLED, "five": SOLD_OUT},
-        [f"Cancelled: Harbor Run: 10K, {EIGHT}", f"Sold out: Harbor Run: 5K, {EIGHT}"],
+        [f"Cancelled: Harbor Run – 10K, {EIGHT}", f"Sold out: Harbor Run – 5K, {EIGHT}"],
     ),
 ]
 
@@ -274,8 +274,8 @@ def test_what_happens_to_a_run_while_it_is_not_listed_is_no_news(service):
     service.edit(**GRANT_PARK)
     delist_ten(service)
     assert titles(service) == [
-        "Moved: Harbor Run: 5K, now Grant Park, Chicago",
-        f"No longer listed: Harbor Run: 10K, {EIGHT}",
+        "Moved: Harbor Run – 5K, now Grant Park, Chicago",
+        f"No longer listed: Harbor Run – 10K, {EIGHT}",
     ]
 
 
@@ -284,10 +284,10 @@ def test_registration_that_opens_or_closes_becomes_an_item_with_the_first_save_p
     service.announce(a_run(**WINDOW))
     for instant, title in ((OPENS, "Registration is open"), (CLOSES, "Registration has closed")):
         service.clock.now = datetime.fromisoformat(instant) - timedelta(seconds=1)
-        assert f"{title}: Harbor Run: 10K" not in titles(service)
+        assert f"{title}: Harbor Run – 10K" not in titles(service)
         service.advance(hours=1)
         newest = next(iter(service.items().values()))
-        assert newest["title"] == f"{title}: Harbor Run: 10K"
+        assert newest["title"] == f"{title}: Harbor Run – 10K"
         assert published(newest) == datetime.fromisoformat(instant)
 
 
@@ -313,7 +313,7 @@ def test_registration_makes_no_item_if_the_run_was_off_sold_out_or_overridden_at
     service.announce(*runs, a_run(**WINDOW))
     delist_ten(service)
     service.advance(days=13)
-    expected = {id_: f"Registration is open: Harbor Run: {id_}" for id_ in ("e", "f")}
+    expected = {id_: f"Registration is open: Harbor Run – {id_}" for id_ in ("e", "f")}
     assert opened_in(service) == expected
     edit_and_poll(service, *states, **SCHEDULED, **PLACES, **REOPENED)
     assert opened_in(service) == expected
@@ -349,7 +349,7 @@ def test_registration_that_closes_later_than_before_is_extended(service):
     assert guid == f"ten/registration-extended/{later:%Y%m%dT%H%M%SZ}"
     assert closed < set(service.items())
     title = service.items()[guid]["title"]
-    assert title.startswith("Registration extended: Harbor Run: 10K, until ")
+    assert title.startswith("Registration extended: Harbor Run – 10K, until ")
 
 
 def change_often(service, *, polls, apart):
@@ -387,8 +387,8 @@ def test_a_title_is_plain_text_without_tags_and_entities(service):
     service.announce(a_run(distanceLabel="10<i>K</i>"), name=MARKUP)
     edit_and_poll(service, "ten", **SOLD_OUT)
     expected = [
-        f"Sold out: Harbor & Pier Run <3: 10K, {EIGHT}",
-        f"Harbor & Pier Run <3: 10K, {EIGHT}",
+        f"Sold out: Harbor & Pier Run <3 – 10K, {EIGHT}",
+        f"Harbor & Pier Run <3 – 10K, {EIGHT}",
     ]
     assert [each["title"] for each in service.json_feed()["items"]] == expected
     channel = ET.fromstring(service.poll(".rss"))
@@ -422,16 +422,20 @@ def test_a_description_holds_the_registration_link(service):
     assert link.format("&amp;run=5K") in items["five"]["content_html"]
 
 
-def test_the_categories_of_an_item_are_its_standard_distance_and_the_type_of_event(service):
+def test_the_categories_of_an_item_are_its_standard_distance_unless_other_and_the_type_of_event(
+    service,
+):
     """Rules 5.11."""
-    service.announce(a_run(distanceStandard="Other"))
+    service.announce(a_run(), a_5k(distanceStandard="Other"))
     types = {"race": "Race", "runClub": "Run club", "timeTrial": "Time trial", "parade": "Event"}
     for type_, category in types.items():
         service.edit(type=type_)
         service.advance(hours=2)
-        assert service.items()["ten"]["tags"] == ["Other", category]
-        (entry,) = service.channel().entries
-        assert [each.term for each in entry.tags] == ["Other", category]
+        items = service.items()
+        assert items["ten"]["tags"] == ["10K", category]
+        assert items["five"]["tags"] == [category]
+        tags = {entry.id: [each.term for each in entry.tags] for entry in service.channel().entries}
+        assert tags == {each["id"]: each["tags"] for each in items.values()}
 
 
 def test_every_item_links_to_the_page_of_the_event(service):

@@ -43,14 +43,14 @@ def test_a_calendar_has_a_name_a_zone_a_source_and_a_page(service):
 @pytest.mark.parametrize(
     ("query", "name"),
     [
-        ("?run=five", "Harbor Run: 5K"),
-        ("?run=five&run=ten", "Harbor Run: 5K\\, 10K"),
-        ("?distance=10K", "Harbor Run: 10K"),
+        ("?run=five", "Harbor Run – 5K"),
+        ("?run=five&run=ten", "Harbor Run – 5K\\, 10K"),
+        ("?distance=10K", "Harbor Run – 10K"),
         ("?cancelled=keep", "Harbor Run"),
-        ("?run=five&run=mile", "Harbor Run: 5K"),
-        ("?run=ten&run=another", "Harbor Run: 10K"),
-        ("?distance=5K&distance=15K", "Harbor Run: 5K\\, 15K"),
-        ("?run=ten&run=five&distance=5K", "Harbor Run: 5K"),
+        ("?run=five&run=mile", "Harbor Run – 5K"),
+        ("?run=ten&run=another", "Harbor Run – 10K"),
+        ("?distance=5K&distance=15K", "Harbor Run – 5K\\, 15K"),
+        ("?run=ten&run=five&distance=5K", "Harbor Run – 5K"),
     ],
 )
 def test_the_name_of_a_filtered_calendar_includes_the_filter(service, query, name):
@@ -82,21 +82,24 @@ def test_a_calendar_has_no_method_and_no_alarm(service):
 @pytest.mark.parametrize(
     ("name", "label", "status", "others", "summary"),
     [
-        ("Harbor Run", "10K", "scheduled", [], "Harbor Run: 10K"),
-        ("Harbor Run", "10K", "cancelled", [], "Cancelled: Harbor Run: 10K"),
+        ("Harbor Run", "10K", "scheduled", [], "Harbor Run – 10K"),
+        ("Harbor Run", "10K", "cancelled", [], "Cancelled: Harbor Run – 10K"),
         ("Harbor 10K", "10K", "scheduled", [], "Harbor 10K"),
         ("Harbor 10k Run", "10K", "scheduled", [], "Harbor 10k Run"),
         ("Harbor 10K", "10K", "postponed", [], "Postponed: Harbor 10K"),
-        ("Harbor 10K", "10K", "scheduled", [a_5k()], "Harbor 10K: 10K"),
-        ("Harbor 110K", "10K", "scheduled", [], "Harbor 110K: 10K"),
+        ("Harbor 10K", "10K", "scheduled", [a_5k()], "Harbor 10K"),
+        ("Harbor Fun Run", "fun run", "cancelled", [a_5k()], "Cancelled: Harbor Fun Run"),
+        ("Harbor 10k Run", "10K", "scheduled", [a_5k()], "Harbor 10k Run – 10K"),
+        ("Harbor 10K", "K", "scheduled", [a_5k()], "Harbor 10K – K"),
+        ("Harbor 110K", "10K", "scheduled", [], "Harbor 110K – 10K"),
         ("Harbor (10K)", "10K", "scheduled", [], "Harbor (10K)"),
         ("Harbor-10K-Run", "10K", "scheduled", [], "Harbor-10K-Run"),
         ("Harbor Run 10+ km", "10+ km", "scheduled", [], "Harbor Run 10+ km"),
-        ("Harbor 10x km", "10. km", "scheduled", [], "Harbor 10x km: 10. km"),
-        ("Harbor", "Harbor Mile", "scheduled", [], "Harbor: Harbor Mile"),
+        ("Harbor 10x km", "10. km", "scheduled", [], "Harbor 10x km – 10. km"),
+        ("Harbor", "Harbor Mile", "scheduled", [], "Harbor – Harbor Mile"),
     ],
 )
-def test_a_summary_is_the_status_the_event_and_the_label_unless_the_name_holds_the_label(
+def test_a_summary_is_the_status_the_event_and_the_label_unless_the_name_says_the_label(
     service, name, label, status, others, summary
 ):
     """Rules 6.4."""
@@ -107,28 +110,94 @@ def test_a_summary_is_the_status_the_event_and_the_label_unless_the_name_holds_t
 START = "Start: Sat 15 Aug 2026, 08:00 local time (America/Chicago)"
 
 
-def test_a_description_says_all_that_is_known_of_a_run(service):
+WINDOW = (
+    "Registration opens Mon 1 Jun 2026, 10:00 and closes Sun 9 Aug 2026, 23:59 (America/Chicago)."
+)
+TEXT = "The pier is closed.\nBring a torch.\n\nBibs at the gate."
+LINKS = {"websiteUrl": SITE, "registrationUrl": f"{SITE}/enter"}
+ADDRESSES = [f"Website: {SITE}", f"Event page: {PAGE}"]
+
+
+def test_a_description_says_all_that_is_known_of_a_run_and_the_addresses_last(service):
     """Rules 6.5."""
-    opens, closes = "Mon 1 Jun 2026, 10:00", "Sun 9 Aug 2026, 23:59"
-    run = a_run(soldOut=True, isRelay=True, isWalking=True, **REGISTRATION)
-    service.announce(
-        run, websiteUrl=SITE, registrationUrl=f"{SITE}/enter", description="Bring a torch.\nBibs."
-    )
+    run = a_run(isRelay=True, isWalking=True, **REGISTRATION)
+    service.announce(run, description=TEXT, **LINKS)
     assert description_of(service) == [
         START,
-        "The finish time is an estimate.",
-        f"Registration opens {opens} and closes {closes} (America/Chicago)",
-        "Sold out.",
+        WINDOW,
         "Relay.",
         "Walking event.",
+        "Estimated finish 10:30.",
+        "",
+        *TEXT.split("\n"),
         "",
         f"Register: {SITE}/enter",
-        f"Website: {SITE}",
-        f"Event page: {PAGE}",
-        "",
-        "Bring a torch.",
-        "Bibs.",
+        *ADDRESSES,
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [("cancelled", []), ("postponed", [WINDOW]), ("no longer listed", [])]
+)
+def test_the_description_of_a_run_that_is_off_or_postponed_begins_with_status_move_and_reason(
+    service, status, told
+):
+    """Rules 6.5: no finish, and of what is off no registration."""
+    service.announce(a_run(**REGISTRATION), a_5k(), description=TEXT, **LINKS)
+    service.edit("ten", startTime="09:30")
+    service.advance(hours=1)
+    service.poll()
+    if status == "no longer listed":
+        service.delist("ten")
+    else:
+        service.edit("ten", eventStatus=status)
+    service.advance(hours=1)
+    service.believe_removal()
+    link = [f"Register: {SITE}/enter"] if status == "postponed" else []
+    assert str(service.entries()["ten"]["DESCRIPTION"]).split("\n") == [
+        f"{status.capitalize()} by the organizer.",
+        "Moved from Sat 15 Aug 2026, 08:00.",
+        "",
+        "The pier is closed.",
+        "Bring a torch.",
+        "",
+        START.replace("Start", "Planned start").replace("08:00", "09:30"),
+        *told,
+        "",
+        "Bibs at the gate.",
+        "",
+        *link,
+        *ADDRESSES,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"soldOut": True}, [WINDOW, "Sold out."]),
+        ({"registrationOverride": "paused"}, [WINDOW, "Registration is paused."]),
+        ({"registrationOverride": "closed"}, ["Registration is closed."]),
+        ({"registrationOverride": "lottery"}, [WINDOW, "Registration: lottery"]),
+    ],
+)
+def test_a_run_that_takes_no_entries_has_no_link_to_register(service, fields, told):
+    """Rules 6.5, and of the page and the channel, too."""
+    service.announce(a_run(**REGISTRATION, **fields), **LINKS)
+    lines = description_of(service)
+    assert lines[1 : 1 + len(told)] == told
+    link = f"Register: {SITE}/enter" in lines
+    assert link == ("lottery" in str(told))
+    for form in ("", ".rss", ".json"):
+        # JSON Feed has the address among the data of the run as well.
+        assert (
+            ">Register<" in service.poll(form).decode().replace("&lt;", "<").replace("&gt;", ">")
+        ) == link
+
+
+def test_an_estimated_finish_on_another_day_has_its_day(service):
+    """Rules 6.5."""
+    service.announce(a_run(startTime="23:00"))
+    assert "Estimated finish Sun 16 Aug 2026, 01:00." in description_of(service)
 
 
 @pytest.mark.parametrize(
@@ -138,19 +207,20 @@ def test_a_description_says_all_that_is_known_of_a_run(service):
         ({"eventStatus": "postponed"}, "Postponed by the organizer."),
         ({"eventStatus": "rescheduled"}, "Rescheduled by the organizer."),
         ({"eventStatus": "weatherHold"}, "Status given by the organizer: weatherHold"),
-        ({"startTime": "09:30"}, "Moved from Sat 15 Aug 2026, 08:00"),
+        ({"startTime": "09:30"}, "Moved from Sat 15 Aug 2026, 08:00."),
         ({"startTime": None}, "No start time has been announced."),
         ({"registrationOverride": "paused"}, "Registration is paused."),
         ({"registrationOverride": "closed"}, "Registration is closed."),
         ({"isVirtual": True}, "Virtual: take part from anywhere."),
         ({"isVirtual": True, "startTime": None}, "Date: Sat 15 Aug 2026"),
+        ({"isVirtual": True, "date": "2026-08-14"}, "The organizer starts at 08:00."),
         ({"eventStatus": "cancelled"}, START.replace("Start", "Planned start")),
         ({"eventStatus": "postponed"}, START.replace("Start", "Planned start")),
     ],
 )
 def test_a_description_says_what_the_organizer_has_changed(service, fields, line):
     """Rules 6.5."""
-    service.announce(a_run())
+    service.announce(a_run(), endDate="2026-08-15")
     assert line not in description_of(service)
     service.edit("ten", **fields)
     service.advance(hours=1)
@@ -218,11 +288,11 @@ def test_the_url_of_an_entry_is_the_website_or_else_the_page(service, website, u
     [
         ("10K", "race", ["10K", "Race"]),
         ("Half Marathon", "runClub", ["Half Marathon", "Run club"]),
-        ("Other", "timeTrial", ["Other", "Time trial"]),
+        ("Other", "timeTrial", ["Time trial"]),
         ("5K", "other", ["5K", "Event"]),
     ],
 )
-def test_the_categories_are_the_standard_distance_and_the_type_of_event(
+def test_the_categories_are_the_standard_distance_unless_other_and_the_type_of_event(
     service, distance, type_, categories
 ):
     """Rules 6.7."""

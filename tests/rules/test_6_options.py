@@ -58,21 +58,27 @@ def test_registration_entries_are_half_an_hour_when_registration_opens_and_close
         if "/" in uid
     }
     assert found == {
-        "Registration opens: Harbor Run: 10K, 2026-06-01 10:00:00-05:00 to 10:30:00",
-        "Registration closes: Harbor Run: 10K, 2026-08-09 23:59:00-05:00 to 00:29:00",
+        "Registration opens: Harbor Run – 10K, 2026-06-01 10:00:00-05:00 to 10:30:00",
+        "Registration closes: Harbor Run – 10K, 2026-08-09 23:59:00-05:00 to 00:29:00",
     }
 
 
-def test_a_run_that_is_off_has_no_registration_entries(service):
+def test_a_run_that_takes_no_entries_has_no_registration_entries(service):
     """Rules 6.11."""
     off = a_5k(eventStatus="cancelled", **REGISTRATION)
     delisted = a_run("mile", **REGISTRATION)
-    service.announce(a_run(**REGISTRATION), off, delisted)
+    full = a_run("full", soldOut=True, **REGISTRATION)
+    paused = a_run("paused", registrationOverride="paused", **REGISTRATION)
+    closed = a_run("closed", registrationOverride="closed", **REGISTRATION)
+    service.announce(a_run(**REGISTRATION), off, delisted, full, paused, closed)
     service.delist("mile")
     service.advance(hours=1)
     service.believe_removal()
-    entries = service.entries("?registration=1")
-    assert set(entries) == {"ten", "ten/opens", "ten/closes", "five", "mile"}
+    others = {"five", "mile", "full", "paused", "closed"}
+    assert set(service.entries("?registration=1")) == {"ten", "ten/opens", "ten/closes", *others}
+    service.edit("full", soldOut=False)
+    service.advance(hours=1)
+    assert {"full/opens", "full/closes"} < set(service.entries("?registration=1"))
 
 
 @pytest.mark.parametrize("extension", [".rss", ".json"])

@@ -74,12 +74,19 @@ def test_a_start_alone_or_a_zone_of_the_same_offset_moves_sequence(start, point)
 
 
 def test_an_end_that_goes_over_to_another_run_moves_sequence_and_is_no_change():
+    known = first(an_event(FIVE, start_time=EIGHT, end_time=time(15)))
+    edition = then(known, structs.replace(known.event, runs=(TEN, FIVE)))
+    assert edition.revisions["r5k"].sequence == to_sequence(LATER)
+    assert edition.changes == ()
+
+
+def test_no_end_goes_over_to_another_run_when_a_run_is_no_longer_listed():
     known = first(an_event(TEN, FIVE, start_time=EIGHT, end_time=time(15)))
     edition = then(known, delist(known, known.event, (), LATER))
     assert edition.revisions == known.revisions
     without_ten = structs.replace(known.event, runs=(FIVE,))
     edition = then(known, delist(known, without_ten, (), LATER))
-    assert edition.revisions["r5k"].sequence == to_sequence(LATER)
+    assert edition.revisions["r5k"] == known.revisions["r5k"]
     assert [change.run for change in edition.changes] == ["r10k"]
 
 
@@ -179,11 +186,9 @@ def list_content(edition):
     return {
         run.id: (
             [each.get(entry.uid) for each in found],
-            run.distance_label,
-            run.distance_meters,
-            run.registration_opens,
-            run.registration_closes,
-            entry.zone,
+            (run.distance_label, run.distance_standard, run.distance_meters),
+            (run.registration_opens, run.registration_closes, run.registration_override),
+            (entry.registration_url, run.sold_out, entry.period.estimated, entry.zone),
         )
         for entry in timetable_of(edition).entries
         for run in (entry.run,)

@@ -17,7 +17,7 @@ from tests.support.subscribers import CalendarClient, ReaderClient
 from tests.support.troubles import MISSING, TROUBLES
 
 DAY = "2026-06-13"
-TITLE = "Harbor: 10K, Sat 13 Jun 2026, 12:00"
+TITLE = "Harbor – 10K, Sat 13 Jun 2026, 12:00"
 
 each_trouble = pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 

@@ -8,59 +8,59 @@ SAT, NEXT_SAT = "Sat 15 Aug 2026", "Sat 22 Aug 2026"
 NEW_FIVE = a_5k(startTime="09:00", registrationOpensAt="2026-06-10T12:00:00Z")
 RESCHEDULED = {"eventStatus": "rescheduled", "date": "2026-08-22", "startTime": "08:15"}
 
-AT_0730 = ("Harbor Run: 10K", "15 07:30", "CONFIRMED")
-CANCELLED = ("Cancelled: Harbor Run: 10K", "22 08:15", "CANCELLED")
+AT_0730 = ("Harbor Run – 10K", "15 07:30", "CONFIRMED")
+CANCELLED = ("Cancelled: Harbor Run – 10K", "22 08:15", "CANCELLED")
 
 LIFE = [
     # what the organizer does; the new item; the 10K in the calendar: summary, start, STATUS
     (
         lambda race: race.add(NEW_FIVE),
-        f"Harbor Run: 5K, {SAT}, 09:00",
-        ("Harbor Run: 10K", "15 08:00", "CONFIRMED"),
+        f"Harbor Run – 5K, {SAT}, 09:00",
+        ("Harbor Run – 10K", "15 08:00", "CONFIRMED"),
     ),
     (
         lambda race: race.edit("ten", startTime="07:30"),
-        f"Moved: Harbor Run: 10K, now {SAT}, 07:30",
+        f"Moved: Harbor Run – 10K, now {SAT}, 07:30",
         AT_0730,
     ),
-    (lambda race: race.advance(days=20), "Registration is open: Harbor Run: 5K", AT_0730),
+    (lambda race: race.advance(days=20), "Registration is open: Harbor Run – 5K", AT_0730),
     (
         lambda race: race.edit("five", soldOut=True),
-        f"Sold out: Harbor Run: 5K, {SAT}, 09:00",
+        f"Sold out: Harbor Run – 5K, {SAT}, 09:00",
         AT_0730,
     ),
     (
         lambda race: race.edit("ten", eventStatus="postponed"),
-        f"Postponed: Harbor Run: 10K, {SAT}, 07:30",
-        ("Postponed: Harbor Run: 10K", "15 07:30", "TENTATIVE"),
+        f"Postponed: Harbor Run – 10K, {SAT}, 07:30",
+        ("Postponed: Harbor Run – 10K", "15 07:30", "TENTATIVE"),
     ),
     (
         lambda race: race.edit("ten", **RESCHEDULED),
-        f"Rescheduled: Harbor Run: 10K, now {NEXT_SAT}, 08:15",
-        ("Rescheduled: Harbor Run: 10K", "22 08:15", "CONFIRMED"),
+        f"Rescheduled: Harbor Run – 10K, now {NEXT_SAT}, 08:15",
+        ("Rescheduled: Harbor Run – 10K", "22 08:15", "CONFIRMED"),
     ),
     *(
         (
             lambda race, status=status: race.edit("ten", eventStatus=status),
-            f"{word}: Harbor Run: 10K, {NEXT_SAT}, 08:15",
+            f"{word}: Harbor Run – 10K, {NEXT_SAT}, 08:15",
             shown,
         )
         for status, word, shown in (
             ("cancelled", "Cancelled", CANCELLED),
-            ("scheduled", "Reinstated", ("Harbor Run: 10K", "22 08:15", "CONFIRMED")),
+            ("scheduled", "Reinstated", ("Harbor Run – 10K", "22 08:15", "CONFIRMED")),
             ("cancelled", "Cancelled", CANCELLED),
         )
     ),
     # Three answers prove that something is gone (rules 3.5).
     (lambda race: race.delist("five"), None, CANCELLED),
     (lambda _: None, None, CANCELLED),
-    (lambda _: None, f"No longer listed: Harbor Run: 5K, {SAT}, 09:00", CANCELLED),
+    (lambda _: None, f"No longer listed: Harbor Run – 5K, {SAT}, 09:00", CANCELLED),
     (lambda race: race.delete(), None, CANCELLED),
     (lambda _: None, None, CANCELLED),
     (
         lambda _: None,
-        f"No longer listed: Harbor Run: 10K, {NEXT_SAT}, 08:15",
-        ("No longer listed: Harbor Run: 10K", "22 08:15", "CANCELLED"),
+        f"No longer listed: Harbor Run – 10K, {NEXT_SAT}, 08:15",
+        ("No longer listed: Harbor Run – 10K", "22 08:15", "CANCELLED"),
     ),
 ]
 
@@ -74,7 +74,7 @@ def test_subscribers_see_each_change_in_the_life_of_a_race_once(upstream, clock,
     calendar.poll(race.client)
     seldom_calendar.poll(race.client)
     for each in (reader, seldom_reader):
-        assert each.poll(race.client, clock()) == [f"Harbor Run: 10K, {SAT}, 08:00"]
+        assert each.poll(race.client, clock()) == [f"Harbor Run – 10K, {SAT}, 08:00"]
 
     for act, title, shown in LIFE:
         act(race)
@@ -85,7 +85,7 @@ def test_subscribers_see_each_change_in_the_life_of_a_race_once(upstream, clock,
         calendar.poll(race.client)
         assert calendar.poller.statuses[-1] == 304
 
-    assert calendar.shown[FIVE] == "No longer listed: Harbor Run: 5K"
+    assert calendar.shown[FIVE] == "No longer listed: Harbor Run – 5K"
     seldom_calendar.poll(race.client)
     assert seldom_calendar.shown == calendar.shown
     seldom_reader.poll(race.client, clock())

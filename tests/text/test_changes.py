@@ -90,7 +90,7 @@ AUGUST = {"registration_closes": datetime(2025, 8, 3, 4, 59, tzinfo=UTC)}
 
 def test_the_title_of_an_extended_registration_ends_with_its_new_end():
     before, after = entries(TEN | JULY, FIVE | JULY), entries(TEN | AUGUST, FIVE | AUGUST)
-    title = "Registration extended: Harbor Run: 10K, 5K, until Sat 2 Aug 2025, 23:59"
+    title = "Registration extended: Harbor Run – 10K, 5K, until Sat 2 Aug 2025, 23:59"
     assert title_of(before, after) == title
     assert lines_of(before, after)[2:] == [
         "5K: Sat 14 Jun 2025, 08:00 local time (America/Chicago)",
@@ -98,7 +98,7 @@ def test_the_title_of_an_extended_registration_ends_with_its_new_end():
     ]
     later = {"registration_closes": datetime(2025, 9, 1, tzinfo=UTC)}
     apart = title_of(before, entries(TEN | AUGUST, FIVE | later))
-    assert apart == "Registration extended: Harbor Run: 10K, 5K"
+    assert apart == "Registration extended: Harbor Run – 10K, 5K"
 
 
 def test_an_item_about_registration_that_opened_or_closed_says_when():
@@ -110,6 +110,6 @@ def test_an_item_about_registration_that_opened_or_closed_says_when():
     closed = "Registration closed Wed 2 Jul 2025, 07:00"
     told = [(build_change_title([each], runs), *describe_changes([each], runs)) for each in found]
     assert told == [
-        ("Registration is open: Harbor Run: 10K", start, f"{opened} (America/Chicago)"),
-        ("Registration has closed: Harbor Run: 10K", start, f"{closed} (America/Chicago)"),
+        ("Registration is open: Harbor Run – 10K", start, f"{opened} (America/Chicago)"),
+        ("Registration has closed: Harbor Run – 10K", start, f"{closed} (America/Chicago)"),
     ]
