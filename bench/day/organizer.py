@@ -97,13 +97,13 @@ class Organizer:
             return FetchResult(None, etag)
         return FetchResult(json.dumps({"data": document}).encode(), version)
 
-    def compute_span(self, event_id: str) -> tuple[datetime, datetime]:
-        """From the start of the first run to two hours after the start of the last run."""
+    def list_spans(self, event_id: str) -> list[tuple[datetime, datetime]]:
+        """When each run takes place: from its start to two hours after it."""
         starts = [
             datetime.fromisoformat(shown.start).replace(tzinfo=ZONE)
             for shown in self.true[event_id].values()
         ]
-        return min(starts), max(starts) + timedelta(hours=2)
+        return [(start, start + timedelta(hours=2)) for start in starts]
 
     def _add_event(self, event_id: str, day: date) -> None:
         runs = [
@@ -228,7 +228,7 @@ class OrganizerSource:
         self._purpose = purpose
 
     def fetch(self, event_id: str, etag: str | None) -> FetchResult:
-        priority = quota.choose_priority(self._organizer.compute_span(event_id), self._clock())
+        priority = quota.choose_priority(self._organizer.list_spans(event_id), self._clock())
         kind = "urgent" if priority is Priority.URGENT else "ordinary"
         self._record_call(f"{kind} polls" if self._purpose == "polls" else self._purpose)
         return self._organizer.fetch(event_id, etag)

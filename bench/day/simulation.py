@@ -200,8 +200,8 @@ class Simulation:
 
     def _compute_max_age(self, edition: Edition) -> timedelta:
         """How old an edition may get, by the phase of its event and the rate limit."""
-        span = self._organizer.compute_span(edition.event.id)
-        phase = freshness.choose_max_age(span, edition.fetched)
+        spans = self._organizer.list_spans(edition.event.id)
+        phase = freshness.choose_max_age(spans, edition.fetched)
         return max(freshness.GONE_MAX_AGE if edition.gone else phase, self._scenario.stretch)
 
     def _count_mistakes(self) -> None:

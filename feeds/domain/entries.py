@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct, structs
 
+from feeds.domain.freshness import find_next_start
 from feeds.domain.model import NO_REVISION, Change, Edition, Event, Kind, Revision, Run
 from feeds.domain.schedule import Period, compute_period, find_main_runs, to_instant
 from feeds.domain.status import Status, get_status
@@ -116,6 +117,19 @@ class Timetable(Struct, frozen=True):
         entries = self.by_start if by_start else self.entries
         current = tuple(entry for entry in entries if not entry.run.left)
         return current or (_build_event_entry(self.edition, self.entries[0].zone),)
+
+    def list_spans(self) -> list[tuple[dt.datetime, dt.datetime]]:
+        """When each entry that has not left takes place: start and end in UTC."""
+        return [_get_span(entry) for entry in self.list_current()]
+
+    def find_span_ahead(self) -> tuple[dt.datetime, dt.datetime]:
+        """From the start of the next run to the latest end, as of when the edition was fetched.
+
+        The start of the first run if all have ended.
+        """
+        spans = self.list_spans()
+        ahead = find_next_start(spans, self.edition.fetched)
+        return ahead or min(spans)[0], max(end for _, end in spans)
 
     def with_history(self, edition: Edition) -> "Timetable":
         """The timetable of the same event with the changes and revisions of another edition."""
@@ -243,8 +257,11 @@ def find_ended(entries: Iterable[Entry], now: dt.datetime) -> frozenset[str]:
 
 def _compute_span(entries: Iterable[Entry]) -> tuple[dt.datetime, dt.datetime]:
     """The earliest start and the latest end as instants in UTC."""
-    periods = [(entry.period, entry.zone) for entry in entries]
-    return (
-        min(to_instant(period.start, zone) for period, zone in periods),
-        max(to_instant(period.end, zone) for period, zone in periods),
-    )
+    starts, ends = zip(*map(_get_span, entries), strict=True)
+    return min(starts), max(ends)
+
+
+def _get_span(entry: Entry) -> tuple[dt.datetime, dt.datetime]:
+    """The start and the end of an entry as instants in UTC."""
+    period, zone = entry.period, entry.zone
+    return to_instant(period.start, zone), to_instant(period.end, zone)

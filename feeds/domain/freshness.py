@@ -3,9 +3,13 @@
 Pure: the time comes in, a duration or an instant goes out. The ``service`` folder carries it out.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct, structs
+
+Spans = Sequence[tuple[datetime, datetime]]
+"""When each run of an event takes place: its start and its end, in UTC; at least one."""
 
 IMMINENT = timedelta(hours=48)
 NEAR = timedelta(days=14)
@@ -44,37 +48,30 @@ class MaxAgeBounds(Struct, frozen=True):
 
 
 class Lifetime(Struct, frozen=True):
-    """How long an edition is fresh: when its runs take place, its max-age, when it expires."""
+    """How long an edition is fresh: its max-age, and when it expires."""
 
-    span: tuple[datetime, datetime]
     max_age: timedelta
     expires: datetime
 
 
-def compute_lifetime(
-    span: tuple[datetime, datetime],
-    fetched: datetime,
-    bounds: MaxAgeBounds,
-) -> Lifetime:
-    """The lifetime of an edition fetched at ``fetched`` whose runs take place in ``span``.
+def compute_lifetime(spans: Spans, fetched: datetime, bounds: MaxAgeBounds) -> Lifetime:
+    """The lifetime of an edition fetched at ``fetched`` whose runs take place in ``spans``.
 
     A later phase may be shorter: no instant of it is more than its own max-age after ``fetched``.
     """
-    max_age = clamp_max_age(choose_max_age(span, fetched), bounds)
+    max_age = clamp_max_age(choose_max_age(spans, fetched), bounds)
     ends = [fetched + max_age]
-    for begin in _list_phases(span):
-        if begin > fetched:
-            age = clamp_max_age(choose_max_age(span, begin), bounds)
+    for begin in _list_phases(spans):
+        if fetched < begin < ends[0]:
+            age = clamp_max_age(choose_max_age(spans, begin), bounds)
             ends.append(max(begin, fetched + age))
-    return Lifetime(span, max_age, min(ends))
+    return Lifetime(max_age, min(ends))
 
 
-def compute_gone_lifetime(
-    span: tuple[datetime, datetime], fetched: datetime, bounds: MaxAgeBounds
-) -> Lifetime:
+def compute_gone_lifetime(fetched: datetime, bounds: MaxAgeBounds) -> Lifetime:
     """The lifetime of an edition of an event that is gone: few wait for the next one."""
     max_age = clamp_max_age(GONE_MAX_AGE, bounds)
-    return Lifetime(span, max_age, fetched + max_age)
+    return Lifetime(max_age, fetched + max_age)
 
 
 def shorten_lifetime(
@@ -113,25 +110,30 @@ def compute_max_age(expires: float | None, now: float) -> int:
     return _FAILURE_SECONDS if expires is None else max(1, int(expires - now))
 
 
-def choose_max_age(span: tuple[datetime, datetime], now: datetime) -> timedelta:
-    """The max-age of an edition whose runs take place in ``span``, by the phase of the event.
+def choose_max_age(spans: Spans, now: datetime) -> timedelta:
+    """The max-age of an edition whose runs take place in ``spans``, by the phase of the event.
 
-    A phase begins with its first instant, at which the one before has ended.
+    The nearest run that has not ended decides the phase, after the last one its end. A phase
+    begins with its first instant, at which the one before has ended.
     """
-    start, end = span
-    if now >= end + ENDED:
-        return timedelta(hours=24)
-    if start - IMMINENT <= now < end:
+    start = find_next_start(spans, now)
+    if start is None:
+        over = now >= max(end for _, end in spans) + ENDED
+        return timedelta(hours=24 if over else 1)
+    if now >= start - IMMINENT:
         return timedelta(minutes=5)
-    if start - NEAR <= now < start:
-        return timedelta(minutes=15)
-    return timedelta(minutes=60)
+    return timedelta(minutes=15 if now >= start - NEAR else 60)
 
 
-def _list_phases(span: tuple[datetime, datetime]) -> tuple[datetime, ...]:
-    """The instants at which ``choose_max_age`` changes."""
-    start, end = span
-    return start - NEAR, start - IMMINENT, end, end + ENDED
+def find_next_start(spans: Spans, now: datetime) -> datetime | None:
+    """The start of the nearest run that has not ended; it may be on. None if all have ended."""
+    return min((start for start, end in spans if now < end), default=None)
+
+
+def _list_phases(spans: Spans) -> set[datetime]:
+    """The instants at which ``choose_max_age`` may change."""
+    begins = {start - ahead for start, _ in spans for ahead in (NEAR, IMMINENT)}
+    return begins | {end + pause for _, end in spans for pause in (timedelta(0), ENDED)}
 
 
 def clamp_max_age(longest: timedelta, bounds: MaxAgeBounds) -> timedelta:

@@ -8,7 +8,7 @@ from enum import Enum
 
 from msgspec import Struct
 
-from feeds.domain.freshness import IMMINENT
+from feeds.domain.freshness import IMMINENT, Spans, find_next_start
 
 MICROSECOND = timedelta(microseconds=1)
 
@@ -38,7 +38,7 @@ class Quota(Struct, frozen=True):
 class Priority(Enum):
     """What a call is for."""
 
-    URGENT = "a poll of an event that starts within 48 h or is on"
+    URGENT = "a poll of an event whose next run starts within 48 h or is on"
     ORDINARY = "a poll of another event"
     UNSEEN = "a poll of an id that was never seen"
     GUESS = "such a poll of a client that has asked for ids that do not exist"
@@ -80,13 +80,12 @@ class Rate(Struct, frozen=True):
         return Bucket(burst, interval + MICROSECOND)  # rounded up: never one call too many
 
 
-def choose_priority(
-    span: tuple[datetime, datetime] | None, now: datetime, *, guessed: bool = False
-) -> Priority:
-    """The priority of a poll of an event that takes place in ``span``; None if never seen.
+def choose_priority(spans: Spans | None, now: datetime, *, guessed: bool = False) -> Priority:
+    """The priority of a poll of an event whose runs are in ``spans``; None if never seen.
 
     ``guessed`` is whether the client has asked for too many ids that do not exist.
     """
-    if span is None:
+    if spans is None:
         return Priority.GUESS if guessed else Priority.UNSEEN
-    return Priority.URGENT if span[0] - IMMINENT <= now < span[1] else Priority.ORDINARY
+    start = find_next_start(spans, now)
+    return Priority.URGENT if start and start - IMMINENT <= now else Priority.ORDINARY

@@ -108,8 +108,8 @@ class Refresh:
         Raises ``StorageUnavailable``.
         """
         now = self._clock()
-        span = known.snapshot.timetable.span if known.snapshot else None
-        poll = choose_priority(span, now, guessed=guessed)
+        spans = known.snapshot.timetable.list_spans() if known.snapshot else None
+        poll = choose_priority(spans, now, guessed=guessed)
         priority = poll if polled else Priority.REFRESHER
         quota = self._rate.quota_for(priority)
         acquired = self._database.acquire(event_id, known.token, quota, now)

@@ -121,7 +121,7 @@ class EditionRepository:
             saved = self._database.save(
                 stored,
                 edition,
-                lifetime.span,
+                timetable.find_span_ahead(),
                 freshness.compute_refresh_time(edition.fetched, lifetime.expires),
                 lease=lease,
                 polled=edition.fetched if polled else None,
@@ -159,11 +159,11 @@ class EditionRepository:
         return Snapshot(timetable, self._compute_lifetime(timetable))
 
     def _compute_lifetime(self, timetable: Timetable) -> Lifetime:
-        edition, span = timetable.edition, timetable.span
+        edition = timetable.edition
         bounds = MaxAgeBounds(self._cap, self._rate.stretch(self._count_polled()))
         if edition.gone:
-            return freshness.compute_gone_lifetime(span, edition.fetched, bounds)
-        lifetime = freshness.compute_lifetime(span, edition.fetched, bounds)
+            return freshness.compute_gone_lifetime(edition.fetched, bounds)
+        lifetime = freshness.compute_lifetime(timetable.list_spans(), edition.fetched, bounds)
         pause = delisting.compute_pause(edition, self._confirm_after)
         if pause is None:
             return lifetime

@@ -134,9 +134,9 @@ class Database:
     ) -> Edition | None:
         """Save an edition over ``known`` and release the lease; None if there is another one.
 
-        ``span`` is when the event's runs take place, ``due`` when the background refresher fetches
-        the next edition. ``polled`` is stored with the first edition of an event. Returns the
-        edition with its token.
+        ``span`` is from the start of the next run to the latest end, ``due`` when the background
+        refresher fetches the next edition. ``polled`` is stored with the first edition of an event.
+        Returns the edition with its token.
         """
         event_id, token = edition.event.id, known.token if known else ""
         edition = structs.replace(edition, token=uuid4().hex)

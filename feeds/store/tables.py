@@ -37,6 +37,7 @@ events = sa.Table(
 ``pending`` are JSON. ``missing_since`` is the latest instant since when the upstream lacked the
 event or a run of it, even if that is listed again.
 
+``starts`` is the start of the next run as of ``fetched``, ``ends`` the end of the last run.
 ``due`` is when the background refresher fetches the next edition; ``polled`` when the event was
 polled, to the hour; ``save_number`` the number of the event's last save among all saves.
 """

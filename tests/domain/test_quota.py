@@ -25,7 +25,23 @@ SECOND, DAY = timedelta(seconds=1), timedelta(days=1)
     ids=str,
 )
 def test_a_poll_of_an_event_that_starts_within_48_hours_or_is_on_is_urgent(now, priority):
-    assert choose_priority((START, END), now) is priority
+    assert choose_priority([(START, END)], now) is priority
+
+
+@pytest.mark.parametrize(
+    ("now", "priority"),
+    [
+        (END, Priority.ORDINARY),
+        (START + 5 * DAY - SECOND, Priority.ORDINARY),
+        (START + 5 * DAY, Priority.URGENT),
+        (END + 7 * DAY - SECOND, Priority.URGENT),
+        (END + 7 * DAY, Priority.ORDINARY),
+    ],
+    ids=str,
+)
+def test_a_poll_between_two_weekly_sessions_is_ordinary(now, priority):
+    spans = [(START, END), (START + 7 * DAY, END + 7 * DAY)]
+    assert choose_priority(spans, now) is priority
 
 
 def test_a_poll_of_an_id_that_was_never_seen_has_a_priority_of_its_own():

@@ -11,8 +11,8 @@ from tests.support.waiting import wait_until
 
 FAILED = "max-age=60, stale-if-error=604800"
 
-FAR, ON = ("2026-08-15",), ("2026-05-10", "2026-08-15")
-"""The days of an event that is far away, and of one that is on."""
+FAR, ON = ("2026-08-15",), ("2026-05-10", "2026-05-22")
+"""The days of an event that is far away, and of one whose next run starts within 48 hours."""
 
 
 def publish_and_poll(service, days, number):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from feeds.domain.quota import Rate
-from tests.support.service import EVENT, a_5k, a_run
+from tests.support.service import EVENT, a_run
 from tests.support.waiting import wait_until
 
 STARTS = datetime(2026, 8, 15, 13, tzinfo=UTC)
@@ -55,11 +55,24 @@ def test_max_age_goes_by_the_phase_of_the_event(service, now, minutes):
         assert max_age(service, form) == minutes * 60
 
 
-def test_an_event_is_on_from_the_earliest_start_to_the_latest_end_of_its_runs(service):
-    """Rules 8.1."""
-    service.clock.now = STARTS + timedelta(days=30)
-    service.announce(a_run(), a_5k(date="2026-10-31"))
-    assert max_age(service) == 300
+@pytest.mark.parametrize(
+    ("now", "minutes"),
+    [
+        (ENDS - timedelta(minutes=5), 5),
+        (ENDS, 15),
+        (STARTS + timedelta(days=5, minutes=-15), 15),
+        (STARTS + timedelta(days=5), 5),
+        (STARTS + timedelta(days=7), 5),
+        (ENDS + timedelta(days=7), 60),
+        (STARTS + timedelta(days=30), 60),
+        (STARTS + timedelta(days=46), 15),
+    ],
+)
+def test_the_nearest_run_that_has_not_ended_decides_the_phase(service, now, minutes):
+    """Rules 8.1: between two weekly sessions, and in the weeks before the next ones."""
+    service.clock.now = now
+    service.announce(a_run("a"), a_run("b", date="2026-08-22"), a_run("c", date="2026-10-14"))
+    assert max_age(service) == minutes * 60
 
 
 @pytest.mark.parametrize("now", [STARTS - timedelta(days=80), STARTS, ENDS + timedelta(days=9)])
