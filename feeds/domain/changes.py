@@ -115,8 +115,9 @@ def find_turns(
     """What the clock brings between two versions: registration opens or closes (rules 5.7).
 
     ``since`` and ``until`` are when the versions were fetched. A run that is in ``after`` alone has
-    the turns of the last year. A turn is no news if the run is off, sold out or overridden, before
-    or after. It is noticed at its own instant; at ``noticed`` if an edit moved it into the past.
+    the turns of the last year, a session none. A turn is no news if the run is off, sold out or
+    overridden, before or after. It is noticed at its own instant; at ``noticed`` if an edit moved
+    it into the past.
     """
     known = {entry.run.id: capture_state(entry) for entry in before}
     found: list[Change] = []
@@ -125,7 +126,8 @@ def find_turns(
         was = known.get(entry.run.id, now)
         if entry.run.unlisted or not (_takes_entries(was) and _takes_entries(now)):
             continue
-        begin = since if entry.run.id in known else until - CHANGES_KEPT_FOR
+        first = until if entry.is_session else until - CHANGES_KEPT_FOR
+        begin = since if entry.run.id in known else first
         opened, closed = was.opens is None or was.opens <= begin, _has_closed(was, begin)
         change = Change(run=entry.run.id, kind=Kind.MOVED, was=was, now=now, noticed=noticed)
         if now.opens and begin < now.opens <= until and _is_open(now, now.opens):

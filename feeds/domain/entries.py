@@ -28,7 +28,8 @@ class Entry(Struct, frozen=True):
     An event without runs is an entry itself; ``run`` then has the event's id. ``event`` is without
     its runs, and with ``MAX_TEXT`` characters of its own text. ``alone`` says whether the event has
     this run only: texts of a run depend on its entry alone, so that equal entries have equal
-    VEVENTs. ``opens`` and ``closes`` are the revisions of its registration entries.
+    VEVENTs. ``opens`` and ``closes`` are the revisions of its registration entries; that of
+    ``announced`` was created when the item of a session was published.
     """
 
     event: Event
@@ -39,12 +40,25 @@ class Entry(Struct, frozen=True):
     revision: Revision
     opens: Revision
     closes: Revision
+    announced: Revision
     changes: tuple[Change, ...]
 
     @property
     def uid(self) -> str:
         """The same for ever, on every deployment and in every feed (RFC 5545 3.8.4.7)."""
         return f"{self.run.id}@intervals.run"
+
+    @property
+    def is_session(self) -> bool:
+        """Whether it is a run of a series (rules 9)."""
+        return self.event.is_series and self.run.id != self.event.id
+
+    @property
+    def published(self) -> dt.datetime | None:
+        """When its own item was published; None before that (rules 5.2 and 9.4)."""
+        if not self.is_session:
+            return self.revision.created
+        return self.announced.created if self.announced != NO_REVISION else None
 
     @property
     def last_move(self) -> Change | None:
@@ -156,7 +170,9 @@ def build_timetable(edition: Edition, home: str) -> Timetable:
     zone = find_zone(event.point, home)
     if not event.runs:
         return _build(edition, (_build_event_entry(edition, zone),))
-    bare, main = _strip(event), find_main_runs(event.runs)
+    bare, main = _strip(event), _find_main_runs(event)
+    # The days of a series are not those of its sessions.
+    dated = structs.replace(bare, end_date=None) if event.is_series else bare
     changes = _group_by_run(edition.changes)
     return _build(
         edition,
@@ -165,7 +181,7 @@ def build_timetable(edition: Edition, home: str) -> Timetable:
                 event=bare,
                 alone=len(event.runs) == 1,
                 run=run,
-                period=compute_period(run, bare, zone, main=run.id in main),
+                period=compute_period(run, dated, zone, main=run.id in main),
                 zone=zone,
                 **_find_revisions(edition, run.id),
                 changes=changes.get(run.id, ()),
@@ -173,6 +189,16 @@ def build_timetable(edition: Edition, home: str) -> Timetable:
             for run in event.runs
         ),
     )
+
+
+def _find_main_runs(event: Event) -> frozenset[str]:
+    """The runs that the event's end is about; each day of a series has its own."""
+    if not event.is_series:
+        return find_main_runs(event.runs)
+    days: dict[dt.date, list[Run]] = {}
+    for run in event.runs:
+        days.setdefault(run.date, []).append(run)
+    return frozenset().union(*map(find_main_runs, days.values()))
 
 
 def build_event_timetable(timetable: Timetable) -> Timetable:
@@ -218,8 +244,9 @@ def _strip(event: Event) -> Event:
 
 
 def _find_revisions(edition: Edition, run_id: str) -> dict[str, Revision]:
-    """The revisions of an entry and of its registration entries."""
-    keys = {"revision": run_id, "opens": f"{run_id}/opens", "closes": f"{run_id}/closes"}
+    """The revisions of an entry, of its registration entries, and of its item."""
+    words = ("opens", "closes", "announced")
+    keys = {"revision": run_id} | {word: f"{run_id}/{word}" for word in words}
     return {name: edition.revisions.get(key, NO_REVISION) for name, key in keys.items()}
 
 

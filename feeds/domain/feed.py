@@ -50,14 +50,15 @@ def select_entries(feed: Feed) -> tuple[Entry, ...]:
     return _keep(feed, shown, lambda _: 1, MAX_RUNS)
 
 
-def fit_entries(feed: Feed, measure: Callable[[Entry], int], room: int) -> tuple[Entry, ...]:
-    """``select_entries``, as far as the entries fit into ``room``; ``measure`` gives their bytes.
+def fit_entries(
+    feed: Feed, entries: Sequence[Entry], measure: Callable[[Entry], int], room: int
+) -> tuple[Entry, ...]:
+    """The entries, as far as they fit into ``room``; ``measure`` gives their bytes.
 
     If they do not, the event's own text is left out of all of them. Only then runs are left out.
     """
-    entries = select_entries(feed)
     if sum(map(measure, entries)) <= room:
-        return entries
+        return tuple(entries)
     return _keep(feed, [_leave_out_text(entry) for entry in entries], measure, room)
 
 

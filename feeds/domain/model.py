@@ -85,6 +85,11 @@ class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     runs: tuple[Run, ...] = ()
 
     @property
+    def is_series(self) -> bool:
+        """Whether its runs are sessions, published weekly for years (rules 9)."""
+        return self.type == "runClub"
+
+    @property
     def as_run(self) -> Run:
         """The run that stands for an event without runs: it has the event's id and day."""
         return Run(

@@ -21,7 +21,7 @@ from icalendar import (
 from msgspec import structs
 
 from feeds.domain.entries import Entry
-from feeds.domain.feed import MAX_BYTES, Feed, fit_entries
+from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, select_entries
 from feeds.domain.model import Options, Revision
 from feeds.formats.vtimezone import build_vtimezone
 from feeds.text import descriptions, summaries
@@ -88,7 +88,10 @@ def _fit(feed: Feed, zones: Zones) -> tuple[Entry, ...]:
     # The title is there three times, and all of it may be escaped and folded.
     head = 7 * len(feed.title.encode()) + 2 * len(feed.source) + 4 * len(feed.page)
     room = MAX_BYTES - head - ZONE_SIZE * (2 + len(zones))
-    return fit_entries(feed, lambda entry: len(_render_with_options(entry, feed, zones)), room)
+    entries = select_entries(feed)
+    return fit_entries(
+        feed, entries, lambda entry: len(_render_with_options(entry, feed, zones)), room
+    )
 
 
 def render_contents(feed: Feed) -> Iterator[tuple[Entry, bytes]]:

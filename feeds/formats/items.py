@@ -14,9 +14,10 @@ from msgspec import Struct, structs
 
 from feeds.domain.changes import build_group_guid_value, build_guid_value, group_changes
 from feeds.domain.entries import Entry
-from feeds.domain.feed import MAX_BYTES, Feed, fit_entries
+from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, select_entries
 from feeds.domain.model import Change, Edition, Event, Options, State
 from feeds.domain.options import selects
+from feeds.domain.sessions import select_announced
 from feeds.text import changes, dates, descriptions, summaries
 
 MIN_CHANGE_ITEMS, MAX_CHANGE_ITEMS = 50, 300
@@ -56,6 +57,7 @@ def build_items(feed: Feed) -> tuple[Item, ...]:
     head = 20 * len(feed.title.encode()) + 2 * (len(feed.source) + len(feed.page))
     runs = fit_entries(
         feed,
+        select_announced(select_entries(feed)),
         lambda entry: _measure(_build_run_item(entry, feed.page), feed.page),
         MAX_BYTES - ITEM_SIZE - head - sum(sizes),
     )
@@ -75,7 +77,8 @@ def _build_run_item(entry: Entry, page: str) -> Item:
     ]
     links = descriptions.list_links(entry, page)
     body = _build_html(facts, links, descriptions.build_own_text(entry, page))
-    item = _build_item(entry.uid, title, body, entry.revision.created, [entry])
+    published = entry.published or entry.revision.created
+    item = _build_item(entry.uid, title, body, published, [entry])
     return structs.replace(item, entry=entry)
 
 

@@ -20,6 +20,7 @@ from feeds.domain.entries import (
 from feeds.domain.feed import Feed
 from feeds.domain.history import SECOND, append_changes, drop_old_changes
 from feeds.domain.model import NEVER, Edition, Revision
+from feeds.domain.sessions import drop_changes_of_past, find_announcements
 from feeds.formats.ical import render_contents
 
 SEQUENCE_EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -43,14 +44,20 @@ def revise(
     timetable = build_timetable(edition, home)
     before = known.entries if known else ()
     since = known.edition.fetched if known else NEVER
-    new = find_turns(before, timetable.entries, since=since, until=edition.fetched, noticed=now)
-    if known and not new and _is_same(known.edition, edition):
+    entries, until = timetable.entries, edition.fetched
+    new = find_turns(before, entries, since=since, until=until, noticed=now)
+    announced = find_announcements(before, entries, since=since, until=until, noticed=now)
+    if known and not new and not announced and _is_same(known.edition, edition):
         return timetable
     noticed = _choose_noticed(edition, now)
-    new += find_changes(before, timetable.entries, noticed)
-    edition = drop_old_changes(
-        structs.replace(edition, changes=append_changes(edition, new, edition.event.id)), now
+    changes = find_changes(before, entries, noticed)
+    new += drop_changes_of_past(changes, before, entries, until)
+    edition = structs.replace(
+        edition,
+        changes=append_changes(edition, new, edition.event.id),
+        revisions={**edition.revisions, **announced},
     )
+    edition = drop_old_changes(edition, now)
     # Above all stamps of the event, also after the clock was set back: a client that knows one of
     # them holds older bytes.
     stamps = [edition.modified, *(each.last_modified for each in edition.revisions.values())]
@@ -63,7 +70,8 @@ def _revise_all(timetable: Timetable, noticed: dt.datetime, home: str, page: str
     """The timetable with a revision of each run, and of the event for when it has no runs."""
     edition = timetable.edition
     both = (timetable, build_event_timetable(timetable))
-    revisions = {}
+    keys = [f"{entry.run.id}/announced" for entry in timetable.entries]
+    revisions = {key: edition.revisions[key] for key in keys if key in edition.revisions}
     for each in both if edition.event.runs else (timetable,):
         feed = Feed(title="", page=page, source="", timezone=home, timetables=(each,))
         for entry, content in render_contents(feed):

@@ -1,0 +1,79 @@
+"""Sessions: the runs of an event that goes on for years (rules 9).
+
+Such an event is a *series*: organizers publish its runs weekly, for some weeks ahead.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+from feeds.domain.entries import Entry, find_ended
+from feeds.domain.model import NEVER, Change, Revision
+from feeds.domain.schedule import to_instant
+
+ANNOUNCED_BEFORE = dt.timedelta(days=7)
+"""How long before its start the item of a session is published."""
+
+MAX_SESSION_ITEMS = 50
+"""Sessions that a channel has items of, the last ones."""
+
+
+def find_announcements(
+    before: Iterable[Entry],
+    after: Iterable[Entry],
+    *,
+    since: dt.datetime,
+    until: dt.datetime,
+    noticed: dt.datetime,
+) -> dict[str, Revision]:
+    """The sessions whose own items are published now, and when: revisions by their keys.
+
+    ``since`` and ``until`` are when the two versions of the event were fetched. An item is dated
+    ``ANNOUNCED_BEFORE`` the start, if that instant lies between the two; else ``noticed``: the run
+    is new, or was moved nearer. A session that had ended is not announced, nor one that is off and
+    whose change told so.
+    """
+    known = {entry.run.id: entry for entry in before}
+    found = {}
+    for entry in after:
+        if not entry.is_session:
+            continue
+        begin, end = (to_instant(at, entry.zone) for at in (entry.period.start, entry.period.end))
+        due = begin - ANNOUNCED_BEFORE
+        last = known.get(entry.run.id)
+        if entry.published or not due <= until < end:
+            continue
+        if entry.off and _is_told(entry, last):
+            continue
+        at = due if last and since < due else noticed
+        found[f"{entry.run.id}/announced"] = Revision(at, NEVER, 0, "", "")
+    return found
+
+
+def _is_told(entry: Entry, last: Entry | None) -> bool:
+    """Whether a change tells that the run is off, or will with this save."""
+    kind = entry.status.change_kind
+    return (last is not None and not last.off) or any(each.kind == kind for each in entry.changes)
+
+
+def drop_changes_of_past(
+    changes: Iterable[Change],
+    before: Iterable[Entry],
+    after: Sequence[Entry],
+    at: dt.datetime,
+) -> tuple[Change, ...]:
+    """The changes without those of sessions that have ended, before and after the change.
+
+    An edit of a series concerns its past sessions as well, of which it is no news.
+    """
+    if not after[0].event.is_series:
+        return tuple(changes)
+    past = find_ended(before, at) & find_ended(after, at)
+    return tuple(each for each in changes if each.run not in past)
+
+
+def select_announced(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries whose own items a channel has; of sessions, the ``MAX_SESSION_ITEMS`` last."""
+    shown = [entry for entry in entries if entry.published]
+    sessions = [entry for entry in shown if entry.is_session]
+    dropped = {entry.uid for entry in sessions[:-MAX_SESSION_ITEMS]}
+    return [entry for entry in shown if entry.uid not in dropped]

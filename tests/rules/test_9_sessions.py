@@ -1,0 +1,195 @@
+"""Rules 9: an event that goes on for years, and whose sessions are published week by week."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.support.service import a_5k, a_run
+
+FIRST = datetime(2026, 5, 26, 23, 30, tzinfo=UTC)
+"""The start of session 0, on a Tuesday at 18:30 in Chicago, six days after the clock's start."""
+
+WEEK = timedelta(weeks=1)
+CLUB = {"type": "runClub", "name": "Lakeside Run Club", "date": "2025-05-27"}
+
+
+def a_session(number, **fields):
+    """The session so many weeks after the first one that is ahead: 5 km, so an hour at most."""
+    date = (FIRST + number * WEEK).date().isoformat()
+    return a_5k(f"s{number}", **{"date": date, "startTime": "18:30"} | fields)
+
+
+def sessions(first, last):
+    return [a_session(number) for number in range(first, last + 1)]
+
+
+@pytest.fixture
+def club(service):
+    """A club with 52 past sessions and eight to come, which was polled once."""
+    service.announce(*sessions(-52, 7), **CLUB)
+    return service
+
+
+def at(service, instant):
+    service.clock.now = instant
+
+
+def ends(service):
+    return {id_: entry["DTEND"].dt.strftime("%a %H:%M") for id_, entry in service.entries().items()}
+
+
+@pytest.mark.parametrize("type_", ["runClub", "race"])
+def test_an_event_of_the_type_run_club_is_a_series(service, type_):
+    """Rules 9.1."""
+    service.announce(a_session(3), **CLUB | {"type": type_})
+    assert list(service.items()) == ([] if type_ == "runClub" else ["s3"])
+
+
+def test_the_longest_run_of_each_day_ends_with_the_session(service):
+    """Rules 9.2."""
+    long = a_run("long", date="2026-05-26", startTime="18:30")
+    service.announce(*sessions(0, 2), long, **CLUB, endTime="21:00", endDate="2027-12-31")
+    before = {"long": "Tue 21:00", "s0": "Tue 19:30", "s1": "Tue 21:00", "s2": "Tue 21:00"}
+    assert ends(service) == before
+
+
+def test_a_new_session_moves_the_end_of_no_other(service):
+    """Rules 9.2."""
+    service.announce(*sessions(0, 2), **CLUB, endTime="20:00")
+    before = service.entries()
+    service.add(a_session(3))
+    service.advance(hours=1)
+    after = service.entries()
+    assert len(after) == 4
+    assert {id_: after[id_].to_ical() for id_ in before} == {
+        id_: each.to_ical() for id_, each in before.items()
+    }
+
+
+def test_the_calendar_has_all_sessions_and_the_channel_those_of_the_next_seven_days(club):
+    """Rules 9.4."""
+    assert len(club.entries()) == 60
+    items = club.items()
+    assert list(items) == ["s0"]
+    assert items["s0"]["date_published"] == "2026-05-20T12:00:00Z"
+    assert [each.id for each in club.channel().entries] == ["s0@intervals.run"]
+
+
+def test_a_session_is_published_seven_days_before_its_start_by_the_first_save_past_that(club):
+    """Rules 9.4."""
+    at(club, FIRST - timedelta(seconds=1))
+    before = club.poll(".rss"), club.get(".ics").headers["Last-Modified"]
+    at(club, FIRST)
+    assert club.poll(".rss") == before[0]
+    at(club, FIRST + timedelta(minutes=15))
+    assert club.items()["s1"]["date_published"] == "2026-05-26T23:30:00Z"
+    assert list(club.items()) == ["s1", "s0"]
+    assert club.get(".ics").headers["Last-Modified"] != before[1]
+
+
+def test_the_calendar_and_its_revisions_do_not_change_when_a_session_is_published(club):
+    """Rules 9.4."""
+    before = club.poll(".ics")
+    at(club, FIRST + timedelta(minutes=15))
+    assert list(club.items()) == ["s1", "s0"]
+    assert club.poll(".ics") == before
+
+
+def test_a_session_that_is_seen_later_is_published_then(club):
+    """Rules 9.4."""
+    club.add(a_session(0, _id="extra", startTime="06:30"))
+    club.advance(minutes=15)
+    assert club.items()["extra"]["date_published"] == "2026-05-20T12:15:00Z"
+
+
+def test_a_session_that_is_moved_nearer_is_published_then(club):
+    """Rules 9.4."""
+    club.edit("s5", date="2026-05-23")
+    club.advance(minutes=15)
+    items = club.items()
+    assert items["s5"]["date_published"] == "2026-05-20T12:15:00Z"
+    assert sorted(items) == ["s0", "s5", "s5/moved/2026-05-23T18:30:00"]
+
+
+def test_a_session_that_was_published_stays_so_when_it_is_moved_away(club):
+    """Rules 9.4."""
+    club.edit("s0", date="2026-07-30")
+    club.advance(minutes=15)
+    assert club.items()["s0"]["date_published"] == "2026-05-20T12:00:00Z"
+
+
+def test_a_change_of_a_session_is_told_at_once_however_far_ahead_it_is(club):
+    """Rules 9.4."""
+    club.edit("s3", eventStatus="cancelled")
+    club.advance(minutes=15)
+    items = club.items()
+    assert list(items) == ["s3/cancelled", "s0"]
+    assert items["s3/cancelled"]["title"].startswith("Cancelled: Lakeside Run Club")
+
+
+def test_a_session_whose_cancellation_was_told_is_not_published_as_it_nears(club):
+    """Rules 9.4."""
+    club.edit("s3", eventStatus="cancelled")
+    club.advance(minutes=15)
+    club.poll()
+    at(club, FIRST + 2 * WEEK + timedelta(days=3))
+    assert "s3" not in club.items()
+    club.edit("s3", eventStatus="scheduled")
+    club.advance(minutes=15)
+    assert {"s3", "s3/cancelled", "s3/reinstated"} <= club.items().keys()
+
+
+def test_a_session_that_was_cancelled_when_it_was_first_seen_is_published_as_it_nears(service):
+    """Rules 9.4."""
+    service.announce(a_session(0), a_session(3, eventStatus="cancelled"), **CLUB)
+    at(service, FIRST + 2 * WEEK + timedelta(days=3))
+    assert service.items()["s3"]["title"].startswith("Cancelled: ")
+
+
+def test_a_session_that_ended_before_anybody_polled_is_not_published(club):
+    """Rules 9.4."""
+    at(club, FIRST + 3 * WEEK + timedelta(days=3))
+    assert list(club.items()) == ["s4", "s0"]
+
+
+def test_the_clock_that_was_set_back_publishes_nothing_twice(club):
+    """Rules 9.4."""
+    at(club, FIRST + timedelta(minutes=15))
+    items = club.items()
+    club.set_back(days=1)
+    assert club.items() == items
+
+
+def test_after_a_lost_database_the_channel_has_the_same_guids_and_no_burst(club):
+    """Rules 9.4."""
+    club.lose_database()
+    assert list(club.items()) == ["s0"]
+
+
+def test_a_channel_has_the_items_of_the_last_fifty_sessions(service):
+    """Rules 9.5: the club is polled once a week for more than a year."""
+    service.announce(*sessions(0, 60), **CLUB)
+    for number in range(56):
+        at(service, FIRST + number * WEEK + timedelta(hours=2))
+        service.poll()
+    assert list(service.items()) == [f"s{number}" for number in range(56, 6, -1)]
+
+
+def test_what_changes_about_sessions_that_have_ended_is_no_news(club):
+    """Rules 9.6."""
+    club.edit(address="Montrose Harbor, Chicago")
+    club.advance(minutes=15)
+    moved, _ = club.items().values()
+    assert moved["title"].startswith("Moved: Lakeside Run Club")
+    assert moved["content_html"].count("Montrose Harbor") == 8
+    entries = club.entries()
+    assert "Moved from" in entries["s0"]["DESCRIPTION"]
+    assert "Moved from" not in entries["s-1"]["DESCRIPTION"]
+
+
+def test_registration_that_opened_before_a_session_was_first_seen_is_no_news(service):
+    """Rules 9.6."""
+    window = {"registrationOpensAt": "2026-05-01T12:00:00Z"}
+    runs = [a_session(number, **window) for number in range(-52, 8)]
+    service.announce(*runs, **CLUB)
+    assert list(service.items()) == ["s0"]
