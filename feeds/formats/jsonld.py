@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from msgspec import json, structs
 
+from feeds.domain.agenda import build_agenda
 from feeds.domain.changes import announces_start_time
 from feeds.domain.entries import Entry
 from feeds.domain.feed import Feed, select_entries
@@ -36,17 +37,23 @@ def render_script(feed: Feed) -> str:
 
 
 def build_document(feed: Feed) -> dict[str, Any]:
-    """The document of a feed with one edition; it has all runs, whatever the options select."""
-    (event,) = (timetable.edition.event for timetable in feed.timetables)
-    entries = select_entries(structs.replace(feed, options=Options()))
-    # The dates and the place of an event are those of the runs that take place.
-    on = [entry for entry in entries if not entry.off] or entries
+    """The document of a feed with one edition, whatever the options select.
+
+    The dates and the place of an event are those of its next occasion, its sub-events are the runs
+    ahead as of when the edition was fetched; all runs if all have ended.
+    """
+    (edition,) = (timetable.edition for timetable in feed.timetables)
+    event, entries = edition.event, select_entries(structs.replace(feed, options=Options()))
+    agenda = build_agenda(entries, edition.fetched)
+    # Without those that are off, unless all are.
+    on = [entry for entry in agenda.next if not entry.off] or agenda.next
     document = {"@context": SCHEMA} | _build_sports_event(feed.page, event.name, on, feed.page)
     if event.description:
         document["description"] = event.description
     if entries[0].run.id == event.id:
         return document | _build_offers(entries[0])
-    return document | {"subEvent": [_build_sub_event(entry, feed.page) for entry in entries]}
+    shown = agenda.ahead or entries
+    return document | {"subEvent": [_build_sub_event(entry, feed.page) for entry in shown]}
 
 
 def _build_sub_event(entry: Entry, page: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 from flask import Blueprint, Response, abort, render_template, request
 from msgspec import json
 
+from feeds.domain.agenda import Agenda, build_agenda
 from feeds.domain.entries import Timetable
 from feeds.domain.feed import select_entries
 from feeds.domain.freshness import compute_max_age
@@ -84,11 +85,12 @@ def show_widget(event_id: str) -> Response:
         title = summaries.strip_markup(edition.event.name)
         return templates.render_page(
             "embed.html",
-            last_modified=get_site().get_last_modified(edition),
+            last_modified=None,  # the widget also shows which runs have ended
             framed=True,
             style=style.css,
             event=edition.event,
-            entries=select_entries(feed),
+            agenda=(agenda := _build_agenda(timetable)),
+            entries=agenda.shown,
             page=feed.page,
             title=title,
             theme=style.theme,
@@ -111,14 +113,14 @@ def show_embed_kit(event_id: str) -> Response:
         query = f"?{style.query}" if style.query else ""
         return templates.render_page(
             "embed-kit.html",
-            last_modified=get_site().get_last_modified(edition),
+            last_modified=None,  # the widget's height depends on which runs have ended
             style=f"\n{render_template('buttons.css')}\n",
             event=edition.event,
             page=page,
             title=title,
             widget=f"{page}/embed{query}",
             width=WIDTH,
-            height=_compute_height(len(select_entries(feed))),
+            height=_compute_height(_build_agenda(timetable)),
             look=style,
             themes=THEMES,
             ways={way.key: way for way in build_subscribe_links(page, title)},
@@ -141,7 +143,7 @@ def serve_oembed() -> Response:
     feed = build_page_feed(entry.get_timetable())
     title = summaries.strip_markup(feed.title)
     width = min(max_width, WIDTH)
-    height = min(max_height, _compute_height(len(select_entries(feed))))
+    height = min(max_height, _compute_height(_build_agenda(entry.get_timetable())))
     document = {
         "version": "1.0",
         "type": "rich",
@@ -181,5 +183,10 @@ def _parse_page_url(url: str) -> str:
     return found[1]
 
 
-def _compute_height(runs: int) -> int:
-    return min(max(BASE_HEIGHT + HEIGHT_PER_RUN * (runs - 1), MIN_HEIGHT), MAX_HEIGHT)
+def _build_agenda(timetable: Timetable) -> Agenda:
+    return build_agenda(select_entries(build_page_feed(timetable)), timetable.edition.fetched)
+
+
+def _compute_height(agenda: Agenda) -> int:
+    more = len(agenda.shown) - 1
+    return min(max(BASE_HEIGHT + HEIGHT_PER_RUN * more, MIN_HEIGHT), MAX_HEIGHT)

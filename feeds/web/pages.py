@@ -10,6 +10,7 @@ from markupsafe import escape
 from werkzeug.exceptions import NotFound
 
 from feeds.domain import options
+from feeds.domain.agenda import build_agenda
 from feeds.domain.delisting import find_unconfirmed
 from feeds.domain.entries import Timetable, build_timetable
 from feeds.domain.feed import MAX_RUNS, Feed, select_entries
@@ -76,14 +77,15 @@ def _summarize(event: Event) -> dict[str, object]:
     """An event as the list of ``home.html`` takes it."""
     site = get_site()
     edition = Edition(event=event, fetched=site.clock(), revisions={})
-    entries = build_timetable(edition, site.timezone).list_current()
+    entries = build_timetable(edition, site.timezone).list_current(by_start=True)
+    agenda = build_agenda(entries, edition.fetched)
     return {
         "id": event.id,
         "name": event.name,
         "page": site.build_page_url(event.id),
-        "dates": pages.format_dates(entries),
+        "dates": pages.format_dates(agenda.next),
         "place": event.location,
-        "notices": list(pages.list_notices(entries)),
+        "notices": list(pages.list_notices(agenda.shown)),
     }
 
 
@@ -96,6 +98,7 @@ def show_event(event_id: str) -> Response:
     def render(timetable: Timetable) -> Representation:
         edition, feed = timetable.edition, build_page_feed(timetable)
         page, title = feed.page, summaries.strip_markup(edition.event.name)
+        agenda = build_agenda(select_entries(feed), edition.fetched)
         alternates = {
             f"{page}.{extension}": format_.media_type.partition(";")[0]
             for extension, format_ in FORMATS.items()
@@ -109,10 +112,11 @@ def show_event(event_id: str) -> Response:
                 *(f'<{url}>; rel="alternate"; type="{type_}"' for url, type_ in alternates.items()),
             ],
             event=edition.event,
-            entries=select_entries(feed),
+            agenda=agenda,
+            entries=agenda.shown,
             page=page,
             title=title,
-            headline=pages.build_headline(select_entries(feed), title),
+            headline=pages.build_headline(agenda.shown, title),
             alternates=alternates,
             jsonld=jsonld.render_script(feed),
             ways=subscribe.build_subscribe_links(page, title),

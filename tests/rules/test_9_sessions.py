@@ -1,5 +1,7 @@
 """Rules 9: an event that goes on for years, and whose sessions are published week by week."""
 
+import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -193,3 +195,99 @@ def test_registration_that_opened_before_a_session_was_first_seen_is_no_news(ser
     runs = [a_session(number, **window) for number in range(-52, 8)]
     service.announce(*runs, **CLUB)
     assert list(service.items()) == ["s0"]
+
+
+def text_of(service, form=""):
+    """A page without its markup, in one line."""
+    page = re.sub(r"<(script|style).*?</\1>", "", service.get(form).text, flags=re.DOTALL)
+    return " ".join(re.sub("<[^>]+>", " ", re.sub("</?bdi>", "", page)).split())
+
+
+def json_ld(service):
+    return json.loads(re.findall(r"ld\+json\">(.*?)</script>", service.get("").text)[0])
+
+
+def test_pages_name_the_next_session(club):
+    """Rules 9.3."""
+    page, home = text_of(club), " ".join(re.sub("<[^>]+>", " ", club.client.get("/").text).split())
+    assert "Lakeside Run Club Tue 26 May 2026, 18:30 (America/Chicago time)" in page
+    assert "Lakeside Run Club Tue 26 May 2026 · Navy Pier" in home
+    assert "Lakeside Run Club Tue 26 May 2026 · Navy Pier" in text_of(club, "/embed")
+    assert 'content="Tue 26 May 2026, Navy Pier, Chicago"' in club.get("").text
+    document = json_ld(club)
+    assert document["startDate"] == "2026-05-26T18:30:00-05:00"
+    assert [each["@id"].partition("=")[2] for each in document["subEvent"]] == [
+        f"s{number}" for number in range(8)
+    ]
+
+
+def test_the_sessions_that_have_ended_are_folded_away_the_latest_first(club):
+    """Rules 9.3."""
+    page = club.get("").text
+    ahead, _, past = page.partition("<details>")
+    past = past.partition("</details>")[0]
+    days = re.compile(r"[A-Z][a-z]{2} \d+ [A-Z][a-z]{2} \d{4}, 18:30")
+    assert "Ended (52)" in past
+    assert days.findall(past)[:2] == ["Tue 19 May 2026, 18:30", "Tue 12 May 2026, 18:30"]
+    assert len(days.findall(past)) == 52
+    assert days.findall(ahead)[-8:][:2] == ["Tue 26 May 2026, 18:30", "Tue 2 Jun 2026, 18:30"]
+    assert "Subscribe" not in past
+    assert club.get("/embed").text.count("18:30") == 8
+
+
+def test_pages_go_on_to_the_next_session_as_soon_as_one_has_ended(club):
+    """Rules 9.3."""
+    at(club, FIRST + timedelta(hours=1))
+    assert "Lakeside Run Club Tue 2 Jun 2026, 18:30" in text_of(club)
+    assert "Lakeside Run Club Tue 2 Jun 2026 ·" in text_of(club, "/embed")
+
+
+def test_a_session_cancelled_tonight_is_told_everywhere_at_the_next_poll(club):
+    """Rules 9.3."""
+    at(club, FIRST - timedelta(hours=3))
+    club.poll()
+    club.edit("s0", eventStatus="cancelled")
+    club.advance(minutes=5)
+    assert club.entries()["s0"]["STATUS"] == "CANCELLED"
+    assert "s0/cancelled" in club.items()
+    for form in ("", "/embed"):
+        assert "Cancelled: 5K (Tue 26 May 2026, 18:30)." in text_of(club, form)
+        assert "Lakeside Run Club Tue 2 Jun 2026" in text_of(club, form)
+
+
+def test_a_weekend_is_one_occasion_and_a_later_one_is_another(service):
+    """Rules 9.3."""
+    friday, sunday, later = "2026-08-14", "2026-08-16", "2026-09-20"
+    service.announce(a_run("a", date=friday), a_run("b", date=sunday), a_run("c", date=later))
+    assert "Harbor Run Fri 14 Aug 2026 to Sun 16 Aug 2026 (" in text_of(service)
+    service.clock.now = datetime(2026, 8, 17, 12, tzinfo=UTC)
+    assert "Harbor Run Sun 20 Sep 2026, 08:00" in text_of(service)
+    assert len(json_ld(service)["subEvent"]) == 1
+
+
+@pytest.mark.parametrize("form", ["", "/embed"])
+def test_an_event_is_over_when_its_last_run_has_ended(service, form):
+    """Rules 9.7."""
+    service.announce(a_run(), a_5k())
+    assert "over" not in text_of(service, form)
+    service.clock.now = datetime(2026, 8, 15, 15, tzinfo=UTC)
+    text, page = text_of(service, form), service.get(form).text
+    assert "Harbor Run Sat 15 Aug 2026" in text
+    assert "This event is over." in text
+    assert "webcal:" not in page
+    assert "calendar.google.com" not in page
+    assert ".ics?download=1" in page
+    assert text.count("08:00") >= 2
+    assert len(json_ld(service)["subEvent"]) == 2
+
+
+def test_a_series_is_over_sixty_days_after_its_last_session(club):
+    """Rules 9.7: until then, the club may be on holiday."""
+    last_end = FIRST + 7 * WEEK + timedelta(hours=1)
+    at(club, last_end + timedelta(days=59))
+    assert "Tue 14 Jul 2026, 18:30" in text_of(club)
+    assert "No further session is listed." in text_of(club)
+    assert "webcal:" in club.get("").text
+    at(club, last_end + timedelta(days=61))
+    assert "This event is over." in text_of(club)
+    assert "webcal:" not in club.get("").text

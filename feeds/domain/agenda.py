@@ -1,0 +1,71 @@
+"""The agenda of an event as of a time: what is ahead, what is next, what has ended (rules 9.3)."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from feeds.domain.entries import Entry, find_ended
+from feeds.domain.schedule import DAY, to_instant
+
+OCCASION_GAP = 6 * DAY
+"""How far the days of one occasion may be apart: what repeats weekly is another one."""
+
+SERIES_OVER_AFTER = 60 * DAY
+"""How long after its last session a series counts as over: it may pause for the holidays."""
+
+
+class Agenda(Struct, frozen=True):
+    """The entries of an event, which are in the order of their starts.
+
+    ``ahead`` have not ended, ``past`` have, the latest first. ``next`` are those of the next
+    occasion, which the head of a page names: the runs of a festival, or a session. They take
+    place, unless all runs ahead are off. If all have ended, ``next`` is the last occasion.
+    ``over`` says that no more is to come.
+    """
+
+    ahead: tuple[Entry, ...]
+    past: tuple[Entry, ...]
+    next: tuple[Entry, ...]
+    over: bool
+
+    @property
+    def shown(self) -> tuple[Entry, ...]:
+        """What is shown first: the entries ahead, else those of the last occasion."""
+        return self.ahead or self.next
+
+
+def build_agenda(entries: Sequence[Entry], at: dt.datetime) -> Agenda:
+    """The agenda of entries in the order of their starts, at least one."""
+    ended = find_ended(entries, at)
+    ahead = tuple(entry for entry in entries if entry.run.id not in ended)
+    past = tuple(reversed([entry for entry in entries if entry.run.id in ended]))
+    if ahead:
+        return Agenda(ahead, past, _find_next(ahead), over=False)
+    last_end = max(to_instant(entry.period.end, entry.zone) for entry in entries)
+    is_series = entries[0].event.is_series
+    over = at >= last_end + (SERIES_OVER_AFTER if is_series else dt.timedelta(0))
+    last = [entry for entry in entries if _get_day(entry) == _get_day(entries[-1])]
+    return Agenda((), past, tuple(last if is_series else entries), over)
+
+
+def _find_next(ahead: Sequence[Entry]) -> tuple[Entry, ...]:
+    """The entries of the next occasion, without those that are off."""
+    taking_place = [entry for entry in ahead if not entry.off] or ahead
+    gap = dt.timedelta(0) if taking_place[0].event.is_series else OCCASION_GAP
+    last, found = _get_day(taking_place[0]), []
+    for entry in taking_place:
+        if _get_day(entry) - last > gap:
+            break
+        found.append(entry)
+        last = max(last, _get_last_day(entry))
+    return tuple(found)
+
+
+def _get_day(entry: Entry) -> dt.date:
+    start = entry.period.start
+    return start.date() if isinstance(start, dt.datetime) else start
+
+
+def _get_last_day(entry: Entry) -> dt.date:
+    return entry.period.end - DAY if entry.period.all_day else _get_day(entry)
