@@ -1,19 +1,20 @@
 """Date tokens: placeholders in sample files that become dates (YYYY-MM-DD) when they are read.
 
-Tokens count from the current month (UTC), so the dates stay the same all month long. A token is
-``{month day}`` or ``{month day shift}``:
+A token is ``{month day}``, ``{this weekday}``, or either with a shift. Months count from the
+current one (UTC), so their dates stay the same all month long:
 
 =========  ===================================================================================
 month      ``+1`` next month, ``-1`` last month, ``+0`` this month;
            ``next mar`` the first March from this month on
 day        ``15`` that day, or the last day of a shorter month; ``sat2`` the second Saturday
            (``mon`` to ``sun``, ``1`` to ``4``)
-shift      ``+1`` a day later, ``-1`` a day earlier
+weekday    ``tue``: the first Tuesday from today (UTC) on
+shift      ``+1`` a day later, ``-364`` so many days earlier
 =========  ===================================================================================
 
 For example, ``{+1 sat2 +1}`` is the day after the second Saturday of next month, ``{next mar
-sun2}`` is the day on which daylight saving time starts in the USA, and
-``{-1 15}T09:00:00-06:00`` is a time in the middle of last month.
+sun2}`` is the day on which daylight saving time starts in the USA, ``{this tue -7}`` is the Tuesday
+before, and ``{-1 15}T09:00:00-06:00`` is a time in the middle of last month.
 """
 
 import re
@@ -22,19 +23,21 @@ from typing import Any
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_CANDIDATE = re.compile(r"\{(?:[+-]|next )[^{}]*\}")
+_CANDIDATE = re.compile(r"\{(?:[+-]|next |this )[^{}]*\}")
 _TOKEN = re.compile(
-    rf"""\{{ (?: (?P<months>[+-][0-9]{{1,2}}) | next[ ](?P<named>{"|".join(_MONTHS)}) )
-    [ ] (?: (?P<day>[1-9]|[12][0-9]|3[01]) | (?P<weekday>{"|".join(_WEEKDAYS)})(?P<nth>[1-4]) )
-    (?: [ ] (?P<shift>[+-][0-9]{{1,2}}) )? \}}""",
+    rf"""\{{ (?: this[ ](?P<this>{"|".join(_WEEKDAYS)})
+    | (?: (?P<months>[+-][0-9]{{1,2}}) | next[ ](?P<named>{"|".join(_MONTHS)}) ) [ ]
+      (?: (?P<day>[1-9]|[12][0-9]|3[01]) | (?P<weekday>{"|".join(_WEEKDAYS)})(?P<nth>[1-4]) ) )
+    (?: [ ] (?P<shift>[+-][0-9]{{1,3}}) )? \}}""",
     re.VERBOSE,
 )
 
 
 def resolve_date_tokens(value: Any, today: date) -> Any:  # noqa: ANN401 - any JSON
-    """Copy a JSON value, with its date tokens resolved for the month of ``today``.
+    """Copy a JSON value, with its date tokens resolved for ``today``.
 
-    Braces that do not start with ``+``, ``-`` or ``next`` are copied. ValueError for a wrong token.
+    Braces that do not start with ``+``, ``-``, ``next`` or ``this`` are copied. ValueError for a
+    wrong token.
     """
     if isinstance(value, str):
         return _CANDIDATE.sub(lambda token: _resolve(token[0], today), value)
@@ -49,6 +52,10 @@ def _resolve(token: str, today: date) -> str:
     parts = _TOKEN.fullmatch(token)
     if parts is None:
         raise ValueError(f"not a date token: {token}")
+    shift = timedelta(days=int(parts["shift"] or 0))
+    if parts["this"]:
+        days = (_WEEKDAYS.index(parts["this"]) - today.weekday()) % 7
+        return (today + timedelta(days=days) + shift).isoformat()
     if parts["named"]:
         months = (_MONTHS.index(parts["named"]) + 1 - today.month) % 12
     else:
@@ -60,7 +67,7 @@ def _resolve(token: str, today: date) -> str:
     else:
         last = _first_of_month(first, 1) - timedelta(days=1)
         day = min(first + timedelta(days=int(parts["day"]) - 1), last)
-    return (day + timedelta(days=int(parts["shift"] or 0))).isoformat()
+    return (day + shift).isoformat()
 
 
 def _first_of_month(day: date, months: int) -> date:

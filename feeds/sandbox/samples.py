@@ -95,7 +95,7 @@ class Samples:
 
 
 def load_samples(folder: Path, today: date) -> Samples:
-    """Read all ``*.json`` of the folder, with date tokens resolved for the month of ``today``.
+    """Read all ``*.json`` of the folder, with date tokens resolved for ``today``.
 
     ValueError, one line with the file's name and its error, if a file is not JSON, has neither an
     event nor an organization, lacks a required field, has a wrong token or repeats an event's id.

@@ -148,16 +148,17 @@ def test_groups_are_listed_by_id_in_pages_and_found_by_their_slug(api):
 
 
 def test_the_events_of_a_group_are_pages_of_the_list_of_events(api):
-    path = "/groups/lincoln-park-run-club/events"
+    path = "/groups/clock-changers/events"
     page = api.get(path, limit=1).json
 
     assert page["hasMore"] is True
-    assert page["data"][0]["type"] == "runClub"
+    assert page["data"][0]["type"] == "race"
     assert "endTime" not in page["data"][0]
-    assert api.list_ids(path, after=page["data"][0]["_id"]) == ["lincoln-park-tuesday-2"]
+    (other,) = api.list_ids(path, after=page["data"][0]["_id"])
+    assert api.list_ids("/groups/lincoln-park-run-club/events") == ["lincoln-park-tuesdays"]
     assert api.list_ids("/groups/winter-marathon-training/events") == []
-    api.plain.delete("/sandbox/events/lincoln-park-tuesday-1")
-    assert api.list_ids(path) == ["lincoln-park-tuesday-2"]
+    api.plain.delete(f"/sandbox/events/{page['data'][0]['_id']}")
+    assert api.list_ids(path) == [other]
 
 
 def test_groups_and_recurrences_of_another_organization_are_hidden():
@@ -171,8 +172,8 @@ def test_groups_and_recurrences_of_another_organization_are_hidden():
 def test_recurrences_have_a_schedule_and_are_filtered_by_status(api):
     (recurrence,) = api.get("/recurrences", status="active").json["data"]
 
-    assert recurrence["eventId"] == "lincoln-park-tuesday-1"
-    assert recurrence["schedule"]["daysOfWeek"] == ["tuesday"]
+    assert recurrence["eventId"] == "lincoln-park-tuesdays"
+    assert recurrence["schedule"]["daysOfWeek"] == [2]
     assert api.list_ids("/recurrences", status="paused") == ["rec-clock-change-nights"]
     assert api.list_ids("/recurrences", status="archived") == []
     assert len(api.list_ids("/recurrences")) == 2

@@ -43,6 +43,9 @@ RUN_FIELDS = {
         ("2026-01-31", "{+1 31}", "2026-02-28"),
         ("2027-12-31", "{+2 30}", "2028-02-29"),
         ("2026-12-31", "{-1 31}", "2026-11-30"),
+        ("2026-05-20", "{this tue}", "2026-05-26"),
+        ("2026-05-26", "{this tue}", "2026-05-26"),
+        ("2026-05-20", "{this tue -364}", "2025-05-27"),
         *((START.date().isoformat(), other, other) for other in OTHER_BRACES),
     ],
 )
@@ -52,6 +55,7 @@ def test_a_date_token_becomes_a_date(today, text, resolved):
 
 MISSPELT = "{+1}, {+1 sat}, {+1 sat5}, {+1 sat0}, {+1 0}, {+1 32}, {+1 Sat2}, {+1  sat2}"
 MISSPELT += ", {+1 sat2 1}, {+1 sat2 +1 +1}, {next march sun2}, {next 1 sun2}, {+ 1}"
+MISSPELT += ", {this tue1}, {this week}, {this tue 7}, {this tue +7000}"
 
 
 @pytest.mark.parametrize("token", MISSPELT.split(", "))
@@ -61,12 +65,14 @@ def test_a_misspelt_date_token_is_an_error(token):
 
 
 @pytest.mark.parametrize("first", ["2026-02-01", "2028-02-01", "2026-03-01", "2026-12-01"])
-def test_the_dates_of_samples_change_with_the_month_only(first):
+def test_the_dates_of_races_change_with_the_month_only(first):
     start = date.fromisoformat(first)
     documents = load_samples(SAMPLES, start).documents
     end = (start + timedelta(days=31)).replace(day=1)  # the first day of the next month
 
-    assert load_samples(SAMPLES, end - timedelta(days=1)).documents == documents
+    last = load_samples(SAMPLES, end - timedelta(days=1)).documents
+    assert last.pop("lincoln-park-tuesdays") != documents.pop("lincoln-park-tuesdays")
+    assert last == documents
     later = load_samples(SAMPLES, end).documents
     assert later["harbor-festival"] != documents["harbor-festival"]
     assert later["e72tuv901wxy234"] == documents["e72tuv901wxy234"]
@@ -124,6 +130,19 @@ def test_a_folder_must_exist_and_may_be_empty(tmp_path):
         assert api.get(path).json == {"data": [], "hasMore": False}
 
 
+def test_the_run_club_has_a_year_of_past_sessions_and_eight_weeks_of_coming_ones():
+    runs = LOADED.documents["lincoln-park-tuesdays"]["runs"]
+    dates = [date.fromisoformat(run["date"]) for run in runs]
+
+    assert len(runs) == 60
+    assert sum(day < TODAY for day in dates) == 52
+    assert (dates[0], dates[-1]) == (date(2025, 5, 27), date(2026, 7, 14))
+    assert [run["eventStatus"] for run in runs[52:]] == [
+        *("scheduled", "scheduled", "cancelled", "scheduled", "rescheduled"),
+        *("scheduled", "scheduled", "scheduled"),
+    ]
+
+
 def test_samples_have_unique_ids_documented_fields_and_links_to_no_real_website():
     """What each sample shows is in the golden files of tests/formats."""
     documents = LOADED.documents
@@ -155,7 +174,8 @@ def test_dates_within_each_sample_are_in_order_in_every_month(months):
         end = date.fromisoformat(event.get("endDate") or tomorrow.isoformat())
         for run in document["runs"]:
             assert run["eventId"] == event["_id"]
-            assert start <= date.fromisoformat(run["date"]) <= end
+            assert start <= date.fromisoformat(run["date"])
+            assert date.fromisoformat(run["date"]) <= end or event["type"] == "runClub"
             opens, closes = run.get("registrationOpensAt"), run.get("registrationClosesAt")
             if opens and closes:
                 assert datetime.fromisoformat(opens) < datetime.fromisoformat(closes)
