@@ -55,7 +55,7 @@ class Change(NamedTuple):
 
 
 class Organizer:
-    """``start`` is midnight; ``counts`` are numbers of events by action, see ``Scenario``.
+    """``start`` is midnight; ``counts`` and ``weeks`` are those of ``Scenario``.
 
     ``calls`` are the recorded calls with their purposes, ``plan`` the actions of the day.
     ``changes`` are those made so far and ``true`` the present state of the runs, by event;
@@ -63,7 +63,12 @@ class Organizer:
     """
 
     def __init__(
-        self, start: datetime, events: int, counts: dict[str, int], random: Random
+        self,
+        start: datetime,
+        events: int,
+        counts: dict[str, int],
+        random: Random,
+        weeks: range = range(0),
     ) -> None:
         self.calls: list[tuple[datetime, str]] = []
         self.changes: dict[str, list[Change]] = {}
@@ -78,7 +83,13 @@ class Organizer:
         self._delisted: set[str] = set()
         self._answered_once: dict[str, str] = {}
         for number in range(events):
-            self._add_event(f"event{number}", _choose_day(start, number, events))
+            if weeks:
+                first = start.date() + timedelta(days=1 + number % 7)
+                self._add_club(
+                    f"club{number}", [first + week * timedelta(days=7) for week in weeks]
+                )
+            else:
+                self._add_event(f"event{number}", _choose_day(start, number, events))
         self._make_plan(counts)
 
     @property
@@ -106,24 +117,29 @@ class Organizer:
         return [(start, start + timedelta(hours=2)) for start in starts]
 
     def _add_event(self, event_id: str, day: date) -> None:
+        self._publish(
+            event_id,
+            "race",
+            [
+                _build_run(event_id, label, label, meters, f"{day.isoformat()} {time}")
+                for label, meters, time in (("5K", 5000, "18:00"), ("10K", 10000, "19:00"))
+            ],
+        )
+
+    def _add_club(self, event_id: str, days: list[date]) -> None:
         runs = [
-            {
-                "_id": f"{event_id}-{label}",
-                "eventId": event_id,
-                "distanceMeters": meters,
-                "distanceStandard": label,
-                "distanceLabel": label,
-                "date": day.isoformat(),
-                "startTime": time,
-            }
-            for label, meters, time in (("5K", 5000, "18:00"), ("10K", 10000, "19:00"))
+            _build_run(event_id, str(number), "5K", 5000, f"{day.isoformat()} 18:00")
+            for number, day in enumerate(days)
         ]
+        self._publish(event_id, "runClub", runs)
+
+    def _publish(self, event_id: str, type_: str, runs: list[dict[str, Any]]) -> None:
         event = {
             "_id": event_id,
             "name": f"Race {event_id}",
             "slug": event_id,
-            "type": "race",
-            "date": day.isoformat(),
+            "type": type_,
+            "date": runs[0]["date"],
             "organizationId": ORGANIZATION,
             "address": {"venue": "Harbor Park", "city": "Duluth", "state": "MN"},
         }
@@ -158,7 +174,16 @@ class Organizer:
         self.plan.sort(key=lambda each: each[0])
 
     def _is_ahead(self, document: dict[str, Any]) -> bool:
-        return bool(document["event"]["date"] > self._start.date().isoformat())
+        return bool(document["runs"][-1]["date"] > self._start.date().isoformat())
+
+    def _split_runs(
+        self, id_: str
+    ) -> tuple[list[dict[str, Any]], dict[str, Any], list[dict[str, Any]]]:
+        """The runs before the next one, the next one, and those after it."""
+        runs = self._documents[id_]["runs"]
+        today = self._start.date().isoformat()
+        number = next(number for number, run in enumerate(runs) if run["date"] > today)
+        return runs[:number], runs[number], runs[number + 1 :]
 
     def _schedule(self, at: datetime, act: Callable[[str], None], event_id: str) -> None:
         def run() -> None:
@@ -177,8 +202,8 @@ class Organizer:
         self._edit(id_, Prefix.REINSTATED, eventStatus="scheduled")
 
     def _remove_run(self, id_: str) -> None:
-        run, *others = self._documents[id_]["runs"]
-        self._replace_runs(id_, others)
+        before, run, after = self._split_runs(id_)
+        self._replace_runs(id_, [*before, *after])
         self._record_change(id_, Prefix.NO_LONGER_LISTED, {run["_id"]: _show_unlisted(run)})
 
     def _delist(self, id_: str) -> None:
@@ -199,11 +224,11 @@ class Organizer:
         self._versions[id_] += 1  # the next document is a new one, so no 304
 
     def _edit(self, id_: str, prefix: Prefix, **fields: str) -> None:
-        """Change the first run."""
-        first, *others = self._documents[id_]["runs"]
-        first = first | fields
-        self._replace_runs(id_, [first, *others])
-        self._record_change(id_, prefix, {first["_id"]: _show(first)})
+        """Change the next run."""
+        before, run, after = self._split_runs(id_)
+        run = run | fields
+        self._replace_runs(id_, [*before, run, *after])
+        self._record_change(id_, prefix, {run["_id"]: _show(run)})
 
     def _replace_runs(self, id_: str, runs: list[dict[str, Any]]) -> None:
         self._documents[id_] = self._documents[id_] | {"runs": runs}
@@ -256,6 +281,19 @@ def _choose_day(start: datetime, number: int, events: int) -> date:
     else:
         days = 20 + number % 200
     return start.date() + timedelta(days=days)
+
+
+def _build_run(event_id: str, name: str, label: str, meters: int, start: str) -> dict[str, Any]:
+    date, time = start.split()
+    return {
+        "_id": f"{event_id}-{name}",
+        "eventId": event_id,
+        "distanceMeters": meters,
+        "distanceStandard": label,
+        "distanceLabel": label,
+        "date": date,
+        "startTime": time,
+    }
 
 
 def _show(run: dict[str, Any]) -> Shown:

@@ -10,7 +10,8 @@ class Scenario(NamedTuple):
     """``changes`` are numbers of events by the organizer's action, one action per event.
 
     ``subscribers`` is the number of clients of each event. ``round_interval`` is the time between
-    two rounds of the refresher: 2 s in the service, here as short as matters.
+    two rounds of the refresher: 2 s in the service, here as short as matters. ``weeks``, if any,
+    are those in which each event has a session, relative to the day.
     """
 
     name: str
@@ -19,6 +20,7 @@ class Scenario(NamedTuple):
     changes: dict[str, int]
     round_interval: timedelta
     subscribers: int
+    weeks: range = range(0)
 
     @property
     def stretch(self) -> timedelta:
@@ -59,5 +61,14 @@ SCENARIOS = (
         },
         timedelta(minutes=1),
         20,
+    ),
+    Scenario(
+        "10 run clubs, 100/day",
+        Rate(100, timedelta(days=1), 20),
+        10,
+        {"move": 2, "cancel": 2, "cancel and reinstate": 1, "answer 404 once": 1},
+        timedelta(minutes=1),
+        20,
+        range(-52, 8),
     ),
 )

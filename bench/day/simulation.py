@@ -133,7 +133,9 @@ class Simulation:
         self._scenario = scenario
         self._random = random
         self._clock = Clock(START - DAY / 2)
-        self._organizer = Organizer(START, scenario.events, scenario.changes, random)
+        self._organizer = Organizer(
+            START, scenario.events, scenario.changes, random, scenario.weeks
+        )
         self._url = f"sqlite:///{folder}/feeds.sqlite3"
         _warm_up(self._create_process("warming up"), self._organizer.ids, self._clock)
         self._web = [self._create_process("polls").create_editions() for _ in range(WEB_PROCESSES)]
