@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from feeds.domain import quota
-from feeds.domain.model import Event
+from feeds.domain.model import Event, Recurrence
 from feeds.domain.quota import Priority
 from feeds.errors import EventNotFound
 from feeds.upstream import schema
@@ -264,6 +264,10 @@ class OrganizerSource:
     def fetch_organization(self, seconds: float) -> str:  # noqa: ARG002 - there is no network
         self._record_call("the organization")
         return ORGANIZATION
+
+    def fetch_recurrences(self, seconds: float) -> dict[str, tuple[Recurrence, ...]]:  # noqa: ARG002 - there is no network
+        self._record_call("recurrences")
+        return {}
 
     def _record_call(self, purpose: str) -> None:
         self._organizer.calls.append((self._clock(), purpose))

@@ -65,8 +65,22 @@ class Run(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     left: bool = False
 
 
+class Recurrence(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+    """How a series repeats: on which days (1 is Monday), when it starts, about how many minutes.
+
+    Without days if it is paused or archived, or if nothing can be said of it.
+    """
+
+    days: tuple[int, ...] = ()
+    start_time: dt.time | None = None
+    minutes: int | None = None
+
+
 class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
-    """An event with its runs. ``location`` is one line, ``point`` is (latitude, longitude)."""
+    """An event with its runs. ``location`` is one line, ``point`` is (latitude, longitude).
+
+    ``recurrences`` come from a list of their own (rules 9.8).
+    """
 
     id: str
     organization_id: str
@@ -83,11 +97,12 @@ class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     website_url: str | None = None
     registration_url: str | None = None
     runs: tuple[Run, ...] = ()
+    recurrences: tuple[Recurrence, ...] = ()
 
     @property
     def is_series(self) -> bool:
         """Whether its runs are sessions, published weekly for years (rules 9)."""
-        return self.type == "runClub"
+        return self.type == "runClub" or bool(self.recurrences)
 
     @property
     def as_run(self) -> Run:

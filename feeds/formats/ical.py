@@ -25,6 +25,7 @@ from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, select_entries
 from feeds.domain.model import Options, Revision
 from feeds.formats.vtimezone import build_vtimezone
 from feeds.text import descriptions, summaries
+from feeds.text.recurrences import describe_recurrences
 
 PRODID = "-//intervals-feeds//intervals-feeds//EN"
 
@@ -168,7 +169,7 @@ def _build_calendar(feed: Feed, entries: Sequence[Entry]) -> Calendar:
     calendar.add("calscale", "GREGORIAN")
     calendar.add("name", _Text(feed.title))
     calendar.add("x-wr-calname", _Text(feed.title))
-    calendar.add("x-wr-caldesc", _Text(f"{feed.title}: {feed.page}"))
+    calendar.add("x-wr-caldesc", _Text(_describe_calendar(feed)))
     calendar.add("x-wr-timezone", _Text(zones.pop() if len(zones) == 1 else feed.timezone))
     # RFC 7986 5.7 requires VALUE, which icalendar leaves out.
     calendar.add("refresh-interval", vDuration(REFRESH, params={"VALUE": "DURATION"}))
@@ -176,6 +177,13 @@ def _build_calendar(feed: Feed, entries: Sequence[Entry]) -> Calendar:
     calendar.add("source", vUri(feed.source, params={"VALUE": "URI"}))  # RFC 7986 5.8
     calendar.add("url", vUri(feed.page))
     return calendar
+
+
+def _describe_calendar(feed: Feed) -> str:
+    """``Harbor Run: https://...``; a series tells how often it takes place."""
+    events = [timetable.edition.event for timetable in feed.timetables]
+    repeats = describe_recurrences(events[0].recurrences) if len(events) == 1 else ""
+    return f"{feed.title}: {repeats}. {feed.page}" if repeats else f"{feed.title}: {feed.page}"
 
 
 def _build_vevent(entry: Entry, page: str, options: Options, zone: dt.tzinfo) -> Event:

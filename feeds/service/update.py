@@ -1,7 +1,7 @@
 """From the upstream's answer to the next edition, which is saved before it is served."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
@@ -10,11 +10,12 @@ from msgspec import structs
 
 from feeds.domain import delisting
 from feeds.domain.entries import Timetable, find_ended
-from feeds.domain.model import Edition, Event
+from feeds.domain.model import Edition, Event, Recurrence
 from feeds.domain.quota import Priority, Rate
 from feeds.errors import EventNotFound, InvalidResponse, StorageUnavailable
 from feeds.logs import Throttle
 from feeds.service.entry import Snapshot
+from feeds.service.recurrences import Recurrences
 from feeds.service.repository import EditionRepository
 from feeds.store.database import Database
 from feeds.store.editions import Witness
@@ -37,6 +38,9 @@ class Source(Protocol):
 
     def fetch_organization(self, seconds: float) -> str:
         """The id of the organization of the key, in that time; raises as ``fetch`` does."""
+
+    def fetch_recurrences(self, seconds: float) -> Mapping[str, tuple[Recurrence, ...]]:
+        """The recurrences by the ids of their events, in that time; raises as ``fetch`` does."""
 
 
 class Updater:
@@ -67,6 +71,12 @@ class Updater:
             lambda now: database.spend_call(rate.quota_for(Priority.URGENT), now),
             clock,
         )
+        self._recurrences = Recurrences(
+            source.fetch_recurrences,
+            database,
+            lambda now: database.spend_call(rate.quota_for(Priority.REFRESHER), now),
+            clock,
+        )
 
     def fetch_and_save(self, lease: Lease, known: Snapshot | None, *, polled: bool) -> Snapshot:
         """The edition after one call of the upstream.
@@ -86,7 +96,10 @@ class Updater:
         try:
             etag = self._repository.assign_to_deployment(asked).etag if asked else None
             result = self._source.fetch(lease.event_id, etag)
-            make = partial(self._apply_result, lease.event_id, result, asked, now)
+            recurrences = self._recurrences.find(asked.event, lease.at) if asked else ()
+            make = partial(
+                self._apply_result, lease.event_id, result, asked, now, recurrences=recurrences
+            )
         except EventNotFound as error:
             make = partial(self._apply_not_found, error, lease)
         return self._repository.save(
@@ -128,6 +141,8 @@ class Updater:
         asked: Edition | None,
         now: datetime,
         known: Timetable | None,
+        *,
+        recurrences: tuple[Recurrence, ...],
     ) -> Edition:
         """The edition that an answer makes, still with the history of ``known``.
 
@@ -137,15 +152,19 @@ class Updater:
             if known is None:
                 raise InvalidResponse
             edition = known.edition
-            return structs.replace(edition, fetched=now) if edition is asked else edition
+            if edition is not asked:
+                return edition
+            event = structs.replace(edition.event, recurrences=recurrences)
+            return structs.replace(edition, event=event, fetched=now)
         last = known.edition.event if known else None
         document = self._source.decode(result.body, event_id, last)
+        event = structs.replace(document.event, recurrences=recurrences)
         if known is None:
-            edition = Edition(event=document.event, fetched=now, revisions={})
+            edition = Edition(event=event, fetched=now, revisions={})
         else:
             ended = find_ended(known.entries, now)
             edition = delisting.apply_document(
-                known.edition, document.event, ended, now, complete=document.complete
+                known.edition, event, ended, now, complete=document.complete
             )
             if document.complete:
                 edition = self._confirm_removals(edition, ended)

@@ -16,7 +16,7 @@ from msgspec import Struct, structs
 from feeds.domain.model import Edition, Event, History
 from feeds.domain.quota import Quota
 from feeds.errors import SettingsError, UpstreamError
-from feeds.store import editions, identity, leases, ratelimit, tables
+from feeds.store import editions, identity, leases, ratelimit, recurrences, tables
 from feeds.store.engines import create_engine
 from feeds.store.errors import convert_errors, convert_startup_errors
 from feeds.store.identity import bind
@@ -56,6 +56,7 @@ class Database:
         opening = engine.write() if must_exist else engine.write_exclusively(now)
         with convert_startup_errors(), opening as connection:
             create_schema(connection)
+            recurrences.create(connection)
             bound = bind(connection, "api_url", api_url, now)
             if bound != api_url:  # raised within the transaction, which is rolled back
                 raise SettingsError(
@@ -85,6 +86,21 @@ class Database:
         """The organization that the database is bound to; None if it is not bound."""
         with convert_errors(), self._engine.read() as connection:
             return identity.read(connection, "organization")
+
+    def read_recurrences(self) -> tuple[recurrences.Recurrences | None, datetime]:
+        """The recurrences of the organization, None if not known, and when to ask for them."""
+        with convert_errors(), self._engine.read() as connection:
+            return recurrences.read(connection)
+
+    def postpone_recurrences(self, due: datetime, until: datetime) -> bool:
+        """Ask for recurrences at ``until`` instead of ``due``; False if another process does."""
+        with convert_errors(), self._engine.write() as connection:
+            return recurrences.postpone(connection, due, until)
+
+    def save_recurrences(self, found: recurrences.Recurrences) -> None:
+        """Store the recurrences of the organization."""
+        with convert_errors(), self._engine.write() as connection:
+            recurrences.write(connection, found)
 
     def read(self, event_id: str) -> History | None:
         """The edition of an event that was saved last; its history alone if it cannot be read."""

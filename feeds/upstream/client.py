@@ -14,13 +14,14 @@ from typing import Any
 from msgspec import Struct
 
 from feeds import errors
-from feeds.domain.model import Event
+from feeds.domain.model import Event, Recurrence
 from feeds.upstream import fields, schema
 from feeds.upstream.http import DEADLINE, HttpClient, Response
+from feeds.upstream.recurrences import decode_recurrences
 from feeds.upstream.schema import Document
 
 PAGE_SIZE = 100
-"""Events on one page of the list, the most that the API allows."""
+"""Items on one page of a list, the most that the API allows."""
 
 
 class FetchResult(Struct, frozen=True):
@@ -82,6 +83,16 @@ class IntervalsClient:
         if not isinstance(id_, str):
             raise errors.InvalidResponse
         return id_
+
+    def fetch_recurrences(self, seconds: float = DEADLINE) -> dict[str, tuple[Recurrence, ...]]:
+        """Fetch the organization's recurrences by the ids of their events, within so many seconds.
+
+        One call, so 100 recurrences at most. Raises ``Forbidden`` if the key lacks the scope
+        read:recurrences.
+        """
+        path = f"/recurrences?limit={PAGE_SIZE}"
+        response = _check_status(self._http.get(path, seconds=seconds))
+        return decode_recurrences(_get_member(response, "data", list))
 
     def fetch_page(self, after: str | None = None) -> EventPage:
         """Fetch the page of the list that comes after a cursor, or the first page."""

@@ -18,6 +18,7 @@ from feeds.domain.model import Edition, Event
 from feeds.errors import BadOption
 from feeds.formats import FORMATS, ical, jsonld
 from feeds.text import dates, descriptions, pages, summaries
+from feeds.text.recurrences import describe_recurrences
 from feeds.web import subscribe, templates
 from feeds.web.addresses import read_query
 from feeds.web.cache import to_flask
@@ -122,6 +123,7 @@ def show_event(event_id: str) -> Response:
             ways=subscribe.build_subscribe_links(page, title),
             at=edition.fetched,
             edition=edition,
+            repeats=describe_recurrences(edition.event.recurrences),
             held=pages.describe_held(edition, select_entries(feed)),
             unconfirmed=bool(find_unconfirmed(edition)),
             left_out=len(timetable.list_current()) - len(ical.fit(feed)),

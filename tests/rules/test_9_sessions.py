@@ -5,8 +5,9 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from werkzeug import Response
 
-from tests.support.service import a_5k, a_run
+from tests.support.service import EVENT, PAGE, a_5k, a_run
 
 FIRST = datetime(2026, 5, 26, 23, 30, tzinfo=UTC)
 """The start of session 0, on a Tuesday at 18:30 in Chicago, six days after the clock's start."""
@@ -291,3 +292,123 @@ def test_a_series_is_over_sixty_days_after_its_last_session(club):
     at(club, last_end + timedelta(days=61))
     assert "This event is over." in text_of(club)
     assert "webcal:" not in club.get("").text
+
+
+CALLS = "/recurrences"
+
+
+def recur(service, *recurrences):
+    """Have the upstream list these recurrences."""
+    answer = Response(
+        json.dumps({"data": list(recurrences), "hasMore": False}), mimetype="application/json"
+    )
+    service.upstream.failing[CALLS] = answer
+
+
+def a_recurrence(event_id=EVENT, status="active", **schedule):
+    weekly = {"frequency": "weekly", "daysOfWeek": [2], "startTime": "18:30"}
+    return {
+        "_id": "rec",
+        "eventId": event_id,
+        "schedule": weekly | {"durationMinutes": 60} | schedule,
+        "status": status,
+    }
+
+
+def description_of(service):
+    return str(service.calendar()["X-WR-CALDESC"]).replace("\\,", ",")
+
+
+def refresh(service, **duration):
+    service.advance(**duration or {"minutes": 15})
+    return description_of(service)
+
+
+def test_the_page_and_the_calendar_say_how_often_a_run_club_meets(service):
+    """Rules 9.8."""
+    recur(service, a_recurrence())
+    service.announce(*sessions(-1, 7), **CLUB)
+    assert service.upstream.calls.count(CALLS) == 0
+    assert "Tuesdays at 18:30, about 60 minutes. https://" in refresh(service)
+    assert "Tuesdays at 18:30, about 60 minutes" in text_of(service)
+    assert "RRULE:FREQ=WEEKLY" not in service.poll().decode()
+
+
+def test_recurrences_cost_one_call_a_day_for_all_events_and_processes(service):
+    """Rules 9.8."""
+    service.announce(*sessions(-1, 7), **CLUB)
+    recur(service, a_recurrence(), a_recurrence("lincoln-park-tuesdays", daysOfWeek=[4]))
+    for _ in range(2):
+        for _ in range(3):
+            service.advance(hours=2)
+            for event_id in (EVENT, "lincoln-park-tuesdays"):
+                assert service.client.get(f"/events/{event_id}.ics").status_code == 200
+        service.restart()
+    assert service.upstream.calls.count(CALLS) == 1
+    club = service.client.get("/events/lincoln-park-tuesdays.ics").text
+    assert "Thursdays at 18:30" in club.replace("\r\n ", "")  # a folded line
+    recur(service)
+    assert "Tuesdays at 18:30" not in refresh(service, days=1)
+    assert service.upstream.calls.count(CALLS) == 2
+
+
+@pytest.mark.parametrize(
+    ("schedule", "words"),
+    [
+        ({"daysOfWeek": [0]}, "Sundays at 18:30, about 60 minutes"),
+        ({"daysOfWeek": [7, 1]}, "Mondays and Sundays at 18:30, about 60 minutes"),
+        ({"daysOfWeek": ["tuesday", "Thu", "5"]}, "Tuesdays, Thursdays and Fridays at 18:30"),
+        ({"daysOfWeek": list(range(1, 8))}, "Every day at 18:30"),
+        ({"startTime": None, "durationMinutes": None}, "Tuesdays. http"),
+        ({"frequency": "monthly"}, None),
+        ({"daysOfWeek": [8]}, None),
+        ({"daysOfWeek": 2}, None),
+        ({"startTime": "soon"}, None),
+        ({"durationMinutes": "long"}, None),
+        ({"status": "paused"}, None),
+    ],
+    ids=str,
+)
+def test_a_weekly_recurrence_that_can_be_read_is_told_in_words(service, schedule, words):
+    """Rules 9.8."""
+    recur(service, a_recurrence(**{"status": schedule.pop("status", "active")} | schedule), 1, {})
+    service.announce(*sessions(-1, 7), **CLUB)
+    told = refresh(service)
+    assert words in told if words else told == f"Lakeside Run Club: {PAGE}"
+
+
+def test_a_key_without_the_scope_for_recurrences_reads_everything_else(service, caplog):
+    """Rules 9.8."""
+    service.upstream.scopes.discard("read:recurrences")
+    service.announce(*sessions(-1, 7), **CLUB)
+    for days in range(3):
+        assert refresh(service, days=days) == f"Lakeside Run Club: {PAGE}"
+    assert len(service.entries()) == 9
+    missing = [each for each in caplog.messages if "read:recurrences" in each]
+    assert len(missing) == 1
+    assert service.upstream.calls.count(CALLS) == 2
+
+
+@pytest.mark.parametrize("failure", [500, "nothing"])
+def test_recurrences_that_cannot_be_fetched_stay_and_are_asked_for_after_an_hour(service, failure):
+    """Rules 9.8."""
+    recur(service, a_recurrence())
+    service.announce(*sessions(-1, 7), **CLUB)
+    refresh(service)
+    service.upstream.failing[CALLS] = Response("{}", 500 if failure == 500 else 200)
+    assert "Tuesdays" in refresh(service, days=1)
+    assert "Tuesdays" in refresh(service, minutes=15)
+    assert service.upstream.calls.count(CALLS) == 2
+    recur(service, a_recurrence(daysOfWeek=[3]))
+    assert "Wednesdays" in refresh(service, minutes=46)
+
+
+def test_an_event_of_another_type_with_a_recurrence_is_a_series(service):
+    """Rules 9.1 and 9.8: the list that was fetched for a run club has it, too."""
+    recur(service, a_recurrence(status="archived"))
+    service.announce(a_session(0), a_session(3), **CLUB | {"type": "other"})
+    assert list(service.items()) == ["s0", "s3"]
+    for _ in range(2):
+        service.client.get("/events/lincoln-park-tuesdays.ics")
+        service.advance(minutes=15)
+    assert list(service.items()) == ["s0"]
