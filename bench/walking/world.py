@@ -187,13 +187,19 @@ class World:
 
     def _follow(self, base: Story, call: Call, form: Form) -> Iterator[tuple[Story, list[str]]]:
         """The stories that an answer can make of one, and what is wrong with ``form`` then."""
-        missing = [each.missing_since for each in self.stories.values() if each.id != base.id]
+        missing = [self._find_missing_since(id_) for id_ in self.stories if id_ != base.id]
         wrong = any(each.is_wrong for each in self.processes)
         last = base.last
         if not (call.overtaken and last and last.at >= call.at and last.elapsed > call.elapsed):
             yield base.follow(call, form, [each for each in missing if each])
         if call.overtaken or wrong:
             yield base, base.find_differences(form, call.at)
+
+    def _find_missing_since(self, event_id: str) -> Moment | None:
+        """Since when an event misses something; None if a restored backup may know less of it."""
+        stories = (self.stories[event_id], *self.alternatives.get(event_id, ()))
+        instants = {each.missing_since for each in stories}
+        return instants.pop() if len(instants) == 1 else None
 
     def _list_bases(self, event_id: str, process: Process, form: Form) -> Iterator[Story]:
         """What the database can hold: more than one story while it has gone back."""
@@ -217,21 +223,17 @@ class World:
             bases = sorted(
                 [*known, *self._list_bases(event_id, process, form)], key=lambda each: each.evidence
             )
-            matching = [b for b in bases if not b.find_differences(form, process.clock())]
-            matching = matching or known
+            found = [(each, each.find_differences(form, process.clock())) for each in bases]
+            matching = [each for each, differences in found if not differences] or known
             if not matching:
-                differences = bases[-1].find_differences(form, process.clock())
-                self._violate(f"{event_id}: {'; '.join(differences)}", process)
+                self._violate(f"{event_id}: {'; '.join(found[-1][1])}", process)
             story = self._forms[self._key(event_id, form)] = matching[-1]
             known = self.alternatives.get(event_id, [])
             self._note_alternatives(event_id, [*matching, *known])
         process.stories[event_id] = story
 
     def _note_alternatives(self, event_id: str, matching: list[Story]) -> None:
-        found = []
-        for each in matching:
-            if each not in found:
-                found.append(each)
+        found = [each for at, each in enumerate(matching) if each not in matching[:at]]
         self.alternatives[event_id] = found[-MOST_ALTERNATIVES:]
 
     @staticmethod
