@@ -23,6 +23,7 @@ from gunicorn.workers.gthread import _DEFER, ThreadWorker
 MAX_HEAD = 8192
 """Bytes of the head of a request that are collected without a thread."""
 
+_AT_ONCE = int(socket.MSG_DONTWAIT)  # the operators of the enumeration are slow
 _TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -54,7 +55,7 @@ class Connection(socket.socket):
     def recv_at_once(self, size: int) -> bytes | None:
         """Receive what has arrived; None if nothing has."""
         try:
-            return super().recv(size, socket.MSG_DONTWAIT)
+            return super().recv(size, _AT_ONCE)
         except BlockingIOError:
             return None
 
@@ -73,7 +74,7 @@ class Connection(socket.socket):
     def sendall(self, data: Any, flags: int = 0, /) -> None:  # noqa: ANN401 - any buffer
         """Send all, unless that takes too long."""
         try:
-            sent = self.send(data, flags | socket.MSG_DONTWAIT)
+            sent = self.send(data, flags | _AT_ONCE)
         except BlockingIOError:
             sent = 0
         if sent < len(data):
@@ -185,7 +186,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         """Whether the connection is kept after a request, whose body is read to its end."""
         conn.sock.deadline = conn.head_deadline = inf
         if getattr(conn.parser.mesg.body.reader, "length", None) == 0:
-            return bool(super()._keepalive_after(conn, keepalive))
+            return bool(keepalive)
         if not self._slow.acquire(blocking=False):
             return False
         conn.sock.deadline = monotonic() + self.receive_timeout
