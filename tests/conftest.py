@@ -6,6 +6,7 @@ import hypothesis
 import pytest
 
 from feeds.app import create_app
+from feeds.upstream.schema import findings
 from tests.support.clock import Clock
 from tests.support.databases import ENGINES, close_all, open_database
 from tests.support.postgres import running_postgres
@@ -27,6 +28,12 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI=true does not allow: {report.longrepr}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def _forget_findings():
+    """No test finds less in the log because another one has logged the same."""
+    findings.clear()
 
 
 @pytest.fixture

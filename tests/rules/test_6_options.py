@@ -104,19 +104,6 @@ def test_of_1002_runs_a_calendar_shows_1000_and_the_log_and_the_page_say_so(serv
     assert [record.getMessage() for record in caplog.records].count(told) == 1
 
 
-def test_all_live_runs_are_shown_after_they_were_imported_with_new_ids(service):
-    """Rules 6.13 and 3.12."""
-    old = [f"old{number}" for number in range(600)]
-    service.announce(*map(a_run, old))
-    for number in range(600):
-        service.add(a_run(f"new{number}"))
-    service.delist(*old)
-    service.advance(hours=1)
-    service.believe_removal()
-    shown = re.findall(r"^UID:(new|old)\d+@", service.poll().decode(), re.MULTILINE)
-    assert (shown.count("new"), shown.count("old")) == (600, 400)
-
-
 @pytest.mark.parametrize("character", ['"', "\\", "\N{RUNNER}"])
 def test_a_feed_stays_under_1_mb_whatever_the_texts(service, character):
     """Rules 5.9 and 6.13."""
