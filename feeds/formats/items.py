@@ -55,13 +55,15 @@ def build_items(feed: Feed) -> tuple[Item, ...]:
         items += _build_change_items(timetable.edition, shown, feed)
     sizes = [_measure(item, feed.page) for item in items]
     head = 20 * len(feed.title.encode()) + 2 * (len(feed.source) + len(feed.page))
-    runs = fit_entries(
-        feed,
-        select_announced(select_entries(feed)),
-        lambda entry: _measure(_build_run_item(entry, feed.page), feed.page),
-        MAX_BYTES - ITEM_SIZE - head - sum(sizes),
-    )
-    items += [_build_run_item(entry, feed.page) for entry in runs]
+    built: dict[str, Item] = {}  # by uid, as the entries were measured last
+
+    def measure(entry: Entry) -> int:
+        built[entry.uid] = _build_run_item(entry, feed.page)
+        return _measure(built[entry.uid], feed.page)
+
+    entries = select_announced(select_entries(feed))
+    room = MAX_BYTES - ITEM_SIZE - head - sum(sizes)
+    items += [built[entry.uid] for entry in fit_entries(feed, entries, measure, room)]
     # Sort by guid first: sorting is stable, so items of the same time are in the order of guids.
     items.sort(key=lambda item: item.guid)
     return tuple(sorted(items, key=lambda item: item.published, reverse=True))
