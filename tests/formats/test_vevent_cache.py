@@ -18,6 +18,7 @@ from feeds.domain.model import (
     Kind,
     Options,
     PendingRemoval,
+    Recurrence,
     Revision,
     Run,
     State,
@@ -82,6 +83,7 @@ EVENTS: dict[str, list[Any]] = {
     "description": [None, "Bring water."],
     "website_url": [None, "https://pier.example.org"],
     "registration_url": ["https://register.example.org/all"],
+    "recurrences": [(Recurrence(days=(2,)),)],
     "runs": [(), (TEN,), (TEN, structs.replace(FIVE, id="late"))],
 }
 REVISIONS: dict[str, list[Any]] = {

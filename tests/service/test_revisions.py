@@ -10,7 +10,7 @@ from msgspec import structs
 
 from feeds.domain.changes import is_turn
 from feeds.domain.feed import Feed
-from feeds.domain.model import Edition, Event, Kind, Options, Run
+from feeds.domain.model import Edition, Event, Kind, Options, Recurrence, Run
 from feeds.formats import ical
 from feeds.service.revisions import revise
 from tests.support.factories import (
@@ -228,6 +228,7 @@ EVENT_FIELDS = {
     "website_url": urls,
     "registration_url": urls,
     "slug": st.sampled_from(["harbor", "harbor-run"]),
+    "recurrences": st.sampled_from([(), (Recurrence(days=(2,)),)]),
 }
 
 

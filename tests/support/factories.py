@@ -52,7 +52,10 @@ def an_edition(
 ) -> Edition:
     """An edition of an event, all of it first seen and last changed at these times."""
     revision = Revision(seen, changed or seen, 170_000_000, "", "")
-    revisions = dict.fromkeys([event.id, *(run.id for run in event.runs)], revision)
+    keys = [event.id, *(run.id for run in event.runs)]
+    if event.is_series:
+        keys += [f"{run.id}/announced" for run in event.runs]
+    revisions = dict.fromkeys(keys, revision)
     return Edition(event=event, fetched=NOW, revisions=revisions, **fields)
 
 
