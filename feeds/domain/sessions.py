@@ -6,7 +6,7 @@ Such an event is a *series*: organizers publish its runs weekly, for some weeks 
 import datetime as dt
 from collections.abc import Iterable, Sequence
 
-from feeds.domain.entries import Entry, find_ended
+from feeds.domain.entries import Entry, find_ended, order_by_start
 from feeds.domain.model import NEVER, Change, Revision
 from feeds.domain.schedule import to_instant
 
@@ -30,7 +30,7 @@ def find_announcements(
     ``since`` and ``until`` are when the two versions of the event were fetched. An item is dated
     ``ANNOUNCED_BEFORE`` the start, if that instant lies between the two; else ``noticed``: the run
     is new, or was moved nearer. A session that had ended is not announced, nor one that is off and
-    whose change told so.
+    whose change told so. While no session is announced, the nearest one is: no channel is empty.
     """
     known = {entry.run.id: entry for entry in before}
     found = {}
@@ -45,8 +45,22 @@ def find_announcements(
         if entry.off and _is_told(entry, last):
             continue
         at = due if last and since < due else noticed
-        found[f"{entry.run.id}/announced"] = Revision(at, NEVER, 0, "", "")
+        found[_build_key(entry)] = Revision(at, NEVER, 0, "", "")
+    sessions = [entry for entry in after if entry.is_session]
+    if sessions and not found and not any(entry.published for entry in sessions):
+        found[_build_key(_find_nearest(sessions, until))] = Revision(noticed, NEVER, 0, "", "")
     return found
+
+
+def _build_key(entry: Entry) -> str:
+    return f"{entry.run.id}/announced"
+
+
+def _find_nearest(sessions: Sequence[Entry], at: dt.datetime) -> Entry:
+    """The next session that has not ended; the last one if all have."""
+    ended = find_ended(sessions, at)
+    ahead = [entry for entry in sessions if entry.run.id not in ended]
+    return min(ahead, key=order_by_start) if ahead else max(sessions, key=order_by_start)
 
 
 def _is_told(entry: Entry, last: Entry | None) -> bool:

@@ -2,7 +2,7 @@
 
 from feedgen.feed import FeedGenerator  # feedgen.ext can only be imported after this module
 
-from feeds.domain.feed import Feed
+from feeds.domain.feed import Feed, select_entries
 from feeds.formats.items import Item, build_items
 from feeds.text import summaries
 
@@ -24,7 +24,8 @@ def render(feed: Feed) -> bytes:
     channel.generator("intervals-feeds")
     items = build_items(feed)
     # Of what this channel shows, so that a filtered channel changes only if its own items do.
-    modified = [item.entry.revision.last_modified for item in items if item.entry]
+    shown = [item.entry for item in items if item.entry] or select_entries(feed)
+    modified = [entry.revision.last_modified for entry in shown]
     channel.lastBuildDate(max([*modified, *(item.published for item in items)]))
     for item in items:
         _add_item(channel, item, feed.page)
