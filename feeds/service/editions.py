@@ -12,7 +12,6 @@ from msgspec import json, structs
 from feeds.clockcache import ClockCache
 from feeds.domain.entries import has_ended_as_gone
 from feeds.domain.freshness import INVALIDATION_INTERVAL
-from feeds.domain.model import NEVER, Event
 from feeds.errors import (
     EventGone,
     EventNotFound,
@@ -26,6 +25,7 @@ from feeds.service.admission import MAX_GUESSES, MAX_UNSEEN, Admission, Kind, Tu
 from feeds.service.bulkhead import Bulkhead
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
+from feeds.service.known_events import KnownEvents
 from feeds.service.refresh import MAX_CONCURRENT_REFRESHES, Refresh
 from feeds.service.singleflight import BoundedWaitTask, Flight, Singleflight
 from feeds.store.database import Database
@@ -51,9 +51,6 @@ MAX_FLIGHT_AGE = 20.0
 Another refresh of the event may start then. A server that drips a header can hold a call for longer
 than its deadline (rules 8.25).
 """
-
-MAX_LISTED = 100
-"""Events in the list of known events."""
 
 POLL_INTERVAL = 0.05
 """Seconds between two looks at a refresh that another process makes."""
@@ -85,9 +82,7 @@ class Editions:
         self._in_database: set[str] = set()
         self._bulkhead = Bulkhead()
         self._catch_up_task = BoundedWaitTask(self._catch_up, MAX_WAIT)
-        self._known_events: list[Event] = []
-        self._listed = NEVER  # when the list of known events was read
-        self._list_task = BoundedWaitTask(self._list, MAX_WAIT)
+        self.known_events = KnownEvents(database, clock)
 
     def get(self, event_id: str, client: str = "") -> CacheEntry:
         """Find the edition to serve now, for the client at this address.
@@ -120,24 +115,6 @@ class Editions:
             and self._invalidation.is_current(now)
             and self._entries.read(event_id) is entry
         )
-
-    def list_events(self) -> list[Event]:
-        """The known events, the next one first; an older list while the database is unavailable.
-
-        The list is read every two seconds, and after a save here; it is the same object until what
-        it holds has changed.
-        """
-        if not self._listed <= self._clock() < self._listed + INVALIDATION_INTERVAL:
-            self._list_task.run()
-        return self._known_events
-
-    def _list(self) -> None:
-        now = self._clock()
-        with suppress(StorageUnavailable):
-            events = self._database.list_events(now, MAX_LISTED)
-            if events != self._known_events:
-                self._known_events = events
-        self._listed = now
 
     def _catch_up(self) -> None:
         """Invalidate the events that other processes have saved, and those whose save is lost."""
@@ -257,7 +234,7 @@ class Editions:
                     elif not entry.failed:
                         with self._lock:
                             self._saved_here.add(event_id)
-                        self._listed = NEVER
+                        self.known_events.invalidate()
                     return entry
             finally:
                 turn.free_place()

@@ -48,7 +48,7 @@ def show_home() -> Response:
         else:
             headers = {"Location": location, "Cache-Control": "max-age=60"}
             return Response(status=303, headers=headers)
-    page = _render_home(get_site().editions.list_events(), problem)
+    page = _render_home(get_site().editions.known_events.list(), problem)
     response = templates.make_page(
         page.replace(_ASKED, escape(asked or "")), HTTPStatus.BAD_REQUEST if problem else 200
     )

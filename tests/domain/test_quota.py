@@ -50,7 +50,7 @@ def test_a_poll_of_an_id_that_was_never_seen_has_a_priority_of_its_own():
 
 def test_a_guess_is_a_poll_of_an_id_that_was_never_seen():
     assert choose_priority(None, START, guessed=True) is Priority.GUESS
-    assert choose_priority((START, END), START, guessed=True) is Priority.URGENT
+    assert choose_priority([(START, END)], START, guessed=True) is Priority.URGENT
 
 
 @given(st.integers(1, 2000), st.data(), st.sampled_from(Priority))
