@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from logging import Logger
 from threading import Lock
+from time import monotonic
 
 from cachetools import LRUCache
 from msgspec import Struct, field
@@ -59,7 +60,7 @@ class FindingLog:
     ``MAX_FINDINGS`` of its findings; the others are counted in one line an hour.
     """
 
-    def __init__(self, log: Logger, seconds: Callable[[], float]) -> None:
+    def __init__(self, log: Logger, seconds: Callable[[], float] = monotonic) -> None:
         self._log = log
         self._seconds = seconds
         self._documents: LRUCache[str, _Document] = LRUCache(MAX_DOCUMENTS)

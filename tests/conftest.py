@@ -6,7 +6,7 @@ import hypothesis
 import pytest
 
 from feeds.app import create_app
-from feeds.upstream.schema import findings
+from feeds.upstream.optional import findings
 from tests.support.clock import Clock
 from tests.support.databases import ENGINES, close_all, open_database
 from tests.support.postgres import running_postgres

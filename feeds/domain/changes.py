@@ -12,7 +12,7 @@ from msgspec import structs
 
 from feeds.domain.entries import Entry
 from feeds.domain.model import Change, Kind, State
-from feeds.domain.status import RESCHEDULED, find_status
+from feeds.domain.status import RESCHEDULED, UNREAD, find_status
 
 CHANGES_KEPT_FOR = dt.timedelta(days=365)
 """Older changes are dropped with the next save that changes a feed (rules 4.11)."""
@@ -44,6 +44,7 @@ def capture_state(entry: Entry) -> State:
         distance=run.distance_standard,
         opens=run.registration_opens,
         closes=run.registration_closes,
+        registration_unread=not run.registration_read,
     )
 
 
@@ -74,7 +75,8 @@ def _compare(was: State, now: State, run: str, noticed: dt.datetime) -> Iterator
 
 
 def _takes_entries(state: State) -> bool:
-    return not (find_status(state.status).off or state.sold_out or state.override)
+    closed = find_status(state.status).off or state.sold_out or state.override
+    return not (closed or state.registration_unread)
 
 
 def _is_open(state: State, at: dt.datetime) -> bool:
@@ -89,7 +91,7 @@ def _list_kinds(change: Change) -> Iterator[Kind]:
     if before != after:
         if after.change_kind:
             yield after.change_kind
-        elif not before.confirmed:
+        elif not before.confirmed and before != UNREAD:
             yield Kind.REINSTATED
     rescheduled = before != after and after == RESCHEDULED
     if (change.new_start or change.new_place) and not rescheduled:

@@ -77,7 +77,7 @@ class Entry(Struct, frozen=True):
     def place(self) -> str | None:
         """Where it is, on one line; without an address the coordinates; none if it is virtual."""
         event = self.event
-        if self.run.virtual:
+        if not self.run.in_person:
             return None
         if event.location or not event.point:
             return event.location
@@ -86,8 +86,13 @@ class Entry(Struct, frozen=True):
 
     @property
     def registration_url(self) -> str | None:
-        """The address of registration, also while it takes no entries; None if the run is off."""
-        return None if self.off else self.run.registration_url or self.event.registration_url
+        """The address of registration, also while it takes no entries.
+
+        None if the run is off, or if its own URL could not be read.
+        """
+        if self.off or "registration_url" in self.run.unread:
+            return None
+        return self.run.registration_url or self.event.registration_url
 
     @property
     def takes_entries(self) -> bool:

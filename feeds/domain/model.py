@@ -43,6 +43,7 @@ class Run(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     ``status`` and ``registration_override`` keep unknown words as the upstream sent them.
     ``unlisted`` is since when the organizer's list lacks the run, ``withdrawn`` whether the run
     left the list before it had ended, ``left`` whether it has left the feeds since (rules 3.12).
+    ``unread`` names the fields that were not understood and have no earlier value (rules 3.7).
     """
 
     id: str
@@ -63,6 +64,22 @@ class Run(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     unlisted: dt.datetime | None = None
     withdrawn: bool = False
     left: bool = False
+    unread: tuple[str, ...] = ()
+
+    @property
+    def in_person(self) -> bool:
+        """Whether the run takes place at the event's place; not if that could not be read."""
+        return not self.virtual and "virtual" not in self.unread
+
+    @property
+    def registration_read(self) -> bool:
+        """Whether all was read that decides whether one can register."""
+        return _REGISTRATION.isdisjoint(self.unread)
+
+
+_REGISTRATION = frozenset(
+    ("registration_opens", "registration_closes", "registration_override", "sold_out")
+)
 
 
 class Recurrence(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
@@ -79,7 +96,8 @@ class Recurrence(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True
 class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """An event with its runs. ``location`` is one line, ``point`` is (latitude, longitude).
 
-    ``recurrences`` come from a list of their own (rules 9.8).
+    ``recurrences`` come from a list of their own (rules 9.8). ``unread`` is as in ``Run``; a
+    ``location`` that is unread may be a part of the address.
     """
 
     id: str
@@ -98,6 +116,7 @@ class Event(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     registration_url: str | None = None
     runs: tuple[Run, ...] = ()
     recurrences: tuple[Recurrence, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def is_series(self) -> bool:
@@ -140,7 +159,7 @@ class State(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
 
     ``start`` is ISO 8601, a local time of ``zone`` or a day; ``spot`` says that ``place`` is
     coordinates; ``status`` is ``Status.stored``; ``opens`` and ``closes`` are the registration
-    window.
+    window, ``registration_unread`` says that not all of registration could be read.
     """
 
     start: str
@@ -153,6 +172,7 @@ class State(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     distance: str = ""
     opens: dt.datetime | None = None
     closes: dt.datetime | None = None
+    registration_unread: bool = False
 
 
 class Kind(StrEnum):

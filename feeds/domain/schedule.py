@@ -17,6 +17,9 @@ from feeds.domain.timezones import localize
 DAY = dt.timedelta(days=1)
 HALF_HOUR = dt.timedelta(minutes=30)
 
+END_OF_DAY = dt.time.max
+"""24:00 as a wall time: the midnight with which the day ends."""
+
 MINUTES_PER_KM = 10
 MINUTES_PER_KM_WALKING = 15
 MIN_TIME_LIMIT = dt.timedelta(hours=1)
@@ -26,7 +29,7 @@ MAX_TIME_LIMIT = dt.timedelta(hours=72)
 class Period(Struct, frozen=True):
     """A start and an end: both days, the end exclusive (RFC 5545 3.6.1), or both instants.
 
-    ``estimated`` says that the organizer announced no end.
+    ``estimated`` says that the organizer announced no end, or one that could not be read.
     """
 
     start: dt.date
@@ -65,34 +68,56 @@ def find_main_runs(runs: Iterable[Run]) -> frozenset[str]:
     return frozenset(run.id for run in runs if (run.date, run.distance_meters) == last)
 
 
+def find_start_time(run: Run, event: Event) -> dt.time | None:
+    """The wall time at which a run starts, as far as it was announced and read."""
+    if is_start_unread(run, event):
+        return None
+    return run.start_time or (event.start_time if run.date == event.date else None)
+
+
+def is_start_unread(run: Run, event: Event) -> bool:
+    """Whether the time at which a run starts was announced, but could not be read."""
+    if "start_time" in run.unread:
+        return True
+    return run.start_time is None and run.date == event.date and "start_time" in event.unread
+
+
 def compute_period(
     run: Run, event: Event, zone: ZoneInfo, *, main: bool, as_run: bool = False
 ) -> Period:
+    """The period of a run. ``zone`` is a guess if the point could not be read: then it is a day."""
     reach = (
         dt.timedelta.max if as_run else 2 * compute_time_limit(run)
     )  # an event's own end always counts
-    clock = run.start_time or (event.start_time if run.date == event.date else None)
-    goes_on = event.end_date is not None and event.end_date > run.date
-    if run.virtual and (clock is None or goes_on):
-        return _days(run.date, event.end_date)
-    if clock is None:
+    clock = find_start_time(run, event)
+    goes_on = "end_date" in event.unread or (event.end_date or run.date) > run.date
+    if clock is None or "point" in event.unread or (run.virtual and goes_on):
+        if "end_date" in event.unread and (run.virtual or main):
+            return _days(run.date, None, estimated=True)
         whole = main and event.end_date is not None and event.end_date - run.date <= reach
-        return _days(run.date, event.end_date if whole else None)
-    announced = dt.datetime.combine(run.date, clock)
+        return _days(run.date, event.end_date if run.virtual or whole else None)
+    announced = _combine(run.date, clock)
     start = localize(announced, zone)
     closing = localize(start.replace(tzinfo=None) + compute_time_limit(run), zone)
     end = _announced_end(event, announced, zone)
     # Differences of times in one zone are differences on the wall clock.
     if end is not None and end > start:
-        if main and (end.date() == run.date or end - start <= reach):
+        last = end.date() - DAY if event.end_time == END_OF_DAY else end.date()
+        if main and (last == run.date or end - start <= reach):
             return Period(start, end)
         if not main and end <= closing:
             return Period(start, end)
     return Period(start, closing, estimated=True)
 
 
-def _days(first: dt.date, last: dt.date | None) -> Period:
-    return Period(first, max(first, last or first) + DAY)
+def _combine(day: dt.date, clock: dt.time) -> dt.datetime:
+    if clock == END_OF_DAY:
+        day, clock = day + DAY, dt.time.min
+    return dt.datetime.combine(day, clock)
+
+
+def _days(first: dt.date, last: dt.date | None, *, estimated: bool = False) -> Period:
+    return Period(first, max(first, last or first) + DAY, estimated)
 
 
 def _announced_end(event: Event, start: dt.datetime, zone: ZoneInfo) -> dt.datetime | None:
@@ -100,8 +125,8 @@ def _announced_end(event: Event, start: dt.datetime, zone: ZoneInfo) -> dt.datet
 
     A gap may move either past the other (02:45 becomes 03:45, which is after 03:15).
     """
-    if event.end_time is None:
+    if event.end_time is None or "end_date" in event.unread:
         return None
     following = start.date() if event.end_time > start.time() else start.date() + DAY
-    end = dt.datetime.combine(event.end_date or following, event.end_time)
+    end = _combine(event.end_date or following, event.end_time)
     return localize(end, zone) if end > start else None

@@ -15,7 +15,7 @@ class Status(Struct, frozen=True, kw_only=True):
     summary_prefix    what a SUMMARY and the title of an item start with
     sentence          in descriptions; empty if the run takes place as planned
     vevent            STATUS of a VEVENT (RFC 5545 3.8.1.11)
-    schema_org        schema.org's eventStatus
+    schema_org        schema.org's eventStatus; empty if it is unknown
     off               whether the run does not take place
     busy              whether ``?busy=1`` blocks the time of the run (rules 3.2)
     css_class         on pages; the style sheet has colours for it
@@ -92,11 +92,20 @@ RESCHEDULED = Status(
     css_class="rescheduled",
     change_kind=Kind.RESCHEDULED,
 )
+UNREAD = Status(
+    name="unknown",
+    stored=" unread",
+    word="Status unknown",
+    sentence="The organizer's status could not be read.",
+    vevent="TENTATIVE",
+    schema_org="",
+    css_class="postponed",
+)
 SCHEDULED = Status(
     name="scheduled", spellings=("scheduled",), stored="scheduled", word="Scheduled", busy=True
 )
 
-STATUSES = (CANCELLED, NO_LONGER_LISTED, POSTPONED, RESCHEDULED, SCHEDULED)
+STATUSES = (CANCELLED, NO_LONGER_LISTED, POSTPONED, UNREAD, RESCHEDULED, SCHEDULED)
 """All statuses but an organizer's own words. The worst is first: pages list them in this order."""
 
 STORED_BY_SPELLING = {
@@ -109,7 +118,9 @@ _BY_STORED = {status.stored: status for status in STATUSES}
 
 def get_status(run: Run) -> Status:
     """The status of a run; no longer listed outweighs what the last document said."""
-    return NO_LONGER_LISTED if run.withdrawn else find_status(run.status)
+    if run.withdrawn:
+        return NO_LONGER_LISTED
+    return UNREAD if "status" in run.unread else find_status(run.status)
 
 
 def find_status(stored: str) -> Status:

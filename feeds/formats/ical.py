@@ -193,7 +193,7 @@ def _build_vevent(entry: Entry, page: str, options: Options, zone: dt.tzinfo) ->
     # Google hides STATUS:CANCELLED, so its subscribers would never learn of a cancellation.
     keep = entry.off and options.cancelled == "keep"
     component["STATUS"] = _Text("CONFIRMED" if keep else entry.status.vevent)
-    busy = options.busy and entry.status.busy and not run.virtual
+    busy = options.busy and entry.status.busy and run.in_person
     component["TRANSP"] = _Text("OPAQUE" if busy else "TRANSPARENT")
     component["DESCRIPTION"] = _Text(descriptions.build_description(entry, page))
     component["URL"] = vUri(event.website_url or page)
@@ -201,7 +201,7 @@ def _build_vevent(entry: Entry, page: str, options: Options, zone: dt.tzinfo) ->
     if run.virtual:
         if event.website_url:  # RFC 7986 5.11
             component["CONFERENCE"] = vUri(event.website_url, params={"VALUE": "URI"})
-    else:
+    elif run.in_person:
         _add_place(component, entry)
     return component
 

@@ -164,14 +164,13 @@ def _build_item(
     runs: Sequence[Entry],
 ) -> Item:
     categories = dict.fromkeys(term for run in runs for term in descriptions.list_categories(run))
-    virtual = all(run.run.virtual for run in runs)
     return Item(
         guid=guid,
         title=summaries.strip_markup(title),
         html=body,
         published=published,
         categories=tuple(categories),
-        point=None if virtual else runs[0].event.point,
+        point=runs[0].event.point if any(run.run.in_person for run in runs) else None,
     )
 
 

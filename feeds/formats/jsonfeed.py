@@ -6,10 +6,11 @@ start, end           ISO 8601 with the offset of the place, or days; the end is 
                      calendar: a race on 14 June ends on the 15th
 timezone             IANA name
 end_estimated        true if the end is an estimate
-status               scheduled, cancelled, postponed, rescheduled, unlisted, or the organizer's word
+status               scheduled, cancelled, postponed, rescheduled, unlisted, unknown (it could not
+                     be read), or the organizer's word
 distance             label, standard and meters; absent for an event without runs
 registration         opens and closes (UTC), url, override (paused, closed), each only if known
-sold_out, virtual, relay, walking, location, point (latitude, longitude)
+sold_out, virtual, relay, walking, location, point (latitude, longitude), each if it was read
 """
 
 from typing import Any
@@ -71,6 +72,12 @@ def _build_extension(entry: Entry) -> dict[str, Any]:
         "url": entry.registration_url,
         "override": run.registration_override,
     }
+    # A member that could not be read is left out: its default was not told.
+    flags = {
+        name: getattr(run, name)
+        for name in ("sold_out", "virtual", "relay", "walking")
+        if name not in run.unread
+    }
     members = {
         "start": period.start.isoformat(),
         "end": period.end.isoformat(),
@@ -79,11 +86,8 @@ def _build_extension(entry: Entry) -> dict[str, Any]:
         "status": entry.status.name,
         "distance": distance if run.id != event.id else None,
         "registration": {name: value for name, value in registration.items() if value},
-        "sold_out": run.sold_out,
-        "virtual": run.virtual,
-        "relay": run.relay,
-        "walking": run.walking,
+        **flags,
         "location": entry.place,
-        "point": None if run.virtual else event.point,
+        "point": event.point if run.in_person else None,
     }
     return {name: value for name, value in members.items() if value is not None}

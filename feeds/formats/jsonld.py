@@ -59,6 +59,8 @@ def build_document(feed: Feed) -> dict[str, Any]:
 def _build_sub_event(entry: Entry, page: str) -> dict[str, Any]:
     id_, name = f"{page}?run={entry.run.id}", summaries.build_name(entry)
     sport = {"sport": "Walking" if entry.run.walking else "Running"}
+    if "walking" in entry.run.unread:
+        sport = {}
     return _build_sports_event(id_, name, [entry], page) | sport | _build_offers(entry)
 
 
@@ -68,6 +70,8 @@ def _build_sports_event(id_: str, name: str, entries: Sequence[Entry], page: str
     start, end = _find_earliest([entry.period.start for entry in entries], zone), _find_end(entries)
     statuses = {_get_status(entry) for entry in entries}
     status = statuses.pop() if len(statuses) == 1 else SCHEDULED.schema_org
+    if "" in statuses:
+        status = ""
     # Google accepts previousStartDate with EventRescheduled only. For a postponed event, Google
     # wants the planned start in startDate, and schema.org in previousStartDate.
     before = [each for each in map(_find_previous_start, entries) if each]
@@ -80,7 +84,7 @@ def _build_sports_event(id_: str, name: str, entries: Sequence[Entry], page: str
         "name": name,
         "startDate": start.isoformat(),
         "endDate": end and end.isoformat(),
-        "eventStatus": f"{SCHEMA}/{status}",
+        "eventStatus": status and f"{SCHEMA}/{status}",
         "previousStartDate": previous.isoformat() if previous and previous != start else None,
         **_build_attendance(entries, page),
     }
@@ -120,6 +124,8 @@ def _find_previous_start(entry: Entry) -> dt.date | None:
 def _build_attendance(entries: Sequence[Entry], page: str) -> dict[str, Any]:
     """The attendance mode, and the location: a place, a virtual one, or a list of both."""
     event = entries[0].event
+    if any("virtual" in entry.run.unread for entry in entries):
+        return {}
     virtual = {entry.run.virtual for entry in entries}
     place: dict[str, Any] = {"@type": "Place"}
     if event.location:
@@ -147,6 +153,8 @@ def _build_offers(entry: Entry) -> dict[str, Any]:
     if entry.registration_url is None:
         return {}
     availability = "SoldOut" if run.sold_out else _AVAILABILITY.get(run.registration_override)
+    if availability == "InStock" and not run.registration_read:
+        availability = None
     offer = {
         "@type": "Offer",
         "url": entry.registration_url,

@@ -145,7 +145,7 @@ def _digest_content(entry: Entry, content: bytes) -> str:
         run.sold_out,
     )
     distance = (run.distance_label, run.distance_standard, run.distance_meters)
-    besides = (*distance, *registration, entry.period.estimated, entry.zone.key)
+    besides = (*distance, *registration, entry.period.estimated, entry.zone.key, *run.unread)
     return _digest(content + json.encode(besides))
 
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-from feeds.domain.schedule import DAY, Period
+from feeds.domain.schedule import DAY, END_OF_DAY, Period
 
 # Written out, because strftime uses the locale of the process.
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -17,6 +17,11 @@ def format_day(when: dt.date) -> str:
 def format_clock(when: dt.datetime) -> str:
     """``08:00``, with seconds unless they are zero."""
     return f"{when:%H:%M:%S}" if when.second else f"{when:%H:%M}"
+
+
+def format_wall_time(clock: dt.time) -> str:
+    """``08:00``, or ``24:00`` for the end of the day."""
+    return "24:00" if clock == END_OF_DAY else f"{clock:%H:%M}"
 
 
 def format_moment(when: dt.date) -> str:

@@ -14,9 +14,15 @@ from msgspec import Struct
 from feeds.domain.changes import announces_start_time
 from feeds.domain.entries import CUT, Entry
 from feeds.domain.model import Run
-from feeds.domain.schedule import DAY
+from feeds.domain.schedule import DAY, find_start_time, is_start_unread
 from feeds.domain.status import POSTPONED
-from feeds.text.dates import format_clock, format_moment, format_start, format_when
+from feeds.text.dates import (
+    format_clock,
+    format_moment,
+    format_start,
+    format_wall_time,
+    format_when,
+)
 
 _EVENT_TYPES = {"race": "Race", "runClub": "Run club", "timeTrial": "Time trial"}
 
@@ -77,6 +83,8 @@ def list_facts(entry: Entry) -> Iterator[str]:
     """The start, the registration and the kind of an entry, each one a sentence or a line."""
     run = entry.run
     yield from _list_start(entry)
+    if entry.period.estimated and entry.period.all_day:
+        yield "The organizer's last day could not be read."
     if not entry.off:
         yield from _list_registration(run, entry.zone)
     if run.virtual:
@@ -104,10 +112,13 @@ def _list_start(entry: Entry) -> Iterator[str]:
         yield f"{word}: {format_moment(period.start)} local time ({entry.zone.key})"
         return
     yield f"{'Dates' if period.end - DAY > period.start else 'Date'}: {format_when(period)}"
-    if not run.virtual:
+    clock = run.start_time if run.virtual else find_start_time(run, entry.event)
+    if clock:
+        yield f"The organizer starts at {format_wall_time(clock)}."
+    elif is_start_unread(run, entry.event):
+        yield "The organizer's start time could not be read."
+    elif not run.virtual:
         yield "No start time has been announced."
-    elif run.start_time:
-        yield f"The organizer starts at {run.start_time:%H:%M}."
 
 
 def describe_move(entry: Entry) -> Iterator[str]:

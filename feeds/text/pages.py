@@ -117,6 +117,8 @@ def describe_registration(entry: Entry, at: dt.datetime) -> str:
         return "Sold out"
     if run.registration_override:
         return run.registration_override.capitalize()
+    if not run.registration_read:
+        return ""
     if closes and closes <= at:
         return "Closed"
     if opens and opens > at:

@@ -1,15 +1,19 @@
-"""Values of single fields of the upstream: dates, times, URLs, places, clean text.
+"""Values of single fields of the upstream: dates, times, numbers, URLs, places, clean text.
 
-Each parser raises ``ValueError`` for a value that it cannot read; ``schema`` decides what follows.
+Each parser takes any JSON value and reads it liberally. It raises ``ValueError`` or
+``OverflowError`` for a value that it does not understand; ``optional`` and ``schema`` decide what
+follows.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
-from typing import Any
 from urllib.parse import urlsplit
 
 from werkzeug.urls import iri_to_uri
+
+from feeds.domain.schedule import END_OF_DAY
 
 YEARS = range(1971, 2200)
 """Years in which a race can take place: time zone rules exist and no arithmetic overflows."""
@@ -23,38 +27,103 @@ MAX_NAME, MAX_LABEL, MAX_PLACE, MAX_WORD, MAX_DESCRIPTION = 300, 100, 500, 60, 2
 _URI = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?([/?#][!-~]*)?")
 
 
-def parse_date(text: str) -> date:
-    """Parse YYYY-MM-DD."""
-    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+_BARE_HOST = re.compile(r"(?:[\w-]+\.)+[^\W\d_]{2,}(?::[0-9]+)?(?:[/?#]|\Z)")
+"""A host with a dot, such as ``www.club.example``, that begins a URL without a scheme."""
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,30})?")
+
+_TIME = re.compile(
+    r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-5][0-9])(:(?P<second>[0-5][0-9])(\.0+)?)?"
+    r"( ?(?P<half>[ap]m))?"
+    r"|(?P<hour4>[0-9]{2})(?P<minute4>[0-5][0-9])",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+class PartlyReadError(ValueError):
+    """A value of which only a part was understood: ``part``."""
+
+    def __init__(self, part: object) -> None:
+        super().__init__("only a part was understood")
+        self.part = part
+
+
+def _parse_text(value: object) -> str:
+    """Return a text without white space around it."""
+    if not isinstance(value, str):
+        raise ValueError("not a text")  # noqa: TRY004 - one error for all that is not understood
+    return value.strip()
+
+
+def parse_date(value: object) -> date:
+    """Parse YYYY-MM-DD, or the date part of an ISO 8601 timestamp."""
+    text = _parse_text(value)
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9].*)?", text):
         raise ValueError("not YYYY-MM-DD")
-    day = date.fromisoformat(text)
+    day = (date if len(text) == len("YYYY-MM-DD") else datetime).fromisoformat(text)
+    day = date(day.year, day.month, day.day)
     if day.year not in YEARS:
         raise ValueError("not a year of races")
     return day
 
 
-def parse_time(text: str) -> time:
-    """Parse HH:MM or HH:MM:SS; the hour may have one digit."""
-    if not re.fullmatch(r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?", text):
-        raise ValueError("not HH:MM or HH:MM:SS")
-    return time.fromisoformat(text.zfill(len("HH:MM:SS" if text.count(":") > 1 else "HH:MM")))
+def parse_time(value: object) -> time:
+    """Parse a wall time: H:MM, HH:MM, HH:MM:SS, HHMM, or with AM or PM.
+
+    24:00 is ``END_OF_DAY``. A fraction of a second must be zero. An offset is not understood: the
+    wall time of the place is not known then.
+    """
+    found = _TIME.fullmatch(_parse_text(value))
+    if not found:
+        raise ValueError("not a wall time")
+    hour, minute = int(found["hour"] or found["hour4"]), int(found["minute"] or found["minute4"])
+    second = int(found["second"] or 0)
+    if found["half"]:
+        if hour not in range(1, 13):
+            raise ValueError("not an hour before or after noon")
+        hour = hour % 12 + (12 if found["half"].lower() == "pm" else 0)
+    return END_OF_DAY if (hour, minute, second) == (24, 0, 0) else time(hour, minute, second)
 
 
-def parse_instant(text: str) -> datetime:
+def parse_instant(value: object) -> datetime:
     """Parse an ISO 8601 time with an offset, to UTC in whole seconds."""
-    instant = datetime.fromisoformat(text)
+    instant = datetime.fromisoformat(_parse_text(value))
     if instant.tzinfo is None or instant.year not in YEARS:
         raise ValueError("no offset, or not a year of races")
     return instant.astimezone(UTC).replace(microsecond=0)
 
 
-def parse_url(text: str) -> str:
-    """Parse an absolute http or https URL, to a URI: other characters are percent-encoded.
+def parse_number(value: object) -> float:
+    """Parse a number, or a decimal number in a text."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        return float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("not a number")  # noqa: TRY004 - see _parse_text
+    return float(value)
 
-    A URL with a user is refused: ``https://club.example@evil.example/`` only looks like the club's.
+
+def parse_flag(value: object) -> bool:
+    """Parse true or false, also as a text in any case, or as 1 or 0."""
+    if isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.strip().lower())
+    if not isinstance(value, int | float) or value not in (0, 1):
+        raise ValueError("neither true nor false")
+    return bool(value)
+
+
+def parse_url(value: object) -> str | None:
+    """Parse an http or https URL, to a URI: other characters are percent-encoded.
+
+    A URL that begins with a host, without a scheme, gets ``https://``. ``None`` for a blank text. A
+    URL with a user is refused: ``https://club.example@evil.example/`` only looks like the club's.
     """
+    text = _parse_text(value)
+    if not text:
+        return None
     if len(text) > MAX_URL:
         raise ValueError("too long")
+    if _BARE_HOST.match(text):
+        text = f"https://{text}"
     host = urlsplit(text).hostname or ""
     # Refuse invisible characters, and the letters that IDNA 2003 maps differently from browsers
     # (UTS 46 section 7): a wrong host is worse than no URL.
@@ -68,13 +137,13 @@ def parse_url(text: str) -> str:
     return uri
 
 
-def parse_point(lat: float | None, lng: float | None) -> tuple[float, float] | None:
+def parse_point(lat: object, lng: object) -> tuple[float, float] | None:
     """Return (latitude, longitude), or ``None`` for no place; a form without a map sends 0,0."""
-    if lat is None or lng is None or (lat == 0 and lng == 0):
-        return None
     # Adding 0.0 turns -0.0 into 0.0, so that equal places have equal bytes.
-    point = (lat + 0.0, lng + 0.0)
-    return point if abs(lat) <= 90 and abs(lng) <= 180 else None  # noqa: PLR2004 - degrees
+    latitude, longitude = parse_number(lat) + 0.0, parse_number(lng) + 0.0
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):  # noqa: PLR2004 - degrees
+        raise ValueError("not on the globe")
+    return (latitude, longitude) if latitude or longitude else None
 
 
 _POSTAL_KEYS = (
@@ -89,29 +158,46 @@ _POSTAL_KEYS = (
 """Keys of an address in postal order; the keys of one row mean the same (rules 6.9)."""
 
 
-def format_address(address: str | dict[str, Any] | None) -> str | None:
-    """Return an address on one line, or ``None`` if the address has no text.
+def format_address(address: object) -> str | None:
+    """Return an address on one line, or ``None`` if the address is blank.
 
-    The API's reference does not document the shape of the object, see rules 6.9.
+    The API's reference does not document the shape of the object, see rules 6.9. Raises
+    ``PartlyReadError`` if a well-known key has a value that is neither text nor integer, or if the
+    text is that of other keys: they may mean anything.
     """
+    if isinstance(address, str):
+        return clean_line(address) or None
     if not isinstance(address, dict):
-        return clean_line(address or "") or None
+        raise ValueError("neither a text nor an object")  # noqa: TRY004 - see _parse_text
     parts = [
         next((part for key in keys if (part := _clean_part(address.get(key)))), "")
         for keys in _POSTAL_KEYS
     ]
     if not any(parts):
         parts = [_clean_part(address.get("formatted"))]
-    if not any(parts):
+    understood = any(parts)
+    if not understood:
         parts = [_clean_part(value) for value in address.values() if isinstance(value, str)]
-    return ", ".join(_unique(part for part in parts if part)) or None
+    line = ", ".join(_unique(part for part in parts if part)) or None
+    known = [address.get(key) for keys in (*_POSTAL_KEYS, ("formatted",)) for key in keys]
+    unread = any(
+        not _is_part(value) if understood else not isinstance(value, str)
+        for value in (known if understood else address.values())
+        if value is not None
+    )
+    if unread or (line and not understood):
+        raise PartlyReadError(line)
+    return line
+
+
+def _is_part(value: object) -> bool:
+    """Whether a value is a part of an address: a text or an integer, such as a postal code."""
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def _clean_part(value: object) -> str:
-    """Return a part of an address as a clean line; "" if the part is neither text nor integer."""
-    if isinstance(value, int) and not isinstance(value, bool):  # a postal code
-        value = str(value)
-    return clean_line(value) if isinstance(value, str) else ""
+    """Return a part of an address as a clean line; "" if the value is none."""
+    return clean_line(str(value)) if _is_part(value) else ""
 
 
 def _unique(parts: Iterable[str]) -> list[str]:
@@ -123,15 +209,33 @@ def _unique(parts: Iterable[str]) -> list[str]:
 _LINE_ENDS = re.compile("\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
+# Characters that only change how the text around them is shown: zero width space, byte order mark,
+# and bidi controls (Unicode TR36, 2.5). Joiners (U+200C, U+200D) are part of words and emoji.
+_CONTROLS = re.compile("[\u200b\ufeff\u202a-\u202e\u2066-\u2069]")
+
+# Letters and symbols without ink: Hangul fillers, and the blank pattern of Braille.
+_BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+
 
 def clean_text(text: str) -> str:
-    r"""Return text whose lines end in ``\n``, without control characters other than tab."""
-    return _NOT_TEXT.sub("", _LINE_ENDS.sub("\n", text)).strip()
+    r"""Return text in NFC whose lines end in ``\n``, without control characters other than tab."""
+    clean = _NOT_TEXT.sub("", _LINE_ENDS.sub("\n", text))
+    return unicodedata.normalize("NFC", clean).strip()
 
 
 def clean_line(text: str) -> str:
-    """Return clean text on one line, with single spaces."""
-    return " ".join(clean_text(text).split())
+    """Return clean text on one line, with single spaces; "" if nothing of the text is visible."""
+    line = " ".join(clean_text(_CONTROLS.sub("", text)).split())
+    return line if any(map(_is_visible, line)) else ""
+
+
+def _is_visible(character: str) -> bool:
+    """Whether a character has ink of its own: not a space, a control or a combining mark.
+
+    Characters that Unicode had not assigned when this Python was made may have ink.
+    """
+    category = unicodedata.category(character)
+    return not (category[0] in "ZM" or category in ("Cc", "Cf") or character in _BLANKS)
 
 
 def shorten(text: str, limit: int) -> str:

@@ -105,7 +105,7 @@ def test_every_sample_is_well_formed_utf_8_with_no_forbidden_character():
 CHARACTERS = st.sampled_from("<>&;#x0123!-/'\"ab \n]") | st.characters(exclude_categories=["Cs"])
 
 
-@given(st.text(CHARACTERS).map(fields.clean_text).filter(bool))
+@given(st.text(CHARACTERS).map(fields.clean_text).filter(fields.clean_line))
 @example(HOSTILE)
 @example("]]>")
 @example("<![CDATA[")

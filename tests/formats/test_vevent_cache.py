@@ -67,6 +67,7 @@ RUNS: dict[str, list[Any]] = {
     "unlisted": [NOW],
     "withdrawn": [True],
     "left": [True],
+    "unread": [("status",), ("virtual", "sold_out")],
 }
 EVENTS: dict[str, list[Any]] = {
     "id": ["pier"],
@@ -85,6 +86,7 @@ EVENTS: dict[str, list[Any]] = {
     "registration_url": ["https://register.example.org/all"],
     "recurrences": [(Recurrence(days=(2,)),)],
     "runs": [(), (TEN,), (TEN, structs.replace(FIVE, id="late"))],
+    "unread": [("start_time",), ("end_date",), ("point",)],
 }
 REVISIONS: dict[str, list[Any]] = {
     "created": [NOW - timedelta(days=1)],

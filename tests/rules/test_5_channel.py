@@ -397,12 +397,12 @@ def test_a_title_is_plain_text_without_tags_and_entities(service):
 
 def test_a_description_is_html_in_which_all_text_of_the_upstream_is_escaped(service):
     """Rules 5.10."""
-    text = "Bring <script>alert('water')</script> & shoes.\n\nPark at <a href='#'>the pier</a>."
+    text = "Bring <script3>alert('water')</script3> & shoes.\n\nPark at <3 piers."
     service.announce(a_run(distanceLabel="10<i>K</i>"), description=text, address="Pier <1>")
     edit_and_poll(service, "ten", startTime="09:00")
     moved, run = service.json_feed()["items"]
     assert (
-        "<p>Bring &lt;script&gt;alert(&#x27;water&#x27;)&lt;/script&gt; &amp; shoes.</p>"
+        "<p>Bring &lt;script3&gt;alert(&#x27;water&#x27;)&lt;/script3&gt; &amp; shoes.</p>"
         in (run["content_html"])
     )
     assert "Pier &lt;1&gt;" in run["content_html"]

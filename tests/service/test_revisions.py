@@ -189,6 +189,7 @@ def list_content(edition):
             (run.distance_label, run.distance_standard, run.distance_meters),
             (run.registration_opens, run.registration_closes, run.registration_override),
             (entry.registration_url, run.sold_out, entry.period.estimated, entry.zone),
+            run.unread,
         )
         for entry in timetable_of(edition).entries
         for run in (entry.run,)
@@ -215,6 +216,7 @@ RUN_FIELDS = {
     "walking": st.booleans(),
     "unlisted": st.sampled_from([None, NOW]),
     "withdrawn": st.booleans(),
+    "unread": st.sampled_from([(), ("status",), ("start_time", "virtual")]),
 }
 EVENT_FIELDS = {
     "name": st.sampled_from(["Harbor Run", "Harbor 10K", "Ünï; Run, 5K"]),
@@ -229,6 +231,7 @@ EVENT_FIELDS = {
     "registration_url": urls,
     "slug": st.sampled_from(["harbor", "harbor-run"]),
     "recurrences": st.sampled_from([(), (Recurrence(days=(2,)),)]),
+    "unread": st.sampled_from([(), ("point",), ("end_date", "start_time")]),
 }
 
 
