@@ -5,7 +5,7 @@ It knows nothing of the service but the answers that were saved, in their order.
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from copy import deepcopy
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from bench.walking.statements import Form, State, build_guid, find_changes, take
 from bench.walking.upstream import Call, Reading
 
 SHOWN_FOR = 30 * DAY
+CORRECTED_WITHIN = timedelta(minutes=15)
 
 MAX_ITEMS = 45
 """Changes up to which a feed shows all of them (rules 5.9)."""
@@ -226,11 +227,20 @@ class Story(Struct):
 
     def _require(self, scopes: Iterable[str], change: tuple[str, str, str], told: Told) -> None:
         """Require one more guid for a change: what is named, its kind, and its value."""
+        if change[1] in ("moved", "rescheduled"):
+            self._correct_moves(told)
         self.counts[change] = self.counts.get(change, 0) + 1
         guid = build_guid(*change, self.counts[change])
         for scope in scopes:
             self.required[scope, guid] = told
             self.allowed.add((scope, guid))
+
+    def _correct_moves(self, told: Told) -> None:
+        """Require no move that another one of the run has followed at once (rules 5.15)."""
+        for key, move in list(self.required.items()):
+            if "/moved/" in key[1] and abs(told.at - move.at) <= CORRECTED_WITHIN + SKEW:
+                left = tuple(id_ for id_ in move.runs if id_ not in told.runs or told.at == move.at)
+                self.required[key] = move._replace(runs=left)
 
     def find_differences(self, form: Form, now: datetime) -> list[str]:
         """What a JSON Feed without filters says otherwise than this story."""

@@ -11,7 +11,8 @@ from urllib.parse import quote
 from msgspec import structs
 
 from feeds.domain.entries import Entry
-from feeds.domain.model import Change, Kind, State
+from feeds.domain.model import NEVER, Change, Kind, State, is_same_place
+from feeds.domain.places import format_point, is_far
 from feeds.domain.status import RESCHEDULED, UNREAD, find_status
 
 CHANGES_KEPT_FOR = dt.timedelta(days=365)
@@ -31,13 +32,13 @@ _KIND_BY_OVERRIDE = {
 
 def capture_state(entry: Entry) -> State:
     """The state of an entry, in which later versions are compared with it."""
-    run, start = entry.run, entry.period.start
+    run, start, place = entry.run, entry.period.start, entry.place
     wall = start.replace(tzinfo=None) if isinstance(start, dt.datetime) else start
     return State(
         start=wall.isoformat(),
         zone=entry.zone.key,
-        place=entry.place,
-        spot=entry.event.location is None and entry.place is not None,
+        place=place,
+        spot=entry.event.location is None and place is not None,
         status=entry.status.stored,
         sold_out=run.sold_out,
         override=run.registration_override,
@@ -45,6 +46,17 @@ def capture_state(entry: Entry) -> State:
         opens=run.registration_opens,
         closes=run.registration_closes,
         registration_unread=not run.registration_read,
+        point=entry.event.point if place else None,
+    )
+
+
+def use_old_names(was: State, now: State) -> State:
+    """The new state, with the old names of the zone and the place where they mean the same."""
+    change = Change(run="", kind=Kind.MOVED, was=was, now=now, noticed=NEVER)
+    return structs.replace(
+        now,
+        zone=now.zone if change.new_start else was.zone,
+        place=was.place if is_same_place(was, now) else now.place,
     )
 
 
@@ -165,10 +177,22 @@ def build_guid_value(change: Change) -> str:
         return f"{at:%Y%m%dT%H%M%SZ}" if at else ""
     if change.kind not in (Kind.MOVED, Kind.RESCHEDULED):
         return ""
-    parts = [now.start] if change.kind == Kind.RESCHEDULED or change.new_start else []
+    # Guids do not know what counts as moved: an old change keeps its guid when that changes.
+    timed = "T" in now.start and was.zone != now.zone
+    moved = change.kind == Kind.RESCHEDULED or was.start != now.start or timed
+    parts = [now.start] if moved else []
     parts += [now.zone] if parts and was.zone != now.zone else []
-    parts += [now.place] if now.place and change.new_place else []
+    parts += _list_new_places(was, now)
     return "/".join(quote(part, safe=":") for part in parts)
+
+
+def _list_new_places(was: State, now: State) -> list[str]:
+    """The new place, if it has another text; its point, if the point alone is another one."""
+    if now.place is None or (was.place is not None and was.spot != now.spot):
+        return []
+    if was.place != now.place:
+        return [now.place]
+    return [format_point(now.point)] if now.point and is_far(was.point, now.point) else []
 
 
 def build_group_guid_value(group: Sequence[Change]) -> str:

@@ -8,6 +8,8 @@ from msgspec import Struct, structs
 
 from feeds.domain.freshness import find_next_start
 from feeds.domain.model import NO_REVISION, Change, Edition, Event, Kind, Revision, Run
+from feeds.domain.moves import merge_moves
+from feeds.domain.places import format_point
 from feeds.domain.schedule import Period, compute_period, find_main_runs, to_instant
 from feeds.domain.status import Status, get_status
 from feeds.domain.timezones import find_zone
@@ -29,7 +31,8 @@ class Entry(Struct, frozen=True):
     its runs, and with ``MAX_TEXT`` characters of its own text. ``alone`` says whether the event has
     this run only: texts of a run depend on its entry alone, so that equal entries have equal
     VEVENTs. ``opens`` and ``closes`` are the revisions of its registration entries; that of
-    ``announced`` was created when the item of a session was published.
+    ``announced`` was created when the item of a session was published. ``changes`` are as they are
+    told (``merge_moves``).
     """
 
     event: Event
@@ -81,8 +84,7 @@ class Entry(Struct, frozen=True):
             return None
         if event.location or not event.point:
             return event.location
-        latitude, longitude = event.point
-        return f"{latitude:z.5f}, {longitude:z.5f}"
+        return format_point(event.point)
 
     @property
     def registration_url(self) -> str | None:
@@ -257,7 +259,7 @@ def _find_revisions(edition: Edition, run_id: str) -> dict[str, Revision]:
 
 def _group_by_run(changes: Iterable[Change]) -> dict[str, tuple[Change, ...]]:
     grouped: dict[str, list[Change]] = {}
-    for change in changes:
+    for change in filter(None, merge_moves(tuple(changes))):
         grouped.setdefault(change.run, []).append(change)
     return {run: tuple(group) for run, group in grouped.items()}
 

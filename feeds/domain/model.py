@@ -18,8 +18,12 @@ classes with weak references): the garbage collector does not walk ten thousand 
 import datetime as dt
 from collections.abc import Mapping
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
+
+from feeds.domain.places import is_far, is_same
+from feeds.domain.timezones import localize
 
 DISTANCES = (
     "5K",
@@ -158,8 +162,9 @@ class State(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     """What was published about a run at one time, as far as its changes are news.
 
     ``start`` is ISO 8601, a local time of ``zone`` or a day; ``spot`` says that ``place`` is
-    coordinates; ``status`` is ``Status.stored``; ``opens`` and ``closes`` are the registration
-    window, ``registration_unread`` says that not all of registration could be read.
+    coordinates, ``point`` are the coordinates of any place; ``status`` is ``Status.stored``;
+    ``opens`` and ``closes`` are the registration window, ``registration_unread`` says that not all
+    of registration could be read.
     """
 
     start: str
@@ -173,6 +178,7 @@ class State(Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True):
     opens: dt.datetime | None = None
     closes: dt.datetime | None = None
     registration_unread: bool = False
+    point: tuple[float, float] | None = None
 
 
 class Kind(StrEnum):
@@ -212,20 +218,35 @@ class Change(Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def new_start(self) -> bool:
-        """Whether the local start changed, or the zone of a start with a time."""
+        """Whether the start is another wall time or another instant.
+
+        Another name of the zone for the same instant is no news.
+        """
         was, now = self.was, self.now
-        return was.start != now.start or ("T" in now.start and was.zone != now.zone)
+        return was.start != now.start or (
+            "T" in now.start and was.zone != now.zone and _find_instant(was) != _find_instant(now)
+        )
 
     @property
     def new_place(self) -> bool:
-        """Whether the place changed.
+        """Whether the place is another one (``places.is_same``).
 
         A place that is removed is no news, nor are coordinates instead of an address or the other
         way round: they may name the same place.
         """
         was, now = self.was, self.now
-        comparable = was.place is None or was.spot == now.spot
-        return now.place is not None and was.place != now.place and comparable
+        if now.place is None or is_same_place(was, now):
+            return False
+        return was.place is None or was.spot == now.spot or is_far(was.point, now.point)
+
+
+def is_same_place(was: State, now: State) -> bool:
+    """Whether two states name the same place, maybe in other words."""
+    return is_same((was.place, was.point), (now.place, now.point))
+
+
+def _find_instant(state: State) -> dt.datetime:
+    return localize(dt.datetime.fromisoformat(state.start), ZoneInfo(state.zone))
 
 
 class PendingRemoval(Struct, frozen=True, gc=False):

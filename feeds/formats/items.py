@@ -16,6 +16,7 @@ from feeds.domain.changes import build_group_guid_value, build_guid_value, group
 from feeds.domain.entries import Entry
 from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, select_entries
 from feeds.domain.model import Change, Edition, Event, Options, State
+from feeds.domain.moves import merge_moves
 from feeds.domain.options import selects
 from feeds.domain.sessions import select_announced
 from feeds.text import changes, dates, descriptions, summaries
@@ -103,11 +104,12 @@ def _build_change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed
     may leave the same change of a run in two groups: the first one is shown.
     """
     found: dict[str, Item] = {}
+    told = dict(zip(edition.changes, merge_moves(edition.changes), strict=True))
     for whole in group_changes(edition.changes):
         group = [
             each for each in whole if _is_selected(feed.options, edition.event, each.run, each.now)
         ]
-        visible = [each for each in group if each.run in shown]
+        visible = [now for each in group if each.run in shown and (now := told[each])]
         if not visible:
             continue
         runs = [shown[each.run] for each in visible]

@@ -6,10 +6,11 @@ ICSx5 takes an update only if LAST-MODIFIED rose, Google is reported to want a h
 import datetime as dt
 import hashlib
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from msgspec import json, structs
 
-from feeds.domain.changes import capture_state, find_changes, find_turns
+from feeds.domain.changes import capture_state, find_changes, find_turns, use_old_names
 from feeds.domain.entries import (
     Entry,
     Timetable,
@@ -19,7 +20,8 @@ from feeds.domain.entries import (
 )
 from feeds.domain.feed import Feed
 from feeds.domain.history import SECOND, append_changes, drop_old_changes
-from feeds.domain.model import NEVER, Edition, Revision
+from feeds.domain.model import NEVER, Edition, Revision, State
+from feeds.domain.places import is_far
 from feeds.domain.sessions import drop_changes_of_past, find_announcements
 from feeds.formats.ical import render_contents
 
@@ -63,21 +65,25 @@ def revise(
     stamps = [edition.modified, *(each.last_modified for each in edition.revisions.values())]
     modified = max(now, *(each + SECOND for each in stamps))
     timetable = timetable.with_history(structs.replace(edition, modified=modified))
-    return _revise_all(timetable, noticed, home, page)
+    return _revise_all(known, timetable, noticed, home, page)
 
 
-def _revise_all(timetable: Timetable, noticed: dt.datetime, home: str, page: str) -> Timetable:
+def _revise_all(
+    known: Timetable | None, timetable: Timetable, noticed: dt.datetime, home: str, page: str
+) -> Timetable:
     """The timetable with a revision of each run, and of the event for when it has no runs."""
     edition = timetable.edition
+    before = (*build_event_timetable(known).entries, *known.entries) if known else ()
+    states = {entry.run.id: capture_state(entry) for entry in before}
     both = (timetable, build_event_timetable(timetable))
     keys = [f"{entry.run.id}/announced" for entry in timetable.entries]
     revisions = {key: edition.revisions[key] for key in keys if key in edition.revisions}
     for each in both if edition.event.runs else (timetable,):
         feed = Feed(title="", page=page, source="", timezone=home, timetables=(each,))
         for entry, content in render_contents(feed):
-            for key, digests in _list_digests(entry, content):
+            for key, digests in _list_digests(entry, content, states.get(entry.run.id)):
                 revisions[key] = _revise(
-                    edition.revisions.get(key), *digests, noticed, edition.modified
+                    edition.revisions.get(key), digests, noticed, edition.modified
                 )
     return timetable.with_history(structs.replace(edition, revisions=revisions))
 
@@ -98,37 +104,55 @@ def _choose_noticed(edition: Edition, now: dt.datetime) -> dt.datetime:
     return now
 
 
+class _Digests(NamedTuple):
+    """The digests of a VEVENT; ``same`` are those of schedules that mean what ``schedule`` does."""
+
+    content: str
+    schedule: str
+    same: tuple[str, ...]
+
+
 def _revise(
-    known: Revision | None, content: str, schedule: str, noticed: dt.datetime, modified: dt.datetime
+    known: Revision | None, digests: _Digests, noticed: dt.datetime, modified: dt.datetime
 ) -> Revision:
     """The next revision of a VEVENT; it never falls, not even after the clock was set back."""
     sequence = int((modified - SEQUENCE_EPOCH).total_seconds())
     if known is None:
-        return Revision(noticed, modified, sequence, content, schedule)
-    if known.content == content:
+        return Revision(noticed, modified, sequence, digests.content, digests.schedule)
+    if known.content == digests.content:
         return known
-    moved = known.schedule != schedule
+    moved = known.schedule not in digests.same
     return Revision(
         created=known.created,
         last_modified=modified,
         sequence=max(known.sequence + 1, sequence) if moved else known.sequence,
-        content=content,
-        schedule=schedule,
+        content=digests.content,
+        schedule=digests.schedule,
     )
 
 
-def _list_digests(entry: Entry, content: bytes) -> Iterator[tuple[str, tuple[str, str]]]:
-    """The digests of the content and the schedule of a VEVENT and of its registration entries.
+def _list_digests(
+    entry: Entry, content: bytes, before: State | None
+) -> Iterator[tuple[str, _Digests]]:
+    """The digests of the VEVENT of an entry and of its registration entries, by their UIDs.
 
     ``content`` is the VEVENT, which shows all that the registration entries show but their time.
+    ``before`` is the state of the entry in the edition before.
     """
-    run = entry.run
-    digest = _digest_content(entry, content)
-    yield run.id, (digest, _digest_schedule(entry))
+    run, now = entry.run, capture_state(entry)
+    digest, schedule = _digest_content(entry, content), _digest_schedule(entry, now)
+    same: tuple[str, ...] = (schedule,)
+    if before:
+        same = (schedule, _digest_schedule(entry, use_old_names(before, now)))
+        # The schedule has the place as a text: another point under the same address is a move.
+        same = () if is_far(before.point, now.point) else same
+    yield run.id, _Digests(digest, schedule, same)
     turns = (("opens", run.registration_opens), ("closes", run.registration_closes))
     for word, at in turns:
         if at:
-            yield f"{run.id}/{word}", (_digest(f"{digest}{at}".encode()), _digest(str(at).encode()))
+            instant = _digest(str(at).encode())
+            shown = _digest(f"{digest}{at}".encode())
+            yield f"{run.id}/{word}", _Digests(shown, instant, (instant,))
 
 
 def _digest_content(entry: Entry, content: bytes) -> str:
@@ -149,8 +173,8 @@ def _digest_content(entry: Entry, content: bytes) -> str:
     return _digest(content + json.encode(besides))
 
 
-def _digest_schedule(entry: Entry) -> str:
-    state, period = capture_state(entry), entry.period
+def _digest_schedule(entry: Entry, state: State) -> str:
+    period = entry.period
     zone = "" if period.all_day else state.zone
     return _digest(
         json.encode((state.start, zone, period.end.isoformat(), state.place, state.status))

@@ -8,6 +8,7 @@ from feeds.domain.entries import Entry
 from feeds.domain.model import Change, Kind
 from feeds.domain.status import STATUSES
 from feeds.text.dates import format_moment, format_start
+from feeds.text.places import format_place
 from feeds.text.summaries import build_name, join_label
 
 CHANGE_TITLES = {
@@ -56,21 +57,23 @@ def build_change_title(group: Sequence[Change], runs: Sequence[Entry]) -> str:
     ``group`` are changes of one kind that were noticed together, ``runs`` are their entries. If
     all runs have the same new start, the title ends with the start. If no start changed and all
     runs have the same new place, the title ends with the place. The title of a registration that
-    was extended ends with its new end.
+    was extended ends with its new end. Runs that were moved back at once are ``As before``.
     """
-    kind, word = group[0].kind, CHANGE_TITLES[group[0].kind]
+    kind, word, now = group[0].kind, CHANGE_TITLES[group[0].kind], _BEFORE_END.get(group[0].kind)
     if is_turn(group[0]):
         return f"{word}: {build_shared_name(runs)}"
     moved = kind == Kind.MOVED
-    if moved and all(map(_only_adds, group)):
+    if moved and not any(change.new_start or change.new_place for change in group):
+        word, now, moved = "As before", "", False
+    elif moved and all(map(_only_adds, group)):
         word = "Start time" if all(map(announces_start_time, group)) else "Place"
     if word == "Place" or (moved and not any(change.new_start for change in group)):
-        shared = {change.now.place or "" for change in group}
+        shared = {format_place(change.now, change.was) for change in group}
     elif kind == Kind.REGISTRATION_EXTENDED:
         shared = {_format_turn(change, run) for change, run in zip(group, runs, strict=True)}
     else:
         shared = {format_start(change.now.start) for change in group}
-    end = f", {_BEFORE_END.get(kind, '')}{shared.pop()}" if len(shared) == 1 else ""
+    end = f", {now or ''}{shared.pop()}" if len(shared) == 1 else ""
     return f"{word}: {build_shared_name(runs)}{end}"
 
 
@@ -115,10 +118,11 @@ def describe_change(change: Change, entry: Entry) -> str:
     """
     was, now = change.was, change.now
     zone = f" local time ({now.zone})" if "T" in now.start else ""
-    after = [f"{format_start(now.start)}{zone}", *([now.place] if now.place else [])]
+    place = format_place(now, was) if change.new_place else now.place
+    after = [f"{format_start(now.start)}{zone}", *([place] if place else [])]
     replaces_start = change.new_start and not announces_start_time(change)
     before = [format_start(was.start)] if replaces_start else []
-    before += [was.place] if change.new_place and was.place else []
+    before += [format_place(was, now)] if change.new_place and was.place else []
     end = f"; before: {', '.join(before)}" if before else ""
     return f"{_get_label(entry)}: {', '.join(after)}{end}"
 

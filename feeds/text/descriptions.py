@@ -23,6 +23,7 @@ from feeds.text.dates import (
     format_wall_time,
     format_when,
 )
+from feeds.text.places import format_place
 
 _EVENT_TYPES = {"race": "Race", "runClub": "Run club", "timeTrial": "Time trial"}
 
@@ -130,7 +131,7 @@ def describe_move(entry: Entry) -> Iterator[str]:
         old_zone = f" ({move.was.zone})" if move.was.zone != move.now.zone else ""
         yield f"Moved from {format_start(move.was.start)}{old_zone}."
     if move.new_place and move.was.place:
-        yield f"Moved from {move.was.place}."
+        yield f"Moved from {format_place(move.was, move.now)}."
 
 
 def _list_registration(run: Run, zone: ZoneInfo) -> Iterator[str]:

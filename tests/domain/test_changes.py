@@ -11,7 +11,7 @@ from feeds.domain.model import Kind
 from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of
 
 EIGHT, HALF_PAST = time(8), time(8, 30)
-CHICAGO, NEW_YORK = (41.88, -87.63), (40.71, -74.01)
+CHICAGO, NEAR_BY, NEW_YORK = (41.88, -87.63), (41.881, -87.63), (40.71, -74.01)
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 PIER, PARK = "Navy Pier, Chicago", "Grant Park, Chicago"
 WITHDRAWN = {"unlisted": NOW, "withdrawn": True}
@@ -48,7 +48,7 @@ START, PARK_VALUE = "2025-06-14T08:00:00", "Grant%20Park%2C%20Chicago"
 @pytest.mark.parametrize(
     ("before", "after", "value"),
     [
-        ({}, {"point": NEW_YORK}, f"{START}/America%2FNew_York"),
+        ({}, {"point": NEW_YORK}, f"{START}/America%2FNew_York/40.71000%2C%20-74.01000"),
         (DAY_ONLY, DAY_ONLY | {"point": NEW_YORK, "location": PARK}, PARK_VALUE),
         (
             {"location": None},
@@ -181,7 +181,8 @@ def test_new_and_forgotten_runs_and_their_order_are_no_changes():
         ({}, {"distance_meters": 9_000, "distance_label": "Ten", "relay": True, "walking": True}),
         ({}, {"registration_opens": NOW, "registration_closes": NOW + DAY}),
         (DAY_ONLY, DAY_ONLY | {"virtual": True}),
-        (DAY_ONLY, DAY_ONLY | {"point": NEW_YORK}),  # another zone
+        (DAY_ONLY, DAY_ONLY | {"point": NEAR_BY}),
+        ({}, {"point": NEAR_BY, "location": "navy pier; Chicago, USA"}),
     ],
     ids=str,
 )

@@ -69,7 +69,7 @@ DIGESTS: list[tuple[list[str], dict[str, Any], bool, bool]] = [
     ([], {"updatedAt": "2026-05-20T13:00:00Z"}, False, False),
     (["ten"], {"maxParticipants": 500}, False, False),
     (["ten"], {"startTime": None}, True, True),
-    ([], {"lat": 41.8917, "lng": -87.6043}, True, False),
+    ([], {"lat": 41.8917, "lng": -87.6043}, True, True),
 ]
 
 
@@ -248,7 +248,14 @@ MOVES: list[tuple[list[str], dict[str, Any], list[str]]] = [
     (["ten"], {"soldOut": False}, ["Moved from Sat 15 Aug 2026, 08:00."]),
     (["ten"], {"date": "2026-08-16"}, ["Moved from Sat 15 Aug 2026, 09:00."]),
     ([], {"address": "Grant Park, Chicago"}, ["Moved from Navy Pier, Chicago."]),
-    ([], NEW_YORK, ["Moved from Sun 16 Aug 2026, 09:00 (America/Chicago)."]),
+    (
+        [],
+        NEW_YORK,
+        [
+            "Moved from Sun 16 Aug 2026, 09:00 (America/Chicago).",
+            "Moved from Grant Park, Chicago (41.89170, -87.60430).",
+        ],
+    ),
     (["ten"], {"startTime": None}, ["Moved from Sun 16 Aug 2026, 09:00."]),
     (["ten"], {"startTime": "08:00"}, []),  # the start time was announced
     ([], NOWHERE, ["Moved from Sun 16 Aug 2026, 08:00 (America/New_York)."]),
