@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
-from feeds.domain.delisting import CONFIRM_AFTER
+from feeds.domain.history.delisting import CONFIRM_AFTER
 from feeds.domain.quota import Rate
 from feeds.domain.timezones import ZONE_NAMES
 from feeds.errors import SettingsError

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from feeds.domain.entries import build_timetable
 from feeds.domain.feed import Feed
-from feeds.domain.history import carry_over
+from feeds.domain.history.recovery import carry_over
 from feeds.domain.model import Edition, Event, Run
 from feeds.service.revisions import revise
 

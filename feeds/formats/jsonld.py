@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from msgspec import json, structs
 
 from feeds.domain.agenda import build_agenda
-from feeds.domain.changes import announces_start_time
 from feeds.domain.entries import Entry
 from feeds.domain.feed import Feed, select_entries
+from feeds.domain.history.changes import announces_start_time
 from feeds.domain.model import Options
 from feeds.domain.schedule import DAY, to_instant
 from feeds.domain.status import RESCHEDULED, SCHEDULED

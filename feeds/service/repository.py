@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 from msgspec import structs
 
-from feeds.domain import delisting, freshness
+from feeds.domain import freshness
 from feeds.domain.entries import Timetable, build_timetable
 from feeds.domain.feed import build_page_url
 from feeds.domain.freshness import Lifetime, MaxAgeBounds
-from feeds.domain.history import carry_over, has_gone_back, merge
+from feeds.domain.history import delisting
+from feeds.domain.history.recovery import carry_over, has_gone_back, merge
 from feeds.domain.model import Edition, History
 from feeds.domain.quota import Rate
 from feeds.errors import StorageUnavailable

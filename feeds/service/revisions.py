@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from msgspec import json, structs
 
-from feeds.domain.changes import capture_state, find_changes, find_turns, use_old_names
 from feeds.domain.entries import (
     Entry,
     Timetable,
@@ -19,7 +18,9 @@ from feeds.domain.entries import (
     mark_left,
 )
 from feeds.domain.feed import Feed
-from feeds.domain.history import SECOND, append_changes, drop_old_changes
+from feeds.domain.history.changes import capture_state, find_changes, find_turns, use_old_names
+from feeds.domain.history.numbering import append_changes, drop_old_changes
+from feeds.domain.history.recovery import SECOND
 from feeds.domain.model import NEVER, Edition, Revision, State
 from feeds.domain.places import is_far
 from feeds.domain.sessions import drop_changes_of_past, find_announcements

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from msgspec import structs
 
-from feeds.domain import delisting
 from feeds.domain.entries import Timetable, find_ended
+from feeds.domain.history import delisting
 from feeds.domain.model import Edition, Event, Recurrence
 from feeds.domain.quota import Priority, Rate
 from feeds.errors import EventNotFound, InvalidResponse, StorageUnavailable

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from msgspec import json, structs
 
-from feeds.domain.delisting import find_missing_since
+from feeds.domain.history.delisting import find_missing_since
 from feeds.domain.model import (
     NEVER,
     Change,

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 
-from feeds.domain.changes import announces_start_time, is_turn
 from feeds.domain.entries import Entry
+from feeds.domain.history.changes import announces_start_time, is_turn
 from feeds.domain.model import Change, Kind
 from feeds.domain.status import STATUSES
 from feeds.text.dates import format_moment, format_start

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
-from feeds.domain.changes import announces_start_time
 from feeds.domain.entries import CUT, Entry
+from feeds.domain.history.changes import announces_start_time
 from feeds.domain.model import Run
 from feeds.domain.schedule import DAY, find_start_time, is_start_unread
 from feeds.domain.status import POSTPONED

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from feeds.domain.delisting import CONFIRM_AFTER, find_provable
 from feeds.domain.entries import Entry
+from feeds.domain.history.delisting import CONFIRM_AFTER, find_provable
 from feeds.domain.model import Edition
 from feeds.domain.schedule import DAY, to_instant
 from feeds.domain.status import CANCELLED, SCHEDULED, STATUSES, Status

@@ -14,9 +14,9 @@ import msgspec
 from msgspec import Meta, Struct, field, structs
 
 from feeds.domain import feed
-from feeds.domain.delisting import run_sort_key
+from feeds.domain.history.delisting import run_sort_key
+from feeds.domain.history.unread import keep_last_read
 from feeds.domain.model import DISTANCES, Event, Run
-from feeds.domain.unread import keep_last_read
 from feeds.errors import InvalidResponse
 from feeds.upstream import fields
 from feeds.upstream.optional import (

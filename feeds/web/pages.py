@@ -11,9 +11,9 @@ from werkzeug.exceptions import NotFound
 
 from feeds.domain import options
 from feeds.domain.agenda import build_agenda
-from feeds.domain.delisting import find_unconfirmed
 from feeds.domain.entries import Timetable, build_timetable
 from feeds.domain.feed import MAX_RUNS, Feed, select_entries
+from feeds.domain.history.delisting import find_unconfirmed
 from feeds.domain.model import Edition, Event
 from feeds.errors import BadOption
 from feeds.formats import FORMATS, ical, jsonld

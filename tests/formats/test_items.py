@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds.domain.changes import capture_state, group_changes
-from feeds.domain.delisting import run_sort_key
 from feeds.domain.entries import find_ended
 from feeds.domain.feed import Feed, select_entries
-from feeds.domain.history import merge
+from feeds.domain.history.changes import capture_state, group_changes
+from feeds.domain.history.delisting import run_sort_key
+from feeds.domain.history.recovery import merge
 from feeds.domain.model import Edition, Kind, Options
 from feeds.domain.status import NO_LONGER_LISTED
 from feeds.formats.items import build_items

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from feeds.domain.changes import find_changes
+from feeds.domain.history.changes import find_changes
 from feeds.formats import jsonld
 from tests.support.factories import (
     HOME,

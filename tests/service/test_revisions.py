@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds.domain.changes import is_turn
 from feeds.domain.feed import Feed
+from feeds.domain.history.changes import is_turn
 from feeds.domain.model import Edition, Event, Kind, Options, Recurrence, Run
 from feeds.formats import ical
 from feeds.service.revisions import revise

@@ -6,14 +6,14 @@ from typing import Any
 
 from msgspec import structs
 
-from feeds.domain.delisting import (
+from feeds.domain.entries import Entry, Timetable, build_timetable
+from feeds.domain.feed import Feed
+from feeds.domain.history.delisting import (
     CONFIRM_AFTER,
     MIN_ANSWERS,
     apply_document,
     confirm_removals,
 )
-from feeds.domain.entries import Entry, Timetable, build_timetable
-from feeds.domain.feed import Feed
 from feeds.domain.model import Edition, Event, Options, PendingRemoval, Revision, Run
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)

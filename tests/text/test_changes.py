@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from feeds.domain.changes import find_changes, find_turns
+from feeds.domain.history.changes import find_changes, find_turns
 from feeds.domain.model import Kind
 from feeds.text.changes import CHANGE_TITLES, build_change_title, describe_changes
 from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from feeds.domain.delisting import (
+from feeds.domain.history.delisting import (
     CONFIRM_AFTER,
     apply_document,
     apply_not_found,

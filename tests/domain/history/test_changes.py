@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from feeds.domain.changes import build_group_guid_value, build_guid_value, find_changes, find_turns
+from feeds.domain.history.changes import (
+    build_group_guid_value,
+    build_guid_value,
+    find_changes,
+    find_turns,
+)
 from feeds.domain.model import Kind
 from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of
 

@@ -5,14 +5,15 @@ from datetime import date, timedelta
 import pytest
 from msgspec import structs
 
-from feeds.domain.changes import CHANGES_KEPT_FOR, group_changes
-from feeds.domain.delisting import (
+from feeds.domain.history.changes import CHANGES_KEPT_FOR, group_changes
+from feeds.domain.history.delisting import (
     CONFIRM_AFTER,
     MAX_UNLISTED,
     apply_not_found,
     confirm_removals,
 )
-from feeds.domain.history import append_changes, drop_old_changes, has_gone_back, merge
+from feeds.domain.history.numbering import append_changes, drop_old_changes
+from feeds.domain.history.recovery import has_gone_back, merge
 from feeds.domain.model import Change, History, Kind, PendingRemoval, Revision, State
 from feeds.service.revisions import revise
 from tests.support.factories import HOME, NOW, PAGE, a_run, an_edition, an_event, timetable_of

@@ -1,0 +1,1 @@
+"""What each edition of an event takes over from the one before: changes, removals, fields."""
