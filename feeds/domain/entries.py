@@ -14,9 +14,6 @@ from feeds.domain.schedule import Period, compute_period, find_main_runs, to_ins
 from feeds.domain.status import Status, get_status
 from feeds.domain.timezones import find_zone
 
-UNLISTED_SHOWN_FOR = dt.timedelta(days=30)
-"""How long a run, or an event, that is no longer listed is shown as such."""
-
 MAX_TEXT = 2_000
 """Characters of the event's own text in an entry; the page has the whole text."""
 
@@ -262,24 +259,6 @@ def _group_by_run(changes: Iterable[Change]) -> dict[str, tuple[Change, ...]]:
     for change in filter(None, merge_moves(tuple(changes))):
         grouped.setdefault(change.run, []).append(change)
     return {run: tuple(group) for run, group in grouped.items()}
-
-
-def mark_left(event: Event, as_of: dt.datetime) -> Event:
-    """The event with the runs marked that have been shown as no longer listed for long enough."""
-    leaving = {
-        run.id
-        for run in event.runs
-        if run.unlisted and not run.left and run.unlisted + UNLISTED_SHOWN_FOR <= as_of
-    }
-    if not leaving:
-        return event
-    runs = (structs.replace(run, left=run.left or run.id in leaving) for run in event.runs)
-    return structs.replace(event, runs=tuple(runs))
-
-
-def has_ended_as_gone(edition: Edition) -> bool:
-    """Whether an event that is gone has been shown as such for long enough."""
-    return edition.gone is not None and edition.gone + UNLISTED_SHOWN_FOR <= edition.fetched
 
 
 def find_ended(entries: Iterable[Entry], now: dt.datetime) -> frozenset[str]:

@@ -6,8 +6,7 @@ from datetime import datetime
 from msgspec import Struct, structs
 
 from feeds.domain.entries import CUT, Entry, Timetable, order_by_start
-from feeds.domain.model import Options
-from feeds.domain.options import selects
+from feeds.domain.options import Options, selects
 from feeds.domain.schedule import to_instant
 
 MAX_RUNS = 1000

@@ -288,14 +288,3 @@ class Edition(History, frozen=True, kw_only=True, weakref=True):
     pending: Mapping[str, PendingRemoval] = {}
     deployment: str = ""
     etag: str | None = None
-
-
-class Options(Struct, frozen=True):
-    """A subscriber's choice: which runs, and how they are shown."""
-
-    run: tuple[str, ...] = ()
-    distance: tuple[str, ...] = ()
-    cancelled: str = "mark"
-    busy: bool = False
-    registration: bool = False
-    download: bool = False

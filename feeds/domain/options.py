@@ -4,8 +4,22 @@ import re
 from collections.abc import Collection, Iterable
 from urllib.parse import quote
 
-from feeds.domain.model import DISTANCES, Options, Run
+from msgspec import Struct
+
+from feeds.domain.model import DISTANCES, Run
 from feeds.errors import BadOption
+
+
+class Options(Struct, frozen=True):
+    """A subscriber's choice: which runs, and how they are shown."""
+
+    run: tuple[str, ...] = ()
+    distance: tuple[str, ...] = ()
+    cancelled: str = "mark"
+    busy: bool = False
+    registration: bool = False
+    download: bool = False
+
 
 CANCELLED_MODES = ("mark", "keep", "drop")
 

@@ -22,7 +22,8 @@ from msgspec import structs
 
 from feeds.domain.entries import Entry
 from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, select_entries
-from feeds.domain.model import Options, Revision
+from feeds.domain.model import Revision
+from feeds.domain.options import Options
 from feeds.formats.vtimezone import build_vtimezone
 from feeds.text import descriptions, summaries
 from feeds.text.recurrences import describe_recurrences

@@ -16,8 +16,8 @@ from feeds.domain.entries import Entry
 from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, select_entries
 from feeds.domain.history.changes import build_group_guid_value, build_guid_value, group_changes
 from feeds.domain.history.moves import merge_moves
-from feeds.domain.model import Change, Edition, Event, Options, State
-from feeds.domain.options import selects
+from feeds.domain.model import Change, Edition, Event, State
+from feeds.domain.options import Options, selects
 from feeds.domain.sessions import select_announced
 from feeds.text import changes, dates, descriptions, summaries
 

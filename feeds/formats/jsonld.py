@@ -15,7 +15,7 @@ from feeds.domain.agenda import build_agenda
 from feeds.domain.entries import Entry
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.history.changes import announces_start_time
-from feeds.domain.model import Options
+from feeds.domain.options import Options
 from feeds.domain.schedule import DAY, to_instant
 from feeds.domain.status import RESCHEDULED, SCHEDULED
 from feeds.domain.timezones import localize

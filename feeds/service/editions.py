@@ -10,8 +10,8 @@ from time import monotonic, sleep
 from msgspec import json, structs
 
 from feeds.clockcache import ClockCache
-from feeds.domain.entries import has_ended_as_gone
 from feeds.domain.freshness import INVALIDATION_INTERVAL
+from feeds.domain.history.delisting import has_ended_as_gone
 from feeds.errors import (
     EventGone,
     EventNotFound,

@@ -15,10 +15,10 @@ from feeds.domain.entries import (
     Timetable,
     build_event_timetable,
     build_timetable,
-    mark_left,
 )
 from feeds.domain.feed import Feed
 from feeds.domain.history.changes import capture_state, find_changes, find_turns, use_old_names
+from feeds.domain.history.delisting import mark_left
 from feeds.domain.history.numbering import append_changes, drop_old_changes
 from feeds.domain.history.recovery import SECOND
 from feeds.domain.model import NEVER, Edition, Revision, State

@@ -4,8 +4,8 @@ import html
 import re
 
 from feeds.domain.entries import Entry
-from feeds.domain.model import Event, Options
-from feeds.domain.options import selects
+from feeds.domain.model import Event
+from feeds.domain.options import Options, selects
 
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[a-zA-Z][^<>]*>", re.DOTALL)
 """A tag or a comment. A comment without an end reaches to the end of the text, as in browsers."""

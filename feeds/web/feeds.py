@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from feeds.domain import options
 from feeds.domain.entries import Timetable
 from feeds.domain.feed import select_entries
-from feeds.domain.model import Options
+from feeds.domain.options import Options
 from feeds.errors import NoSuchRun
 from feeds.formats import FORMATS
 from feeds.text import summaries

@@ -8,7 +8,8 @@ from flask import current_app
 
 from feeds.domain.entries import Timetable
 from feeds.domain.feed import Feed, build_page_url
-from feeds.domain.model import Edition, Options
+from feeds.domain.model import Edition
+from feeds.domain.options import Options
 from feeds.service.editions import Editions
 from feeds.web.cache import RepresentationCache
 

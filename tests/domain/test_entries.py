@@ -8,8 +8,8 @@ from msgspec import structs
 from feeds.domain.entries import (
     build_event_timetable,
     find_ended,
-    mark_left,
 )
+from feeds.domain.history.delisting import mark_left
 from tests.support.factories import (
     NOW,
     a_run,

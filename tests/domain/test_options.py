@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feeds.domain.model import DISTANCES, Options
-from feeds.domain.options import MAX_VALUES, parse, parse_event_id, to_query
+from feeds.domain.model import DISTANCES
+from feeds.domain.options import MAX_VALUES, Options, parse, parse_event_id, to_query
 from feeds.errors import BadOption
 
 ALL = frozenset({"busy", "cancelled", "distance", "download", "registration", "run"})

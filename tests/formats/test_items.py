@@ -13,7 +13,8 @@ from feeds.domain.feed import Feed, select_entries
 from feeds.domain.history.changes import capture_state, group_changes
 from feeds.domain.history.delisting import run_sort_key
 from feeds.domain.history.recovery import merge
-from feeds.domain.model import Edition, Kind, Options
+from feeds.domain.model import Edition, Kind
+from feeds.domain.options import Options
 from feeds.domain.status import NO_LONGER_LISTED
 from feeds.formats.items import build_items
 from feeds.service.revisions import revise

@@ -16,13 +16,13 @@ from feeds.domain.model import (
     Edition,
     Event,
     Kind,
-    Options,
     PendingRemoval,
     Recurrence,
     Revision,
     Run,
     State,
 )
+from feeds.domain.options import Options
 from feeds.formats import ical
 from feeds.service.revisions import revise
 from tests.support.factories import (

@@ -10,7 +10,8 @@ from msgspec import structs
 
 from feeds.domain.feed import Feed
 from feeds.domain.history.changes import is_turn
-from feeds.domain.model import Edition, Event, Kind, Options, Recurrence, Run
+from feeds.domain.model import Edition, Event, Kind, Recurrence, Run
+from feeds.domain.options import Options
 from feeds.formats import ical
 from feeds.service.revisions import revise
 from tests.support.factories import (

@@ -14,7 +14,8 @@ from feeds.domain.history.delisting import (
     apply_document,
     confirm_removals,
 )
-from feeds.domain.model import Edition, Event, Options, PendingRemoval, Revision, Run
+from feeds.domain.model import Edition, Event, PendingRemoval, Revision, Run
+from feeds.domain.options import Options
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 HOME = "America/Chicago"

@@ -18,6 +18,9 @@ from msgspec import structs
 
 from feeds.domain.model import Edition, Event, PendingRemoval, Run
 
+UNLISTED_SHOWN_FOR = dt.timedelta(days=30)
+"""How long a run, or an event, that is no longer listed is shown as such."""
+
 CONFIRM_AFTER = dt.timedelta(minutes=30)
 """The least time between the first and the last of the answers that prove a removal."""
 
@@ -201,3 +204,21 @@ def _count(pending: PendingRemoval | None, now: dt.datetime) -> PendingRemoval:
     if pending is None or pending.since > now:
         return PendingRemoval(now, 1)
     return PendingRemoval(pending.since, pending.answers + 1)
+
+
+def mark_left(event: Event, as_of: dt.datetime) -> Event:
+    """The event with the runs marked that have been shown as no longer listed for long enough."""
+    leaving = {
+        run.id
+        for run in event.runs
+        if run.unlisted and not run.left and run.unlisted + UNLISTED_SHOWN_FOR <= as_of
+    }
+    if not leaving:
+        return event
+    runs = (structs.replace(run, left=run.left or run.id in leaving) for run in event.runs)
+    return structs.replace(event, runs=tuple(runs))
+
+
+def has_ended_as_gone(edition: Edition) -> bool:
+    """Whether an event that is gone has been shown as such for long enough."""
+    return edition.gone is not None and edition.gone + UNLISTED_SHOWN_FOR <= edition.fetched
