@@ -54,7 +54,7 @@ def prepare_icalendar(feed: Feed) -> Callable[[], bytes]:
 
 
 def prepare_feedgen(feed: Feed) -> Callable[[], bytes]:
-    channel_items = items.build_items(feed)
+    channel_items = items.build_channel(feed).items
     modified = max(item.published for item in channel_items)
 
     def render() -> bytes:

@@ -1,5 +1,6 @@
 """What feeds state about runs, and how one statement differs from the last (rules 1.5 and 5.4)."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -81,18 +82,27 @@ def build_guid(named: str, kind: str, value: str, nth: int) -> str:
 
 def read_form(body: bytes) -> Form:
     """A JSON Feed as subscribers' scripts read it."""
-    items = json.decode(body)["items"]
+    feed = json.decode(body)
+    items = feed["items"]
+    # The event's own text ends the item of a run, and that of a change for which a run is off.
+    ends = ("@intervals.run", *(f"/{kind}" for kind in ("cancelled", "no-longer-listed")))
+    texts = {
+        item["content_html"].rpartition("<p>")[2].removesuffix("</p>")
+        for item in items
+        if re.sub(r"/\d+$", "", item["id"]).endswith(ends)
+    }
+    text = min((each for each in texts if not each.startswith("<a ")), default="")
     return Form(
         frozenset(item["id"] for item in items),
         {
-            item["id"].partition("@")[0]: _read_state(item["_intervals"], item["content_html"])
-            for item in items
-            if "distance" in item.get("_intervals", {})
+            members["id"]: _read_state(members, text)
+            for members in feed["_intervals"]["runs"]
+            if "distance" in members
         },
     )
 
 
-def _read_state(members: dict[str, Any], html: str) -> State:
+def _read_state(members: dict[str, Any], text: str) -> State:
     window, distance = members["registration"], members["distance"]
     return State(
         members["start"][:16],
@@ -104,5 +114,5 @@ def _read_state(members: dict[str, Any], html: str) -> State:
         (distance["label"], distance["standard"], distance["meters"]),
         members["location"],
         tuple(members["point"]),
-        html.rpartition("<p>")[2].removesuffix("</p>"),
+        text,
     )

@@ -7,17 +7,19 @@ Feed have the same items.
 import datetime as dt
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
 from msgspec import Struct, structs
 
-from feeds.domain.entries import Entry
+from feeds.domain.entries import Entry, Timetable
 from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, select_entries
+from feeds.domain.history.anchors import Anchors, name_anchors
 from feeds.domain.history.changes import build_group_guid_value, build_guid_value, group_changes
 from feeds.domain.history.moves import merge_moves
-from feeds.domain.model import Change, Edition, Event, State
+from feeds.domain.model import Change, Event, Kind, State
 from feeds.domain.options import Options, selects
+from feeds.domain.schedule import to_instant
 from feeds.domain.sessions import select_announced
 from feeds.text import changes, dates, descriptions, summaries
 
@@ -25,14 +27,16 @@ MIN_CHANGE_ITEMS, MAX_CHANGE_ITEMS = 50, 300
 CHANGE_ITEM_KEPT_FOR = dt.timedelta(days=30)
 """Beyond the minimum, a change item is dropped if it is this much older than the newest one."""
 
-ITEM_SIZE = 550
-"""Bytes of an item without its texts, at most."""
+ITEM_SIZE, RUN_SIZE = 400, 600
+"""Bytes of an item, and of the data of a run in JSON Feed, without their texts, at most."""
 
 
 class Item(Struct, frozen=True, kw_only=True):
     """An item: its ``guid`` never changes, ``html`` is escaped, ``published`` is in UTC.
 
-    ``entry`` is the entry of a run's own item, None for the item of a change.
+    ``anchors`` are its places on the event's page: its own, then those of its runs in filtered
+    feeds. ``start`` is the earliest start of its runs, ``runs`` are their ids. ``entry`` is the
+    entry of a run's own item, ``kind`` is that of a change.
     """
 
     guid: str
@@ -41,32 +45,63 @@ class Item(Struct, frozen=True, kw_only=True):
     published: dt.datetime
     categories: tuple[str, ...]
     point: tuple[float, float] | None
+    anchors: tuple[str, ...]
+    start: dt.datetime
+    runs: tuple[str, ...]
     entry: Entry | None = None
+    kind: Kind | None = None
+
+    @property
+    def anchor(self) -> str:
+        """The anchor that the item links to."""
+        return self.anchors[0]
 
 
-def build_items(feed: Feed) -> tuple[Item, ...]:
-    """The items of a feed, newest first."""
-    items: list[Item] = []
-    for timetable in feed.timetables:
-        shown = {
-            entry.run.id: entry
-            for entry in timetable.list_current()
-            if selects(feed.options, entry.run)
-        }
-        items += _build_change_items(timetable.edition, shown, feed)
-    sizes = [_measure(item, feed.page) for item in items]
-    head = 20 * len(feed.title.encode()) + 2 * (len(feed.source) + len(feed.page))
+class Channel(Struct, frozen=True):
+    """The items of a feed, newest first, and the entries that they are about, by start.
+
+    Items of the same time are in the order of their starts. A run that is off has no item of its
+    own beside the item of the change that told so, nor has a session that is far ahead.
+    """
+
+    items: tuple[Item, ...]
+    entries: tuple[Entry, ...]
+
+
+def build_channel(feed: Feed) -> Channel:
+    """The channel of a feed, as far as it fits into ``MAX_BYTES`` (rules 6.13)."""
+    items = build_history(feed)
+    told = {(run, item.kind) for item in items for run in item.runs}
+    selected = select_entries(feed)
+    announced = {entry.uid for entry in select_announced(selected)}
     built: dict[str, Item] = {}  # by uid, as the entries were measured last
 
     def measure(entry: Entry) -> int:
-        built[entry.uid] = _build_run_item(entry, feed.page)
-        return _measure(built[entry.uid], feed.page)
+        size = _measure_run(entry)
+        if entry.uid in announced and not (
+            entry.off and (entry.run.id, entry.status.change_kind) in told
+        ):
+            built[entry.uid] = _build_run_item(entry, feed.page)
+            size += _measure(built[entry.uid], feed.page)
+        return size
 
-    entries = select_announced(select_entries(feed))
-    room = MAX_BYTES - ITEM_SIZE - head - sum(sizes)
-    items += [built[entry.uid] for entry in fit_entries(feed, entries, measure, room)]
-    # Sort by guid first: sorting is stable, so items of the same time are in the order of guids.
-    items.sort(key=lambda item: item.guid)
+    head = 20 * len(feed.title.encode()) + 2 * (len(feed.source) + len(feed.page))
+    room = MAX_BYTES - ITEM_SIZE - head - sum(_measure(item, feed.page) for item in items)
+    entries = fit_entries(feed, selected, measure, room)
+    items += tuple(built[entry.uid] for entry in entries if entry.uid in built)
+    ordered = sorted(items, key=lambda item: (item.start, item.guid))
+    return Channel(tuple(sorted(ordered, key=lambda item: item.published, reverse=True)), entries)
+
+
+def build_history(feed: Feed) -> tuple[Item, ...]:
+    """The items of changes that a channel and a page show, newest first."""
+    items = [
+        item
+        for timetable in feed.timetables
+        for item in _select_recent(
+            _build_change_items(timetable, feed), MAX_BYTES // 2 // len(feed.timetables), feed.page
+        )
+    ]
     return tuple(sorted(items, key=lambda item: item.published, reverse=True))
 
 
@@ -79,30 +114,47 @@ def _build_run_item(entry: Entry, page: str) -> Item:
         entry.place or "",
     ]
     links = descriptions.list_links(entry, page)
-    body = _build_html(facts, links, descriptions.build_own_text(entry, page))
-    published = entry.published or entry.revision.created
-    item = _build_item(entry.uid, title, body, published, [entry])
-    return structs.replace(item, entry=entry)
+    return _build_item(
+        entry.uid,
+        title,
+        _build_html(facts, links, descriptions.build_own_text(entry, page)),
+        entry.published or entry.revision.created,
+        [entry],
+        anchors=[entry.run.id],
+        entry=entry,
+    )
 
 
 def _measure(item: Item, page: str) -> int:
     """Bytes of an item in RSS or in JSON Feed, at most: markup is escaped twice in RSS."""
-    size = ITEM_SIZE + 3 * len(page) + len(item.guid)
-    texts = [item.title, item.html]
-    if item.entry:
-        run = item.entry.run
-        own = (item.entry.place, item.entry.register, run.registration_override, run.status)
-        texts += [run.distance_label, *(text for text in own if text)]
-    return size + sum(len(html.escape(text).encode()) + text.count("\\") for text in texts)
+    size = ITEM_SIZE + 3 * len(page) + len(item.guid) + len(item.anchor)
+    return size + _measure_texts(item.title, item.html)
 
 
-def _build_change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed) -> list[Item]:
-    """The items about changes of the runs in ``shown``, the entries that a feed shows, by run id.
+def _measure_run(entry: Entry) -> int:
+    """Bytes of the data of a run in JSON Feed, at most."""
+    run = entry.run
+    own = (entry.place, entry.registration_url, run.registration_override, run.status)
+    return RUN_SIZE + _measure_texts(run.distance_label, *(text for text in own if text))
+
+
+def _measure_texts(*texts: str) -> int:
+    return sum(len(html.escape(text).encode()) + text.count("\\") for text in texts)
+
+
+def _build_change_items(timetable: Timetable, feed: Feed) -> list[Item]:
+    """The items about changes of the runs that a feed shows.
 
     A guid is made from the runs that the feed had when the changes were noticed, so that the guid
     stays the same when some of the runs leave the feed. After two histories were merged, a filter
     may leave the same change of a run in two groups: the first one is shown.
     """
+    edition, anchors = timetable.edition, name_anchors(timetable.edition)
+    shown = {
+        entry.run.id: entry
+        for entry in timetable.list_current()
+        if selects(feed.options, entry.run)
+    }
     found: dict[str, Item] = {}
     told = dict(zip(edition.changes, merge_moves(edition.changes), strict=True))
     for whole in group_changes(edition.changes):
@@ -123,16 +175,31 @@ def _build_change_items(edition: Edition, shown: Mapping[str, Entry], feed: Feed
             _build_html(lines, descriptions.list_links(linked, feed.page), reason),
             visible[0].noticed,
             runs,
+            anchors=_list_anchors(edition.event, group, visible, anchors),
+            kind=visible[0].kind,
         )
         found.setdefault(item.guid, item)
-    items = sorted(found.values(), key=lambda item: item.published, reverse=True)
+    return list(found.values())
+
+
+def _list_anchors(
+    event: Event, group: Sequence[Change], visible: Sequence[Change], anchors: Anchors
+) -> list[str]:
+    """The anchor of an item, which has the id of its guid, and those of its runs."""
+    first = group[0]
+    named = [first.run if len(group) == 1 else event.id, *(each.run for each in visible)]
+    return list(dict.fromkeys(anchors[id_, first.kind, first.noticed] for id_ in named))
+
+
+def _select_recent(items: Iterable[Item], room: int, page: str) -> list[Item]:
+    """The items of changes that a channel still shows, in ``room`` bytes (rules 5.9)."""
+    items = sorted(items, key=lambda item: item.published, reverse=True)
     recent = [
         item
         for place, item in enumerate(items)
         if place < MIN_CHANGE_ITEMS or items[0].published - item.published < CHANGE_ITEM_KEPT_FOR
     ][:MAX_CHANGE_ITEMS]
-    sizes = accumulate(_measure(item, feed.page) for item in recent)
-    room = MAX_BYTES // 2 // len(feed.timetables)
+    sizes = accumulate(_measure(item, page) for item in recent)
     return [item for item, size in zip(recent, sizes, strict=True) if size <= room]
 
 
@@ -164,6 +231,10 @@ def _build_item(
     body: str,
     published: dt.datetime,
     runs: Sequence[Entry],
+    *,
+    anchors: Iterable[str],
+    entry: Entry | None = None,
+    kind: Kind | None = None,
 ) -> Item:
     categories = dict.fromkeys(term for run in runs for term in descriptions.list_categories(run))
     return Item(
@@ -173,16 +244,23 @@ def _build_item(
         published=published,
         categories=tuple(categories),
         point=runs[0].event.point if any(run.run.in_person for run in runs) else None,
+        anchors=tuple(anchors),
+        start=min(to_instant(run.period.start, run.zone) for run in runs),
+        runs=tuple(run.run.id for run in runs),
+        entry=entry,
+        kind=kind,
     )
 
 
-def _build_html(lines: Iterable[str], links: Iterable[descriptions.Link], text: str = "") -> str:
+def _build_html(
+    lines: Iterable[str], links: Iterable[descriptions.Link], text: str | None = None
+) -> str:
     """Paragraphs of HTML: lines, links, and the event's own text, all of it escaped."""
     facts = "<br>".join(html.escape(line) for line in lines if line)
     anchors = " · ".join(
         f'<a href="{html.escape(link.url)}">{html.escape(link.label)}</a>' for link in links
     )
     paragraphs = [
-        html.escape(each.strip()).replace("\n", "<br>") for each in re.split(r"\n\s*\n", text)
+        html.escape(each.strip()).replace("\n", "<br>") for each in re.split(r"\n\s*\n", text or "")
     ]
     return "".join(f"<p>{each}</p>" for each in (facts, anchors, *paragraphs) if each)

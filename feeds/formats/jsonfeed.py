@@ -1,34 +1,27 @@
-"""A feed as JSON Feed 1.1: the items of the channel, and for each run an extension for scripts.
+"""A feed as JSON Feed 1.1: the items of the channel, and the event with its runs for scripts.
 
-Only the items of runs have the extension, ``_intervals`` (rules 5.13):
-
-start, end           ISO 8601 with the offset of the place, or days; the end is exclusive, as in a
-                     calendar: a race on 14 June ends on the 15th
-timezone             IANA name
-end_estimated        true if the end is an estimate
-status               scheduled, cancelled, postponed, rescheduled, unlisted, unknown (it could not
-                     be read), or the organizer's word
-distance             label, standard and meters; absent for an event without runs
-registration         opens and closes (UTC), url, override (paused, closed), each only if known
-sold_out, virtual, relay, walking, location, point (latitude, longitude), each if it was read
+The extension ``_intervals`` is described in docs/jsonfeed.md and, as a JSON Schema, in
+docs/feed.schema.json.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import json
 
 from feeds.domain.entries import Entry
 from feeds.domain.feed import Feed
-from feeds.formats.items import Item, build_items
+from feeds.formats.items import Item, build_channel
 from feeds.text import summaries
 from feeds.text.dates import format_utc
+from feeds.text.pages import find_days
 
 VERSION = "https://jsonfeed.org/version/1.1"
 
 
 def render(feed: Feed) -> bytes:
     """The feed as ``application/feed+json``."""
-    title = summaries.strip_markup(feed.title)
+    title, channel = summaries.strip_markup(feed.title), build_channel(feed)
     document = {
         "version": VERSION,
         "title": title,
@@ -36,30 +29,57 @@ def render(feed: Feed) -> bytes:
         "feed_url": feed.source,
         "description": summaries.describe_feed(title),
         "language": "en",
-        "items": [_build_item(item, feed.page) for item in build_items(feed)],
+        "_intervals": _build_extension(feed, channel.entries),
+        "items": [_build_item(item, feed.page) for item in channel.items],
     }
     return json.format(json.encode(document), indent=1)
 
 
 def _build_item(item: Item, page: str) -> dict[str, Any]:
-    """The members of an item."""
     members: dict[str, Any] = {
         "id": item.guid,
-        "url": page,
+        "url": f"{page}#{item.anchor}",
         "title": item.title,
         "content_html": item.html,
         "date_published": format_utc(item.published),
         "tags": item.categories,
     }
     if item.entry:
-        members |= {
-            "date_modified": format_utc(item.entry.revision.last_modified),
-            "_intervals": _build_extension(item.entry),
-        }
+        members["date_modified"] = format_utc(item.entry.revision.last_modified)
     return members
 
 
-def _build_extension(entry: Entry) -> dict[str, Any]:
+def _build_extension(feed: Feed, entries: Sequence[Entry]) -> dict[str, Any]:
+    """The events of a feed, of which there is one mostly, and the runs that the feed shows."""
+    members: dict[str, Any] = {"runs": [_build_run(entry) for entry in entries]}
+    if len(feed.timetables) == 1:
+        (timetable,) = feed.timetables
+        members = {"event": _build_event(timetable.list_current(by_start=True))} | members
+    return members
+
+
+def _build_event(entries: Sequence[Entry]) -> dict[str, Any]:
+    """The event of these entries, whatever the options select."""
+    event = entries[0].event
+    first, last = find_days(entries)
+    in_person = [entry for entry in entries if entry.run.in_person]
+    url = None if all(entry.off for entry in entries) else event.registration_url
+    members = {
+        "id": event.id,
+        "name": event.name,
+        "type": event.type,
+        "dates": {"first": first, "last": last},
+        "timezone": entries[0].zone.key,
+        "location": in_person[0].place if in_person else None,
+        "point": event.point if in_person else None,
+        "organizer": {"id": event.organization_id},
+        "url": event.website_url,
+        "registration": {"url": url} if url else {},
+    }
+    return _leave_out_unknown(members)
+
+
+def _build_run(entry: Entry) -> dict[str, Any]:
     run, event, period = entry.run, entry.event, entry.period
     distance = {
         "label": run.distance_label,
@@ -79,6 +99,7 @@ def _build_extension(entry: Entry) -> dict[str, Any]:
         if name not in run.unread
     }
     members = {
+        "id": run.id,
         "start": period.start.isoformat(),
         "end": period.end.isoformat(),
         "timezone": entry.zone.key,
@@ -90,4 +111,8 @@ def _build_extension(entry: Entry) -> dict[str, Any]:
         "location": entry.place,
         "point": event.point if run.in_person else None,
     }
+    return _leave_out_unknown(members)
+
+
+def _leave_out_unknown(members: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in members.items() if value is not None}

@@ -2,8 +2,8 @@
 
 from feedgen.feed import FeedGenerator  # feedgen.ext can only be imported after this module
 
-from feeds.domain.feed import Feed, select_entries
-from feeds.formats.items import Item, build_items
+from feeds.domain.feed import Feed
+from feeds.formats.items import Item, build_channel
 from feeds.text import summaries
 
 TTL = 60
@@ -22,12 +22,11 @@ def render(feed: Feed) -> bytes:
     channel.language("en")
     channel.ttl(TTL)
     channel.generator("intervals-feeds")
-    items = build_items(feed)
+    shown = build_channel(feed)
     # Of what this channel shows, so that a filtered channel changes only if its own items do.
-    shown = [item.entry for item in items if item.entry] or select_entries(feed)
-    modified = [entry.revision.last_modified for entry in shown]
-    channel.lastBuildDate(max([*modified, *(item.published for item in items)]))
-    for item in items:
+    modified = [entry.revision.last_modified for entry in shown.entries]
+    channel.lastBuildDate(max([*modified, *(item.published for item in shown.items)]))
+    for item in shown.items:
         _add_item(channel, item, feed.page)
     return bytes(channel.rss_str(pretty=True))
 
@@ -36,7 +35,7 @@ def _add_item(channel: FeedGenerator, item: Item, page: str) -> None:
     entry = channel.add_entry(order="append")
     entry.guid(item.guid, permalink=False)
     entry.title(item.title)
-    entry.link(href=page)
+    entry.link(href=f"{page}#{item.anchor}")
     entry.description(item.html)
     entry.pubDate(item.published)
     entry.category([{"term": term} for term in item.categories])

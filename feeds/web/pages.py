@@ -16,7 +16,7 @@ from feeds.domain.feed import MAX_RUNS, Feed, select_entries
 from feeds.domain.history.delisting import find_unconfirmed
 from feeds.domain.model import Edition, Event
 from feeds.errors import BadOption
-from feeds.formats import FORMATS, ical, jsonld
+from feeds.formats import FORMATS, ical, items, jsonld
 from feeds.text import dates, descriptions, pages, summaries
 from feeds.text.recurrences import describe_recurrences
 from feeds.web import subscribe, templates
@@ -124,6 +124,7 @@ def show_event(event_id: str) -> Response:
             at=edition.fetched,
             edition=edition,
             repeats=describe_recurrences(edition.event.recurrences),
+            history=items.build_history(feed),
             held=pages.describe_held(edition, select_entries(feed)),
             unconfirmed=bool(find_unconfirmed(edition)),
             left_out=len(timetable.list_current()) - len(ical.fit(feed)),

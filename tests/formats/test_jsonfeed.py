@@ -1,30 +1,47 @@
-"""JSON feeds against JSON Feed 1.1."""
+"""JSON feeds against JSON Feed 1.1 and against docs/feed.schema.json."""
 
 import json
-import re
+from pathlib import Path
+from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from feeds.formats import jsonfeed
+from tests.formats.test_golden import DATA
 from tests.support.samples import feed_of
 from tests.support.upstream import SAMPLE_IDS
 
+DOCS = Path(__file__).parents[2] / "docs"
+SCHEMA = json.loads((DOCS / "feed.schema.json").read_text("utf-8"))
+HISTORIES = sorted((DATA / "histories").glob("*.json"))
+
+
+def validate(feed: Any) -> None:
+    Draft202012Validator(SCHEMA).validate(feed)
+    # What no schema says: items have different ids.
+    ids = [item["id"] for item in feed["items"]]
+    assert len(set(ids)) == len(ids)
+
+
+def test_the_schema_is_a_schema():
+    Draft202012Validator.check_schema(SCHEMA)
+
 
 @pytest.mark.parametrize("id_", SAMPLE_IDS)
-def test_a_feed_has_the_members_that_json_feed_requires(id_):
-    feed = json.loads(jsonfeed.render(feed_of(id_, "json")))
-    assert feed["version"] == "https://jsonfeed.org/version/1.1"
-    assert feed["title"]
-    ids = [item["id"] for item in feed["items"]]
-    assert ids
-    assert len(set(ids)) == len(ids)
-    for item in feed["items"]:
-        assert isinstance(item["id"], str)
-        assert item["content_html"]
-        for name in ("date_published", "date_modified"):
-            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", item[name])
-        # The names of extensions begin with an underscore; all others are the standard's.
-        assert set(item) <= {
-            *("id", "url", "title", "content_html", "date_published", "date_modified"),
-            *("tags", "_intervals"),
-        }
+def test_the_feed_of_a_sample_is_valid(id_):
+    validate(json.loads(jsonfeed.render(feed_of(id_, "json"))))
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
+def test_the_feed_after_a_history_is_valid(path):
+    validate(json.loads(path.read_bytes()))
+
+
+@pytest.mark.parametrize("part", ["event", "run"])
+def test_the_documentation_has_the_members_of_the_schema(part):
+    text = (DOCS / "jsonfeed.md").read_text("utf-8")
+    section = text.partition(f"\n## `{part}{'s' * (part == 'run')}`\n")[2].partition("\n## ")[0]
+    columns = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    named = [name.strip(" `") for column in columns for name in column.split(",")]
+    assert named == list(SCHEMA["$defs"][part]["properties"])

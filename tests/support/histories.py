@@ -202,7 +202,7 @@ def sold_out_and_paused(race: Race) -> None:
 
 def opened_and_closed(race: Race) -> None:
     """Registration opens and closes by the clock; the 5K is sold out before it closes."""
-    race.urls = URLS | {".registration.ics": ".ics?registration=1"}
+    race.urls = race.urls | {".registration.ics": ".ics?registration=1"}
     window: dict[str, Any] = {
         "registrationOpensAt": "2026-03-16T09:00:00+01:00",
         "registrationClosesAt": "2026-06-10T23:59:00+02:00",

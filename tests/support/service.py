@@ -191,6 +191,11 @@ class Service:
         """The JSON Feed."""
         return json.loads(self.poll(f".json{query}"))
 
+    def run(self, id_: str) -> Any:
+        """A run in the extension of the JSON Feed."""
+        (found,) = (e for e in self.json_feed()["_intervals"]["runs"] if e["id"] == id_)
+        return found
+
     def items(self, query: str = "") -> dict[str, Any]:
         """The items of the JSON Feed, newest first, by guid without ``@intervals.run``."""
         found = self.json_feed(query)["items"]
