@@ -1,9 +1,10 @@
 """A simulated day: clients poll events while an organizer changes them.
 
 1,000 events with 5 subscribers each under ``100/minute;burst=20``, and 10 events with 20 each under
-``100/day;burst=20``, with the background refresher and without. The database holds all events
-before the day begins, as after ``feeds warm``. Changes happen for 24 hours; the refresher runs
-until all changes must have been noticed, and each client until its next poll after that.
+``100/day;burst=20``, as races and as run clubs, with the background refresher and without. The
+database holds all events before the day begins, as after ``feeds warm``. Changes happen for 24
+hours; the refresher runs until all changes must have been noticed, and each client until its next
+poll after that.
 
 Nothing waits: ``simulation`` runs the service's own classes with a clock that jumps from one action
 to the next, and the upstream responds at once. ``clients`` parses the bytes of each response.

@@ -154,7 +154,9 @@ class Updater:
             edition = known.edition
             if edition is not asked:
                 return edition
-            event = structs.replace(edition.event, recurrences=recurrences)
+            event = edition.event
+            if event.recurrences != recurrences:
+                event = structs.replace(event, recurrences=recurrences)
             return structs.replace(edition, event=event, fetched=now)
         last = known.edition.event if known else None
         document = self._source.decode(result.body, event_id, last)

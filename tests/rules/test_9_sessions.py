@@ -169,6 +169,15 @@ def test_after_a_lost_database_the_channel_has_the_same_guids_and_no_burst(club)
     assert list(club.items()) == ["s0"]
 
 
+def test_an_event_that_becomes_a_series_has_no_burst(service):
+    """Rules 9.4: as after an upgrade of the service, all runs are known, and none is announced."""
+    service.announce(*sessions(-52, 7), **CLUB | {"type": "race"})
+    assert len(service.items()) == 60
+    service.edit(type="runClub")
+    service.advance(minutes=15)
+    assert list(service.items()) == ["s0"]
+
+
 def test_a_channel_has_the_items_of_the_last_fifty_sessions(service):
     """Rules 9.5: the club is polled once a week for more than a year."""
     service.announce(*sessions(0, 60), **CLUB)

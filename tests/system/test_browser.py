@@ -38,7 +38,7 @@ def test_every_link_and_address_of_the_page_of_an_event_leads_where_its_text_say
     }
     registers = [
         [f"Register for {label}", f"https://club.example/{path}"]
-        for label, path in list(runs.items())[1:]  # nobody registers for what is cancelled
+        for label, path in list(runs.items())[1:4]  # the marathon is cancelled, the mile sold out
     ]
 
     links = page.locator("a").evaluate_all(FIND_LINKS)
