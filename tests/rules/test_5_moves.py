@@ -76,7 +76,7 @@ def test_another_name_of_the_zone_for_the_same_instant_is_no_move(service):
     )
     assert new["LAST-MODIFIED"].dt > old["LAST-MODIFIED"].dt
     lines = [line for line in new["DESCRIPTION"].splitlines() if line.startswith("Moved")]
-    assert lines == ["Moved from Belle Isle, Detroit (40.70330, -74.01700)"]
+    assert lines == ["Moved from Belle Isle, Detroit (40.70330, -74.01700)."]
 
 
 def test_the_same_hour_under_another_name_of_the_zone_at_the_home_zone_is_no_move(service):
@@ -99,29 +99,29 @@ MOVE: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a pin 400 m further": (
         PLACE,
         north(400),
-        "Moved from Café am Pier, 12 Main St, Chicago (41.89170, -87.60430)",
+        "Moved from Café am Pier, 12 Main St, Chicago (41.89170, -87.60430).",
     ),
     "a pin 400 m further without an address": (
         PLACE | spelled(None),
         north(400),
-        "Moved from 41.89170, -87.60430",
+        "Moved from 41.89170, -87.60430.",
     ),
     "another street": (
         PLACE,
         spelled("Café am Pier, 12 Elm St, Chicago"),
-        "Moved from Café am Pier, 12 Main St, Chicago",
+        "Moved from Café am Pier, 12 Main St, Chicago.",
     ),
     "another street and the last digits of the pin": (
         PLACE,
         north(0.1) | spelled("Café am Pier, 12 Elm St, Chicago"),
-        "Moved from Café am Pier, 12 Main St, Chicago",
+        "Moved from Café am Pier, 12 Main St, Chicago.",
     ),
     "another number": (
         PLACE | spelled("12 Main St"),
         spelled("112 Main St, Chicago"),
-        "Moved from 12 Main St",
+        "Moved from 12 Main St.",
     ),
-    "another zone": (PLACE, {"lng": -77.0}, "Moved from Sat 15 Aug 2026, 08:00 (America/Chicago)"),
+    "another zone": (PLACE, {"lng": -77.0}, "Moved from Sat 15 Aug 2026, 08:00 (America/Chicago)."),
 }
 
 
@@ -216,23 +216,23 @@ def urgent(service):
 def test_a_start_that_was_moved_and_moved_back_within_15_minutes_is_told_once(urgent):
     """Rules 5.15."""
     move(urgent, "09:00", minutes=6)
-    assert told(urgent) == ([f"Moved: Harbor Run: 10K, now {NINE}"], [f"Moved from {EIGHT}"])
+    assert told(urgent) == ([f"Moved: Harbor Run – 10K, now {NINE}"], [f"Moved from {EIGHT}."])
     move(urgent, "08:00", minutes=15)
-    assert told(urgent) == ([f"As before: Harbor Run: 10K, {EIGHT}"], [])
+    assert told(urgent) == ([f"As before: Harbor Run – 10K, {EIGHT}"], [])
     assert "before: " not in urgent.items()["ten/moved/2026-08-15T08:00:00"]["content_html"]
 
 
 def test_a_start_that_was_moved_back_later_is_told_twice(urgent):
     """Rules 5.15."""
     move(urgent, "09:00", "08:00", minutes=16)
-    titles = [f"Moved: Harbor Run: 10K, now {at}" for at in (EIGHT, NINE)]
-    assert told(urgent) == (titles, [f"Moved from {NINE}"])
+    titles = [f"Moved: Harbor Run – 10K, now {at}" for at in (EIGHT, NINE)]
+    assert told(urgent) == (titles, [f"Moved from {NINE}."])
 
 
 def test_a_start_that_is_corrected_within_15_minutes_is_told_once_from_what_was_read(urgent):
     """Rules 5.15."""
     move(urgent, "09:00", "10:00", minutes=6)
-    assert told(urgent) == ([f"Moved: Harbor Run: 10K, now {TEN}"], [f"Moved from {EIGHT}"])
+    assert told(urgent) == ([f"Moved: Harbor Run – 10K, now {TEN}"], [f"Moved from {EIGHT}."])
 
 
 def test_a_run_of_several_that_is_moved_back_is_told_and_the_others_stay_told(urgent):
@@ -243,8 +243,8 @@ def test_a_run_of_several_that_is_moved_back_is_told_and_the_others_stay_told(ur
     move(urgent, "08:00", minutes=6)
     titles, lines = told(urgent)
     assert titles == [
-        f"As before: Harbor Run: 10K, {EIGHT}",
-        f"Moved: Harbor Run: 5K, now {NINE}",
+        f"As before: Harbor Run – 10K, {EIGHT}",
+        f"Moved: Harbor Run – 5K, now {NINE}",
     ]
     assert lines == []
     assert guid in urgent.items()

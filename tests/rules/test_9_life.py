@@ -16,7 +16,7 @@ FIRST, PAST, AHEAD = date(2026, 5, 26), 10, 8
 HOLIDAYS = range(28, 33)
 """The weeks without a session."""
 
-NAME = "Lakeside Run Club: 5K"
+NAME = "Lakeside Run Club – 5K"
 DAYS = 365
 
 

@@ -65,26 +65,26 @@ class Organizer:
         return len(self.reader.announced) == 1 + self.edits
 
     def edit_until(self, ended: threading.Event) -> None:
-        """Move the start of the run by a minute again and again; SEQUENCE rises each time."""
+        """Cancel and reinstate the run again and again; SEQUENCE rises each time."""
         document, sequence = self._upstream.document(self._id), 0
         while not ended.is_set():
             self.edits += 1
-            start = f"{6 + self.edits // 60:02}:{self.edits % 60:02}"
-            document["runs"][0]["startTime"] = start
+            status = "cancelled" if self.edits % 2 else "scheduled"
+            document["runs"][0]["eventStatus"] = status
             self._upstream.put(self._id, document)
+            read = partial(self._read_sequence, status, sequence)
             # Without a limit during the kills: an event may lose one lease holder after the other.
-            while not self._read_sequence(start) and not ended.wait(0.02):
+            while not read() and not ended.wait(0.02):
                 pass
-            last, read = sequence, partial(self._read_sequence, start)
-            sequence = wait_until(read, f"{start} in {self._id}")
-            assert sequence > last
+            sequence = wait_until(read, f"{status} in {self._id}")
 
-    def _read_sequence(self, start: str) -> int:
-        """Return SEQUENCE of the run if the service serves this start, else 0."""
+    def _read_sequence(self, status: str, last: int) -> int:
+        """Return SEQUENCE of the run once the service serves this status, and 0 before."""
         body = self._client.get(f"/events/{self._id}.ics", {}).data.decode()
         vevent = body.partition("BEGIN:VEVENT")[2]
-        served = f"T{start.replace(':', '')}00" in vevent
-        return int(re.findall(r"^SEQUENCE:(\d+)", vevent, re.MULTILINE)[0]) if served else 0
+        served = "STATUS:CANCELLED" in vevent if status == "cancelled" else "CONFIRMED" in vevent
+        sequence = int(re.findall(r"^SEQUENCE:(\d+)", vevent, re.MULTILINE)[0])
+        return sequence if served and sequence > last else 0
 
 
 def has_calls(upstream: Upstream, number: int) -> bool:

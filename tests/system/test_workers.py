@@ -75,7 +75,7 @@ def test_workers_fetch_and_save_many_events_at_the_same_time(deployment):
 
     for id_, answer in zip(ids * 3, answers, strict=True):
         assert answer.status == 200
-        assert f"SUMMARY:All about {id_}: 10K\r\n" in answer.text
+        assert f"SUMMARY:All about {id_} – 10K\r\n" in answer.text
     assert sorted(set(deployment.upstream.asked) & set(ids)) == sorted(ids)
     assert "Traceback" not in deployment.service.process.output
 
