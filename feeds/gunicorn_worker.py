@@ -122,6 +122,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def __init__(self, *args: Any, **more: Any) -> None:  # noqa: ANN401 - gunicorn has no types
         super().__init__(*args, **more)
         self._slow = Semaphore(max(1, self.cfg.threads // 2))
+        self._lingering = Semaphore(max(1, self.cfg.threads // 4))
         self._out_of_files = False
 
     def accept(self, listener: Any) -> None:  # noqa: ANN401 - gunicorn has no types
@@ -153,10 +154,13 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             return _DEFER  # until there is more to read
         kept = bool(ready) and super().handle(conn)
         if not kept:
-            lingers = self._slow.acquire(blocking=False)
-            conn.close(graceful=lingers)
-            if lingers:
-                self._slow.release()
+            # Places of its own: a client that does not close must not have another one reset.
+            lingers = self._lingering.acquire(blocking=False)
+            try:
+                conn.close(graceful=lingers)
+            finally:
+                if lingers:
+                    self._lingering.release()
             conn.close = lambda **_: None  # the main thread only counts the connection
         return kept
 
@@ -197,10 +201,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
     def _close_oldest(self) -> bool:
         """Close the connection that has been without a request for longest; False if none is."""
-        idle = self.pending_conns or self.keepalived_conns
+        queues = (
+            (self.pending_conns, self.receive_timeout),
+            (self.keepalived_conns, self.cfg.keepalive),
+        )
+        idle = [(queue[0].timeout - allowed, queue) for queue, allowed in queues if queue]
         if not idle:
             return False
-        conn = idle.popleft()
+        conn = min(idle, key=lambda each: each[0])[1].popleft()
         self.poller.unregister(conn.sock)
         self.nr_conns -= 1
         conn.close()

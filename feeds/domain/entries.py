@@ -61,14 +61,26 @@ class Entry(Struct, frozen=True):
         return self.announced.created if self.announced != NO_REVISION else None
 
     @property
+    def wall_start(self) -> str:
+        """The start as ``State`` has it: a day, or a wall time without its zone, in ISO 8601."""
+        start = self.period.start
+        wall = start.replace(tzinfo=None) if isinstance(start, dt.datetime) else start
+        return wall.isoformat()
+
+    @property
     def last_move(self) -> Change | None:
-        """The last time that its start or its place changed; it may be rescheduled to the same."""
+        """The last time that its start or its place changed; it may be rescheduled to the same.
+
+        A move to a start that is not the present one was undone.
+        """
         moves = (Kind.MOVED, Kind.RESCHEDULED)
         return next(
             (
                 each
                 for each in reversed(self.changes)
-                if each.kind in moves and (each.new_start or each.new_place)
+                if each.kind in moves
+                and (each.new_start or each.new_place)
+                and (each.now.start == self.wall_start or not each.new_start)
             ),
             None,
         )

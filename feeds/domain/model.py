@@ -237,7 +237,9 @@ class Change(Struct, frozen=True, kw_only=True, gc=False):
         was, now = self.was, self.now
         if now.place is None or is_same_place(was, now):
             return False
-        return was.place is None or was.spot == now.spot or is_far(was.point, now.point)
+        if was.place is None or is_far(was.point, now.point):
+            return True
+        return was.spot == now.spot and not (was.spot and was.point == now.point)
 
 
 def is_same_place(was: State, now: State) -> bool:

@@ -1,7 +1,6 @@
 """Whether two places are the same: a corrected pin or spelling is no move (rules 5.6)."""
 
 import math
-import re
 import unicodedata
 
 Point = tuple[float, float]
@@ -50,18 +49,26 @@ def is_same(was: tuple[str | None, Point | None], now: tuple[str | None, Point |
 
 def is_same_text(was: str, now: str) -> bool:
     """Whether two addresses are equal but for case and punctuation, or one holds the other."""
-    shorter, longer = sorted((_fold(was), _fold(now)), key=len)
-    return shorter == longer or (shorter != "" and _holds(longer, shorter))
+    shorter, longer = sorted((_fold(was), _fold(now)), key=lambda words: len("".join(words)))
+    return "".join(shorter) == "".join(longer) or (shorter != [] and _holds(longer, shorter))
 
 
-def _holds(longer: str, shorter: str) -> bool:
-    """Whether a text holds another one; ``15mainst`` does not hold ``5mainst``."""
-    before = "(?<![0-9])" if shorter[0].isdigit() else ""
-    after = "(?![0-9])" if shorter[-1].isdigit() else ""
-    return bool(re.search(f"{before}{re.escape(shorter)}{after}", longer))
+def _holds(longer: list[str], shorter: list[str]) -> bool:
+    """Whether words occur in others, in their order: a street or a country was added."""
+    left = iter(longer)
+    return all(any(_abbreviates(word, each) for each in left) for word in shorter)
 
 
-def _fold(text: str) -> str:
-    """The letters, digits, marks and symbols of a text, alike in all spellings."""
+def _abbreviates(word: str, other: str) -> bool:
+    """Whether two words are equal, or one of letters begins the other: ``St``, ``Street``."""
+    if word == other:
+        return True
+    short, long = sorted((word, other), key=len)
+    return len(short) > 1 and short.isalpha() and long.isalpha() and long.startswith(short)
+
+
+def _fold(text: str) -> list[str]:
+    """The words of a text: letters, digits, marks and symbols, alike in all spellings."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return "".join(each for each in folded if unicodedata.category(each)[0] not in "PZC")
+    kept = (each if unicodedata.category(each)[0] not in "PZC" else " " for each in folded)
+    return "".join(kept).split()

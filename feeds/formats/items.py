@@ -27,7 +27,7 @@ MIN_CHANGE_ITEMS, MAX_CHANGE_ITEMS = 50, 300
 CHANGE_ITEM_KEPT_FOR = dt.timedelta(days=30)
 """Beyond the minimum, a change item is dropped if it is this much older than the newest one."""
 
-ITEM_SIZE, RUN_SIZE = 400, 600
+ITEM_SIZE, RUN_SIZE = 360, 580
 """Bytes of an item, and of the data of a run in JSON Feed, without their texts, at most."""
 
 
@@ -127,7 +127,7 @@ def _build_run_item(entry: Entry, page: str) -> Item:
 
 def _measure(item: Item, page: str) -> int:
     """Bytes of an item in RSS or in JSON Feed, at most: markup is escaped twice in RSS."""
-    size = ITEM_SIZE + 3 * len(page) + len(item.guid) + len(item.anchor)
+    size = ITEM_SIZE + len(page) + len(item.guid) + len(item.anchor)
     return size + _measure_texts(item.title, item.html)
 
 

@@ -35,12 +35,22 @@ _REGISTRATION_WORDS = {
 _BEFORE_END = {Kind.MOVED: "now ", Kind.RESCHEDULED: "now ", Kind.REGISTRATION_EXTENDED: "until "}
 
 
-def build_shared_name(runs: Sequence[Entry]) -> str:
-    """The name of some runs of one event: ``Harbor Run – 10K, 5K``."""
+def build_shared_name(runs: Sequence[Entry], starts: Sequence[str]) -> str:
+    """The name of some runs of one event: ``Harbor Run – 10K, 5K``.
+
+    ``starts`` are their starts as in ``State``. Runs with one label are told apart by their days:
+    ``Easy 5K (Tue 2 Jun 2026, Tue 9 Jun 2026)``.
+    """
     event = runs[0].event
     if len(runs) == 1:
         return build_name(runs[0])
-    labels = list(dict.fromkeys(run.run.distance_label for run in runs))
+    days: dict[str, list[str]] = {}
+    for run, start in zip(runs, starts, strict=True):
+        days.setdefault(run.run.distance_label, []).append(format_start(start.partition("T")[0]))
+    labels = [
+        f"{label} ({', '.join(dict.fromkeys(each))})" if len(set(each)) > 1 else label
+        for label, each in days.items()
+    ]
     named = _count_within(labels, MAX_NAMES)
     more = f" and {len(labels) - named} more" if named < len(labels) else ""
     return join_label(event.name, f"{', '.join(labels[:named])}{more}")
@@ -60,8 +70,10 @@ def build_change_title(group: Sequence[Change], runs: Sequence[Entry]) -> str:
     was extended ends with its new end. Runs that were moved back at once are ``As before``.
     """
     kind, word, now = group[0].kind, CHANGE_TITLES[group[0].kind], _BEFORE_END.get(group[0].kind)
+    name = build_shared_name(runs, [change.now.start for change in group])
     if is_turn(group[0]):
-        return f"{word}: {build_shared_name(runs)}"
+        day = f", {format_start(group[0].now.start)}" if runs[0].is_session else ""
+        return f"{word}: {name}{day}"
     moved = kind == Kind.MOVED
     if moved and not any(change.new_start or change.new_place for change in group):
         word, now, moved = "As before", "", False
@@ -74,7 +86,7 @@ def build_change_title(group: Sequence[Change], runs: Sequence[Entry]) -> str:
     else:
         shared = {format_start(change.now.start) for change in group}
     end = f", {now or ''}{shared.pop()}" if len(shared) == 1 else ""
-    return f"{word}: {build_shared_name(runs)}{end}"
+    return f"{word}: {name}{end}"
 
 
 def _only_adds(change: Change) -> bool:

@@ -7,7 +7,7 @@ follows.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time
 from urllib.parse import urlsplit
 
@@ -30,11 +30,13 @@ _URI = re.compile(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?([/?#][!-~]
 _BARE_HOST = re.compile(r"(?:[\w-]+\.)+[^\W\d_]{2,}(?::[0-9]+)?(?:[/?#]|\Z)")
 """A host with a dot, such as ``www.club.example``, that begins a URL without a scheme."""
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ]00:00(:00(\.0+)?)?([Zz]|[+-]..:..)?)?")
+
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,30})?")
 
 _TIME = re.compile(
     r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-5][0-9])(:(?P<second>[0-5][0-9])(\.0+)?)?"
-    r"( ?(?P<half>[ap]m))?"
+    r"([ \xa0\u202f]?(?P<half>[ap])\.?m\.?)?"
     r"|(?P<hour4>[0-9]{2})(?P<minute4>[0-5][0-9])",
     re.IGNORECASE | re.ASCII,
 )
@@ -56,9 +58,13 @@ def _parse_text(value: object) -> str:
 
 
 def parse_date(value: object) -> date:
-    """Parse YYYY-MM-DD, or the date part of an ISO 8601 timestamp."""
+    """Parse YYYY-MM-DD, or a timestamp at midnight.
+
+    A timestamp at another time may be of another day at the place: JavaScript's ``toISOString``
+    gives 22:00 of the day before for a midnight in Berlin.
+    """
     text = _parse_text(value)
-    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ][0-9].*)?", text):
+    if not _DATE.fullmatch(text):
         raise ValueError("not YYYY-MM-DD")
     day = (date if len(text) == len("YYYY-MM-DD") else datetime).fromisoformat(text)
     day = date(day.year, day.month, day.day)
@@ -81,7 +87,7 @@ def parse_time(value: object) -> time:
     if found["half"]:
         if hour not in range(1, 13):
             raise ValueError("not an hour before or after noon")
-        hour = hour % 12 + (12 if found["half"].lower() == "pm" else 0)
+        hour = hour % 12 + (12 if found["half"].lower() == "p" else 0)
     return END_OF_DAY if (hour, minute, second) == (24, 0, 0) else time(hour, minute, second)
 
 
@@ -91,6 +97,14 @@ def parse_instant(value: object) -> datetime:
     if instant.tzinfo is None or instant.year not in YEARS:
         raise ValueError("no offset, or not a year of races")
     return instant.astimezone(UTC).replace(microsecond=0)
+
+
+def is_zero(members: Mapping[str, object]) -> bool:
+    """Whether coordinates are 0,0: a form that was not filled in."""
+    try:
+        return parse_number(members.get("lat")) == 0 == parse_number(members.get("lng"))
+    except ValueError:
+        return False
 
 
 def parse_number(value: object) -> float:

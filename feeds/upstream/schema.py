@@ -7,6 +7,7 @@ fields are ignored. Each finding is logged once (``feeds.upstream.optional``).
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -24,7 +25,6 @@ from feeds.upstream.optional import (
     RUN_FIELDS,
     findings,
     log_once,
-    normalize_word,
     read_optional,
     shorten,
 )
@@ -45,6 +45,7 @@ MAX_DIGITS = 400
 """Digits of an integer; longer integers are read as floats, which are infinite."""
 
 TYPES = {"race": "race", "runclub": "runClub", "timetrial": "timeTrial", "other": "other"}
+STANDARDS = {"".join(name.split()).casefold(): name for name in DISTANCES}
 """Words of the API in lower case, and the words of the model."""
 
 
@@ -89,6 +90,8 @@ def decode(body: bytes, event_id: str, known: Event | None = None) -> Document:
         data = json.loads(body, parse_constant=_refuse_constant, parse_int=_parse_integer)["data"]
         listed = data["runs"]
         event = keep_last_read(_build_event(data["event"]), known)
+        if known and known.point and fields.is_zero(data["event"]):
+            event = structs.replace(event, point=known.point)  # a place that has been filled in
         if event.id != event_id:
             raise InvalidResponse("The Intervals API sent another event.")
     except (ValueError, TypeError, KeyError, RecursionError) as error:
@@ -159,6 +162,8 @@ def _convert(raw: object, kind: type[S]) -> S:
 def _build_event(raw: dict[str, Any]) -> Event:
     wire = _convert(raw, _WireEvent)
     what = f"event {wire.id}"
+    optional = read_optional(raw, EVENT_FIELDS, what)
+    type_ = _read_name(wire.type, TYPES, optional, "type", what)
     return Event(
         id=wire.id,
         organization_id=fields.clean_line(wire.organization_id)[: fields.MAX_LABEL],
@@ -168,9 +173,9 @@ def _build_event(raw: dict[str, Any]) -> Event:
             f"{what}: name",
         ),
         slug=fields.clean_line(wire.slug)[: fields.MAX_LABEL],
-        type=normalize_word(wire.type, TYPES, f"{what}: type") or "other",
+        type=type_ or "other",
         date=fields.parse_date(wire.date),
-        **read_optional(raw, EVENT_FIELDS, what),
+        **optional,
     )
 
 
@@ -183,20 +188,35 @@ def _build_run(raw: dict[str, Any], event: Event) -> Run:
     if not 0 <= meters <= MAX_METERS:
         raise ValueError("not the length of a run")
     standard = fields.shorten(fields.clean_line(wire.distance_standard), fields.MAX_LABEL)
-    if standard not in DISTANCES:
-        log_once(f"{what}: distanceStandard {standard!r:.80} is not known")
+    optional = read_optional(raw, RUN_FIELDS, what)
+    name = _read_name(standard, STANDARDS, optional, "distance_standard", what)
     return Run(
         id=wire.id,
         distance_meters=meters + 0.0,  # 0.0 for -0.0, as in parse_point
-        distance_standard=standard if standard in DISTANCES else "Other",
+        distance_standard=name or "Other",
         distance_label=shorten(
             fields.clean_line(wire.distance_label) or standard or wire.id,
             fields.MAX_LABEL,
             f"{what}: distanceLabel",
         ),
         date=fields.parse_date(wire.date),
-        **read_optional(raw, RUN_FIELDS, what),
+        **optional,
     )
+
+
+def _read_name(
+    text: str, names: Mapping[str, str], optional: dict[str, Any], field: str, what: str
+) -> str | None:
+    """Return a documented name in any case and with any blanks or hyphens.
+
+    Any other one makes the field unread: what is known of the event or the run stays.
+    """
+    name = names.get(re.sub(r"[\s_-]", "", text).casefold())
+    if name is None:
+        member = "".join(part.title() if at else part for at, part in enumerate(field.split("_")))
+        log_once(f"{what}: {member} {text!r:.80} is not known")
+        optional["unread"] += (field,)
+    return name
 
 
 def _parse_integer(digits: str) -> float:

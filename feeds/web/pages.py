@@ -57,11 +57,15 @@ def show_home() -> Response:
 
 
 def _render_home(events: list[Event], problem: str | None) -> str:
-    """The page with ``_ASKED`` for what was asked; rendered once for each list and problem."""
-    known, rendered = current_app.extensions.get("home", (None, {}))
-    if known is not events:
+    """The page with ``_ASKED`` for what was asked, rendered once in a minute for each list.
+
+    The page depends on the clock: it begins with the next run of each event.
+    """
+    now = int(get_site().timestamp() // 60)
+    known, minute, rendered = current_app.extensions.get("home", (None, 0, {}))
+    if known is not events or minute != now:
         rendered = {}
-        current_app.extensions["home"] = events, rendered
+        current_app.extensions["home"] = events, now, rendered
     if problem not in rendered:
         rendered[problem] = templates.render(
             "home.html",

@@ -496,3 +496,63 @@ def test_a_listed_run_of_which_any_member_cannot_be_read_is_never_missing(servic
     assert service.entries().keys() == before
     assert {str(entry["STATUS"]) for entry in service.entries().values()} == {"CONFIRMED"}
     assert all("/" not in guid for guid in service.items())
+
+
+@pytest.mark.parametrize("value", ["10k", "10 K", "ten", ""])
+def test_a_filter_keeps_a_run_whose_standard_distance_is_spelled_in_another_way(service, value):
+    """Rules 3.14: a subscriber's calendar must not lose the race."""
+    service.announce(a_run(), a_5k())
+    service.edit("ten", distanceStandard=value)
+    service.advance(hours=2)
+    assert list(service.entries("?distance=10K")) == ["ten"]
+    assert "10K" in service.items("?distance=10K")["ten"]["tags"]
+
+
+@pytest.mark.parametrize("value", ["Run Club", "RUN-CLUB", "club", ""])
+def test_a_series_stays_one_when_its_type_is_spelled_in_another_way(service, value):
+    """Rules 3.14: a channel of 60 sessions is no burst."""
+    service.announce(
+        *(a_run(f"s{n}", date=f"2026-08-{n + 1:02}") for n in range(20)), type="runClub"
+    )
+    before = service.items()
+    assert len(before) == 1
+    service.edit(type=value)
+    service.advance(hours=2)
+    assert service.items() == before
+
+
+@pytest.mark.parametrize("date", ["2026-08-14T22:00:00.000Z", "2026-08-16T04:30:00Z"])
+def test_a_timestamp_that_may_be_of_another_day_is_not_read_as_a_date(service, date):
+    """Rules 3.14."""
+    service.announce(a_run())
+    before = ask(service)
+    service.edit("ten", date=date)
+    service.advance(hours=2)
+    assert ask(service) == before
+
+
+def test_an_address_that_can_be_read_in_full_again_is_no_move(service):
+    """Rules 3.7."""
+    service.announce(a_run(), lat=None, lng=None, address={"hall": "Halle 3"})
+    service.edit(address={"venue": "Messe", "hall": "Halle 3"})
+    service.advance(hours=2)
+    assert list(service.items()) == ["ten"]
+    assert "Moved" not in str(service.entry()["DESCRIPTION"])
+
+
+@pytest.mark.parametrize("zero", [0, "0", 0.0])
+def test_a_point_of_zero_does_not_replace_a_known_one(service, zero):
+    """Rules 3.14."""
+    service.announce(a_run())
+    before = ask(service)
+    service.edit(lat=zero, lng=zero)
+    service.advance(hours=2)
+    assert ask(service) == before
+
+
+def test_a_start_that_is_withdrawn_while_the_events_start_cannot_be_read_is_no_move(service):
+    """Rules 3.7."""
+    service.announce(a_run(startTime="08:00"), startTime="x")
+    service.edit("ten", startTime=None)
+    service.advance(hours=2)
+    assert list(service.items()) == ["ten"]

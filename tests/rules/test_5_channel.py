@@ -479,7 +479,12 @@ def test_the_categories_of_an_item_are_its_standard_distance_unless_other_and_th
     """Rules 5.11."""
     run = a_run(date="2026-05-23")
     service.announce(run, a_5k(distanceStandard="Other", date="2026-05-23"))
-    types = {"race": "Race", "runClub": "Run club", "timeTrial": "Time trial", "parade": "Event"}
+    types = {
+        "race": "Race",
+        "runClub": "Run club",
+        "timeTrial": "Time trial",
+        "parade": "Time trial",
+    }
     for type_, category in types.items():
         service.edit(type=type_)
         service.advance(hours=2)

@@ -258,3 +258,30 @@ def test_a_cancellation_that_is_taken_back_within_15_minutes_is_told_as_ever(urg
         urgent.poll()
     titles, _ = told(urgent)
     assert [title.partition(":")[0] for title in titles] == ["Reinstated", "Cancelled"]
+
+
+def test_a_run_that_was_rescheduled_and_is_back_within_15_minutes_was_not_moved(urgent):
+    """Rules 5.15."""
+    for start, status in (("09:00", "rescheduled"), ("08:00", "scheduled")):
+        urgent.edit("ten", startTime=start, eventStatus=status)
+        urgent.advance(minutes=6)
+        urgent.poll()
+    assert "Moved from" not in str(urgent.entries()["ten"]["DESCRIPTION"])
+
+
+SAME = [
+    ("Navy Pier, Chicago", "Navy Pier, 600 E Grand Ave, Chicago"),
+    ("Main St, Chicago", "Main Street, Chicago, USA"),
+]
+OTHER = [("Park", "Sparkassen Arena"), ("Pier A", "Pier B"), ("Gate 1", "Gate 12")]
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "moved"), [(*each, False) for each in SAME] + [(*each, True) for each in OTHER]
+)
+def test_an_address_that_holds_the_words_of_the_other_is_the_same_place(service, was, now, moved):
+    """Rules 5.14."""
+    service.announce(a_run(), address=was)
+    service.edit(address=now)
+    service.advance(hours=2)
+    assert (len(service.items()) > 1) is moved

@@ -265,6 +265,21 @@ def test_a_session_cancelled_tonight_is_told_everywhere_at_the_next_poll(club):
         assert "Lakeside Run Club Tue 2 Jun 2026" in text_of(club, form)
 
 
+def test_the_home_page_goes_on_to_the_next_session_without_any_edit(club):
+    """Rules 9.3."""
+    assert "26 May 2026" in club.client.get("/").text
+    club.advance(days=8)
+    assert "2 Jun 2026" in club.client.get("/").text
+
+
+def test_the_title_of_several_sessions_names_their_days(club):
+    """Rules 5.5: a pause of two weeks is not the end of the club."""
+    club.edit("s1", "s2", eventStatus="cancelled")
+    club.advance(hours=2)
+    titles = [item["title"] for item in club.items().values()]
+    assert titles[0].endswith("– 5K (Tue 2 Jun 2026, Tue 9 Jun 2026)")
+
+
 def test_a_weekend_is_one_occasion_and_a_later_one_is_another(service):
     """Rules 9.3."""
     friday, sunday, later = "2026-08-14", "2026-08-16", "2026-09-20"

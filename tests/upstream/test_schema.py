@@ -418,7 +418,7 @@ def test_a_status_is_decoded_in_any_case_and_spelling(word, status, findings):
     ("word", "type_"),
     [
         *(("race", "race"), ("runClub", "runClub"), ("RunClub", "runClub")),
-        *(("timeTrial", "timeTrial"), ("other", "other"), ("", "other")),
+        *(("timeTrial", "timeTrial"), ("other", "other"), ("Run club", "runClub")),
     ],
 )
 def test_the_types_of_the_api_are_known(word, type_, findings):
@@ -655,7 +655,6 @@ LONG = "a " * 300_000
         ({"address": LONG}, {}, lambda event: event.location, 500),
         ({"address": {"street": LONG, "city": LONG}}, {}, lambda event: event.location, 500),
         ({"description": LONG}, {}, lambda event: event.description, 20_000),
-        ({"type": LONG}, {}, lambda event: event.type, 60),
         ({}, {"distanceLabel": LONG}, lambda event: event.runs[0].distance_label, 100),
         ({}, {"eventStatus": LONG}, lambda event: event.runs[0].status, 60),
         ({}, {"registrationOverride": LONG}, lambda e: e.runs[0].registration_override, 60),

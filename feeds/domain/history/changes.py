@@ -13,6 +13,7 @@ from msgspec import structs
 from feeds.domain.entries import Entry
 from feeds.domain.model import NEVER, Change, Kind, State, is_same_place
 from feeds.domain.places import format_point, is_far
+from feeds.domain.schedule import is_start_unread
 from feeds.domain.status import RESCHEDULED, UNREAD, find_status
 
 CHANGES_KEPT_FOR = dt.timedelta(days=365)
@@ -32,13 +33,14 @@ _KIND_BY_OVERRIDE = {
 
 def capture_state(entry: Entry) -> State:
     """The state of an entry, in which later versions are compared with it."""
-    run, start, place = entry.run, entry.period.start, entry.place
-    wall = start.replace(tzinfo=None) if isinstance(start, dt.datetime) else start
+    run, event, place = entry.run, entry.event, entry.place
+    # A part of an address is no evidence of a move, nor are coordinates.
+    vague = event.location is None or "location" in event.unread
     return State(
-        start=wall.isoformat(),
+        start=entry.wall_start,
         zone=entry.zone.key,
         place=place,
-        spot=entry.event.location is None and place is not None,
+        spot=vague and place is not None,
         status=entry.status.stored,
         sold_out=run.sold_out,
         override=run.registration_override,
@@ -46,7 +48,7 @@ def capture_state(entry: Entry) -> State:
         opens=run.registration_opens,
         closes=run.registration_closes,
         registration_unread=not run.registration_read,
-        point=entry.event.point if place else None,
+        point=event.point if place else None,
     )
 
 
@@ -74,8 +76,17 @@ def find_changes(
         change
         for was, now in pairs
         if now.run.unlisted is None or (now.run.withdrawn and was.run.unlisted is None)
-        for change in _compare(capture_state(was), capture_state(now), now.run.id, noticed)
+        for change in _compare(capture_state(was), _capture_read(was, now), now.run.id, noticed)
     )
+
+
+def _capture_read(was: Entry, now: Entry) -> State:
+    """The new state; a time that cannot be read any more on the same day is no news."""
+    state = capture_state(now)
+    withdrawn = was.wall_start.partition("T")[0] == state.start
+    if withdrawn and is_start_unread(now.run, now.event):
+        return structs.replace(state, start=was.wall_start)
+    return state
 
 
 def _compare(was: State, now: State, run: str, noticed: dt.datetime) -> Iterator[Change]:

@@ -15,8 +15,9 @@ from feeds.domain.history.changes import (
 )
 from feeds.domain.model import Change, Edition, History
 
-MAX_CHANGES_OF_RUN, MAX_CHANGES, MAX_NUMBERS = 100, 5_000, 100
-"""Changes of a run and of an event, and guids of a run whose numbers are kept (rules 4.11)."""
+MAX_CHANGES_OF_KIND, MAX_CHANGES, MAX_NUMBERS = 100, 5_000, 100
+"""Changes of one kind of a run, changes of an event, and guids of a run whose numbers are kept
+(rules 4.11)."""
 
 
 def append_changes(history: History, new: Sequence[Change], event_id: str) -> tuple[Change, ...]:
@@ -60,15 +61,17 @@ def _drop_oldest(changes: Sequence[Change]) -> tuple[Change, ...]:
     """The changes without the oldest ones of a run or an event that has too many.
 
     Changes that were noticed together stay together: a part of them would have another guid. They
-    stay while one of their runs has few changes, so that no run drops the changes of another.
+    stay while one of their runs has few changes of their kind, so that no run drops the changes of
+    another, nor a flapping status those of a start. The last change of each kind of a run always
+    stays: it may not have been read yet.
     """
-    counts: Counter[str] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     kept: set[int] = set()
     for group in reversed(group_changes(changes)):
-        if kept and len(kept) + len(group) > MAX_CHANGES:
-            break
-        if any(counts[change.run] < MAX_CHANGES_OF_RUN for change in group):
-            counts.update(change.run for change in group)
+        least = min(counts[change.run, change.kind] for change in group)
+        fits = len(kept) + len(group) <= MAX_CHANGES
+        if least == 0 or (fits and least < MAX_CHANGES_OF_KIND):
+            counts.update((change.run, change.kind) for change in group)
             kept.update(map(id, group))
     return tuple(change for change in changes if id(change) in kept)
 

@@ -144,6 +144,11 @@ def test_a_run_that_flaps_drops_no_change_of_another_run():
     assert len(edition.changes) == 103
 
 
+def test_a_status_that_flaps_drops_no_move_of_the_run():
+    first = structs.replace(aged(), changes=number([a_change("r10k", Kind.MOVED)]))
+    assert flapped(250, known=first).changes[0] == first.changes[0]
+
+
 def test_changes_that_were_noticed_together_are_dropped_together():
     edition = flapped(250, runs=("r10k", "r5k"))
     assert {len(group) for group in group_changes(edition.changes)} == {2}
