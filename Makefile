@@ -1,6 +1,7 @@
 ## make demo   start a local Intervals API and the service, with sample races (PORT=8123: other ports)
 ## make test   run every check that a change must pass
 ## make bench  run the benchmarks (about 45 minutes; needs wrk)
+## make screenshots  draw the README's picture and the picture of shared links (needs Chromium)
 ## make setup  make .venv with everything for development
 ## make lock   compile requirements*.txt from pyproject.toml
 ## make clean  remove .venv, the database in var/ and all caches
@@ -12,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--custom-compile-command 'make lock' pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chromium nginx bench lock clean
+.PHONY: help setup demo test chromium nginx bench screenshots lock clean
 
 # The lines of this file that begin with two number signs.
 help:
@@ -53,6 +54,9 @@ nginx: .venv/dev
 
 bench: .venv/dev
 	@exec $(BIN)/python -m bench
+
+screenshots: .venv/dev chromium
+	$(BIN)/python -m tests.support.screenshots
 
 lock: .venv/dev
 	$(COMPILE) --output-file requirements.txt

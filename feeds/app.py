@@ -33,7 +33,7 @@ from feeds.service.repository import EditionRepository
 from feeds.service.update import Updater
 from feeds.store.database import Database
 from feeds.upstream.client import IntervalsClient
-from feeds.web import addresses, embed, errors, feeds, pages
+from feeds.web import addresses, embed, errors, feeds, home, pages, resources
 from feeds.web.cache import RepresentationCache
 from feeds.web.site import Site
 
@@ -90,6 +90,7 @@ def assemble(
         clock,
         open_database=partial(_open_late, open_database),
         timezone=settings.timezone,
+        locale=settings.locale,
         public_url=settings.public_url,
         rate=settings.rate,
         count_polled=invalidation.count_polled,
@@ -157,11 +158,12 @@ def create_app(
         timestamp,
         settings.public_url,
         settings.timezone,
+        settings.locale,
         parts.fingerprint,
     )
     # Flask's documentation replaces wsgi_app like this; mypy sees a method.
     app.wsgi_app = representations.middleware(_normalize(app.wsgi_app))  # type: ignore[method-assign,assignment]
-    for module in (addresses, feeds, pages, embed, errors):
+    for module in (addresses, feeds, pages, home, resources, embed, errors):
         app.register_blueprint(module.blueprint)
     return app
 
@@ -201,4 +203,6 @@ def check(settings: Settings) -> None:
 
 
 def _compute_fingerprint(settings: Settings) -> str:
-    return fingerprint.compute_fingerprint(TEMPLATES, settings.timezone, settings.public_url)
+    return fingerprint.compute_fingerprint(
+        TEMPLATES, settings.timezone, settings.locale, settings.public_url
+    )

@@ -14,6 +14,7 @@ from feeds.domain.history.delisting import CONFIRM_AFTER
 from feeds.domain.quota import Rate
 from feeds.domain.timezones import ZONE_NAMES
 from feeds.errors import SettingsError
+from feeds.text.dates import find_locale
 
 T = TypeVar("T")
 
@@ -24,6 +25,7 @@ DEFAULTS = {
     "FEEDS_PUBLIC_URL": "http://localhost:8000",
     "FEEDS_DATABASE_URL": "sqlite:///var/feeds.sqlite3",
     "FEEDS_UPSTREAM_RATE": "100/minute;burst=20",
+    "FEEDS_LOCALE": "en_US",
 }
 NAMED = (KEY, KEY_FILE, "FEEDS_TIMEZONE", *DEFAULTS, "FEEDS_MAX_AGE")
 """The names of all settings in the environment."""
@@ -51,6 +53,7 @@ class Settings:
 
     api_key: str = field(repr=False)
     timezone: str
+    locale: str = DEFAULTS["FEEDS_LOCALE"]
     api_url: str = DEFAULTS["FEEDS_API_URL"]
     public_url: str = DEFAULTS["FEEDS_PUBLIC_URL"]
     database_url: str = field(default=DEFAULTS["FEEDS_DATABASE_URL"], repr=False)
@@ -81,6 +84,7 @@ def read(environ: Mapping[str, str]) -> Settings:
     settings = Settings(
         api_key=checked(KEY, lambda _: _read_key(given), ""),
         timezone=checked("FEEDS_TIMEZONE", _check_timezone, ""),
+        locale=checked("FEEDS_LOCALE", _check_locale, ""),
         api_url=checked("FEEDS_API_URL", _check_url, ""),
         public_url=checked("FEEDS_PUBLIC_URL", _check_url, ""),
         database_url=checked("FEEDS_DATABASE_URL", _check_database_url, ""),
@@ -125,6 +129,13 @@ def _check_timezone(name: str) -> str:
     if name not in ZONE_NAMES:
         raise ValueError("is no name of the IANA time zone database, such as America/Chicago.")
     return name
+
+
+def _check_locale(name: str) -> str:
+    locale = find_locale(name)
+    if locale is None:
+        raise ValueError("is no English locale of CLDR, such as en_US, en_GB or en_AU.")
+    return locale
 
 
 def _check_url(url: str) -> str:

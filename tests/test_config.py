@@ -50,6 +50,7 @@ def test_two_settings_are_required_and_the_others_have_defaults():
         database_url="sqlite:///var/feeds.sqlite3",
         max_age=None,
         rate=Rate(100, timedelta(minutes=1), 20),
+        locale="en_US",
     )
 
 
@@ -60,6 +61,7 @@ def test_every_setting_is_read_from_the_environment():
         FEEDS_DATABASE_URL="sqlite:////srv/feeds.sqlite3",
         FEEDS_MAX_AGE="300",
         FEEDS_UPSTREAM_RATE="1000/hour;burst=7",
+        FEEDS_LOCALE="en_GB",
     ) == Settings(
         api_key="secret-key",
         timezone="Europe/Paris",
@@ -68,6 +70,7 @@ def test_every_setting_is_read_from_the_environment():
         database_url="sqlite:////srv/feeds.sqlite3",
         max_age=timedelta(minutes=5),
         rate=Rate(1000, timedelta(hours=1), 7),
+        locale="en_GB",
     )
 
 
@@ -152,7 +155,19 @@ def test_a_rate_has_calls_per_window_and_an_optional_burst(text, rate):
     assert read(FEEDS_UPSTREAM_RATE=text).rate == rate
 
 
+@pytest.mark.parametrize(
+    ("text", "locale"),
+    [("en_GB", "en_GB"), ("en-GB", "en_GB"), ("EN_au", "en_AU"), ("en", "en"), ("en_IN", "en_IN")],
+)
+def test_any_english_locale_can_be_set_in_either_spelling(text, locale):
+    assert read(FEEDS_LOCALE=text).locale == locale
+
+
 INVALID = {
+    ("FEEDS_LOCALE",): (
+        "is no English locale of CLDR, such as en_US, en_GB or en_AU.",
+        *("english", "de_DE", "en_XX", "en_US.UTF-8", "C", "en@calendar=buddhist", "../en"),
+    ),
     ("FEEDS_TIMEZONE",): (
         "is no name of the IANA time zone database",
         *("Mars/Olympus", "Europe", "europe/paris", "+01:00", "CET-1CEST", "../Paris", "localtime"),

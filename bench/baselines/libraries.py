@@ -97,7 +97,7 @@ def _list_properties(entry: Entry, page: str) -> list[Property]:
         ("dtend", entry.period.end, None),
         ("status", "CONFIRMED", None),
         ("transp", "TRANSPARENT", None),
-        ("description", descriptions.build_description(entry, page), None),
+        ("description", descriptions.build_description(entry, page, "en_US"), None),
         ("url", entry.event.website_url, None),
         ("categories", list(descriptions.list_categories(entry)), None),
         ("location", place, None),

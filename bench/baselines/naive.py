@@ -30,6 +30,7 @@ def create_app() -> Flask:
             page=page,
             source=f"{page}.ics",
             timezone=settings.timezone,
+            locale="en_US",
             timetables=(build_timetable(edition, settings.timezone),),
         )
         response = Response(FORMATS["ics"].render(feed), mimetype="text/calendar")

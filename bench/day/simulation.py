@@ -91,6 +91,7 @@ class Process:
             clock,
             open_database=lambda: None,
             timezone=HOME,
+            locale="en_US",
             public_url=PUBLIC_URL,
             rate=rate,
             count_polled=self.invalidation.count_polled,
@@ -227,6 +228,7 @@ def _render(edition: Edition, extension: str) -> Representation:
         page=page,
         source=f"{page}.{extension}",
         timezone=HOME,
+        locale="en_US",
         timetables=(build_timetable(edition, HOME),),
     )
     return build_representation(

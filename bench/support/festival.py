@@ -19,7 +19,7 @@ def publish_event(known: Edition | None, event: Event, now: datetime) -> Edition
     edition = Edition(event=event, fetched=now, revisions={})
     edition = carry_over(known, edition) if known else edition
     before = build_timetable(known, HOME) if known else None
-    return revise(before, edition, now, HOME, PAGE).edition
+    return revise(before, edition, now, HOME, PAGE, locale="en_US").edition
 
 
 def build_feed(edition: Edition, extension: str) -> Feed:
@@ -28,6 +28,7 @@ def build_feed(edition: Edition, extension: str) -> Feed:
         page=PAGE,
         source=f"{PAGE}.{extension}",
         timezone=HOME,
+        locale="en_US",
         timetables=(build_timetable(edition, HOME),),
     )
 

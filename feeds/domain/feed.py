@@ -20,13 +20,15 @@ class Feed(Struct, frozen=True, kw_only=True):
     """What a representation is rendered from: nothing else reaches its bytes.
 
     ``page`` is the address where people read about it, ``source`` that of this feed, both absolute.
-    ``timezone`` is the name of the home zone, for events without a known place.
+    ``timezone`` is the name of the home zone, for events without a known place, and ``locale`` that
+    of the locale of all texts, such as ``en_US``.
     """
 
     title: str
     page: str
     source: str
     timezone: str
+    locale: str
     timetables: tuple[Timetable, ...]
     options: Options = Options()
 

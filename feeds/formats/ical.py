@@ -114,23 +114,23 @@ def _render_with_options(entry: Entry, feed: Feed, zones: Zones) -> bytes:
     if len(entry.changes) > bool(move):
         entry = structs.replace(entry, changes=(move,) if move else ())
     zone = entry.zone if entry.zone.key in zones else dt.UTC
-    return _render_entry(entry, feed.page, options, zone)
+    return _render_entry(entry, feed.page, feed.locale, options, zone)
 
 
 @cached(vevent_cache, lock=Lock())
-def _render_entry(entry: Entry, page: str, options: Options, zone: dt.tzinfo) -> bytes:
+def _render_entry(entry: Entry, page: str, locale: str, options: Options, zone: dt.tzinfo) -> bytes:
     """The VEVENTs of an entry: its own, and those of its registration if the options ask for them.
 
     ``zone`` is the zone in which its times are written: its own, or UTC.
     """
-    vevents = [_build_vevent(entry, page, options, zone)]
+    vevents = [_build_vevent(entry, page, locale, options, zone)]
     if options.registration and entry.takes_entries:
         turns = (
             ("opens", entry.run.registration_opens, entry.opens),
             ("closes", entry.run.registration_closes, entry.closes),
         )
         vevents += (
-            _build_registration_vevent(entry, page, (word, at, revision), zone)
+            _build_registration_vevent(entry, page, locale, (word, at, revision), zone)
             for word, at, revision in turns
             if at
         )
@@ -183,11 +183,12 @@ def _build_calendar(feed: Feed, entries: Sequence[Entry]) -> Calendar:
 def _describe_calendar(feed: Feed) -> str:
     """``Harbor Run: https://...``; a series tells how often it takes place."""
     events = [timetable.edition.event for timetable in feed.timetables]
-    repeats = describe_recurrences(events[0].recurrences) if len(events) == 1 else ""
+    recurrences = events[0].recurrences if len(events) == 1 else ()
+    repeats = describe_recurrences(recurrences, feed.locale)
     return f"{feed.title}: {repeats}. {feed.page}" if repeats else f"{feed.title}: {feed.page}"
 
 
-def _build_vevent(entry: Entry, page: str, options: Options, zone: dt.tzinfo) -> Event:
+def _build_vevent(entry: Entry, page: str, locale: str, options: Options, zone: dt.tzinfo) -> Event:
     run, event, period = entry.run, entry.event, entry.period
     component = _build_component(entry.uid, summaries.build_summary(entry), entry.revision)
     _add_times(component, period.start, period.end, zone)
@@ -196,7 +197,7 @@ def _build_vevent(entry: Entry, page: str, options: Options, zone: dt.tzinfo) ->
     component["STATUS"] = _Text("CONFIRMED" if keep else entry.status.vevent)
     busy = options.busy and entry.status.busy and run.in_person
     component["TRANSP"] = _Text("OPAQUE" if busy else "TRANSPARENT")
-    component["DESCRIPTION"] = _Text(descriptions.build_description(entry, page))
+    component["DESCRIPTION"] = _Text(descriptions.build_description(entry, page, locale))
     component["URL"] = vUri(event.website_url or page)
     component["CATEGORIES"] = vCategory(list(descriptions.list_categories(entry)))
     if run.virtual:
@@ -208,7 +209,11 @@ def _build_vevent(entry: Entry, page: str, options: Options, zone: dt.tzinfo) ->
 
 
 def _build_registration_vevent(
-    entry: Entry, page: str, turn: tuple[str, dt.datetime, Revision], zone: dt.tzinfo
+    entry: Entry,
+    page: str,
+    locale: str,
+    turn: tuple[str, dt.datetime, Revision],
+    zone: dt.tzinfo,
 ) -> Event:
     """A VEVENT for the instant when registration opens or closes, since clients drop VALARM.
 
@@ -221,7 +226,7 @@ def _build_registration_vevent(
     _add_times(component, at.astimezone(entry.zone), end.astimezone(entry.zone), zone)
     component["STATUS"] = _Text("CONFIRMED")
     component["TRANSP"] = _Text("TRANSPARENT")
-    component["DESCRIPTION"] = _Text(descriptions.build_description(entry, page))
+    component["DESCRIPTION"] = _Text(descriptions.build_description(entry, page, locale))
     component["URL"] = vUri(entry.register or entry.event.website_url or page)
     return component
 

@@ -81,7 +81,7 @@ def build_channel(feed: Feed) -> Channel:
         if entry.uid in announced and not (
             entry.off and (entry.run.id, entry.status.change_kind) in told
         ):
-            built[entry.uid] = _build_run_item(entry, feed.page)
+            built[entry.uid] = _build_run_item(entry, feed.page, feed.locale)
             size += _measure(built[entry.uid], feed.page)
         return size
 
@@ -105,12 +105,12 @@ def build_history(feed: Feed) -> tuple[Item, ...]:
     return tuple(sorted(items, key=lambda item: item.published, reverse=True))
 
 
-def _build_run_item(entry: Entry, page: str) -> Item:
+def _build_run_item(entry: Entry, page: str, locale: str) -> Item:
     """The item with the present state of a run, which also announces the run (rules 5.2)."""
-    title = f"{summaries.build_summary(entry)}, {dates.format_when(entry.period)}"
+    title = f"{summaries.build_summary(entry)}, {dates.format_when(entry.period, locale)}"
     facts = [
-        *descriptions.list_news(entry),
-        *descriptions.list_facts(entry),
+        *descriptions.list_news(entry, locale),
+        *descriptions.list_facts(entry, locale),
         entry.place or "",
     ]
     links = descriptions.list_links(entry, page)
@@ -165,13 +165,13 @@ def _build_change_items(timetable: Timetable, feed: Feed) -> list[Item]:
         if not visible:
             continue
         runs = [shown[each.run] for each in visible]
-        lines = changes.describe_changes(visible, runs)
+        lines = changes.describe_changes(visible, runs, feed.locale)
         linked = next((run for run in runs if run.register), runs[0])
         is_current = visible[0].kind == runs[0].status.change_kind
         reason = descriptions.split_text(runs[0], feed.page)[0] if is_current else ""
         item = _build_item(
             _build_change_guid(edition.event, whole, group),
-            changes.build_change_title(visible, runs),
+            changes.build_change_title(visible, runs, feed.locale),
             _build_html(lines, descriptions.list_links(linked, feed.page), reason),
             visible[0].noticed,
             runs,

@@ -4,7 +4,7 @@ import hashlib
 from importlib.metadata import version
 from pathlib import Path
 
-_LIBRARIES = ("feedgen", "icalendar", "jinja2", "lxml", "segno", "tzdata", "tzfpy")
+_LIBRARIES = ("babel", "feedgen", "icalendar", "jinja2", "lxml", "segno", "tzdata", "tzfpy")
 
 
 def compute_fingerprint(templates: Path, *settings: str) -> str:

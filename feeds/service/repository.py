@@ -26,12 +26,12 @@ MAX_SAVES = 5
 class EditionRepository:
     """The editions of one upstream in the database; threads may share it.
 
-    ``timezone`` is the zone of events without a known place, ``public_url`` the service's own
-    address, ``fingerprint`` that of the deployment, ``cap`` the longest max-age, ``rate`` what the
-    upstream grants. ``open_database`` opens the database if that could not be done at the start; it
-    raises ``StorageUnavailable``. ``count_polled`` counts the events that are polled, which
-    stretches max-age. ``confirm_after`` is the time over which answers lack a run before it is no
-    longer listed.
+    ``timezone`` is the zone of events without a known place, ``locale`` that of texts,
+    ``public_url`` the service's own address, ``fingerprint`` that of the deployment, ``cap`` the
+    longest max-age, ``rate`` what the upstream grants. ``open_database`` opens the database if that
+    could not be done at the start; it raises ``StorageUnavailable``. ``count_polled`` counts the
+    events that are polled, which stretches max-age. ``confirm_after`` is the time over which
+    answers lack a run before it is no longer listed.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class EditionRepository:
         *,
         open_database: Callable[[], object],
         timezone: str,
+        locale: str,
         public_url: str,
         rate: Rate,
         count_polled: Callable[[], int],
@@ -52,6 +53,7 @@ class EditionRepository:
         self._clock = clock
         self._open_database = open_database
         self._timezone = timezone
+        self._locale = locale
         self._public_url = public_url
         self._rate = rate
         self._count_polled = count_polled
@@ -117,7 +119,7 @@ class EditionRepository:
             if last is None and stored:  # the history of a document that cannot be read
                 following = carry_over(stored, following)
             page = build_page_url(self._public_url, event_id)
-            timetable = revise(last, following, now, self._timezone, page)
+            timetable = revise(last, following, now, self._timezone, page, locale=self._locale)
             edition, lifetime = timetable.edition, self._compute_lifetime(timetable)
             saved = self._database.save(
                 stored,

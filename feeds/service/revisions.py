@@ -5,7 +5,8 @@ ICSx5 takes an update only if LAST-MODIFIED rose, Google is reported to want a h
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from msgspec import json, structs
@@ -35,13 +36,15 @@ def revise(
     now: dt.datetime,
     home: str,
     page: str,
+    *,
+    locale: str,
 ) -> Timetable:
     """The timetable of an edition with the history that ``known``, the one before it, gives it.
 
     ``now`` is the second in which the edition is saved, ``home`` the zone of events without a
-    place, ``page`` the address of the event's page. Without ``known``, the edition may have the
-    history of a document that cannot be read. The same event under the same deployment changes
-    nothing, unless the clock has brought something since.
+    place, ``page`` the address of the event's page, ``locale`` that of texts. Without ``known``,
+    the edition may have the history of a document that cannot be read. The same event under the
+    same deployment changes nothing, unless the clock has brought something since.
     """
     edition = structs.replace(edition, event=mark_left(edition.event, edition.fetched))
     timetable = build_timetable(edition, home)
@@ -66,11 +69,15 @@ def revise(
     stamps = [edition.modified, *(each.last_modified for each in edition.revisions.values())]
     modified = max(now, *(each + SECOND for each in stamps))
     timetable = timetable.with_history(structs.replace(edition, modified=modified))
-    return _revise_all(known, timetable, noticed, home, page)
+    make_feed = partial(Feed, title="", page=page, source="", timezone=home, locale=locale)
+    return _revise_all(known, timetable, noticed, make_feed)
 
 
 def _revise_all(
-    known: Timetable | None, timetable: Timetable, noticed: dt.datetime, home: str, page: str
+    known: Timetable | None,
+    timetable: Timetable,
+    noticed: dt.datetime,
+    make_feed: Callable[..., Feed],
 ) -> Timetable:
     """The timetable with a revision of each run, and of the event for when it has no runs."""
     edition = timetable.edition
@@ -80,8 +87,7 @@ def _revise_all(
     keys = [f"{entry.run.id}/announced" for entry in timetable.entries]
     revisions = {key: edition.revisions[key] for key in keys if key in edition.revisions}
     for each in both if edition.event.runs else (timetable,):
-        feed = Feed(title="", page=page, source="", timezone=home, timetables=(each,))
-        for entry, content in render_contents(feed):
+        for entry, content in render_contents(make_feed(timetables=(each,))):
             for key, digests in _list_digests(entry, content, states.get(entry.run.id)):
                 revisions[key] = _revise(
                     edition.revisions.get(key), digests, noticed, edition.modified

@@ -217,6 +217,11 @@ class Database:
         with convert_errors(), self._engine.read() as connection:
             return editions.list_events(connection, now, most)
 
+    def list_coming(self, now: datetime, most: int) -> list[str]:
+        """The ids of events that are not over or gone, the next start first."""
+        with convert_errors(), self._engine.read() as connection:
+            return editions.list_coming(connection, now, most)
+
     def list_missing_since(
         self, event_id: str, between: tuple[datetime, datetime], now: datetime
     ) -> list[datetime]:

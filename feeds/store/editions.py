@@ -128,6 +128,13 @@ def list_events(connection: sa.Connection, now: datetime, most: int) -> list[Eve
     return [event for row in found if (event := rows.read_event(row))]
 
 
+def list_coming(connection: sa.Connection, now: datetime, most: int) -> list[str]:
+    """The ids of events that are not over or gone, the next start first."""
+    is_coming = events.c.ends >= rows.to_seconds(now), events.c.gone.is_(None)
+    listed = sa.select(events.c.id).where(*is_coming).order_by(events.c.starts, events.c.id)
+    return list(connection.execute(listed.limit(most)).scalars())
+
+
 def list_missing_since(
     connection: sa.Connection,
     event_id: str,

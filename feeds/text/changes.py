@@ -7,7 +7,7 @@ from feeds.domain.entries import Entry
 from feeds.domain.history.changes import announces_start_time, is_turn
 from feeds.domain.model import Change, Kind
 from feeds.domain.status import STATUSES
-from feeds.text.dates import format_moment, format_start
+from feeds.text.dates import format_moment, format_start, format_zoned
 from feeds.text.places import format_place
 from feeds.text.summaries import build_name, join_label
 
@@ -35,18 +35,19 @@ _REGISTRATION_WORDS = {
 _BEFORE_END = {Kind.MOVED: "now ", Kind.RESCHEDULED: "now ", Kind.REGISTRATION_EXTENDED: "until "}
 
 
-def build_shared_name(runs: Sequence[Entry], starts: Sequence[str]) -> str:
+def build_shared_name(runs: Sequence[Entry], starts: Sequence[str], locale: str) -> str:
     """The name of some runs of one event: ``Harbor Run – 10K, 5K``.
 
     ``starts`` are their starts as in ``State``. Runs with one label are told apart by their days:
-    ``Easy 5K (Tue 2 Jun 2026, Tue 9 Jun 2026)``.
+    ``Easy 5K (Tue, Jun 2, 2026, Tue, Jun 9, 2026)``.
     """
     event = runs[0].event
     if len(runs) == 1:
         return build_name(runs[0])
     days: dict[str, list[str]] = {}
     for run, start in zip(runs, starts, strict=True):
-        days.setdefault(run.run.distance_label, []).append(format_start(start.partition("T")[0]))
+        day = format_start(start.partition("T")[0], locale)
+        days.setdefault(run.run.distance_label, []).append(day)
     labels = [
         f"{label} ({', '.join(dict.fromkeys(each))})" if len(set(each)) > 1 else label
         for label, each in days.items()
@@ -61,8 +62,8 @@ def _count_within(texts: Iterable[str], limit: int) -> int:
     return max(1, sum(length <= limit for length in accumulate(map(len, texts))))
 
 
-def build_change_title(group: Sequence[Change], runs: Sequence[Entry]) -> str:
-    """``Moved: Harbor Run – 10K, 5K, now Sun 15 Jun 2025, 08:00``.
+def build_change_title(group: Sequence[Change], runs: Sequence[Entry], locale: str) -> str:
+    """``Moved: Harbor Run – 10K, 5K, now Sun, Jun 15, 2025, 8:00 AM``.
 
     ``group`` are changes of one kind that were noticed together, ``runs`` are their entries. If
     all runs have the same new start, the title ends with the start. If no start changed and all
@@ -70,9 +71,9 @@ def build_change_title(group: Sequence[Change], runs: Sequence[Entry]) -> str:
     was extended ends with its new end. Runs that were moved back at once are ``As before``.
     """
     kind, word, now = group[0].kind, CHANGE_TITLES[group[0].kind], _BEFORE_END.get(group[0].kind)
-    name = build_shared_name(runs, [change.now.start for change in group])
+    name = build_shared_name(runs, [change.now.start for change in group], locale)
     if is_turn(group[0]):
-        day = f", {format_start(group[0].now.start)}" if runs[0].is_session else ""
+        day = f", {format_start(group[0].now.start, locale)}" if runs[0].is_session else ""
         return f"{word}: {name}{day}"
     moved = kind == Kind.MOVED
     if moved and not any(change.new_start or change.new_place for change in group):
@@ -82,9 +83,10 @@ def build_change_title(group: Sequence[Change], runs: Sequence[Entry]) -> str:
     if word == "Place" or (moved and not any(change.new_start for change in group)):
         shared = {format_place(change.now, change.was) for change in group}
     elif kind == Kind.REGISTRATION_EXTENDED:
-        shared = {_format_turn(change, run) for change, run in zip(group, runs, strict=True)}
+        pairs = zip(group, runs, strict=True)
+        shared = {_format_turn(change, run, locale) for change, run in pairs}
     else:
-        shared = {format_start(change.now.start) for change in group}
+        shared = {format_start(change.now.start, locale) for change in group}
     end = f", {now or ''}{shared.pop()}" if len(shared) == 1 else ""
     return f"{word}: {name}{end}"
 
@@ -96,44 +98,42 @@ def _only_adds(change: Change) -> bool:
     return not (replaces_start or replaces_place)
 
 
-def describe_changes(group: Sequence[Change], runs: Sequence[Entry]) -> Iterator[str]:
+def describe_changes(group: Sequence[Change], runs: Sequence[Entry], locale: str) -> Iterator[str]:
     """The lines of an item: each run as it was then, and its registration if that is the news."""
-    lines = [list(_describe(change, run)) for change, run in zip(group, runs, strict=True)]
+    lines = [list(_describe(change, run, locale)) for change, run in zip(group, runs, strict=True)]
     named = _count_within(map("".join, lines), MAX_LINES)
     yield from chain.from_iterable(lines[:named])
     if named < len(lines):
         yield f"And {len(lines) - named} more; see the event page."
 
 
-def _describe(change: Change, run: Entry) -> Iterator[str]:
-    yield describe_change(change, run)
+def _describe(change: Change, run: Entry, locale: str) -> Iterator[str]:
+    yield describe_change(change, run, locale)
     if change.kind in _REGISTRATION_WORDS:
-        yield (
-            f"Registration {_REGISTRATION_WORDS[change.kind]} {_format_turn(change, run)}"
-            f" ({run.zone.key})"
-        )
+        turn = _format_turn(change, run, locale, zoned=True)
+        yield f"Registration {_REGISTRATION_WORDS[change.kind]} {turn}"
 
 
-def _format_turn(change: Change, entry: Entry) -> str:
+def _format_turn(change: Change, entry: Entry, locale: str, *, zoned: bool = False) -> str:
     """When registration closes; if it opened, when it did and when it closes."""
     window = change.now.opens, change.now.closes
-    opens, closes = (format_moment(at.astimezone(entry.zone)) if at else "" for at in window)
+    form = format_zoned if zoned else format_moment
+    opens, closes = (form(at.astimezone(entry.zone), locale) if at else "" for at in window)
     if change.kind != Kind.REGISTRATION_OPENS:
         return closes
     return f"{opens} and closes {closes}" if closes else opens
 
 
-def describe_change(change: Change, entry: Entry) -> str:
-    """``10K: Sun 15 Jun 2025, 08:00 local time (America/Chicago); before: Sat 14 Jun 2025, 08:00``.
+def describe_change(change: Change, entry: Entry, locale: str) -> str:
+    """``10K: Sun, Jun 15, 2025, 8:00 AM CDT; before: Sat, Jun 14, 2025, 8:00 AM``.
 
     The start and the place after the change, and the old start and the old place if replaced.
     """
     was, now = change.was, change.now
-    zone = f" local time ({now.zone})" if "T" in now.start else ""
     place = format_place(now, was) if change.new_place else now.place
-    after = [f"{format_start(now.start)}{zone}", *([place] if place else [])]
+    after = [format_start(now.start, locale, now.zone), *([place] if place else [])]
     replaces_start = change.new_start and not announces_start_time(change)
-    before = [format_start(was.start)] if replaces_start else []
+    before = [format_start(was.start, locale)] if replaces_start else []
     before += [format_place(was, now)] if change.new_place and was.place else []
     end = f"; before: {', '.join(before)}" if before else ""
     return f"{_get_label(entry)}: {', '.join(after)}{end}"

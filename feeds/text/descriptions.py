@@ -22,6 +22,7 @@ from feeds.text.dates import (
     format_start,
     format_wall_time,
     format_when,
+    format_zoned,
 )
 from feeds.text.places import format_place
 
@@ -35,16 +36,16 @@ class Link(Struct, frozen=True):
     url: str
 
 
-def build_description(entry: Entry, page: str) -> str:
+def build_description(entry: Entry, page: str, locale: str) -> str:
     """Plain text, as calendars show it; ``page`` is the page's URL.
 
     What is news comes first, and the addresses last: a phone shows the first lines.
     """
     reason, text = split_text(entry, page)
     blocks = (
-        "\n".join(list_news(entry)),
+        "\n".join(list_news(entry, locale)),
         reason,
-        "\n".join([*list_facts(entry), *_list_finish(entry)]),
+        "\n".join([*list_facts(entry, locale), *_list_finish(entry, locale)]),
         text,
         "\n".join(f"{link.label}: {link.url}" for link in list_links(entry, page)),
     )
@@ -67,11 +68,11 @@ def _is_on(entry: Entry) -> bool:
     return not entry.off and entry.status != POSTPONED
 
 
-def list_news(entry: Entry) -> Iterator[str]:
+def list_news(entry: Entry, locale: str) -> Iterator[str]:
     """The status, and what was moved, in one sentence each."""
     if entry.status.sentence:
         yield entry.status.sentence
-    yield from describe_move(entry)
+    yield from describe_move(entry, locale)
 
 
 def build_own_text(entry: Entry, page: str) -> str:
@@ -80,14 +81,14 @@ def build_own_text(entry: Entry, page: str) -> str:
     return f"{text}{page}" if text.endswith(CUT) else text
 
 
-def list_facts(entry: Entry) -> Iterator[str]:
+def list_facts(entry: Entry, locale: str) -> Iterator[str]:
     """The start, the registration and the kind of an entry, each one a sentence or a line."""
     run = entry.run
-    yield from _list_start(entry)
+    yield from _list_start(entry, locale)
     if entry.period.estimated and entry.period.all_day:
         yield "The organizer's last day could not be read."
     if not entry.off:
-        yield from _list_registration(run, entry.zone)
+        yield from _list_registration(run, entry.zone, locale)
     if run.virtual:
         yield "Virtual: take part from anywhere."
     if run.relay:
@@ -96,52 +97,54 @@ def list_facts(entry: Entry) -> Iterator[str]:
         yield "Walking event."
 
 
-def _list_finish(entry: Entry) -> Iterator[str]:
+def _list_finish(entry: Entry, locale: str) -> Iterator[str]:
     """The estimated end, which only calendars show: they need an end, announced or not."""
     start, end = entry.period.start, entry.period.end
     if not (entry.period.estimated and _is_on(entry)):
         return
     if isinstance(start, datetime) and isinstance(end, datetime):
         same_day = start.date() == end.date()
-        yield f"Estimated finish {format_clock(end) if same_day else format_moment(end)}."
+        finish = format_clock(end, locale) if same_day else format_moment(end, locale)
+        yield f"Estimated finish {finish}."
 
 
-def _list_start(entry: Entry) -> Iterator[str]:
+def _list_start(entry: Entry, locale: str) -> Iterator[str]:
     run, period = entry.run, entry.period
     if not period.all_day:
         word = "Start" if entry.status.confirmed else "Planned start"
-        yield f"{word}: {format_moment(period.start)} local time ({entry.zone.key})"
+        yield f"{word}: {format_zoned(period.start, locale)}"
         return
-    yield f"{'Dates' if period.end - DAY > period.start else 'Date'}: {format_when(period)}"
+    word = "Dates" if period.end - DAY > period.start else "Date"
+    yield f"{word}: {format_when(period, locale)}"
     clock = run.start_time if run.virtual else find_start_time(run, entry.event)
     if clock:
-        yield f"The organizer starts at {format_wall_time(clock)}."
+        yield f"The organizer starts at {format_wall_time(clock, locale)}."
     elif is_start_unread(run, entry.event):
         yield "The organizer's start time could not be read."
     elif not run.virtual:
         yield "No start time has been announced."
 
 
-def describe_move(entry: Entry) -> Iterator[str]:
+def describe_move(entry: Entry, locale: str) -> Iterator[str]:
     """The old start and the old place, if the last move changed them, in one sentence each."""
     move = entry.last_move
     if move is None:
         return
     if move.new_start and not announces_start_time(move):
-        old_zone = f" ({move.was.zone})" if move.was.zone != move.now.zone else ""
-        yield f"Moved from {format_start(move.was.start)}{old_zone}."
+        zone = move.was.zone if move.was.zone != move.now.zone else ""
+        yield f"Moved from {format_start(move.was.start, locale, zone)}."
     if move.new_place and move.was.place:
         yield f"Moved from {format_place(move.was, move.now)}."
 
 
-def _list_registration(run: Run, zone: ZoneInfo) -> Iterator[str]:
+def _list_registration(run: Run, zone: ZoneInfo, locale: str) -> Iterator[str]:
     window = [
-        f"{word} {format_moment(at.astimezone(zone))}"
+        f"{word} {format_zoned(at.astimezone(zone), locale)}"
         for word, at in (("opens", run.registration_opens), ("closes", run.registration_closes))
         if at
     ]
     if window and run.registration_override != "closed":
-        yield f"Registration {' and '.join(window)} ({zone.key})."
+        yield f"Registration {' and '.join(window)}."
     if run.registration_override in ("paused", "closed"):
         yield f"Registration is {run.registration_override}."
     elif run.registration_override:

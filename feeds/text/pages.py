@@ -4,28 +4,15 @@ A page is a function of an edition: ``at`` is when the edition was fetched.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-
-from msgspec import Struct
+import re
+from collections.abc import Sequence
 
 from feeds.domain.entries import Entry
 from feeds.domain.history.delisting import CONFIRM_AFTER, find_provable
 from feeds.domain.model import Edition
 from feeds.domain.schedule import DAY, to_instant
-from feeds.domain.status import CANCELLED, SCHEDULED, STATUSES, Status
+from feeds.domain.status import CANCELLED
 from feeds.text import dates
-
-
-class Notice(Struct, frozen=True):
-    """A status at the top of a page, and the labels of its runs; no labels if all runs have it."""
-
-    status: Status
-    labels: tuple[str, ...] = ()
-
-    @property
-    def text(self) -> str:
-        """``Cancelled.``, or ``Cancelled: 10K, 5K.``."""
-        return f"{self.status.word}{': ' if self.labels else ''}{', '.join(self.labels)}."
 
 
 def get_label(entry: Entry) -> str:
@@ -33,21 +20,12 @@ def get_label(entry: Entry) -> str:
     return entry.run.distance_label or entry.run.distance_standard or entry.event.name
 
 
-def list_notices(entries: Sequence[Entry]) -> Iterator[Notice]:
-    """A notice for each status other than scheduled, the worst first."""
-    for status in STATUSES[: STATUSES.index(SCHEDULED)]:
-        affected = [entry for entry in entries if entry.status == status]
-        if len(affected) == len(entries):
-            yield Notice(status)
-        elif affected:
-            others = {get_label(entry) for entry in entries if entry.status != status}
-            labels = (
-                f"{get_label(entry)} ({dates.format_when(entry.period)})"
-                if get_label(entry) in others
-                else get_label(entry)
-                for entry in affected
-            )
-            yield Notice(status, tuple(dict.fromkeys(labels)))
+def humanize(word: str) -> str:
+    """``Weather hold`` for an organizer's own word such as ``weatherHold`` or ``weather_hold``."""
+    if re.fullmatch("[A-Za-z]+([_-][A-Za-z]+)*", word):
+        parts = re.findall("[A-Z]?[a-z]+|[A-Z]+(?![a-z])", word)
+        word = " ".join(part if part.isupper() else part.lower() for part in parts)
+    return word[:1].upper() + word[1:]
 
 
 def build_headline(entries: Sequence[Entry], name: str) -> str:
@@ -61,27 +39,26 @@ def build_headline(entries: Sequence[Entry], name: str) -> str:
     return f"{statuses.pop().summary_prefix}{name}" if len(statuses) == 1 else name
 
 
-def format_dates(entries: Sequence[Entry]) -> str:
-    """``Sat 14 Jun 2025``, or ``Sat 14 Jun 2025 to Sun 15 Jun 2025``."""
-    first, last = find_days(entries)
-    return (
-        dates.format_day(first)
-        if first == last
-        else f"{dates.format_day(first)} to {dates.format_day(last)}"
-    )
+def format_dates(entries: Sequence[Entry], locale: str) -> str:
+    """``Sat, Jun 14, 2025``, or ``Sat, Jun 14 – Sun, Jun 15, 2025``."""
+    return dates.format_range(*find_days(entries), locale)
 
 
-def format_first_start(entries: Sequence[Entry]) -> str:
-    """``Sat 14 Jun 2025, from 07:00``: the days, and the time of the first start if it is known.
+def format_first_start(entries: Sequence[Entry], locale: str) -> tuple[str, str]:
+    """``Saturday, June 14, 2025`` and ``from 7:00 AM CDT``: the days, and the first start.
 
-    Runs on several days have no common time.
+    The start is empty if it is unknown. Runs on several days have no common time.
     """
     shown = _select_taking_place(entries)
+    first, last = find_days(entries)
+    days = dates.format_full_day(first, locale) if first == last else format_dates(entries, locale)
     times = {e.period.start for e in shown if isinstance(e.period.start, dt.datetime)}
-    if not times or any(_get_day(each) != find_days(entries)[0] for each in times):
-        return format_dates(entries)
+    if not times or any(dates.get_day(each) != first for each in times):
+        return days, ""
     alone = len(times) == 1 and len(times) == len({e.period.start for e in shown})
-    return f"{format_dates(entries)}, {'' if alone else 'from '}{dates.format_clock(min(times))}"
+    start = min(times)
+    clock = f"{dates.format_clock(start, locale)} {dates.format_zone(start, locale)}"
+    return days, clock if alone else f"from {clock}"
 
 
 def find_days(entries: Sequence[Entry]) -> tuple[dt.date, dt.date]:
@@ -93,19 +70,15 @@ def find_days(entries: Sequence[Entry]) -> tuple[dt.date, dt.date]:
     ]
     # An event without runs ends on the event's end date.
     lasts += [e.event.end_date for e in shown if e.run.id == e.event.id and e.event.end_date]
-    return min(map(_get_day, starts)), max(map(_get_day, lasts))
+    return min(map(dates.get_day, starts)), max(map(dates.get_day, lasts))
 
 
 def _select_taking_place(entries: Sequence[Entry]) -> Sequence[Entry]:
     return [entry for entry in entries if not entry.off] or entries
 
 
-def _get_day(when: dt.date) -> dt.date:
-    return when.date() if isinstance(when, dt.datetime) else when
-
-
-def describe_registration(entry: Entry, at: dt.datetime) -> str:
-    """The state of registration: ``Open until Thu 12 Jun 2025, 23:59``.
+def describe_registration(entry: Entry, at: dt.datetime, locale: str) -> str:
+    """The state of registration: ``Open until Thu, Jun 12, 2025, 11:59 PM``.
 
     Empty if the state is unknown, and for runs that are off or have ended.
     """
@@ -116,26 +89,40 @@ def describe_registration(entry: Entry, at: dt.datetime) -> str:
     if run.sold_out:
         return "Sold out"
     if run.registration_override:
-        return run.registration_override.capitalize()
+        return humanize(run.registration_override)
     if not run.registration_read:
         return ""
     if closes and closes <= at:
         return "Closed"
     if opens and opens > at:
-        return f"Opens {dates.format_moment(opens.astimezone(zone))}"
+        return f"Opens {dates.format_moment(opens.astimezone(zone), locale)}"
     if closes:
-        return f"Open until {dates.format_moment(closes.astimezone(zone))}"
+        return f"Open until {dates.format_moment(closes.astimezone(zone), locale)}"
     return "Open" if opens else ""
+
+
+def find_register(entries: Sequence[Entry], at: dt.datetime) -> str | None:
+    """The address at which one registers for all runs; None if runs have several, or none."""
+    addresses = {e.register for e in entries if is_registration_open(e, at)}
+    return addresses.pop() if len(addresses) == 1 else None
+
+
+def is_registration_open(entry: Entry, at: dt.datetime) -> bool:
+    """Whether registration is or may be open."""
+    opens, closes = entry.run.registration_opens, entry.run.registration_closes
+    if not entry.takes_entries or has_ended(entry, at):
+        return False
+    return (opens is None or opens <= at) and (closes is None or at < closes)
 
 
 def has_ended(entry: Entry, at: dt.datetime) -> bool:
     return to_instant(entry.period.end, entry.zone) <= at
 
 
-def describe_held(edition: Edition, entries: Sequence[Entry]) -> str:
+def describe_held(edition: Edition, entries: Sequence[Entry], locale: str) -> str:
     """What enough answers have lacked while other events lacked something, too; empty if nothing.
 
-    ``The organizer's list has lacked 10K since Sat 14 Jun 2025, 10:00 (America/Chicago).``
+    ``The organizer's list has lacked 10K since Sat, Jun 14, 2025, 10:00 AM CDT.``
     """
     held = find_provable(edition, CONFIRM_AFTER)
     if not held:
@@ -144,19 +131,14 @@ def describe_held(edition: Edition, entries: Sequence[Entry]) -> str:
         what = "this event"
     else:
         what = ", ".join(dict.fromkeys(get_label(e) for e in entries if e.run.id in held))
-    since = format_instant(min(each.since for each in held.values()), entries)
+    since = format_instant(min(each.since for each in held.values()), entries, locale)
     return f"The organizer's list has lacked {what or 'a run'} since {since}."
 
 
-def has_times(entries: Sequence[Entry]) -> bool:
-    """Whether a page shows any time of day, so that it names the zone."""
-    return any(not entry.period.all_day for entry in entries)
-
-
-def format_instant(at: dt.datetime, entries: Sequence[Entry]) -> str:
-    """``Sun 1 Jun 2025, 07:00 (America/Chicago)``: the local time of the place, to the minute."""
-    zone = entries[0].zone
-    return f"{dates.format_moment(at.astimezone(zone).replace(second=0))} ({zone.key})"
+def format_instant(at: dt.datetime, entries: Sequence[Entry], locale: str) -> str:
+    """``Sun, Jun 1, 2025, 7:00 AM CDT``: the local time of the place, to the minute."""
+    local = at.astimezone(entries[0].zone).replace(second=0)
+    return f"{dates.format_moment(local, locale)} {dates.format_zone(local, locale)}"
 
 
 def format_duration(age: dt.timedelta) -> str:

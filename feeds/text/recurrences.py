@@ -3,22 +3,24 @@
 from collections.abc import Iterable
 
 from feeds.domain.model import Recurrence
+from feeds.text.dates import format_wall_time
 
 _DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 
-def describe_recurrences(recurrences: Iterable[Recurrence]) -> str:
-    """``Tuesdays at 18:30, about 60 minutes``; empty if nothing is known."""
-    return "; ".join(dict.fromkeys(_describe(each) for each in recurrences if each.days))
+def describe_recurrences(recurrences: Iterable[Recurrence], locale: str) -> str:
+    """``Tuesdays at 6:30 PM, about 60 minutes``; empty if nothing is known."""
+    return "; ".join(dict.fromkeys(_describe(each, locale) for each in recurrences if each.days))
 
 
-def _describe(recurrence: Recurrence) -> str:
+def _describe(recurrence: Recurrence, locale: str) -> str:
     names = [_DAYS[day - 1] for day in recurrence.days]
     *others, last = names
     days = f"{', '.join(others)} and {last}" if others else last
     if len(names) == len(_DAYS):
         days = "Every day"
-    start = f" at {recurrence.start_time:%H:%M}" if recurrence.start_time else ""
+    clock = recurrence.start_time
+    start = f" at {format_wall_time(clock, locale)}" if clock else ""
     minutes = recurrence.minutes
     length = f", about {minutes} minute{'s' * (minutes > 1)}" if minutes else ""
     return f"{days}{start}{length}"

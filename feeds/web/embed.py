@@ -14,7 +14,7 @@ from feeds.domain.feed import select_entries
 from feeds.domain.freshness import compute_max_age
 from feeds.errors import BadOption, EventNotFound
 from feeds.formats import FORMATS
-from feeds.text import dates, pages, summaries
+from feeds.text import notices, pages, rows, summaries
 from feeds.web import templates
 from feeds.web.addresses import read_query
 from feeds.web.conditional import Representation
@@ -24,9 +24,14 @@ from feeds.web.subscribe import build_subscribe_links
 
 blueprint = Blueprint("embed", __name__)
 
-THEMES = ("auto", "light", "dark")
-WIDTH, BASE_HEIGHT, HEIGHT_PER_RUN = 600, 370, 38
-"""Pixels of the widget: its width, its height with one run, and the height of each further run."""
+THEMES = ("light", "auto", "dark")
+ACCENT = "0a58a8"
+"""The accent colour of the style sheet."""
+
+MAX_ROWS = 6
+"""Runs in the widget."""
+WIDTH, BASE_HEIGHT, HEIGHT_PER_LINE = 600, 240, 26
+"""Pixels of the widget on a phone: its width, its height without rows, and that of a line."""
 MIN_HEIGHT, MAX_HEIGHT = 200, 1000
 """WordPress limits the height of embedded frames to these (wp-embed.js)."""
 
@@ -44,24 +49,33 @@ class WidgetStyle(NamedTuple):
         return urlencode(pairs + ([("accent", self.accent)] if self.accent else []))
 
     @property
+    def text_colour(self) -> str:
+        """A readable colour of text on the accent."""
+        return _choose_text_colour(self.accent or ACCENT)
+
+    @property
     def css(self) -> str:
-        """CSS that sets the accent colour and a readable colour of text on it; may be empty."""
+        """CSS that sets the accent colour and the colour of text on it; may be empty."""
         if not self.accent:
             return ""
-        text = _choose_text_colour(self.accent)
-        return f":root{{--accent:#{self.accent};--on-accent:{text}}}"
+        return f":root{{--accent:#{self.accent};--on-accent:{self.text_colour}}}"
 
 
-def parse_widget_style(query: Mapping[str, str]) -> WidgetStyle:
-    """The style that a query asks for; raises ``BadOption``."""
-    theme, accent = query.get("theme") or THEMES[0], (query.get("accent") or "").lower()
-    if theme not in THEMES:
+def parse_theme(theme: str) -> str:
+    """A theme, light by default; raises ``BadOption``."""
+    if theme and theme not in THEMES:
         raise BadOption(f"theme takes one of {', '.join(THEMES)}.")
-    found = re.fullmatch("#?([0-9a-f]{6}|[0-9a-f]{3})", accent)
+    return theme or THEMES[0]
+
+
+def parse_accent(accent: str) -> str:
+    """Six hexadecimal digits, or nothing for the style sheet's own; raises ``BadOption``."""
+    found = re.fullmatch("#?([0-9a-f]{6}|[0-9a-f]{3})", accent.lower())
     if accent and not found:
-        raise BadOption("accent takes a colour in hexadecimal digits, such as 0a58a8.")
+        raise BadOption(f"accent takes a colour in hexadecimal digits, such as {ACCENT}.")
     digits = found[1] if found else ""
-    return WidgetStyle(theme, "".join(2 * each for each in digits) if len(digits) == 3 else digits)  # noqa: PLR2004 - #rgb
+    digits = "".join(2 * each for each in digits) if len(digits) == 3 else digits  # noqa: PLR2004 - #rgb
+    return "" if digits == ACCENT else digits
 
 
 def _choose_text_colour(background: str) -> str:
@@ -78,24 +92,26 @@ def _choose_text_colour(background: str) -> str:
 @blueprint.get("/events/<id:event_id>/embed", provide_automatic_options=False)
 def show_widget(event_id: str) -> Response:
     """The widget: an event as a page for a frame on another site."""
-    style = parse_widget_style(read_query())
+    query = read_query()
+    style = WidgetStyle(parse_theme(query.get("theme", "")), parse_accent(query.get("accent", "")))
 
     def render(timetable: Timetable) -> Representation:
         feed, edition = build_page_feed(timetable), timetable.edition
-        title = summaries.strip_markup(edition.event.name)
+        agenda, locale = _build_agenda(timetable), get_site().locale
         return templates.render_page(
             "embed.html",
             last_modified=None,  # the widget also shows which runs have ended
             framed=True,
             style=style.css,
             event=edition.event,
-            agenda=(agenda := _build_agenda(timetable)),
-            entries=agenda.shown,
+            agenda=agenda,
+            notices=list(notices.list_notices(agenda.shown, locale)),
+            listing=rows.build_listing(agenda, edition.fetched, locale, MAX_ROWS),
+            most=MAX_ROWS,
             page=feed.page,
-            title=title,
+            title=summaries.strip_markup(edition.event.name),
             theme=style.theme,
-            ways={way.key: way for way in build_subscribe_links(feed.page, title)},
-            dates=dates,
+            locale=locale,
             pages=pages,
         )
 
@@ -104,30 +120,57 @@ def show_widget(event_id: str) -> Response:
 
 @blueprint.get("/events/<id:event_id>/embed-kit", provide_automatic_options=False)
 def show_embed_kit(event_id: str) -> Response:
-    """Snippets to copy, each as code and as it looks."""
-    style = parse_widget_style(read_query())
+    """Snippets to copy, each as code and as it looks, in the style of the form.
+
+    An invalid style is 400. The page then has the rest of the form, and says what is wrong.
+    """
+    query = read_query()
+    given = {name: query.get(name, "")[:40] for name in ("theme", "accent")}
+    problems: dict[str, str] = {}
+    try:
+        theme = parse_theme(given["theme"])
+    except BadOption:
+        theme, problems["theme"] = THEMES[0], f"There is no theme “{given['theme']}”."
+    try:
+        accent = parse_accent(given["accent"])
+    except BadOption:
+        accent = ""
+        problems["accent"] = f"“{given['accent']}” is no colour. Write one such as #{ACCENT}."
+    style = WidgetStyle(theme, accent)
 
     def render(timetable: Timetable) -> Representation:
-        feed, edition = build_page_feed(timetable), timetable.edition
-        page, title = feed.page, summaries.strip_markup(edition.event.name)
-        query = f"?{style.query}" if style.query else ""
-        return templates.render_page(
-            "embed-kit.html",
-            last_modified=None,  # the widget's height depends on which runs have ended
-            style=f"\n{render_template('buttons.css')}\n",
-            event=edition.event,
-            page=page,
-            title=title,
-            widget=f"{page}/embed{query}",
-            width=WIDTH,
-            height=_compute_height(_build_agenda(timetable)),
-            look=style,
-            themes=THEMES,
-            ways={way.key: way for way in build_subscribe_links(page, title)},
-            formats={ext: each.media_type.partition(";")[0] for ext, each in FORMATS.items()},
-        )
+        return _render_kit(timetable, style, problems)
 
+    if problems:
+        entry = get_site().editions.get(event_id, request.remote_addr or "")
+        timetable = entry.get_timetable()
+        return templates.respond_with_representation(render(timetable), 400)
     return get_site().cache.respond(event_id, "embed-kit", style.query, render)
+
+
+def _render_kit(
+    timetable: Timetable, style: WidgetStyle, problems: dict[str, str]
+) -> Representation:
+    feed, edition = build_page_feed(timetable), timetable.edition
+    page, title = feed.page, summaries.strip_markup(edition.event.name)
+    colours = {"accent": style.accent or ACCENT, "text": style.text_colour}
+    return templates.render_page(
+        "embed-kit.html",
+        last_modified=None,  # the height of the widget depends on which runs have ended
+        style=f"\n{render_template('buttons.css', **colours)}\n",
+        event=edition.event,
+        page=page,
+        title=title,
+        widget=f"{page}/embed{'?' if style.query else ''}{style.query}",
+        script=f"{get_site().public_url}/widget.js",
+        height=_compute_height(timetable),
+        look=style,
+        accent=ACCENT,
+        problems=problems,
+        themes=THEMES,
+        ways={way.key: way for way in build_subscribe_links(page, title)},
+        formats={ext: each.media_type.partition(";")[0] for ext, each in FORMATS.items()},
+    )
 
 
 @blueprint.get("/oembed", provide_automatic_options=False)
@@ -140,10 +183,11 @@ def serve_oembed() -> Response:
     event_id = _parse_page_url(query.get("url", ""))
     entry = get_site().editions.get(event_id, request.remote_addr or "")
     max_age = compute_max_age(entry.expires, get_site().timestamp())
-    feed = build_page_feed(entry.get_timetable())
+    timetable = entry.get_timetable()
+    feed = build_page_feed(timetable)
     title = summaries.strip_markup(feed.title)
     width = min(max_width, WIDTH)
-    height = min(max_height, _compute_height(_build_agenda(entry.get_timetable())))
+    height = min(max_height, _compute_height(timetable))
     document = {
         "version": "1.0",
         "type": "rich",
@@ -183,10 +227,18 @@ def _parse_page_url(url: str) -> str:
     return found[1]
 
 
+def _compute_height(timetable: Timetable) -> int:
+    """About the height of the widget on a phone, in pixels, for sites without its script.
+
+    Where it is too little, the rows scroll and the button to subscribe stays.
+    """
+    agenda, locale = _build_agenda(timetable), get_site().locale
+    listing = rows.build_listing(agenda, timetable.edition.fetched, locale, MAX_ROWS)
+    lines = sum(2 + 2 * len(day.rows) for day in listing.first)
+    for each in notices.list_notices(agenda.shown, locale):
+        lines += 2 + sum(1 + len(text) // 35 for text in (each.text, *each.details))
+    return min(max(BASE_HEIGHT + HEIGHT_PER_LINE * lines, MIN_HEIGHT), MAX_HEIGHT)
+
+
 def _build_agenda(timetable: Timetable) -> Agenda:
     return build_agenda(select_entries(build_page_feed(timetable)), timetable.edition.fetched)
-
-
-def _compute_height(agenda: Agenda) -> int:
-    more = len(agenda.shown) - 1
-    return min(max(BASE_HEIGHT + HEIGHT_PER_RUN * more, MIN_HEIGHT), MAX_HEIGHT)

@@ -1,10 +1,14 @@
-"""Errors as responses: a status, and one line of text or a page (rules 7.12)."""
+"""Errors as responses: a status, and one line of text or a page (rules 7.12).
+
+A page says to a person what happened and what to do; a line of text names the cause.
+"""
 
 from datetime import datetime
 from http import HTTPStatus
 from math import ceil
 
 from flask import Blueprint, Response, request
+from msgspec import Struct
 from werkzeug.exceptions import HTTPException
 
 from feeds.domain.freshness import FAILURE_CACHED_FOR
@@ -15,7 +19,9 @@ from feeds.errors import (
     FeedsError,
     InvalidResponse,
     NoSuchRun,
+    Overloaded,
     Rejected,
+    StorageUnavailable,
     UpstreamTimeout,
 )
 from feeds.web import addresses, templates
@@ -24,7 +30,7 @@ from feeds.web.site import get_site
 blueprint = Blueprint("errors", __name__)
 
 _WIDGET = "embed.show_widget"
-_PAGES = {"pages.show_home", "pages.show_event", _WIDGET, "embed.show_embed_kit"}
+_PAGES = {"home.show_home", "pages.show_event", _WIDGET, "embed.show_embed_kit"}
 _STATUS = {
     BadOption: HTTPStatus.BAD_REQUEST,
     NoSuchRun: HTTPStatus.NOT_FOUND,
@@ -42,18 +48,61 @@ _TEXTS = {
 }
 
 
+class _Words(Struct, frozen=True):
+    """The headline of an error page, and what a visitor can do."""
+
+    headline: str
+    advice: str
+
+
+_UNKNOWN_PAGE = _Words("There is no such page.", "The address may be mistyped.")
+_UNREACHABLE = _Words(
+    "We can’t reach Intervals right now.",
+    "Try again in a minute. Calendars that are subscribed keep what they have.",
+)
+_BROKEN = _Words("Something went wrong here.", "Try again in a minute.")
+_WORDS_BY_ERROR: dict[type[Exception], _Words] = {
+    BadOption: _Words(
+        "This address asks for something we don’t have.",
+        "Copy the address again from the event’s page.",
+    ),
+    EventNotFound: _Words(
+        "We don’t know this race.",
+        "It may have been removed, or the address is mistyped.",
+    ),
+    EventGone: _Words(
+        "This race is no longer listed.",
+        "The organizer removed it from Intervals more than 30 days ago.",
+    ),
+    StorageUnavailable: _Words(
+        "We can’t look this up right now.",
+        "Try again in a minute. Calendars that are subscribed keep what they have.",
+    ),
+    Overloaded: _Words(
+        "Many people are asking right now.",
+        "Try again in a minute. Calendars that are subscribed keep what they have.",
+    ),
+}
+_WORDS_BY_STATUS = {
+    HTTPStatus.NOT_FOUND: _UNKNOWN_PAGE,
+    HTTPStatus.METHOD_NOT_ALLOWED: _UNKNOWN_PAGE,
+}
+
+
 @blueprint.app_errorhandler(FeedsError)
 def handle_feeds_error(error: FeedsError) -> Response:
     """Respond with the message of an error, and 503 unless ``_STATUS`` has another status."""
     status = _STATUS.get(type(error), HTTPStatus.SERVICE_UNAVAILABLE)
-    return _make_response(status, str(error), error.retry_at)
+    words = _WORDS_BY_ERROR.get(type(error), _UNREACHABLE)
+    return _make_response(status, str(error), words, error.retry_at)
 
 
 @blueprint.app_errorhandler(HTTPException)
 def handle_http_exception(error: HTTPException) -> Response:
     """Respond to an error of routing, or to an unexpected exception, which Flask has logged."""
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
-    response = _make_response(status, _TEXTS.get(status, f"{status.phrase}."))
+    words = _WORDS_BY_STATUS.get(status, _BROKEN)
+    response = _make_response(status, _TEXTS.get(status, f"{status.phrase}."), words)
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = addresses.METHODS
     return response
@@ -67,15 +116,17 @@ def forbid_sniffing(response: Response) -> Response:
     return response
 
 
-def _make_response(status: HTTPStatus, text: str, retry_at: datetime | None = None) -> Response:
-    """Make a page if the request asked for a page, else one line of text.
+def _make_response(
+    status: HTTPStatus, text: str, words: _Words, retry_at: datetime | None = None
+) -> Response:
+    """Make a page with ``words`` if the request asked for a page, else one line of text.
 
     ``retry_at`` is when to try again, for Retry-After.
     """
     if _wants_page():
         framed = request.endpoint == _WIDGET
         response = templates.respond_with_page(
-            "error.html", status, framed=framed, phrase=status.phrase, words=text
+            "error.html", status, framed=framed, headline=words.headline, words=words.advice
         )
     else:
         response = Response(f"{text}\n", status, mimetype="text/plain")

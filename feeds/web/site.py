@@ -18,7 +18,8 @@ class Site(NamedTuple):
     """The parts and settings of one application.
 
     ``timestamp`` is the clock, in POSIX time. ``timezone`` is the name of the zone of events
-    without a place, ``fingerprint`` that of the deployment.
+    without a place, ``locale`` the name of the locale of all texts, such as ``en_US``, and
+    ``fingerprint`` that of the deployment.
     """
 
     editions: Editions
@@ -26,6 +27,7 @@ class Site(NamedTuple):
     timestamp: Callable[[], float]
     public_url: str
     timezone: str
+    locale: str
     fingerprint: str
 
     def clock(self) -> datetime:
@@ -45,6 +47,7 @@ class Site(NamedTuple):
             page=self.build_page_url(timetable.edition.event.id),
             source=source,
             timezone=self.timezone,
+            locale=self.locale,
             timetables=(timetable,),
             options=options or Options(),
         )

@@ -7,15 +7,25 @@ https://github.com/InteractionDesignFoundation/add-event-to-calendar-docs/pull/1
 https://github.com/nextcloud/calendar/issues/2416
 """
 
+import datetime as dt
 from urllib.parse import quote
 
-from msgspec import Struct
+from msgspec import Struct, structs
+
+from feeds.domain.entries import Entry
+from feeds.domain.options import Options, to_query
+from feeds.domain.schedule import to_instant
+from feeds.text.pages import get_label
+from feeds.text.summaries import build_summary
+
+NO_OPTIONS = Options()
 
 
 class SubscribeLink(Struct, frozen=True):
     """How to subscribe with a client: ``href`` is a link to follow, ``copy`` a URL to copy.
 
-    ``note`` says how soon the client sees changes, which the client decides.
+    ``note`` says how soon the client sees changes, which the client decides. ``android`` is
+    whether the way is for Android alone, where Google's app opens no link to subscribe.
     """
 
     key: str
@@ -23,29 +33,34 @@ class SubscribeLink(Struct, frozen=True):
     note: str
     href: str | None = None
     copy: str | None = None
+    android: bool = False
 
 
-def build_subscribe_links(page: str, title: str) -> tuple[SubscribeLink, ...]:
+def build_subscribe_links(
+    page: str, title: str, options: Options = NO_OPTIONS
+) -> tuple[SubscribeLink, ...]:
     """The ways to subscribe to the event whose page has this URL and this title.
 
     Google hides cancelled entries. So its feed keeps them and marks their titles, and so does the
-    URL to copy, because many paste it into Google (rules 3.3).
+    URL to copy, because many paste it into Google (rules 3.3). Google's link is not the first:
+    without JavaScript, visitors on Android see this order.
     """
-    kept = f"{page}.ics?cancelled=keep"
-    named = f"url={_quote(f'{page}.ics')}&name={_quote(title)}"
+    calendar = _build_url(f"{page}.ics", options)
+    kept = _build_url(f"{page}.ics", structs.replace(options, cancelled="keep"))
+    channel = _build_url(f"{page}.rss", Options(run=options.run))
+    named = f"url={_quote(calendar)}&name={_quote(title)}"
+    download = f"{calendar}{'&' if '?' in calendar else '?'}download=1"
     return (
         SubscribeLink(
             "apple",
             "Apple Calendar",
-            "Looks for changes as often as you set: on a Mac every 5 minutes to every week, on an "
-            "iPhone as Fetch New Data says in the settings of Calendar.",
-            href=to_webcal(f"{page}.ics"),
+            "As often as Settings › Calendar › Fetch says.",
+            href=to_webcal(calendar),
         ),
         SubscribeLink(
             "google",
             "Google Calendar",
-            "Shows changes after 4 to 24 hours; nobody can make it look sooner. "
-            "It takes new calendars in a browser, not in its app.",
+            "On a computer; it then shows on your phone. Google shows changes after 4 to 24 hours.",
             href=f"https://calendar.google.com/calendar/r?cid={_quote(to_webcal(kept))}",
         ),
         SubscribeLink(
@@ -57,45 +72,89 @@ def build_subscribe_links(page: str, title: str) -> tuple[SubscribeLink, ...]:
         SubscribeLink(
             "microsoft365",
             "Microsoft 365",
-            "For accounts of work and school. Shows changes after about 3 hours, at times only "
-            "after a day.",
+            "For work and school accounts. Shows changes after about 3 hours, at times a day.",
             href=f"https://outlook.office.com/calendar/0/addfromweb?{named}",
         ),
         SubscribeLink(
             "others",
-            "Thunderbird and others",
-            "Thunderbird looks for changes every 30 minutes, other programs as their settings say.",
-            href=to_webcal(f"{page}.ics"),
+            "Calendar app",
+            "Thunderbird, ICSx5 and others: as often as their settings say.",
+            href=to_webcal(calendar),
         ),
         SubscribeLink(
             "address",
-            "Any calendar, by address",
-            "For calendars that ask for an address: “From URL”, “Subscribe from web”.",
+            "Copy the address",
+            "For calendars that ask for one: “From URL”, “Subscribe from web”.",
             copy=kept,
         ),
         SubscribeLink(
             "rss",
             "Feed reader (RSS)",
-            "Tells each change as an item of its own; most readers look every hour.",
-            copy=f"{page}.rss",
+            "Each change is an item of its own.",
+            copy=channel,
         ),
         SubscribeLink(
             "file",
-            "Once, as a file",
-            "Never changes: what is moved or cancelled later, it does not learn.",
-            href=f"{page}.ics?download=1",
+            "Download .ics (won’t update)",
+            "A copy of today.",
+            href=download,
         ),
     )
+
+
+def build_android_links(entry: Entry, page: str) -> tuple[SubscribeLink, ...]:
+    """The ways for Google Calendar on Android: add one run once, and subscribe on a computer."""
+    return (
+        SubscribeLink(
+            "google-once",
+            "Add to Google Calendar",
+            f"{get_label(entry)}, as it is now. It will not follow changes.",
+            href=build_google_link(entry, page),
+            android=True,
+        ),
+        SubscribeLink(
+            "computer",
+            "Follow it in Google Calendar",
+            "Open this page on a computer and subscribe there; it then shows on your phone.",
+            copy=page,
+            android=True,
+        ),
+    )
+
+
+def build_google_link(entry: Entry, page: str) -> str:
+    """A link that adds one run to Google Calendar, once.
+
+    Google's app for Android opens it, and no link to subscribe. The parameters are those of
+    https://github.com/InteractionDesignFoundation/add-event-to-calendar-docs/blob/main/services/google.md
+    An all-day end is exclusive, as in iCalendar.
+    """
+    period = entry.period
+    if period.all_day:
+        start, end = (f"{each:%Y%m%d}" for each in (period.start, period.end))
+    else:
+        instants = (to_instant(each, entry.zone) for each in (period.start, period.end))
+        start, end = (f"{each.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}" for each in instants)
+    parameters = {
+        "action": "TEMPLATE",
+        "text": build_summary(entry),
+        "dates": f"{start}/{end}",
+        "ctz": entry.zone.key,
+        "details": page,
+        "location": entry.place or "",
+    }
+    query = "&".join(f"{name}={_quote(value)}" for name, value in parameters.items() if value)
+    return f"https://calendar.google.com/calendar/render?{query}"
+
+
+def _build_url(url: str, options: Options) -> str:
+    query = to_query(options)
+    return f"{url}?{query}" if query else url
 
 
 def to_webcal(url: str) -> str:
     """A URL with the scheme for subscribing; calendars try https first."""
     return f"webcal://{url.partition('://')[2]}"
-
-
-def build_run_link(page: str, run_id: str) -> str:
-    """The URL with which calendars subscribe to one run."""
-    return to_webcal(f"{page}.ics?run={run_id}")
 
 
 def _quote(text: str) -> str:

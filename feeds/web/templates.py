@@ -15,16 +15,22 @@ from feeds.web.conditional import Representation, build_representation
 
 HTML = "text/html; charset=utf-8"
 ASSETS = {
+    "card.png": "image/png",
+    "widget.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "style.css": "text/css; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
     "embed.js": "text/javascript; charset=utf-8",
 }
-"""The files that pages load, with their media types; pages load nothing else."""
+"""The files that pages load, with their media types; pages load nothing else.
+
+Pages of other sites load ``widget.js``, and previews of shared links ``card.png``.
+"""
 
 _POLICY = {
     "default-src": "'none'",
     "base-uri": "'none'",
+    "connect-src": "'self'",
     "form-action": "'self'",
     "frame-ancestors": "'none'",
     "frame-src": "'self'",
@@ -57,6 +63,16 @@ def render_page(
     )
 
 
+def respond_with_representation(representation: Representation, status: int) -> Response:
+    """A page with another status than 200, such as a form with what is wrong with it."""
+    encoded = representation.identity
+    response = Response(encoded.body, status)
+    response.headers.clear()
+    response.headers.extend((name, value) for name, value in encoded.headers if name != "ETag")
+    response.headers["Cache-Control"] = "max-age=60"
+    return response
+
+
 def respond_with_page(
     template: str,
     status: int = HTTPStatus.OK,
@@ -65,7 +81,7 @@ def respond_with_page(
     **context: Any,  # noqa: ANN401 - as above
 ) -> Response:
     """A page that shows no edition, and so has no ETag."""
-    return make_page(render(template, **context), status, framed=framed)
+    return make_page(render(template, framed=framed, **context), status, framed=framed)
 
 
 def make_page(body: str, status: int = HTTPStatus.OK, *, framed: bool = False) -> Response:

@@ -28,7 +28,7 @@ def test_status_and_summary_prefix_of_each_word_are_those_of_rules_3_1():
 @pytest.mark.parametrize("status", STATUSES[:-1], ids=lambda status: status.name)
 def test_each_status_other_than_scheduled_has_colours_in_the_style_sheet(status):
     assert re.search(rf"\.notice\.{status.css_class}\b.* color:", STYLE)
-    assert re.search(rf"\.{status.css_class} \.status\b.* color:", STYLE)
+    assert re.search(rf"\.{status.css_class}\b[^{{]* \.state\b.* color:", STYLE)
 
 
 def test_a_run_that_is_no_longer_listed_is_so_whatever_its_last_status_was():

@@ -68,13 +68,15 @@ def cancelled(*runs):
 
 def first(event, now=NOW):
     """The first edition of an event."""
-    return revise(None, Edition(event=event, fetched=now, revisions={}), now, HOME, PAGE).edition
+    return revise(
+        None, Edition(event=event, fetched=now, revisions={}), now, HOME, PAGE, locale="en_US"
+    ).edition
 
 
 def then(known, event, now=LATER):
     """The edition that follows when the event is exactly this."""
     edition = structs.replace(known, event=event, fetched=now)
-    return revise(timetable_of(known), edition, now, HOME, PAGE).edition
+    return revise(timetable_of(known), edition, now, HOME, PAGE, locale="en_US").edition
 
 
 def published(known, event, now=LATER):
@@ -99,6 +101,7 @@ def feed_of(edition, **options):
         page=PAGE,
         source=f"{PAGE}.rss",
         timezone=HOME,
+        locale="en_US",
         timetables=(timetable_of(edition),),
         options=chosen,
     )
@@ -149,7 +152,7 @@ ALL_CANCELLED = story(race(TEN, FIVE, HALF), race(*cancelled(TEN, FIVE, HALF)))
     ids=str,
 )
 def test_an_item_has_the_events_guid_if_the_feed_has_several_of_its_runs(options, guid, names):
-    title = f"Cancelled: Harbor Run – {names}, Sat 14 Jun 2025, 08:00"
+    title = f"Cancelled: Harbor Run – {names}, Sat, Jun 14, 2025, 8:00 AM"
     assert news(ALL_CANCELLED, **options) == {guid: title}
 
 

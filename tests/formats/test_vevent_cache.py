@@ -132,6 +132,7 @@ FEEDS: dict[str, list[Any]] = {
     "page": ["https://other.example.org/events/harbor"],
     "source": ["https://other.example.org/events/harbor.ics"],
     "timezone": ["America/Denver", "Africa/Cairo"],  # Cairo's is written in UTC
+    "locale": ["en_GB"],
     "timetables": [],  # their fields are above
     "options": [],
 }
@@ -239,7 +240,9 @@ def publish(known: Edition | None, event: Event) -> Feed:
     """The feed of the edition that follows ``known``."""
     now = NOW + timedelta(hours=bool(known))
     edition = Edition(event=event, fetched=now, revisions=known.revisions if known else {})
-    timetable = revise(timetable_of(known) if known else None, edition, now, HOME, PAGE)
+    timetable = revise(
+        timetable_of(known) if known else None, edition, now, HOME, PAGE, locale="en_US"
+    )
     return structs.replace(a_feed(event), timetables=(timetable,))
 
 

@@ -121,7 +121,7 @@ def test_times_are_in_utc_where_no_yearly_rule_gives_the_offsets(service, zone, 
     service.announce(a_run(), **NOWHERE)
     assert lines(service, "DTSTART") == [f"DTSTART:{start}"]
     assert zones(service.calendar()) == []
-    assert f"08:00 local time ({zone})" in service.entry()["DESCRIPTION"]
+    assert "Start: Sat, Aug 15, 2026, 8:00 AM " in service.entry()["DESCRIPTION"]
 
 
 def test_only_the_years_from_the_first_to_the_last_instant_of_the_feed_need_yearly_rules(service):
@@ -294,7 +294,7 @@ def test_the_first_row_of_the_table_that_applies_decides_the_end_and_whether_it_
     service.announce(a_run(**run), *others, **announced)
     entry = service.entries()["ten"]
     assert period(entry) == expected
-    estimated = "Estimated finish 10:00." in entry["DESCRIPTION"].splitlines()
+    estimated = "Estimated finish 10:00 AM." in entry["DESCRIPTION"].splitlines()
     assert estimated == expected.endswith("10:00")
 
 

@@ -350,7 +350,7 @@ def test_a_faulty_upstream_that_answers_404_to_all_events_cancels_none_for_a_day
     assert held[0].startswith(f"event {EVENT}, or some of its runs, has been missing since {since}")
     assert len(held) <= 60, "a line a minute at most, although two events are held back"
     page = service.get("").text
-    since = "Wed 20 May 2026, 09:00 (America/Chicago)"
+    since = "Wed, May 20, 2026, 9:00 AM CDT"
     assert f"The organizer&#39;s list has lacked this event since {since}." in page
     assert "This could not be confirmed yet." in page
     service.publish()

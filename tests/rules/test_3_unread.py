@@ -312,7 +312,7 @@ def test_an_end_that_was_never_understood_is_an_estimate_that_says_so(service, f
     service.announce(a_run(), **fields)
     entry, text, members = describe(service)
     assert entry["DTEND"].dt - entry["DTSTART"].dt == timedelta(hours=2)
-    assert "Estimated finish 10:00." in text
+    assert "Estimated finish 10:00 AM." in text
     assert members["end_estimated"]
 
 
@@ -352,7 +352,7 @@ def test_without_a_point_that_was_understood_no_time_is_stated_in_a_zone(service
     service.announce(a_run(), lat="north")
     _, text, members = describe(service)
     assert members["start"] == "2026-08-15"
-    assert "The organizer starts at 08:00." in text
+    assert "The organizer starts at 8:00 AM." in text
     assert NO_START not in text
 
 
@@ -455,7 +455,7 @@ def test_a_description_of_html_becomes_text_without_data_uris(service, html, tex
     """Rules 3.17."""
     service.announce(a_run(), description=html)
     description = str(service.entry()["DESCRIPTION"])
-    own = description.partition("Estimated finish 10:00.\n\n")[2]
+    own = description.partition("Estimated finish 10:00 AM.\n\n")[2]
     assert own.removesuffix(f"\n\nEvent page: {PAGE}") == text
 
 
@@ -477,7 +477,7 @@ def test_a_document_says_nothing_of_what_could_not_be_read(service):
     }
     assert [line for line in text.splitlines() if line][:3] == [
         "The organizer's status could not be read.",
-        "Date: Sat 15 Aug 2026",
+        "Date: Sat, Aug 15, 2026",
         START_UNREAD,
     ]
     assert json.dumps(service.json_feed()).count("_intervals") == 1

@@ -231,8 +231,8 @@ def test_a_vevent_gives_the_registration_window_and_not_whether_it_is_open_now(s
     service.announce(a_run(registrationOpensAt=opens, registrationClosesAt=closes))
     before = service.entry()
     assert (
-        "Registration opens Mon 1 Jun 2026, 10:00 and closes Sat 1 Aug 2026, 10:00 "
-        "(America/Chicago)"
+        "Registration opens Mon, Jun 1, 2026, 10:00 AM CDT"
+        " and closes Sat, Aug 1, 2026, 10:00 AM CDT"
     ) in before["DESCRIPTION"]
     for days in (20, 60, 7, 60):
         service.advance(days=days)
@@ -244,21 +244,21 @@ MOVES: list[tuple[list[str], dict[str, Any], list[str]]] = [
     (["ten"], {"soldOut": True}, []),
     (["five"], {"startTime": "09:30"}, []),
     ([], {"endTime": "13:00"}, []),
-    (["ten"], {"startTime": "09:00"}, ["Moved from Sat 15 Aug 2026, 08:00."]),
-    (["ten"], {"soldOut": False}, ["Moved from Sat 15 Aug 2026, 08:00."]),
-    (["ten"], {"date": "2026-08-16"}, ["Moved from Sat 15 Aug 2026, 09:00."]),
+    (["ten"], {"startTime": "09:00"}, ["Moved from Sat, Aug 15, 2026, 8:00 AM."]),
+    (["ten"], {"soldOut": False}, ["Moved from Sat, Aug 15, 2026, 8:00 AM."]),
+    (["ten"], {"date": "2026-08-16"}, ["Moved from Sat, Aug 15, 2026, 9:00 AM."]),
     ([], {"address": "Grant Park, Chicago"}, ["Moved from Navy Pier, Chicago."]),
     (
         [],
         NEW_YORK,
         [
-            "Moved from Sun 16 Aug 2026, 09:00 (America/Chicago).",
+            "Moved from Sun, Aug 16, 2026, 9:00 AM CDT.",
             "Moved from Grant Park, Chicago (41.89170, -87.60430).",
         ],
     ),
-    (["ten"], {"startTime": None}, ["Moved from Sun 16 Aug 2026, 09:00."]),
+    (["ten"], {"startTime": None}, ["Moved from Sun, Aug 16, 2026, 9:00 AM."]),
     (["ten"], {"startTime": "08:00"}, []),  # the start time was announced
-    ([], NOWHERE, ["Moved from Sun 16 Aug 2026, 08:00 (America/New_York)."]),
+    ([], NOWHERE, ["Moved from Sun, Aug 16, 2026, 8:00 AM EDT."]),
     ([], {"address": "Navy Pier, Chicago"}, []),  # the place was announced
 ]
 

@@ -66,9 +66,9 @@ def test_the_title_of_a_runs_item_is_its_summary_and_its_start(service):
         endDate="2026-08-17",
     )
     assert {guid: each["title"] for guid, each in service.items().items()} == {
-        "ten": "Harbor Run – 10K, Sat 15 Aug 2026, 08:00",
-        "five": "Harbor Run – 5K, Sat 15 Aug 2026",
-        "walk": "Harbor Run – Walk, Sat 15 Aug 2026 to Mon 17 Aug 2026",
+        "ten": "Harbor Run – 10K, Sat, Aug 15, 2026, 8:00 AM",
+        "five": "Harbor Run – 5K, Sat, Aug 15, 2026",
+        "walk": "Harbor Run – Walk, Sat, Aug 15 – Mon, Aug 17, 2026",
     }
 
 
@@ -78,7 +78,7 @@ def test_a_runs_item_shows_its_state_now_with_the_date_on_which_it_was_first_see
     service.edit(name="Pier Run")
     edit_and_poll(service, "ten", startTime="09:00", eventStatus="postponed")
     item = service.items()["ten"]
-    assert item["title"] == "Postponed: Pier Run – 10K, Sat 15 Aug 2026, 09:00"
+    assert item["title"] == "Postponed: Pier Run – 10K, Sat, Aug 15, 2026, 9:00 AM"
     assert published(item) == START
 
 
@@ -113,7 +113,7 @@ def test_the_item_that_tells_that_a_run_is_off_has_the_reason_while_the_run_is_o
 def test_the_estimated_finish_is_for_calendars_alone(service):
     """Rules 2.9."""
     service.announce(a_run())
-    assert "Estimated finish 10:00." in service.entry()["DESCRIPTION"]
+    assert "Estimated finish 10:00 AM." in service.entry()["DESCRIPTION"]
     for form in (".rss", ".json", ""):
         assert b"stimate" not in service.poll(form).replace(b"end_estimated", b"")
 
@@ -171,13 +171,13 @@ NO_START = {"startTime": None}
 GRANT_PARK = {"address": "Grant Park, Chicago"}
 NEW_YORK = {"lat": 40.7033, "lng": -74.0170}
 NOWHERE = {"address": None, "lat": None, "lng": None}
-EIGHT, NINE = "Sat 15 Aug 2026, 08:00", "Sat 15 Aug 2026, 09:00"
+EIGHT, NINE = "Sat, Aug 15, 2026, 8:00 AM", "Sat, Aug 15, 2026, 9:00 AM"
 
 CHANGES = [
     # Before; what changes; the kind of the new item; its title before and after the name.
     ({}, {"startTime": "09:00"}, "moved", "Moved", f"now {NINE}"),
-    ({}, {"date": "2026-08-16"}, "moved", "Moved", "now Sun 16 Aug 2026, 08:00"),
-    ({}, NO_START, "moved", "Moved", "now Sat 15 Aug 2026"),
+    ({}, {"date": "2026-08-16"}, "moved", "Moved", "now Sun, Aug 16, 2026, 8:00 AM"),
+    ({}, NO_START, "moved", "Moved", "now Sat, Aug 15, 2026"),
     ({}, NEW_YORK, "moved", "Moved", f"now {EIGHT}"),
     ({}, GRANT_PARK, "moved", "Moved", "now Grant Park, Chicago"),
     ({}, GRANT_PARK | {"startTime": "09:00"}, "moved", "Moved", f"now {NINE}"),
@@ -457,7 +457,7 @@ def test_a_description_is_html_in_which_all_text_of_the_upstream_is_escaped(serv
         in (run["content_html"])
     )
     assert "Pier &lt;1&gt;" in run["content_html"]
-    assert "10&lt;i&gt;K&lt;/i&gt;: Sat 15 Aug 2026, 09:00" in moved["content_html"]
+    assert "10&lt;i&gt;K&lt;/i&gt;: Sat, Aug 15, 2026, 9:00 AM" in moved["content_html"]
     channel = ET.fromstring(service.poll(".rss"))
     descriptions = [each.text for each in channel.findall("channel/item/description")]
     assert descriptions == [moved["content_html"], run["content_html"]]

@@ -94,7 +94,7 @@ def test_an_event_without_runs_is_one_item_without_a_distance(service):
     """Rules 5.3 and 5.13."""
     service.announce(startTime="08:00")
     (item,) = service.items().values()
-    assert item["title"] == "Harbor Run, Sat 15 Aug 2026, 08:00"
+    assert item["title"] == "Harbor Run, Sat, Aug 15, 2026, 8:00 AM"
     assert service.run(EVENT).keys() == ORDINARY.keys() - {"distance"}
 
 

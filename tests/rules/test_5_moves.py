@@ -121,7 +121,7 @@ MOVE: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         spelled("112 Main St, Chicago"),
         "Moved from 12 Main St.",
     ),
-    "another zone": (PLACE, {"lng": -77.0}, "Moved from Sat 15 Aug 2026, 08:00 (America/Chicago)."),
+    "another zone": (PLACE, {"lng": -77.0}, "Moved from Sat, Aug 15, 2026, 8:00 AM CDT."),
 }
 
 
@@ -187,7 +187,7 @@ def test_of_random_pins_and_spellings_those_more_than_200_m_apart_are_moves(
         sequence = sequence_of(service.entry())
 
 
-EIGHT, NINE, TEN = (f"Sat 15 Aug 2026, {hour}:00" for hour in ("08", "09", "10"))
+EIGHT, NINE, TEN = (f"Sat, Aug 15, 2026, {hour}:00 AM" for hour in (8, 9, 10))
 
 
 def move(service, *starts, minutes):

@@ -61,7 +61,7 @@ class Club:
         return datetime.combine(day, clock, ZONE)
 
     def format_start(self, id_):
-        return self.find_start(id_).strftime("%a %-d %b %Y, %H:%M")
+        return self.find_start(id_).strftime("%a, %b %-d, %Y, %-I:%M %p")
 
 
 def test_subscribers_of_a_run_club_end_equal_to_the_truth_and_are_told_each_change_once(service):

@@ -8,7 +8,7 @@ import pytest
 
 FOLDER = Path(__file__).parent
 RULES = (FOLDER.parents[1] / "docs" / "rules.md").read_text("utf-8")
-FILES = sorted(FOLDER.glob("test_[0-9]_*.py"))
+FILES = sorted(FOLDER.glob("test_[0-9]*_*.py"))
 
 NUMBERED = re.findall(r"^\*\*(\d+\.\d+) ", RULES, re.MULTILINE)
 CITATION = re.compile(r"[Rr]ules ((?:\d+\.\d+(?:, | and )?)+)")

@@ -40,13 +40,13 @@ FIVE = structs.replace(
 def first(event, now=NOW, home=HOME, page=PAGE, **fields):
     """The first edition of an event."""
     edition = Edition(event=event, fetched=now, revisions={}, **fields)
-    return revise(None, edition, now, home, page).edition
+    return revise(None, edition, now, home, page, locale="en_US").edition
 
 
 def then(known, event, now=LATER, home=HOME, page=PAGE, **fields):
     """The next edition, as the service makes it of the one before."""
     edition = structs.replace(known, event=event, fetched=now, **fields)
-    return revise(timetable_of(known, home), edition, now, home, page).edition
+    return revise(timetable_of(known, home), edition, now, home, page, locale="en_US").edition
 
 
 def edit_ten(**fields):
@@ -170,6 +170,7 @@ def vevents(edition, options=RENDERINGS[0]):
         page=PAGE,
         source=f"{PAGE}.ics",
         timezone=HOME,
+        locale="en_US",
         timetables=(timetable_of(edition),),
         options=options,
     )

@@ -28,6 +28,7 @@ ARGUMENTS = (
     *("--disable-background-networking", "--disable-component-update"),
 )
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+REMOVE_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', {value: undefined})"
 UNLIMITED = Rate(1_000_000, timedelta(minutes=1), 500_000)
 VIEWPORT: ViewportSize = {"width": 1280, "height": 900}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -42,15 +43,20 @@ MIXED_NAME = "Årets løb: 10 % off & Søn's “5K”"
 
 PAGES = {
     "home": "/",
-    "home, 400": "/?event=%20",
+    "home, 404": "/?event=a+b",
     "event": f"/events/{FESTIVAL}",
     "event, mixed": f"/events/{MIXED}",
     "event, hostile": "/events/run-for-all",
+    "event, chosen": f"/events/{MIXED}?run={MIXED}-4&busy=1",
+    "event, 60 runs": "/events/county-cross-country-day",
+    "event, over": "/events/e72tuv901wxy234",
     "kit": f"/events/{MIXED}/embed-kit",
+    "kit, 400": f"/events/{MIXED}/embed-kit?accent=red",
     "error": "/nothing",
     "embed": f"/events/{MIXED}/embed",
     "embed, hostile": "/events/run-for-all/embed",
-    "embed, light": f"/events/{FESTIVAL}/embed?theme=light",
+    "embed, 404": "/events/nobody/embed",
+    "embed, auto": f"/events/{FESTIVAL}/embed?theme=auto",
     "embed, dark": f"/events/{MIXED}/embed?theme=dark",
     "embed, yellow": f"/events/{MIXED}/embed?accent=ffff00",
     "embed, black": f"/events/{MIXED}/embed?accent=000000",

@@ -75,6 +75,7 @@ def a_feed(*events: Event, extension: str = "ics", home: str = HOME, **options: 
         page=PAGE,
         source=f"{PAGE}.{extension}",
         timezone=home,
+        locale="en_US",
         timetables=tuple(timetable_of(an_edition(event), home) for event in events),
         options=Options(**options),
     )

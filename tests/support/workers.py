@@ -123,7 +123,11 @@ class Worker:
         self.database.open(api_url, clock())
         self.invalidation = Invalidation(self.database, clock)
         rate = rate or Rate(1000, timedelta(minutes=1), 500)
-        settings = {"timezone": "America/Chicago", "public_url": "https://feeds.example.org"}
+        settings = {
+            "timezone": "America/Chicago",
+            "locale": "en_US",
+            "public_url": "https://feeds.example.org",
+        }
         repository = EditionRepository(
             self.database,
             clock,

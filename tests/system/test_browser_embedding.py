@@ -1,5 +1,7 @@
 """The snippets that clubs paste into their pages, in a browser, on a site of another origin."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -21,18 +23,7 @@ def frame(url, more=""):
 def addresses(site):
     """The addresses that the links of the snippets have, by name."""
     page = f"{site.url}/events/{MIXED}"
-    feed = f"{page.removeprefix('http://')}.ics"
-    encoded = feed.replace(":", "%3A").replace("/", "%2F")
-    name = "%C3%85rets%20l%C3%B8b%3A%2010%20%25%20off%20%26%20S%C3%B8n%27s%20%E2%80%9C5K%E2%80%9D"
-    google = f"webcal%3A%2F%2F{encoded}%3Fcancelled%3Dkeep"
-    outlook = f"url=http%3A%2F%2F{encoded}&name={name}"
-    return {
-        "page": page,
-        "webcal": f"webcal://{feed}",
-        "google": f"https://calendar.google.com/calendar/r?cid={google}",
-        "outlook": f"https://outlook.live.com/calendar/0/addfromweb?{outlook}",
-        "rss": f"{page}.rss",
-    }
+    return {"page": page, "subscribe": f"{page}#subscribe", "rss": f"{page}.rss"}
 
 
 def test_the_widget_on_another_site_shows_the_event_in_its_own_style(page, site, club, addresses):
@@ -40,30 +31,35 @@ def test_the_widget_on_another_site_shows_the_event_in_its_own_style(page, site,
     widget = page.frame_locator("iframe")
 
     expect(widget.get_by_role("heading", name=MIXED_NAME)).to_be_visible()
-    expect(widget.locator(".starts li")).to_have_count(5)
+    expect(widget.locator(".runs li")).to_have_count(5)
     expect(widget.locator(".notice.cancelled")).to_have_text("Cancelled: Marathon.")
-    button = widget.get_by_role("link", name="Google")
+    button = widget.get_by_role("link", name="Subscribe")
     expect(button).to_have_css("background-color", "rgb(122, 31, 92)")
-    expect(button).to_have_css("border-radius", "6.4px")
-    expect(widget.locator("body")).to_have_css("border-top-color", "rgb(122, 31, 92)")
-    expect(widget.locator("code")).to_have_text(f"{addresses['page']}.ics?cancelled=keep")
-    links = "all => all.map(each => [each.textContent, each.href, each.target])"
-    assert widget.locator("a").evaluate_all(links) == [
+    expect(button).to_have_css("color", "rgb(255, 255, 255)")
+    expect(widget.locator("body")).to_have_css("background-color", "rgba(0, 0, 0, 0)")
+    links = "all => all.map(each => [each.textContent.trim(), each.href, each.target])"
+    found = widget.locator("a:not(.tap)").evaluate_all(links)
+    assert found == [
         [MIXED_NAME, addresses["page"], "_blank"],
-        ["Apple and others", addresses["webcal"], "_top"],
-        ["Google", addresses["google"], "_blank"],
-        ["Outlook", addresses["outlook"], "_blank"],
-        ["All ways", f"{addresses['page']}#subscribe", "_blank"],
+        ["Subscribe", addresses["subscribe"], "_blank"],
     ]
+
+
+def test_the_widget_shows_the_next_6_runs_and_counts_the_others(page, site, club):
+    page.goto(club.show(frame(f"{site.url}/events/county-cross-country-day/embed")))
+    widget = page.frame_locator("iframe")
+    expect(widget.locator(".runs li")).to_have_count(6)
+    expect(widget.get_by_role("link", name="and 54 more")).to_be_visible()
 
 
 @pytest.mark.parametrize(
     ("theme", "scheme", "paper"),
     [
         ("light", "dark", "rgb(255, 255, 255)"),
-        ("dark", "light", "rgb(16, 21, 27)"),
+        ("dark", "light", "rgb(15, 21, 27)"),
         ("auto", "light", "rgb(255, 255, 255)"),
-        ("auto", "dark", "rgb(16, 21, 27)"),
+        ("auto", "dark", "rgb(15, 21, 27)"),
+        ("", "dark", "rgb(255, 255, 255)"),
     ],
 )
 def test_the_widget_has_the_theme_of_its_address_or_of_the_system(
@@ -72,8 +68,8 @@ def test_the_widget_has_the_theme_of_its_address_or_of_the_system(
     page.emulate_media(color_scheme=scheme)
     page.goto(club.show(frame(f"{site.url}/events/{FESTIVAL}/embed?theme={theme}")))
 
-    body = page.frame_locator("iframe").locator("body")
-    expect(body).to_have_css("background-color", paper)
+    main = page.frame_locator("iframe").locator("main")
+    expect(main).to_have_css("background-color", paper)
 
 
 @pytest.fixture
@@ -86,7 +82,7 @@ def widget(page, club, addresses):
 
 
 def test_the_widget_in_wordpress_has_its_style_and_sends_its_height(page, widget):
-    expect(widget.locator("body")).to_have_css("border-top-color", "rgb(10, 88, 168)")
+    expect(widget.locator("main")).to_have_css("border-top-left-radius", "12.8px")
     height = widget.locator("html").evaluate("e => Math.ceil(e.getBoundingClientRect().height)")
 
     # The first message may be of the widget before its style sheet was applied.
@@ -107,8 +103,12 @@ def test_the_widget_in_wordpress_sends_its_height_again_when_asked_and_for_a_new
 
 def test_the_widget_in_wordpress_sends_the_links_that_wordpress_opens(page, addresses, widget):
     # WordPress opens only links to the host of the frame, so all links lead to that host.
-    subscribe = f"{addresses['page']}#subscribe"
-    for name, address in {MIXED_NAME: addresses["page"], "Google": subscribe}.items():
+    links = {
+        MIXED_NAME: addresses["page"],
+        "Subscribe": addresses["subscribe"],
+        "Register for Half": addresses["subscribe"],
+    }
+    for name, address in links.items():
         page.evaluate("messages.length = 0")
         widget.get_by_role("link", name=name).click()
         page.wait_for_function("messages.some(each => each.message === 'link')")
@@ -123,7 +123,7 @@ def paste(page, site, club):
     def paste(key):
         page.goto(f"{site.url}/events/{MIXED}/embed-kit")
         code = page.locator(f"section[aria-labelledby={key}] pre").text_content()
-        page.goto(club.show(code))
+        page.goto(club.show(f"<meta name=viewport content=width=device-width>{code}"))
 
     return paste
 
@@ -141,18 +141,14 @@ def test_the_pasted_widget_shows_the_event(page, paste, addresses):
 @pytest.mark.parametrize(
     ("key", "links"),
     [
-        (
-            "buttons",
-            {
-                "Apple Calendar and others": "webcal",
-                "Google Calendar": "google",
-                "Outlook.com": "outlook",
-                MIXED_NAME: "page",
-            },
-        ),
+        ("buttons", {"Add to your calendar": "subscribe", "Dates and changes": "page"}),
         (
             "links",
-            {"details": "page", "calendar": "webcal", "Google Calendar": "google", "RSS": "rss"},
+            {
+                "dates and changes": "page",
+                "add to your calendar": "subscribe",
+                "news as RSS": "rss",
+            },
         ),
     ],
 )
@@ -163,6 +159,104 @@ def test_the_pasted_buttons_and_links_have_the_addresses(page, paste, addresses,
     for button in page.locator(".intervals-feeds a").all():
         expect(button).to_have_css("background-color", "rgb(10, 88, 168)")
         expect(button).to_have_css("color", "rgb(255, 255, 255)")
+
+
+@pytest.mark.parametrize("key", ["script", "frame", "buttons", "links"])
+@pytest.mark.parametrize("width", [320, 360, 390])
+def test_no_snippet_makes_the_page_of_a_club_wider_than_a_phone(page, paste, key, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    paste(key)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("event", ["harbor-festival", "county-cross-country-day", MIXED])
+@pytest.mark.parametrize("width", [320, 600])
+def test_without_a_script_the_button_to_subscribe_is_never_cut(page, site, club, event, width):
+    page.goto(f"{site.url}/events/{event}/embed-kit")
+    code = page.locator("section[aria-labelledby=frame] pre").text_content()
+    page.set_viewport_size({"width": width, "height": 1200})
+    for height in ('height="', 'height="150" data-was="'):  # as pasted, and much too low
+        page.goto(club.show(str(code).replace('height="', height)))
+        frame_ = page.locator("iframe")
+        button = page.frame_locator("iframe").get_by_role("link", name="Subscribe")
+        expect(button).to_be_visible()
+        inner = button.evaluate("each => each.getBoundingClientRect().bottom")
+        assert inner <= frame_.evaluate("each => each.clientHeight")
+
+
+FIND_HEIGHTS = """() => [...document.querySelectorAll('iframe')].map(each => each.clientHeight)"""
+CONTENT_HEIGHT = "each => Math.ceil(each.getBoundingClientRect().height)"
+
+
+def read_content_heights(page):
+    """The heights of what the frames of a page contain."""
+    count = page.locator("iframe").count()
+    frames = [page.frame_locator(f"iframe >> nth={number}") for number in range(count)]
+    return [frame_.locator("html").evaluate(CONTENT_HEIGHT) for frame_ in frames]
+
+
+def script(site, event, more=""):
+    code = f'<script src="{site.url}/widget.js" data-event="{event}"{more} async></script>'
+    return f"<p>Our race:</p>{code}"
+
+
+def test_the_script_makes_widgets_that_are_as_high_as_their_content(visitor, site, club):
+    page = visitor.page
+    visitor.page.set_viewport_size({"width": 800, "height": 900})
+    host = f"http://127.0.0.1:{site.url.rpartition(':')[2]}"
+    policy = (
+        "<meta http-equiv=Content-Security-Policy"
+        f" content=\"default-src 'none'; script-src {host}; frame-src {host}\">"
+    )
+    # Two widgets, each with a height of its own, on a page whose policy allows this host alone.
+    county = script(site, "county-cross-country-day", ' data-theme="dark" data-accent="f80"')
+    page.goto(club.show(f"{policy}{script(site, FESTIVAL)}{county}<p>End"))
+    page.wait_for_function("document.querySelectorAll('iframe').length === 2")
+    for width in (800, 320, 1000):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_function("() => frames.length === 2")
+        expect(
+            page.frame_locator("iframe").first.get_by_role("link", name="Subscribe")
+        ).to_be_visible()
+        for _ in range(200):
+            if page.evaluate(FIND_HEIGHTS) == read_content_heights(page):
+                break
+            page.wait_for_timeout(25)
+        heights = page.evaluate(FIND_HEIGHTS)
+        assert heights == read_content_heights(page), f"{width} px"
+        assert len(set(heights)) == 2
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("iframe").first.evaluate("each => each.clientWidth") <= 600
+    sources = page.locator("iframe").evaluate_all("all => all.map(each => each.src)")
+    assert sorted(sources) == [
+        f"{site.url}/events/county-cross-country-day/embed?theme=dark&accent=f80",
+        f"{site.url}/events/{FESTIVAL}/embed",
+    ]
+    assert visitor.problems == []
+
+
+def test_the_script_takes_a_height_from_its_own_frame_only(page, site, club):
+    page.goto(club.show(script(site, FESTIVAL)))
+    page.wait_for_function("document.querySelector('iframe')?.clientHeight !== 420")
+    expect(page.frame_locator("iframe").get_by_role("link", name="Subscribe")).to_be_visible()
+    before = page.evaluate(FIND_HEIGHTS)
+    page.evaluate(
+        """() => new Promise(done => {
+            const other = document.body.appendChild(document.createElement('iframe'));
+            addEventListener('message', () => setTimeout(done, 50));
+            other.contentWindow.eval("parent.postMessage({message: 'height', value: 77}, '*')");
+        })"""
+    )
+    assert page.evaluate(FIND_HEIGHTS)[0] == before[0] != 77
+
+
+def test_an_error_in_a_frame_is_small_and_as_high_as_its_content(page, site, club):
+    page.goto(club.show(script(site, "nobody")))
+    widget = page.frame_locator("iframe")
+    expect(widget.get_by_role("heading")).to_have_text("We don’t know this race.")
+    page.wait_for_function("document.querySelector('iframe').clientHeight < 250")
+    expect(widget.locator("header, footer")).to_have_count(0)
 
 
 def test_the_pasted_head_announces_a_feed_of_each_format(page, paste, addresses):
@@ -177,8 +271,17 @@ def test_the_pasted_head_announces_a_feed_of_each_format(page, paste, addresses)
     ]
 
 
-def test_the_buttons_have_the_same_colours_in_the_preview(page, site):
-    page.goto(f"{site.url}/events/{MIXED}/embed-kit")
-    for button in page.locator(".live .intervals-feeds a").all():
-        expect(button).to_have_css("background-color", "rgb(10, 88, 168)")
-    expect(page.locator(".live .intervals-feeds")).to_have_css("display", "flex")
+def test_the_previews_of_the_kit_are_unstyled_pages_with_the_snippets(visitor, site):
+    page = visitor.page
+    page.goto(f"{site.url}/events/{MIXED}/embed-kit?accent=7a1f5c")
+    previews = page.locator("iframe.live")
+    expect(previews).to_have_count(4)
+    buttons = page.frame_locator("iframe.live >> nth=2").locator(".intervals-feeds a")
+    for button in buttons.all():
+        expect(button).to_have_css("background-color", "rgb(122, 31, 92)")
+    links = page.frame_locator("iframe.live >> nth=3").locator("p")
+    expect(links).to_have_css("font-family", re.compile("Times|serif", re.IGNORECASE))
+    for number in (0, 1):
+        widget = page.frame_locator(f"iframe.live >> nth={number}").frame_locator("iframe")
+        expect(widget.get_by_role("link", name="Subscribe")).to_be_visible()
+    assert visitor.problems == []

@@ -208,6 +208,15 @@ def test_nginx_serves_changes_and_the_last_answer_while_the_service_is_down(tmp_
             assert int(never.fields["retry-after"]) == FAILURE_CACHED_FOR.total_seconds()
             assert never.body.count(b"\n") == 1
 
+            for path in ("/", "/events/never", "/events/never/embed"):
+                page = request(nginx, path)
+                assert page.status == 502
+                assert page.fields["content-type"] == "text/html; charset=utf-8"
+                assert page.fields["cache-control"] == "no-store"
+                assert int(page.fields["retry-after"]) == FAILURE_CACHED_FOR.total_seconds()
+                assert "<h1>We can’t answer right now.</h1>".encode() in page.body
+                assert b"Gateway" not in page.body
+
 
 def test_the_times_in_the_configuration_of_nginx_fit_those_of_the_service():
     def seconds(directive):

@@ -16,47 +16,15 @@ ENDS = datetime(2025, 6, 15, 5, tzinfo=UTC)
 """Midnight in Chicago: without a start time, a run ends with its day."""
 SUN = date(2025, 6, 15)
 CANCELLED = {"status": "cancelled"}
+SATURDAY, SAT_AND_SUN = "Saturday, June 14, 2025", "Sat, Jun 14 – Sun, Jun 15, 2025"
 
 
 def entries(*runs, **event):
     return entries_of(an_edition(an_event(*runs, **event)))
 
 
-def notices(*runs):
-    return [(each.status.name, each.text) for each in pages.list_notices(entries(*runs))]
-
-
-@pytest.mark.parametrize(
-    ("fields", "name", "word"),
-    [
-        (CANCELLED, "cancelled", "Cancelled"),
-        ({"status": "postponed"}, "postponed", "Postponed"),
-        ({"status": "rescheduled"}, "rescheduled", "Rescheduled"),
-        ({"status": "postponed", "withdrawn": True}, "unlisted", "No longer listed"),
-    ],
-)
-def test_a_notice_names_its_runs_unless_all_runs_have_the_status(fields, name, word):
-    run = a_run(id="a", **fields)
-    assert notices(run) == [(name, f"{word}.")]
-    assert notices(run, a_run(id="b", distance_label="5K")) == [(name, f"{word}: 10K.")]
-
-
-def test_the_worst_notice_comes_first():
-    statuses = ["rescheduled", "cancelled", "postponed", "cancelled"]
-    runs = [
-        a_run(id=label, status=status, distance_label=label)
-        for label, status in zip("ABCD", statuses, strict=True)
-    ]
-    assert [text for _, text in notices(*runs, a_run(id="E", withdrawn=True))] == [
-        "Cancelled: B, D.",
-        "No longer listed: 10K.",
-        "Postponed: C.",
-        "Rescheduled: A.",
-    ]
-
-
 MINUTE = 60 * SECOND
-HELD = "The organizer's list has lacked {} since Sun 1 Jun 2025, 07:00 (America/Chicago)."
+HELD = "The organizer's list has lacked {} since Sun, Jun 1, 2025, 7:00 AM CDT."
 
 
 @pytest.mark.parametrize(
@@ -81,18 +49,14 @@ def test_what_other_events_hold_back_is_named_with_the_time_since_when_it_is_mis
         fetched=NOW + minutes * MINUTE,
         pending={id_: PendingRemoval(NOW + at * MINUTE, n) for id_, (at, n) in pending.items()},
     )
-    assert pages.describe_held(edition, entries_of(edition)) == (HELD.format(what) if what else "")
+    held = pages.describe_held(edition, entries_of(edition), "en_US")
+    assert held == (HELD.format(what) if what else "")
 
 
 def test_nothing_of_an_event_that_is_gone_is_held_back():
     edition = an_edition(an_event(a_run(id="a")), pending={"harbor": PendingRemoval(NOW, 3)})
     edition = structs.replace(edition, fetched=NOW + 30 * MINUTE, gone=NOW + 30 * MINUTE)
-    assert pages.describe_held(edition, entries_of(edition)) == ""
-
-
-def test_a_notice_about_one_of_two_runs_with_the_same_label_has_its_start():
-    runs = [a_run(id="a", start_time=time(8)), a_run(id="b", **CANCELLED)]
-    assert notices(*runs) == [("cancelled", "Cancelled: 10K (Sat 14 Jun 2025).")]
+    assert pages.describe_held(edition, entries_of(edition), "en_US") == ""
 
 
 @pytest.mark.parametrize(
@@ -121,20 +85,20 @@ def test_the_headline_has_a_status_that_holds_for_the_whole_event(statuses, head
 @pytest.mark.parametrize(
     ("runs", "event", "dates"),
     [
-        ([{}], {}, "Sat 14 Jun 2025"),
-        ([{}, {"date": SUN}], {}, "Sat 14 Jun 2025 to Sun 15 Jun 2025"),
-        ([CANCELLED, {"date": SUN}], {}, "Sun 15 Jun 2025"),
-        ([CANCELLED], {}, "Sat 14 Jun 2025"),
-        ([{"virtual": True}], {"end_date": SUN}, "Sat 14 Jun 2025 to Sun 15 Jun 2025"),
-        ([], {"start_time": time(8), "end_date": SUN}, "Sat 14 Jun 2025 to Sun 15 Jun 2025"),
+        ([{}], {}, "Sat, Jun 14, 2025"),
+        ([{}, {"date": SUN}], {}, SAT_AND_SUN),
+        ([CANCELLED, {"date": SUN}], {}, "Sun, Jun 15, 2025"),
+        ([CANCELLED], {}, "Sat, Jun 14, 2025"),
+        ([{"virtual": True}], {"end_date": SUN}, SAT_AND_SUN),
+        ([], {"start_time": time(8), "end_date": SUN}, SAT_AND_SUN),
         # a finish after midnight is not another day
-        ([{"distance_meters": 161_000, "start_time": time(6)}], {}, "Sat 14 Jun 2025"),
+        ([{"distance_meters": 161_000, "start_time": time(6)}], {}, "Sat, Jun 14, 2025"),
     ],
     ids=str,
 )
 def test_the_dates_of_an_event_are_the_days_of_the_runs_that_take_place(runs, event, dates):
     numbered = [a_run(id=str(n), **fields) for n, fields in enumerate(runs)]
-    assert pages.format_dates(entries(*numbered, **event)) == dates
+    assert pages.format_dates(entries(*numbered, **event), "en_US") == dates
 
 
 SEVEN, HALF_PAST = {"start_time": time(7)}, {"start_time": time(8, 30)}
@@ -143,18 +107,19 @@ SEVEN, HALF_PAST = {"start_time": time(7)}, {"start_time": time(8, 30)}
 @pytest.mark.parametrize(
     ("runs", "start"),
     [
-        ([HALF_PAST], "Sat 14 Jun 2025, 08:30"),
-        ([SEVEN, HALF_PAST], "Sat 14 Jun 2025, from 07:00"),
-        ([HALF_PAST, {}], "Sat 14 Jun 2025, from 08:30"),
-        ([SEVEN | CANCELLED, HALF_PAST], "Sat 14 Jun 2025, 08:30"),
-        ([{}], "Sat 14 Jun 2025"),
-        ([SEVEN, SEVEN | {"date": SUN}], "Sat 14 Jun 2025 to Sun 15 Jun 2025"),
+        ([HALF_PAST], (SATURDAY, "8:30 AM CDT")),
+        ([SEVEN, SEVEN], (SATURDAY, "7:00 AM CDT")),
+        ([SEVEN, HALF_PAST], (SATURDAY, "from 7:00 AM CDT")),
+        ([HALF_PAST, {}], (SATURDAY, "from 8:30 AM CDT")),
+        ([SEVEN | CANCELLED, HALF_PAST], (SATURDAY, "8:30 AM CDT")),
+        ([{}], (SATURDAY, "")),
+        ([SEVEN, SEVEN | {"date": SUN}], (SAT_AND_SUN, "")),
     ],
     ids=str,
 )
 def test_the_first_start_has_a_time_if_it_is_known_and_all_runs_are_on_one_day(runs, start):
     numbered = [a_run(id=str(n), **fields) for n, fields in enumerate(runs)]
-    assert pages.format_first_start(entries(*numbered)) == start
+    assert pages.format_first_start(entries(*numbered), "en_US") == start
 
 
 WINDOW = {"registration_opens": OPENS, "registration_closes": CLOSES}
@@ -163,13 +128,13 @@ WINDOW = {"registration_opens": OPENS, "registration_closes": CLOSES}
 @pytest.mark.parametrize(
     ("fields", "at", "text"),
     [
-        (WINDOW, OPENS - SECOND, "Opens Sat 1 Mar 2025, 09:00"),
-        (WINDOW, OPENS, "Open until Thu 12 Jun 2025, 23:59"),
-        (WINDOW, CLOSES - SECOND, "Open until Thu 12 Jun 2025, 23:59"),
+        (WINDOW, OPENS - SECOND, "Opens Sat, Mar 1, 2025, 9:00 AM"),
+        (WINDOW, OPENS, "Open until Thu, Jun 12, 2025, 11:59 PM"),
+        (WINDOW, CLOSES - SECOND, "Open until Thu, Jun 12, 2025, 11:59 PM"),
         (WINDOW, CLOSES, "Closed"),
         ({}, OPENS, ""),
         ({"registration_opens": OPENS}, OPENS, "Open"),
-        ({"registration_closes": CLOSES}, OPENS, "Open until Thu 12 Jun 2025, 23:59"),
+        ({"registration_closes": CLOSES}, OPENS, "Open until Thu, Jun 12, 2025, 11:59 PM"),
         (WINDOW | {"sold_out": True}, OPENS, "Sold out"),
         (WINDOW | {"registration_override": "paused"}, OPENS, "Paused"),
         ({"registration_override": "lottery"}, OPENS, "Lottery"),
@@ -180,12 +145,39 @@ WINDOW = {"registration_opens": OPENS, "registration_closes": CLOSES}
     ids=str,
 )
 def test_registration_is_described_as_it_is_at_a_time(fields, at, text):
-    assert pages.describe_registration(the_entry(a_run(**fields)), at) == text
+    assert pages.describe_registration(the_entry(a_run(**fields)), at, "en_US") == text
 
 
-def test_a_page_names_the_zone_if_a_run_has_a_time():
-    assert pages.has_times(entries(a_run(), a_run(id="b", start_time=time(8))))
-    assert not pages.has_times(entries(a_run()))
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        *(
+            ("weatherHold", "Weather hold"),
+            ("weather_hold", "Weather hold"),
+            ("on-hold", "On hold"),
+        ),
+        *(("Weather hold", "Weather hold"), ("paused", "Paused"), ("DNS", "DNS"), ("", "")),
+        *(("<b>x</b>", "<b>x</b>"), ("中止", "中止"), ("ON Hold now", "ON Hold now")),
+    ],
+)
+def test_an_organizers_own_word_is_shown_as_words(word, shown):
+    assert pages.humanize(word) == shown
+
+
+MINE, OTHER = "https://club.example/a", "https://club.example/b"
+
+
+@pytest.mark.parametrize(
+    ("addresses", "found"),
+    [
+        *(([MINE, MINE], MINE), ([MINE, OTHER], None), ([None, None], None), ([MINE, None], None)),
+    ],
+)
+def test_one_registers_at_one_address_if_all_runs_have_it(addresses, found):
+    runs = [a_run(id=str(n), registration_url=url) for n, url in enumerate(addresses)]
+    assert pages.find_register(entries(*runs), OPENS) == found
+    closed = a_run(id="c", registration_url=OTHER, sold_out=True)
+    assert pages.find_register(entries(*runs, closed), OPENS) == found
 
 
 @pytest.mark.parametrize(
@@ -205,5 +197,8 @@ def test_a_duration_is_rounded_up_to_minutes_or_hours(seconds, text):
 
 
 def test_an_instant_is_shown_in_the_local_time_of_the_place():
-    shown = pages.format_instant(datetime(2025, 6, 1, 12, 0, 59, tzinfo=UTC), entries(a_run()))
-    assert shown == "Sun 1 Jun 2025, 07:00 (America/Chicago)"
+    at = datetime(2025, 6, 1, 12, 0, 59, tzinfo=UTC)
+    assert pages.format_instant(at, entries(a_run()), "en_US") == "Sun, Jun 1, 2025, 7:00 AM CDT"
+    assert (
+        pages.format_instant(at, entries(a_run()), "en_GB") == "Sun, 1 Jun 2025, 07:00 Chicago time"
+    )

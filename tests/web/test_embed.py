@@ -15,8 +15,9 @@ WIDGET, KIT = "/events/harbor-festival/embed", "/events/harbor-festival/embed-ki
 @pytest.mark.parametrize(
     ("query", "canonical"),
     [
-        *(("", ""), ("?theme=auto&accent=", ""), ("?theme=dark", "theme=dark")),
-        ("?accent=FF8800&theme=light", "theme=light&accent=ff8800"),
+        *(("", ""), ("?theme=light&accent=", ""), ("?theme=dark", "theme=dark")),
+        ("?accent=FF8800&theme=auto", "theme=auto&accent=ff8800"),
+        ("?accent=%230a58a8", ""),  # the colour of the style sheet
         *(("?accent=%23f80", "accent=ff8800"), ("?unknown=1", "")),
     ],
 )
@@ -27,25 +28,43 @@ def test_equal_styles_of_the_widget_are_one_representation(client, query, canoni
 
 
 def test_each_style_of_the_widget_is_another_representation(client):
-    queries = ("", "?theme=dark", "?theme=light", "?accent=f80", "?theme=dark&accent=f80")
+    queries = ("", "?theme=dark", "?theme=auto", "?accent=f80", "?theme=dark&accent=f80")
     assert len({client.get(WIDGET + query).headers["ETag"] for query in queries}) == len(queries)
 
 
-@pytest.mark.parametrize("path", [WIDGET, KIT])
-def test_an_accent_that_is_not_a_colour_and_an_unknown_theme_are_400(client, path):
-    accents = ("red", "12345", "1234567", "gggggg", "##123", "0a58a8;}", "</style>", "url(x)")
-    takes = "accent takes a colour in hexadecimal digits, such as 0a58a8."
-    wrong = [("accent", accent, takes) for accent in accents]
-    for name, value, text in (*wrong, ("theme", "pink", "theme takes one of auto, light, dark.")):
-        response = client.get(path, query_string={name: value})
+ACCENTS = ("red", "12345", "1234567", "gggggg", "##123", "0a58a8;}", "</style>", "url(x)")
+"""Texts that are no colours."""
+
+
+def test_the_widget_is_400_for_an_accent_that_is_not_a_colour_and_an_unknown_theme(client):
+    for name, value in (*(("accent", accent) for accent in ACCENTS), ("theme", "pink")):
+        response = client.get(WIDGET, query_string={name: value})
         assert response.status_code == 400
-        assert text in response.text
+        assert value not in response.text
+
+
+@pytest.mark.parametrize("accent", ACCENTS)
+def test_the_kit_shows_a_mistake_beside_its_field_and_keeps_the_rest(client, accent):
+    response = client.get(KIT, query_string={"accent": accent, "theme": "dark"})
+    assert response.status_code == 400
+    problem = re.search('<p id="accent-problem" class="notice warn">(.*)</p>', response.text)
+    assert problem
+    assert html.unescape(problem[1]) == f"“{accent}” is no colour. Write one such as #0a58a8."
+    assert '<option value="dark" selected>' in response.text
+    assert 'data-theme="dark"' in html.unescape(response.text)
+    assert "theme-problem" not in response.text
+    assert "ETag" not in response.headers
+
+    response = client.get(KIT, query_string={"theme": "pink", "accent": "f80"})
+    assert response.status_code == 400
+    assert "There is no theme “pink”." in response.text
+    assert 'value="#ff8800"' in response.text
 
 
 def test_the_accent_is_the_only_inline_style_and_is_admitted_by_its_hash(client):
-    plain, coloured = client.get(WIDGET), client.get(f"{WIDGET}?accent=0a58a8")
+    plain, coloured = client.get(WIDGET), client.get(f"{WIDGET}?accent=7a1f5c")
     assert "<style>" not in plain.text
-    assert "<style>:root{--accent:#0a58a8;--on-accent:#fff}</style>" in coloured.text
+    assert "<style>:root{--accent:#7a1f5c;--on-accent:#fff}</style>" in coloured.text
     assert "sha256-" in coloured.headers["Content-Security-Policy"]
     assert "unsafe-inline" not in coloured.headers["Content-Security-Policy"]
 
@@ -55,21 +74,58 @@ def test_the_accent_is_the_only_inline_style_and_is_admitted_by_its_hash(client)
     [("000000", "#fff"), ("ffffff", "#000"), ("ffff00", "#000"), ("0a58a8", "#fff")],
 )
 def test_text_on_the_accent_is_black_or_white_for_contrast(accent, text):
-    css = embed.parse_widget_style({"accent": accent}).css
-    assert css.endswith(f"--on-accent:{text}}}")
+    assert embed.WidgetStyle("light", accent).text_colour == text
 
 
-def test_the_kit_shows_three_snippets_as_code_and_as_they_look_and_one_as_code(client):
+def read_codes(page):
+    """The snippets of a page, as one copies them."""
+    found = re.findall(r"<code>(&lt;.*?)</code>", page, re.DOTALL)
+    return [html.unescape(each) for each in found]
+
+
+def test_the_kit_shows_four_snippets_as_code_and_as_they_look_and_two_as_code(client):
     page = client.get(KIT).text
-    codes = [html.unescape(each) for each in re.findall(r"<code>(&lt;.*?)</code>", page, re.DOTALL)]
-    live = re.findall(r'<div class="live"[^>]*>\s*(.*?)\s*</div>', page, re.DOTALL)
-    assert len(codes) == 4
-    assert [each.strip() for each in live] == codes[:3]
+    codes = read_codes(page)
+    live = [html.unescape(each) for each in re.findall('srcdoc="([^"]*)"', page)]
+    assert len(codes) == 6
+    for code, preview in zip(codes[:4], live, strict=True):
+        # The policy of the page admits no style attribute.
+        assert re.sub(' style="[^"]*"', "", code) in preview
+    assert all(each.startswith("<!doctype html><html lang=en>") for each in live)
 
 
-def test_the_code_of_the_widget_has_the_style_of_the_form(client):
+def test_the_snippets_have_the_style_of_the_form(client):
     page = client.get(f"{KIT}?theme=dark&accent=f80").text
-    assert f'src="{PAGE}/embed?theme=dark&amp;accent=ff8800"' in page
+    script, frame, buttons, *_ = read_codes(page)
+    assert script == (
+        f'<script src="{SITE}/widget.js" data-event="harbor-festival" data-theme="dark"'
+        ' data-accent="ff8800" async></script>'
+    )
+    assert f'src="{PAGE}/embed?theme=dark&amp;accent=ff8800"' in frame
+    assert "background: #ff8800; color: #000;" in buttons
+    assert '<option value="dark" selected>' in page
+    assert 'value="#ff8800"' in page
+
+
+def test_no_snippet_is_wider_than_the_place_it_is_pasted_into(client):
+    _, frame, *_ = read_codes(client.get(KIT).text)
+    assert 'style="width:100%;max-width:600px"' in frame
+    assert get_oembed(client, maxwidth="320").json["html"].count("width:100%;max-width:320px") == 1
+
+
+def test_the_text_of_each_button_and_link_says_what_it_does(client):
+    _, _, buttons, links, *_ = read_codes(client.get(KIT).text)
+    texts = [re.findall("<a [^>]+>(.+)</a>", each) for each in (buttons, links)]
+    assert texts == [
+        ["Add to your calendar", "Dates and changes"],
+        ["dates and changes", "add to your calendar", "news as RSS"],
+    ]
+
+
+def test_the_kit_has_a_recipe_for_each_host(client):
+    page = client.get(KIT).text
+    hosts = re.findall("<dt>(.+)</dt>", page)
+    assert hosts == ["WordPress", "Wix", "Squarespace", "Weebly", "Google Sites"]
 
 
 def test_the_buttons_bring_their_style_and_no_script(client):
@@ -95,7 +151,8 @@ def test_oembed_returns_the_html_of_the_widget(client):
     assert re.fullmatch(
         rf'<blockquote><a href="{PAGE}">Harbor Festival of Running</a></blockquote>\s*'
         rf'<iframe src="{PAGE}/embed" title="Harbor Festival of Running" width="600"'
-        rf' height="{document["height"]}" frameborder="0"></iframe>',
+        rf' height="{document["height"]}" frameborder="0" style="width:100%;max-width:600px">'
+        "</iframe>",
         document["html"],
     )
 

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from http import HTTPStatus
 
 import pytest
 from werkzeug import Response
@@ -13,6 +14,7 @@ from tests.support.upstream import EXAMPLE, HOST
 
 PAGE = f"/events/{EXAMPLE}"
 FORMS = [f"{PAGE}.{extension}" for extension in FORMATS] + [PAGE]
+PHRASES = {status.phrase for status in HTTPStatus}
 WRONG_KEY = "not-the-key-4711"
 
 
@@ -25,7 +27,12 @@ def assert_error(response, status, retry_after=60):
         assert response.headers["Access-Control-Allow-Origin"] == "*"
     else:
         assert response.content_type == "text/html; charset=utf-8"
-        assert re.search(r'<p class="lead">[ -~]+\.</p>', response.text)
+        headline, advice = re.findall(r"<h1>(.+)</h1>\s*<p class=\"lead\">(.+)</p>", response.text)[
+            0
+        ]
+        assert headline.endswith(".")
+        assert advice.endswith(".")
+        assert not PHRASES & {headline, headline.rstrip(".")}
         assert "frame-ancestors 'none'" in response.headers["Content-Security-Policy"]
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert not {"ETag", "Last-Modified", "Set-Cookie", "Age"} & set(response.headers.keys())
@@ -117,7 +124,40 @@ def test_the_widget_shows_an_error_within_its_frame(client):
     response = client.get("/events/unknown/embed")
     assert response.status_code == 404
     assert "frame-ancestors *" in response.headers["Content-Security-Policy"]
-    assert "There is no such event." in response.text
+    assert "We don’t know this race." in response.text
+    assert "<footer" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("cause", "path", "headline", "advice"),
+    [
+        (
+            lambda up: None,
+            "/events/unknown",
+            "We don’t know this race.",
+            "It may have been removed, or the address is mistyped.",
+        ),
+        (
+            lambda up: up.refuse(500, "X"),
+            PAGE,
+            "We can’t reach Intervals right now.",
+            "Try again in a minute. Calendars that are subscribed keep what they have.",
+        ),
+        (lambda up: None, "/nothing", "There is no such page.", "The address may be mistyped."),
+        (
+            lambda up: None,
+            f"{PAGE}/embed?accent=red",
+            "This address asks for something we don’t have.",
+            "Copy the address again from the event’s page.",
+        ),
+    ],
+)
+def test_a_page_says_what_happened_and_what_to_do(client, upstream, cause, path, headline, advice):
+    cause(upstream)
+    page = client.get(path).text
+    assert f"<h1>{headline}</h1>" in page
+    assert f'<p class="lead">{advice}</p>' in page
+    assert "accent takes" not in page
 
 
 @pytest.mark.parametrize("key", ["sandbox-key", WRONG_KEY])

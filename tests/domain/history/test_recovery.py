@@ -205,7 +205,9 @@ def then(known, *runs, hours, deployment="first", **fields):
     )
     if not known:
         edition = structs.replace(edition, revisions={})
-    return revise(timetable_of(known) if known else None, edition, now, HOME, PAGE).edition
+    return revise(
+        timetable_of(known) if known else None, edition, now, HOME, PAGE, locale="en_US"
+    ).edition
 
 
 def merged(served, stored, at=10):
@@ -363,7 +365,9 @@ def test_an_item_of_several_runs_stays_whole_where_both_histories_tell_the_same_
         edition = structs.replace(
             known, event=an_event(*runs, **fields), fetched=NOW + hours * HOUR, deployment="first"
         )
-        return revise(timetable_of(known), edition, NOW + hours * HOUR, HOME, PAGE).edition
+        return revise(
+            timetable_of(known), edition, NOW + hours * HOUR, HOME, PAGE, locale="en_US"
+        ).edition
 
     backup = moved(BACKUP, TEN, FIVE, hours=1, **pier)
     served = moved(backup, TEN, FIVE, hours=2, **park)
@@ -454,7 +458,9 @@ def test_an_event_that_was_proved_to_be_gone_stays_so_over_a_backup_that_still_m
     for hours in (3, 4, 5):
         at = NOW + hours * HOUR
         served = confirm_removals(apply_not_found(served, at), (), (), CONFIRM_AFTER)
-    served = revise(timetable_of(BACKUP), served, NOW + 5 * HOUR, HOME, PAGE).edition
+    served = revise(
+        timetable_of(BACKUP), served, NOW + 5 * HOUR, HOME, PAGE, locale="en_US"
+    ).edition
     stored = then(BACKUP, TEN, FIVE, hours=6, deployment="second")
     stored = structs.replace(stored, pending={"harbor": PendingRemoval(NOW + 3 * HOUR, 2)})
     last = merged(served, stored)

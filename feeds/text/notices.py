@@ -1,0 +1,76 @@
+"""Notices at the top of a page: what is off, postponed or moved, and why."""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from feeds.domain.entries import Entry
+from feeds.domain.history.changes import announces_start_time
+from feeds.domain.status import POSTPONED, SCHEDULED, STATUSES, Status
+from feeds.text import dates
+from feeds.text.pages import get_label
+
+
+class Notice(Struct, frozen=True):
+    """A heading, the labels of its runs, and details; no labels if all runs are affected."""
+
+    heading: str
+    css_class: str
+    labels: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """``Cancelled.``, or ``Cancelled: 10K, 5K.``."""
+        return f"{self.heading}{': ' if self.labels else ''}{', '.join(self.labels)}."
+
+
+def list_notices(entries: Sequence[Entry], locale: str) -> Iterator[Notice]:
+    """A notice for each status other than scheduled, the worst first; then one for a move."""
+    for status in STATUSES[: STATUSES.index(SCHEDULED)]:
+        affected = [entry for entry in entries if entry.status == status]
+        if len(affected) == len(entries):
+            details = tuple(_list_details(status, entries, locale))
+            yield Notice(status.word, status.css_class, (), details)
+        elif affected:
+            others = {get_label(entry) for entry in entries if entry.status != status}
+            labels = (
+                f"{get_label(entry)} ({dates.format_when(entry.period, locale)})"
+                if get_label(entry) in others
+                else get_label(entry)
+                for entry in affected
+            )
+            yield Notice(status.word, status.css_class, tuple(dict.fromkeys(labels)))
+    move = describe_common_move(entries, locale)
+    if move and all(entry.status == SCHEDULED for entry in entries):
+        yield Notice("Moved", "rescheduled", (), (move,))
+
+
+def _list_details(status: Status, entries: Sequence[Entry], locale: str) -> Iterator[str]:
+    """What all runs have in common, and the reason: the first paragraph of the event's text."""
+    move = describe_common_move(entries, locale)
+    if status == POSTPONED:
+        starts = {dates.format_when(entry.period, locale) for entry in entries}
+        planned = f" It was planned for {starts.pop()}." if len(starts) == 1 else ""
+        yield f"No new date yet.{planned}"
+    elif move and not status.off:
+        yield move
+    if status.off or status == POSTPONED:
+        reason = (entries[0].event.description or "").strip().partition("\n\n")[0]
+        if reason:
+            yield reason
+
+
+def describe_common_move(entries: Sequence[Entry], locale: str) -> str:
+    """``From Sat, Dec 12, 2026 to Sun, Dec 20, 2026.`` if that is the last move of all runs."""
+    moves = {
+        (move.was.start, move.now.start)
+        if (move := entry.last_move) and move.new_start and not announces_start_time(move)
+        else None
+        for entry in entries
+    }
+    found = moves.pop() if len(moves) == 1 else None
+    if found is None:
+        return ""
+    was, now = found
+    return f"From {dates.format_start(was, locale)} to {dates.format_start(now, locale)}."

@@ -1,0 +1,96 @@
+"""Notices at the top of a page: what is off, postponed or moved, and why."""
+
+from datetime import date, time
+
+import pytest
+
+from feeds.domain.model import Change, Kind, State
+from feeds.text.notices import list_notices
+from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of
+
+CANCELLED = {"status": "cancelled"}
+WHY = "The levee road is under water.\n\nEntries are refunded."
+
+
+def notices_of(*runs, changes=(), **event):
+    edition = an_edition(an_event(*runs, **event), changes=changes)
+    return list(list_notices(entries_of(edition), "en_US"))
+
+
+def read(*runs):
+    return [(each.css_class, each.text) for each in notices_of(*runs)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "name", "word"),
+    [
+        (CANCELLED, "cancelled", "Cancelled"),
+        ({"status": "postponed"}, "postponed", "Postponed"),
+        ({"status": "rescheduled"}, "rescheduled", "Rescheduled"),
+        ({"status": "postponed", "withdrawn": True}, "unlisted", "No longer listed"),
+    ],
+)
+def test_a_notice_names_its_runs_unless_all_runs_have_the_status(fields, name, word):
+    run = a_run(id="a", **fields)
+    assert read(run) == [(name, f"{word}.")]
+    assert read(run, a_run(id="b", distance_label="5K")) == [(name, f"{word}: 10K.")]
+
+
+def test_the_worst_notice_comes_first():
+    statuses = ["rescheduled", "cancelled", "postponed", "cancelled"]
+    runs = [
+        a_run(id=label, status=status, distance_label=label)
+        for label, status in zip("ABCD", statuses, strict=True)
+    ]
+    assert [text for _, text in read(*runs, a_run(id="E", withdrawn=True))] == [
+        "Cancelled: B, D.",
+        "No longer listed: 10K.",
+        "Postponed: C.",
+        "Rescheduled: A.",
+    ]
+
+
+def test_a_notice_about_one_of_two_runs_with_the_same_label_has_its_start():
+    runs = [a_run(id="a", start_time=time(8)), a_run(id="b", **CANCELLED)]
+    assert read(*runs) == [("cancelled", "Cancelled: 10K (Sat, Jun 14, 2025).")]
+
+
+@pytest.mark.parametrize(
+    ("status", "details"),
+    [
+        ("cancelled", ("The levee road is under water.",)),
+        (
+            "postponed",
+            (
+                "No new date yet. It was planned for Sat, Jun 14, 2025, 8:00 AM.",
+                "The levee road is under water.",
+            ),
+        ),
+        ("rescheduled", ()),
+    ],
+)
+def test_the_notice_about_all_runs_has_the_reason(status, details):
+    (notice,) = notices_of(a_run(status=status, start_time=time(8)), description=WHY)
+    assert notice.details == details
+    assert notices_of(a_run(id="a", status=status), a_run(id="b"), description=WHY)[0].details == ()
+
+
+def move(run_id, was, now):
+    old, new = (State(start=each, zone="America/Chicago") for each in (was, now))
+    return Change(run=run_id, kind=Kind.MOVED, was=old, now=new, noticed=NOW)
+
+
+@pytest.mark.parametrize(
+    ("was", "heading", "details"),
+    [
+        (["2025-06-07", "2025-06-07"], "Moved", "From Sat, Jun 7, 2025 to Sat, Jun 14, 2025."),
+        (["2025-06-07", "2025-06-08"], None, None),  # the moves differ
+        (["2025-06-07", None], None, None),
+    ],
+)
+def test_a_notice_tells_of_a_move_that_all_runs_share(was, heading, details):
+    runs = [a_run(id=str(n), date=date(2025, 6, 14)) for n, _ in enumerate(was)]
+    changes = tuple(move(str(n), day, "2025-06-14") for n, day in enumerate(was) if day)
+    found = notices_of(*runs, changes=changes)
+    assert [each.heading for each in found] == ([heading] if heading else [])
+    assert [each.details for each in found] == ([(details,)] if details else [])
