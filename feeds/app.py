@@ -14,7 +14,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from feeds import config
+from feeds import config, fingerprint
 from feeds.config import Settings
 from feeds.domain import timezones
 from feeds.domain.quota import Priority
@@ -25,7 +25,6 @@ from feeds.errors import (
     StorageUnavailable,
     Unauthorized,
 )
-from feeds.service import fingerprint
 from feeds.service.editions import Editions
 from feeds.service.invalidation import Invalidation
 from feeds.service.refresh import Refresh

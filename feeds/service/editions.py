@@ -21,11 +21,9 @@ from feeds.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from feeds.service.admission import MAX_GUESSES, MAX_UNSEEN, Admission, Kind, Turn
-from feeds.service.bulkhead import Bulkhead
+from feeds.service.admission import MAX_GUESSES, MAX_UNSEEN, Admission, Bulkhead, Kind, Turn
 from feeds.service.entry import CacheEntry
-from feeds.service.invalidation import Invalidation
-from feeds.service.known_events import KnownEvents
+from feeds.service.invalidation import Invalidation, KnownEvents
 from feeds.service.refresh import MAX_CONCURRENT_REFRESHES, Refresh
 from feeds.service.singleflight import BoundedWaitTask, Flight, Singleflight
 from feeds.store.database import Database

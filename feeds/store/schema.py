@@ -1,12 +1,12 @@
 """Create the tables at the first start; upgrade those of version 1, refuse any others."""
 
 import logging
+from uuid import uuid4
 
 import sqlalchemy as sa
 
 from feeds.errors import SettingsError
-from feeds.store.migration import upgrade_from_1
-from feeds.store.tables import deployment, metadata, service
+from feeds.store.tables import deployment, events, metadata, service
 
 log = logging.getLogger(__name__)
 
@@ -15,6 +15,10 @@ REFILL = '"feeds warm --all" fetches the events of the organization, "feeds warm
 
 VERSION = 2
 """The version of the tables: raise it with each change of ``tables``."""
+
+
+REMOVED = ("version", "pending_since")
+"""Columns of version 1 that version 2 does not have."""
 
 
 def create_schema(connection: sa.Connection) -> None:
@@ -39,7 +43,7 @@ def create_schema(connection: sa.Connection) -> None:
         connection.execute(sa.insert(deployment).values(row))
         log.warning("the database is new and empty: %s", REFILL)
     elif version == "1":
-        upgrade_from_1(connection)
+        _upgrade_from_1(connection)
         log.warning("the tables of version 1 were upgraded to version %d", VERSION)
     elif version != str(VERSION):
         raise SettingsError(
@@ -54,3 +58,27 @@ def _read_version(connection: sa.Connection) -> str | None:
         return None
     version = sa.select(deployment.c.value).where(deployment.c.name == "tables")
     return str(connection.execute(version).scalar() or "unknown")
+
+
+def _upgrade_from_1(connection: sa.Connection) -> None:
+    """Bring the tables of version 1 (release 0.1.0) to version 2.
+
+    All rows are copied into new tables. No stamp is lost: those of the entries are kept, and
+    Last-Modified rises above them with the first save. Removals that were pending begin anew.
+    """
+    tables = metadata.sorted_tables
+    stored = {
+        table: connection.execute(sa.text(f"SELECT * FROM {table.name}")).mappings().all()  # noqa: S608 - own names
+        for table in tables
+    }
+    metadata.drop_all(connection)
+    metadata.create_all(connection)
+    for table in tables:
+        rows = [{name: row[name] for name in row if name not in REMOVED} for row in stored[table]]
+        if table is events:
+            for row in rows:
+                row |= {"token": uuid4().hex, "modified": 0, "numbers": b"{}", "pending": None}
+        if rows:
+            connection.execute(sa.insert(table), rows)
+    is_version = deployment.c.name == "tables"
+    connection.execute(sa.update(deployment).where(is_version).values(value="2"))

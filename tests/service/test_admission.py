@@ -7,8 +7,12 @@ import pytest
 
 from feeds.domain.quota import Rate
 from feeds.errors import EventNotFound, Overloaded, QuotaExhausted
-from feeds.service.admission import MAX_CONCURRENT_GUESSES, MAX_GUESSES, MAX_WAITING_CLIENTS
-from feeds.service.misses import MAX_MISSES
+from feeds.service.admission import (
+    MAX_CONCURRENT_GUESSES,
+    MAX_GUESSES,
+    MAX_MISSES,
+    MAX_WAITING_CLIENTS,
+)
 from tests.support.waiting import PATIENCE
 from tests.support.workers import get_hour, wait_for
 

@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from feeds.service.bulkhead import CHECK_INTERVAL, MAX_WAITING, STALLED_AFTER, Bulkhead
+from feeds.service.admission import CHECK_INTERVAL, MAX_WAITING, STALLED_AFTER, Bulkhead
 from tests.support.waiting import PATIENCE
 
 A_MOMENT = 0.001
@@ -27,7 +27,7 @@ class Seconds:
 @pytest.fixture
 def seconds(monkeypatch):
     seconds = Seconds()
-    monkeypatch.setattr("feeds.service.bulkhead.monotonic", seconds)
+    monkeypatch.setattr("feeds.service.admission.monotonic", seconds)
     return seconds
 
 

@@ -91,8 +91,8 @@ def test_a_request_is_answered_at_once_when_too_many_refreshes_run(
 def test_a_request_is_refused_when_refreshes_have_stalled_and_too_many_requests_wait(
     worker, upstream, threads, monkeypatch
 ):
-    monkeypatch.setattr("feeds.service.bulkhead.MAX_WAITING", -1)  # any number is too many
-    monkeypatch.setattr("feeds.service.bulkhead.STALLED_AFTER", 0.1)
+    monkeypatch.setattr("feeds.service.admission.MAX_WAITING", -1)  # any number is too many
+    monkeypatch.setattr("feeds.service.admission.STALLED_AFTER", 0.1)
     with upstream.held() as gate:
         polling = threads.submit(worker.poll)
         gate.await_one()
@@ -104,7 +104,7 @@ def test_a_refresh_that_hangs_for_20_s_is_overtaken_by_another_one(
     worker, upstream, clock, threads, monkeypatch
 ):
     passed = 0.0
-    for module in ("editions", "singleflight", "bulkhead"):
+    for module in ("editions", "singleflight", "admission"):
         monkeypatch.setattr(f"feeds.service.{module}.monotonic", lambda: time.monotonic() + passed)
     worker.poll()
     clock.advance(hours=2)

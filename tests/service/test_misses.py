@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from feeds.service.misses import MAX_CLIENTS, Misses
+from feeds.service.admission import MAX_CLIENTS, Misses
 from tests.support.clock import START
 
 STRANGER, SUBSCRIBER = "192.0.2.1", "192.0.2.2"

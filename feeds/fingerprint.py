@@ -14,7 +14,7 @@ def compute_fingerprint(templates: Path, *settings: str) -> str:
     the bug, even if the version stayed the same.
     """
     digest = hashlib.sha256()
-    package = Path(__file__).parent.parent
+    package = Path(__file__).parent
     for path in (*sorted(package.rglob("*.py")), *sorted(templates.iterdir())):
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     for each in (*(f"{name} {version(name)}" for name in _LIBRARIES), *settings):

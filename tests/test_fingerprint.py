@@ -2,8 +2,8 @@
 
 import pytest
 
-from feeds.service import fingerprint
-from feeds.service.fingerprint import compute_fingerprint
+from feeds import fingerprint
+from feeds.fingerprint import compute_fingerprint
 
 
 @pytest.fixture
