@@ -13,7 +13,7 @@ from pathlib import Path
 
 worker_class = "feeds.gunicorn_worker.Worker"
 workers = 2
-threads = 64  # threads are cheap; at most bulkhead.MAX_WAITING of them wait for a stalled upstream
+threads = 64  # threads are cheap; at most admission.MAX_WAITING of them wait for a stalled upstream
 preload_app = True  # workers share the memory of the code, which is loaded before the fork
 timeout = 30
 graceful_timeout = 20
