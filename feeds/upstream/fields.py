@@ -172,6 +172,13 @@ _POSTAL_KEYS = (
 """Keys of an address in postal order; the keys of one row mean the same (rules 6.9)."""
 
 
+_CODE_AFTER_STATE = (
+    *("us", "usa", "united states", "united states of america"),
+    *("ca", "canada", "au", "australia"),
+)
+"""Countries that write the postal code behind the state: ``Milwaukee, WI 53202``."""
+
+
 def format_address(address: object) -> str | None:
     """Return an address on one line, or ``None`` if the address is blank.
 
@@ -189,6 +196,8 @@ def format_address(address: object) -> str | None:
     ]
     if not any(parts):
         parts = [_clean_part(address.get("formatted"))]
+    elif parts[-1].casefold() in _CODE_AFTER_STATE:
+        parts[4:6] = [" ".join(filter(None, parts[4:6]))]
     understood = any(parts)
     if not understood:
         parts = [_clean_part(value) for value in address.values() if isinstance(value, str)]

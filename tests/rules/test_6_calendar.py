@@ -327,10 +327,15 @@ POSTAL = {
     ("address", "location"),
     [
         ("Navy Pier; Chicago", "Navy Pier; Chicago"),
-        (POSTAL, "Navy Pier, 600 E Grand Ave, Gate 4, Chicago, IL, 60611, USA"),
+        (POSTAL, "Navy Pier, 600 E Grand Ave, Gate 4, Chicago, IL 60611, USA"),
         ({"venue": "Pier", "name": "Navy Pier", "city": "Chicago"}, "Pier, Chicago"),
         ({"street": "Lake St", "line1": "Main St", "locality": "Elgin"}, "Lake St, Elgin"),
         ({"state": "IL", "province": "ON", "postalCode": "60611"}, "IL, 60611"),
+        (
+            {"city": "Chicago", "state": "IL", "zip": 60611, "country": "US"},
+            "Chicago, IL 60611, US",
+        ),
+        ({"city": "Zurich", "state": "ZH", "zip": 8001, "country": "CH"}, "Zurich, ZH, 8001, CH"),
         ({"venue": "Chicago", "city": "Chicago", "state": "IL"}, "Chicago, IL"),
         ({"city": "Chicago", "formatted": "Navy Pier, Chicago"}, "Chicago"),
         ({"formatted": "Navy Pier, Chicago", "hall": "B"}, "Navy Pier, Chicago"),
