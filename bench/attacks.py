@@ -50,6 +50,7 @@ ATTACKS = {
     "300 half requests": Attack(hostile.hold_half_requests),
     "160 connections that do not read": Attack(hostile.never_read),
     "Accept-Encoding of 800 KB": Attack(hostile.vary_accept_encoding),
+    "polls without a pause, to compare with": Attack(hostile.poll_without_pause),
     "searches of 4 KB": Attack(hostile.search_long_ids),
     "the home page, other queries": Attack(hostile.open_home),
     "widgets in other colours": Attack(hostile.vary_queries),

@@ -109,6 +109,11 @@ def search_long_ids(address: str, ended: Event) -> None:
     _repeat(address, ended, 8, lambda _: "/?event=" + "a" * 3_990 + "/!")
 
 
+def poll_without_pause(address: str, ended: Event) -> None:
+    """Poll a known event on 16 connections: no attack, but what the floods compare with."""
+    _repeat(address, ended, 16, lambda _: "/events/hit.ics")
+
+
 def open_home(address: str, ended: Event) -> None:
     """Open the home page with another query each time, on 16 connections."""
     _repeat(address, ended, 16, lambda number: f"/?x={number}")
