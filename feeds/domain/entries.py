@@ -28,8 +28,8 @@ class Entry(Struct, frozen=True):
     its runs, and with ``MAX_TEXT`` characters of its own text. ``alone`` says whether the event has
     this run only: texts of a run depend on its entry alone, so that equal entries have equal
     VEVENTs. ``opens`` and ``closes`` are the revisions of its registration entries; that of
-    ``announced`` was created when the item of a session was published. ``changes`` are as they are
-    told (``merge_moves``).
+    ``announced`` was created when the item of a session was published. ``changes`` are
+    those that feeds show (``merge_moves``).
     """
 
     event: Event

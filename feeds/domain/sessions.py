@@ -30,7 +30,8 @@ def find_announcements(
     ``since`` and ``until`` are when the two versions of the event were fetched. An item is dated
     ``ANNOUNCED_BEFORE`` the start, if that instant lies between the two; else ``noticed``: the run
     is new, or was moved nearer. A session that had ended is not announced, nor one that is off and
-    whose change told so. While no session is announced, the nearest one is: no channel is empty.
+    of which a change item says so. While no session is announced, the nearest session is, so that
+    the channel of the whole event has an item.
     """
     known = {entry.run.id: entry for entry in before}
     found = {}
@@ -64,7 +65,7 @@ def _find_nearest(sessions: Sequence[Entry], at: dt.datetime) -> Entry:
 
 
 def _is_told(entry: Entry, last: Entry | None) -> bool:
-    """Whether a change tells that the run is off, or will with this save."""
+    """Whether a change item says that the run is off, at the latest after this save."""
     kind = entry.status.change_kind
     return (last is not None and not last.off) or any(each.kind == kind for each in entry.changes)
 

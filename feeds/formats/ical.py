@@ -181,7 +181,7 @@ def _build_calendar(feed: Feed, entries: Sequence[Entry]) -> Calendar:
 
 
 def _describe_calendar(feed: Feed) -> str:
-    """``Harbor Run: https://...``; a series tells how often it takes place."""
+    """``Harbor Run: https://...``; for a series, how often it takes place."""
     events = [timetable.edition.event for timetable in feed.timetables]
     recurrences = events[0].recurrences if len(events) == 1 else ()
     repeats = describe_recurrences(recurrences, feed.locale)

@@ -61,7 +61,7 @@ class Channel(Struct, frozen=True):
     """The items of a feed, newest first, and the entries that they are about, by start.
 
     Items of the same time are in the order of their starts. A run that is off has no item of its
-    own beside the item of the change that told so, nor has a session that is far ahead.
+    own beside the item of that change, nor has a session that is far ahead.
     """
 
     items: tuple[Item, ...]

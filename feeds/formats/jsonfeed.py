@@ -92,7 +92,7 @@ def _build_run(entry: Entry) -> dict[str, Any]:
         "url": entry.registration_url,
         "override": run.registration_override,
     }
-    # A member that could not be read is left out: its default was not told.
+    # Leave out a member that could not be read: its default is not the organizer's value.
     flags = {
         name: getattr(run, name)
         for name in ("sold_out", "virtual", "relay", "walking")

@@ -17,7 +17,7 @@ MAX_WITNESSES = 100
 
 
 class Witness(NamedTuple):
-    """An event that tells whether the upstream lists any: whether it did when it was fetched."""
+    """Another event, and whether the upstream listed it when it was last fetched."""
 
     event_id: str
     fetched: datetime

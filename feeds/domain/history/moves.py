@@ -1,4 +1,4 @@
-"""Moves that follow each other within minutes are told once, as it is now (rules 5.15)."""
+"""Moves of a run within minutes become one move (rules 5.15)."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _MOVES = (Kind.MOVED, Kind.RESCHEDULED)
 
 
 def merge_moves(changes: Sequence[Change]) -> list[Change | None]:
-    """Each change as it is told, None for a move that a later one of its run has corrected.
+    """Each change as feeds show it, None for a move that a later move of its run replaces.
 
     ``changes`` are in the order in which they were noticed. The later move then leads from where
     the corrected one began: hardly anybody has read what stood in between. A run that was moved

@@ -161,6 +161,14 @@ def test_an_event_keeps_at_most_5000_changes_however_many_runs_it_has():
     assert len(edition.changes) == 4_500
 
 
+def test_however_many_runs_flap_a_quiet_run_keeps_its_last_move():
+    edition = an_edition(an_event(*(a_run(id=f"r{number}") for number in range(1_001))))
+    moved = number([a_change("r0", Kind.MOVED)], known=edition)
+    edition = structs.replace(edition, changes=moved)
+    edition = flapped(20, runs=[f"r{number}" for number in range(1, 1_001)], known=edition)
+    assert edition.changes[0] == moved[0]
+
+
 def test_the_numbers_of_many_guids_are_united_and_none_is_used_twice():
     guids: set[tuple[str, int]] = set()
     edition = aged()
