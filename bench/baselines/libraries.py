@@ -12,7 +12,7 @@ from icalendar import Event as Vevent
 
 from feeds.domain.entries import Entry
 from feeds.domain.feed import Feed, select_entries
-from feeds.formats import ical, items, rss
+from feeds.formats import channel, ical, rss
 from feeds.formats.vtimezone import build_vtimezone
 from feeds.text import descriptions, summaries
 
@@ -54,7 +54,7 @@ def prepare_icalendar(feed: Feed) -> Callable[[], bytes]:
 
 
 def prepare_feedgen(feed: Feed) -> Callable[[], bytes]:
-    channel_items = items.build_channel(feed).items
+    channel_items = channel.build_channel(feed).items
     modified = max(item.published for item in channel_items)
 
     def render() -> bytes:

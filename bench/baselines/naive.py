@@ -28,6 +28,7 @@ def create_app() -> Flask:
         feed = Feed(
             title=event.name,
             page=page,
+            public_url=settings.public_url,
             source=f"{page}.ics",
             timezone=settings.timezone,
             locale="en_US",

@@ -226,6 +226,7 @@ def _render(edition: Edition, extension: str) -> Representation:
     feed = Feed(
         title=edition.event.name,
         page=page,
+        public_url=PUBLIC_URL,
         source=f"{page}.{extension}",
         timezone=HOME,
         locale="en_US",

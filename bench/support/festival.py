@@ -10,7 +10,8 @@ from feeds.service.revisions import revise
 
 RUNS = 100
 HOME = "America/Chicago"
-PAGE = "https://feeds.example.org/events/festival"
+PUBLIC_URL = "https://feeds.example.org"
+PAGE = f"{PUBLIC_URL}/events/festival"
 FIRST_FETCHED = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
@@ -19,13 +20,14 @@ def publish_event(known: Edition | None, event: Event, now: datetime) -> Edition
     edition = Edition(event=event, fetched=now, revisions={})
     edition = carry_over(known, edition) if known else edition
     before = build_timetable(known, HOME) if known else None
-    return revise(before, edition, now, HOME, PAGE, locale="en_US").edition
+    return revise(before, edition, now, HOME, PUBLIC_URL, locale="en_US").edition
 
 
 def build_feed(edition: Edition, extension: str) -> Feed:
     return Feed(
         title=edition.event.name,
         page=PAGE,
+        public_url=PUBLIC_URL,
         source=f"{PAGE}.{extension}",
         timezone=HOME,
         locale="en_US",

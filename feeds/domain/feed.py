@@ -1,12 +1,12 @@
 """A feed: the editions that a representation is rendered from, and the entries that it shows."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 
 from msgspec import Struct, structs
 
-from feeds.domain.entries import CUT, Entry, Timetable, order_by_start
-from feeds.domain.options import Options, selects
+from feeds.domain.entries import CUT, Entry, Timetable, find_ended, order_by_start
+from feeds.domain.options import Options, shows
 from feeds.domain.schedule import to_instant
 
 MAX_RUNS = 1000
@@ -19,18 +19,33 @@ MAX_BYTES = 1_000_000
 class Feed(Struct, frozen=True, kw_only=True):
     """What a representation is rendered from: nothing else reaches its bytes.
 
-    ``page`` is the address where people read about it, ``source`` that of this feed, both absolute.
-    ``timezone`` is the name of the home zone, for events without a known place, and ``locale`` that
-    of the locale of all texts, such as ``en_US``.
+    ``page`` is the address where people read about it, ``source`` that of this feed, both absolute;
+    ``public_url`` is the service's own address. ``timezone`` is the name of the home zone, for
+    events without a known place, and ``locale`` that of the locale of all texts, such as ``en_US``.
+
+    The feed of a collection has the editions of its members. ``listed`` is when its list of events
+    changed last; None for the feed of one event.
     """
 
     title: str
     page: str
     source: str
+    public_url: str
     timezone: str
     locale: str
     timetables: tuple[Timetable, ...]
     options: Options = Options()
+    listed: datetime | None = None
+
+    @property
+    def as_of(self) -> datetime:
+        """When what the feed shows changed last: a member, or the list of members."""
+        changed = [timetable.edition.modified for timetable in self.timetables]
+        return max([*changed, *([self.listed] if self.listed else [])])
+
+    def build_page_url(self, event_id: str) -> str:
+        """The address of the page of one of the events."""
+        return build_page_url(self.public_url, event_id)
 
 
 def build_page_url(public_url: str, event_id: str) -> str:
@@ -44,11 +59,26 @@ def select_entries(feed: Feed) -> tuple[Entry, ...]:
         entry
         for timetable in feed.timetables
         for entry in timetable.list_current(by_start=True)
-        if selects(feed.options, entry.run)
+        if shows(feed.options, entry)
     ]
     if len(feed.timetables) > 1:
-        shown.sort(key=order_by_start)
+        # Two events with one id of a run would make two VEVENTs with one UID.
+        shown = list({entry.uid: entry for entry in sorted(shown, key=order_by_start)}.values())
+    if feed.options.limit or feed.options.days:
+        shown = _select_next(feed, shown)
     return _keep(feed, shown, lambda _: 1, MAX_RUNS)
+
+
+def _select_next(feed: Feed, entries: Iterable[Entry]) -> list[Entry]:
+    """The next entries: so many, or those of so many days, as of the newest edition."""
+    at = max((timetable.edition.fetched for timetable in feed.timetables), default=feed.as_of)
+    entries, options = list(entries), feed.options
+    ended = find_ended(entries, at)
+    ahead = [entry for entry in entries if entry.run.id not in ended]
+    if options.days:
+        end = at + timedelta(days=options.days)
+        ahead = [each for each in ahead if to_instant(each.period.start, each.zone) < end]
+    return ahead[: options.limit or len(ahead)]
 
 
 def fit_entries(
@@ -70,7 +100,7 @@ def _keep(
     sizes = [measure(entry) for entry in entries]
     if sum(sizes) <= room:
         return tuple(entries)
-    as_of = max(timetable.edition.modified for timetable in feed.timetables)
+    as_of = feed.as_of
     kept: set[int] = set()
     for place in sorted(range(len(entries)), key=lambda at: _rank(entries[at], as_of)):
         room -= sizes[place]

@@ -1,20 +1,36 @@
 """Options of a feed: parsed from a query, and written back in canonical form."""
 
+import datetime as dt
 import re
 from collections.abc import Collection, Iterable
 from urllib.parse import quote
 
 from msgspec import Struct
 
+from feeds.domain.entries import Entry
 from feeds.domain.model import DISTANCES, Run
+from feeds.domain.schedule import DAY
 from feeds.errors import BadOption
 
 
 class Options(Struct, frozen=True):
-    """A subscriber's choice: which runs, and how they are shown."""
+    """A subscriber's choice: which runs, and how they are shown.
+
+    The feed of a collection has those of the ``event`` ids and the ``run`` ids together. ``first``
+    and ``last`` are days (``from`` and ``to`` of the query); ``virtual`` is ``yes`` for virtual
+    runs only, ``no`` for others only. ``limit`` and ``days`` say how many runs ahead, or of how
+    many days ahead; 0 for all.
+    """
 
     run: tuple[str, ...] = ()
+    event: tuple[str, ...] = ()
+    type: str = ""
     distance: tuple[str, ...] = ()
+    virtual: str = ""
+    first: dt.date | None = None
+    last: dt.date | None = None
+    limit: int = 0
+    days: int = 0
     cancelled: str = "mark"
     busy: bool = False
     registration: bool = False
@@ -22,16 +38,28 @@ class Options(Struct, frozen=True):
 
 
 CANCELLED_MODES = ("mark", "keep", "drop")
+TYPES = ("race", "runClub", "timeTrial", "other")
+"""The types of events of the partner API, as ``?type=`` takes them."""
 
+_FLAG = (re.compile("[01]"), "0 or 1")
+_DATE = (re.compile(r"\d{4}-\d\d-\d\d", re.ASCII), "a date such as 2026-06-14")
+_NUMBER = (re.compile("[1-9][0-9]{0,2}"), "a number from 1 to 999")
 _MANY = {
+    "event": (re.compile(r"[A-Za-z0-9_-]{1,64}"), "the id of an event"),
     "run": (re.compile(r"[A-Za-z0-9_-]{1,64}"), "the id of a run"),
     "distance": (re.compile("|".join(DISTANCES)), f"one of {', '.join(DISTANCES)}"),
 }
 _ONE = {
     "cancelled": (re.compile("|".join(CANCELLED_MODES)), f"one of {', '.join(CANCELLED_MODES)}"),
-    "busy": (re.compile("[01]"), "0 or 1"),
-    "registration": (re.compile("[01]"), "0 or 1"),
-    "download": (re.compile("[01]"), "0 or 1"),
+    "type": (re.compile("|".join(TYPES)), f"one of {', '.join(TYPES)}"),
+    "virtual": (re.compile("yes|no"), "yes or no"),
+    "from": _DATE,
+    "to": _DATE,
+    "limit": _NUMBER,
+    "days": _NUMBER,
+    "busy": _FLAG,
+    "registration": _FLAG,
+    "download": _FLAG,
 }
 
 MAX_VALUES = 100
@@ -55,14 +83,34 @@ def parse(query: Iterable[tuple[str, str]], taken: Collection[str]) -> Options:
             raise BadOption(f"{name} can be given {MAX_VALUES} times at most.")
         if not all(pattern.fullmatch(value) for value in values):
             raise BadOption(f"{name} takes {takes}.")
+    first, last = (_parse_date(name, found) for name in ("from", "to"))
+    if first and last and first > last:
+        raise BadOption("from must not be after to.")
     return Options(
         run=tuple(sorted(set(found.get("run", ())))),
+        event=tuple(sorted(set(found.get("event", ())))),
+        type=found.get("type", [""])[0],
         distance=tuple(sorted(set(found.get("distance", ())), key=DISTANCES.index)),
+        virtual=found.get("virtual", [""])[0],
+        first=first,
+        last=last,
+        limit=int(found.get("limit", ["0"])[0]),
+        days=int(found.get("days", ["0"])[0]),
         cancelled=found.get("cancelled", ["mark"])[0],
         busy=found.get("busy") == ["1"],
         registration=found.get("registration") == ["1"],
         download=found.get("download") == ["1"],
     )
+
+
+def _parse_date(name: str, found: dict[str, list[str]]) -> dt.date | None:
+    """The date of an option, None without it; raises ``BadOption``."""
+    if name not in found:
+        return None
+    try:
+        return dt.date.fromisoformat(found[name][0])
+    except ValueError:
+        raise BadOption(f"{name} takes {_DATE[1]}.") from None
 
 
 def parse_event_id(text: str) -> str:
@@ -80,18 +128,47 @@ def parse_event_id(text: str) -> str:
 
 def to_query(options: Options) -> str:
     """The canonical query of a feed: sorted, without defaults and ``download``."""
-    pairs = [("busy", "1")] if options.busy else []
-    if options.cancelled != "mark":
-        pairs.append(("cancelled", options.cancelled))
-    pairs += [("distance", each) for each in options.distance]
-    if options.registration:
-        pairs.append(("registration", "1"))
-    pairs += [("run", each) for each in options.run]
-    return "&".join(f"{name}={quote(value)}" for name, value in pairs)
+    pairs = [
+        ("busy", "1" if options.busy else ""),
+        ("cancelled", options.cancelled if options.cancelled != "mark" else ""),
+        ("days", str(options.days or "")),
+        *(("distance", each) for each in options.distance),
+        *(("event", each) for each in options.event),
+        ("from", options.first.isoformat() if options.first else ""),
+        ("limit", str(options.limit or "")),
+        ("registration", "1" if options.registration else ""),
+        *(("run", each) for each in options.run),
+        ("to", options.last.isoformat() if options.last else ""),
+        ("type", options.type),
+        ("virtual", options.virtual),
+    ]
+    return "&".join(f"{name}={quote(value)}" for name, value in pairs if value)
 
 
-def selects(options: Options, run: Run) -> bool:
-    """Whether a feed with these options shows this run."""
-    return (not options.run or run.id in options.run) and (
-        not options.distance or run.distance_standard in options.distance
+def selects(options: Options, event_id: str, run: Run) -> bool:
+    """Whether a feed with these options is about this run of this event, whenever it takes place.
+
+    The guid of an item is made of the runs that a feed is about.
+    """
+    named = options.event or options.run
+    if named and event_id not in options.event and run.id not in options.run:
+        return False
+    return not options.distance or run.distance_standard in options.distance
+
+
+def shows(options: Options, entry: Entry) -> bool:
+    """Whether a feed with these options shows this entry."""
+    event, run, period = entry.event, entry.run, entry.period
+    if not selects(options, event.id, run) or (options.type and event.type != options.type):
+        return False
+    if options.virtual and (options.virtual == "yes") != run.virtual:
+        return False
+    first = _get_day(period.start)
+    last = period.end - DAY if period.all_day else _get_day(period.start)
+    return (options.first is None or options.first <= last) and (
+        options.last is None or first <= options.last
     )
+
+
+def _get_day(when: dt.date) -> dt.date:
+    return when.date() if isinstance(when, dt.datetime) else when

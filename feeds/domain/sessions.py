@@ -87,8 +87,11 @@ def drop_changes_of_past(
 
 
 def select_announced(entries: Sequence[Entry]) -> list[Entry]:
-    """The entries whose own items a channel has; of sessions, the ``MAX_SESSION_ITEMS`` last."""
+    """The entries whose own items a channel has; of each series, the ``MAX_SESSION_ITEMS`` last."""
     shown = [entry for entry in entries if entry.published]
-    sessions = [entry for entry in shown if entry.is_session]
-    dropped = {entry.uid for entry in sessions[:-MAX_SESSION_ITEMS]}
+    series: dict[str, list[str]] = {}
+    for entry in shown:
+        if entry.is_session:
+            series.setdefault(entry.event.id, []).append(entry.uid)
+    dropped = {uid for uids in series.values() for uid in uids[:-MAX_SESSION_ITEMS]}
     return [entry for entry in shown if entry.uid not in dropped]

@@ -2,14 +2,13 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from threading import Lock
 
 from cachetools import LRUCache, cached
 from icalendar import (
     Calendar,
     Event,
-    Timezone,
     vCategory,
     vDate,
     vDatetime,
@@ -24,7 +23,7 @@ from feeds.domain.entries import Entry
 from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, select_entries
 from feeds.domain.model import Revision
 from feeds.domain.options import Options
-from feeds.formats.vtimezone import build_vtimezone
+from feeds.formats.vtimezone import Zones, build_vtimezone, build_zones, find_span
 from feeds.text import descriptions, summaries
 from feeds.text.recurrences import describe_recurrences
 
@@ -47,9 +46,6 @@ vevent_cache: LRUCache[object, bytes] = LRUCache(
 ZONE_SIZE = 1_000
 """Bytes of a VTIMEZONE, at most."""
 
-Zones = Mapping[str, Timezone]
-"""VTIMEZONEs by name. Times in a zone without one are written in UTC (rules 2.4)."""
-
 _CALENDAR_END = b"END:VCALENDAR\r\n"
 _REVISION_LINES = re.compile(rb"^(?:CREATED|DTSTAMP|LAST-MODIFIED|SEQUENCE):.*\r\n", re.MULTILINE)
 """The properties of a revision; all are too short to be folded (RFC 5545 3.1)."""
@@ -68,37 +64,42 @@ class _Text(vText):
 
 def render(feed: Feed) -> bytes:
     """The feed as ``text/calendar``."""
-    zones = _build_zones(feed)
-    entries = _fit(feed, zones)
-    vevents = [_render_with_options(entry, feed, zones) for entry in entries]
+    zones = build_zones(feed)
+    entries, vevents = _render_fitting(feed, zones)
+    components = zones.components
     # RFC 5545 3.6 requires a component, also if all runs are cancelled and dropped.
-    if not (zones or any(vevents)) and (utc := build_vtimezone("UTC", *_find_span(feed))):
-        zones = {"UTC": utc}
+    if not (components or any(vevents)) and (utc := build_vtimezone("UTC", *find_span(feed))):
+        components = {"UTC": utc}
     calendar = _build_calendar(feed, entries)
-    for zone in zones.values():
-        calendar.add_component(zone)
+    for component in components.values():
+        calendar.add_component(component)
     head = bytes(calendar.to_ical()).removesuffix(_CALENDAR_END)
     return b"".join((head, *vevents, _CALENDAR_END))
 
 
 def fit(feed: Feed) -> tuple[Entry, ...]:
     """The entries that the calendar shows: those that fit (rules 6.13)."""
-    return _fit(feed, _build_zones(feed))
+    return _render_fitting(feed, build_zones(feed))[0]
 
 
-def _fit(feed: Feed, zones: Zones) -> tuple[Entry, ...]:
+def _render_fitting(feed: Feed, zones: Zones) -> tuple[tuple[Entry, ...], list[bytes]]:
+    """The entries that fit, and the VEVENTs of each."""
     # The title is there three times, and all of it may be escaped and folded.
     head = 7 * len(feed.title.encode()) + 2 * len(feed.source) + 4 * len(feed.page)
-    room = MAX_BYTES - head - ZONE_SIZE * (2 + len(zones))
-    entries = select_entries(feed)
-    return fit_entries(
-        feed, entries, lambda entry: len(_render_with_options(entry, feed, zones)), room
-    )
+    room = MAX_BYTES - head - ZONE_SIZE * (2 + len(zones.components))
+    rendered: dict[str, bytes] = {}  # by uid, as the entries were measured last
+
+    def measure(entry: Entry) -> int:
+        rendered[entry.uid] = _render_with_options(entry, feed, zones)
+        return len(rendered[entry.uid])
+
+    entries = fit_entries(feed, select_entries(feed), measure, room)
+    return entries, [rendered[entry.uid] for entry in entries]
 
 
 def render_contents(feed: Feed) -> Iterator[tuple[Entry, bytes]]:
     """Each entry with its VEVENT without CREATED, DTSTAMP, LAST-MODIFIED and SEQUENCE."""
-    zones = _build_zones(feed)
+    zones = build_zones(feed)
     for timetable in feed.timetables:
         for entry in timetable.entries:
             yield entry, _REVISION_LINES.sub(b"", _render_with_options(entry, feed, zones))
@@ -109,12 +110,15 @@ def _render_with_options(entry: Entry, feed: Feed, zones: Zones) -> bytes:
         return b""
     # The options that select runs are left out, so that all feeds of an event share the cache; so
     # are all changes but the one that a VEVENT shows, so that the keys of the cache stay small.
-    options = structs.replace(feed.options, run=(), distance=(), download=False)
+    chosen = feed.options
+    options = Options(
+        cancelled=chosen.cancelled, busy=chosen.busy, registration=chosen.registration
+    )
     move = entry.last_move
     if len(entry.changes) > bool(move):
         entry = structs.replace(entry, changes=(move,) if move else ())
-    zone = entry.zone if entry.zone.key in zones else dt.UTC
-    return _render_entry(entry, feed.page, feed.locale, options, zone)
+    page, zone = feed.build_page_url(entry.event.id), zones.by_event[entry.event.id]
+    return _render_entry(entry, page, feed.locale, options, zone)
 
 
 @cached(vevent_cache, lock=Lock())
@@ -135,31 +139,6 @@ def _render_entry(entry: Entry, page: str, locale: str, options: Options, zone: 
             if at
         )
     return b"".join(bytes(each.to_ical()) for each in vevents)
-
-
-def _build_zones(feed: Feed) -> dict[str, Timezone]:
-    """The VTIMEZONEs that can be written: the home zone first, then the zones of all runs.
-
-    All runs are considered, so that a filter does not change how the times of a run are written.
-    Registration times are considered too: registration may open in an earlier year, in which the
-    zone had other rules.
-    """
-    entries = [entry for timetable in feed.timetables for entry in timetable.entries]
-    instants = [*_find_span(feed)]
-    for entry in entries:
-        instants += [
-            at for at in (entry.run.registration_opens, entry.run.registration_closes) if at
-        ]
-    return {
-        name: component
-        for name in (feed.timezone, *sorted({entry.zone.key for entry in entries}))
-        if (component := build_vtimezone(name, min(instants), max(instants)))
-    }
-
-
-def _find_span(feed: Feed) -> tuple[dt.datetime, dt.datetime]:
-    spans = [timetable.span for timetable in feed.timetables]
-    return min(start for start, _ in spans), max(end for _, end in spans)
 
 
 def _build_calendar(feed: Feed, entries: Sequence[Entry]) -> Calendar:

@@ -1,31 +1,24 @@
 """The items of a channel: runs and their changes (rules 5).
 
-Readers do not announce a changed item again, so each change is an item of its own. RSS and JSON
-Feed have the same items.
+Readers do not announce a changed item again, so each change is an item of its own.
 """
 
 import datetime as dt
 import html
 import re
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 
 from msgspec import Struct, structs
 
 from feeds.domain.entries import Entry, Timetable
-from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, select_entries
+from feeds.domain.feed import Feed
 from feeds.domain.history.anchors import Anchors, name_anchors
 from feeds.domain.history.changes import build_group_guid_value, build_guid_value, group_changes
 from feeds.domain.history.moves import merge_moves
 from feeds.domain.model import Change, Event, Kind, State
-from feeds.domain.options import Options, selects
+from feeds.domain.options import Options, selects, shows
 from feeds.domain.schedule import to_instant
-from feeds.domain.sessions import select_announced
 from feeds.text import changes, dates, descriptions, summaries
-
-MIN_CHANGE_ITEMS, MAX_CHANGE_ITEMS = 50, 300
-CHANGE_ITEM_KEPT_FOR = dt.timedelta(days=30)
-"""Beyond the minimum, a change item is dropped if it is this much older than the newest one."""
 
 ITEM_SIZE, RUN_SIZE = 360, 580
 """Bytes of an item, and of the data of a run in JSON Feed, without their texts, at most."""
@@ -34,12 +27,13 @@ ITEM_SIZE, RUN_SIZE = 360, 580
 class Item(Struct, frozen=True, kw_only=True):
     """An item: its ``guid`` never changes, ``html`` is escaped, ``published`` is in UTC.
 
-    ``anchors`` are its places on the event's page: its own, then those of its runs in filtered
-    feeds. ``start`` is the earliest start of its runs, ``runs`` are their ids. ``entry`` is the
-    entry of a run's own item, ``kind`` is that of a change.
+    ``page`` is the address of the event's page, ``anchors`` are its places on that page: its own,
+    then those of its runs in filtered feeds. ``start`` is the earliest start of its runs, ``runs``
+    are their ids. ``entry`` is the entry of a run's own item, ``kind`` is that of a change.
     """
 
     guid: str
+    page: str
     title: str
     html: str
     published: dt.datetime
@@ -56,56 +50,13 @@ class Item(Struct, frozen=True, kw_only=True):
         """The anchor that the item links to."""
         return self.anchors[0]
 
-
-class Channel(Struct, frozen=True):
-    """The items of a feed, newest first, and the entries that they are about, by start.
-
-    Items of the same time are in the order of their starts. A run that is off has no item of its
-    own beside the item of that change, nor has a session that is far ahead.
-    """
-
-    items: tuple[Item, ...]
-    entries: tuple[Entry, ...]
+    @property
+    def url(self) -> str:
+        """The address of the item's place on the page."""
+        return f"{self.page}#{self.anchor}"
 
 
-def build_channel(feed: Feed) -> Channel:
-    """The channel of a feed, as far as it fits into ``MAX_BYTES`` (rules 6.13)."""
-    items = build_history(feed)
-    told = {(run, item.kind) for item in items for run in item.runs}
-    selected = select_entries(feed)
-    announced = {entry.uid for entry in select_announced(selected)}
-    built: dict[str, Item] = {}  # by uid, as the entries were measured last
-
-    def measure(entry: Entry) -> int:
-        size = _measure_run(entry)
-        if entry.uid in announced and not (
-            entry.off and (entry.run.id, entry.status.change_kind) in told
-        ):
-            built[entry.uid] = _build_run_item(entry, feed.page, feed.locale)
-            size += _measure(built[entry.uid], feed.page)
-        return size
-
-    head = 20 * len(feed.title.encode()) + 2 * (len(feed.source) + len(feed.page))
-    room = MAX_BYTES - ITEM_SIZE - head - sum(_measure(item, feed.page) for item in items)
-    entries = fit_entries(feed, selected, measure, room)
-    items += tuple(built[entry.uid] for entry in entries if entry.uid in built)
-    ordered = sorted(items, key=lambda item: (item.start, item.guid))
-    return Channel(tuple(sorted(ordered, key=lambda item: item.published, reverse=True)), entries)
-
-
-def build_history(feed: Feed) -> tuple[Item, ...]:
-    """The items of changes that a channel and a page show, newest first."""
-    items = [
-        item
-        for timetable in feed.timetables
-        for item in _select_recent(
-            _build_change_items(timetable, feed), MAX_BYTES // 2 // len(feed.timetables), feed.page
-        )
-    ]
-    return tuple(sorted(items, key=lambda item: item.published, reverse=True))
-
-
-def _build_run_item(entry: Entry, page: str, locale: str) -> Item:
+def build_run_item(entry: Entry, page: str, locale: str) -> Item:
     """The item with the present state of a run, which also announces the run (rules 5.2)."""
     title = f"{summaries.build_summary(entry)}, {dates.format_when(entry.period, locale)}"
     facts = [
@@ -120,18 +71,19 @@ def _build_run_item(entry: Entry, page: str, locale: str) -> Item:
         _build_html(facts, links, descriptions.build_own_text(entry, page)),
         entry.published or entry.revision.created,
         [entry],
+        page=page,
         anchors=[entry.run.id],
         entry=entry,
     )
 
 
-def _measure(item: Item, page: str) -> int:
+def measure_item(item: Item) -> int:
     """Bytes of an item in RSS or in JSON Feed, at most: markup is escaped twice in RSS."""
-    size = ITEM_SIZE + len(page) + len(item.guid) + len(item.anchor)
+    size = ITEM_SIZE + len(item.page) + len(item.guid) + len(item.anchor)
     return size + _measure_texts(item.title, item.html)
 
 
-def _measure_run(entry: Entry) -> int:
+def measure_run(entry: Entry) -> int:
     """Bytes of the data of a run in JSON Feed, at most."""
     run = entry.run
     own = (entry.place, entry.registration_url, run.registration_override, run.status)
@@ -142,7 +94,7 @@ def _measure_texts(*texts: str) -> int:
     return sum(len(html.escape(text).encode()) + text.count("\\") for text in texts)
 
 
-def _build_change_items(timetable: Timetable, feed: Feed) -> list[Item]:
+def build_change_items(timetable: Timetable, feed: Feed) -> list[Item]:
     """The items about changes of the runs that a feed shows.
 
     A guid is made from the runs that the feed had when the changes were noticed, so that the guid
@@ -150,10 +102,9 @@ def _build_change_items(timetable: Timetable, feed: Feed) -> list[Item]:
     may leave the same change of a run in two groups: the first one is shown.
     """
     edition, anchors = timetable.edition, name_anchors(timetable.edition)
+    page = feed.build_page_url(edition.event.id)
     shown = {
-        entry.run.id: entry
-        for entry in timetable.list_current()
-        if selects(feed.options, entry.run)
+        entry.run.id: entry for entry in timetable.list_current() if shows(feed.options, entry)
     }
     found: dict[str, Item] = {}
     told = dict(zip(edition.changes, merge_moves(edition.changes), strict=True))
@@ -168,13 +119,14 @@ def _build_change_items(timetable: Timetable, feed: Feed) -> list[Item]:
         lines = changes.describe_changes(visible, runs, feed.locale)
         linked = next((run for run in runs if run.register), runs[0])
         is_current = visible[0].kind == runs[0].status.change_kind
-        reason = descriptions.split_text(runs[0], feed.page)[0] if is_current else ""
+        reason = descriptions.split_text(runs[0], page)[0] if is_current else ""
         item = _build_item(
             _build_change_guid(edition.event, whole, group),
             changes.build_change_title(visible, runs, feed.locale),
-            _build_html(lines, descriptions.list_links(linked, feed.page), reason),
+            _build_html(lines, descriptions.list_links(linked, page), reason),
             visible[0].noticed,
             runs,
+            page=page,
             anchors=_list_anchors(edition.event, group, visible, anchors),
             kind=visible[0].kind,
         )
@@ -191,18 +143,6 @@ def _list_anchors(
     return list(dict.fromkeys(anchors[id_, first.kind, first.noticed] for id_ in named))
 
 
-def _select_recent(items: Iterable[Item], room: int, page: str) -> list[Item]:
-    """The items of changes that a channel still shows, in ``room`` bytes (rules 5.9)."""
-    items = sorted(items, key=lambda item: item.published, reverse=True)
-    recent = [
-        item
-        for place, item in enumerate(items)
-        if place < MIN_CHANGE_ITEMS or items[0].published - item.published < CHANGE_ITEM_KEPT_FOR
-    ][:MAX_CHANGE_ITEMS]
-    sizes = accumulate(_measure(item, page) for item in recent)
-    return [item for item, size in zip(recent, sizes, strict=True) if size <= room]
-
-
 def _build_change_guid(event: Event, whole: Sequence[Change], group: Sequence[Change]) -> str:
     """The guid of an item. ``group`` are the changes of ``whole`` whose runs the feed had then."""
     first = group[0]
@@ -215,7 +155,7 @@ def _build_change_guid(event: Event, whole: Sequence[Change], group: Sequence[Ch
 def _is_selected(options: Options, event: Event, run_id: str, state: State) -> bool:
     """Whether the options select a run in this state; its distance may differ from today's."""
     run = structs.replace(event.as_run, id=run_id, distance_standard=state.distance)
-    return selects(options, run)
+    return selects(options, event.id, run)
 
 
 def _build_guid(event: Event, runs: Sequence[str], kind: str, value: str, nth: int) -> str:
@@ -232,6 +172,7 @@ def _build_item(
     published: dt.datetime,
     runs: Sequence[Entry],
     *,
+    page: str,
     anchors: Iterable[str],
     entry: Entry | None = None,
     kind: Kind | None = None,
@@ -239,6 +180,7 @@ def _build_item(
     categories = dict.fromkeys(term for run in runs for term in descriptions.list_categories(run))
     return Item(
         guid=guid,
+        page=page,
         title=summaries.strip_markup(title),
         html=body,
         published=published,

@@ -11,7 +11,8 @@ from msgspec import json
 
 from feeds.domain.entries import Entry
 from feeds.domain.feed import Feed
-from feeds.formats.items import Item, build_channel
+from feeds.formats.channel import build_channel
+from feeds.formats.items import Item
 from feeds.text import summaries
 from feeds.text.dates import format_utc
 from feeds.text.pages import find_days
@@ -30,15 +31,15 @@ def render(feed: Feed) -> bytes:
         "description": summaries.describe_feed(title),
         "language": "en",
         "_intervals": _build_extension(feed, channel.entries),
-        "items": [_build_item(item, feed.page) for item in channel.items],
+        "items": [_build_item(item) for item in channel.items],
     }
     return json.format(json.encode(document), indent=1)
 
 
-def _build_item(item: Item, page: str) -> dict[str, Any]:
+def _build_item(item: Item) -> dict[str, Any]:
     members: dict[str, Any] = {
         "id": item.guid,
-        "url": f"{page}#{item.anchor}",
+        "url": item.url,
         "title": item.title,
         "content_html": item.html,
         "date_published": format_utc(item.published),
@@ -50,12 +51,20 @@ def _build_item(item: Item, page: str) -> dict[str, Any]:
 
 
 def _build_extension(feed: Feed, entries: Sequence[Entry]) -> dict[str, Any]:
-    """The events of a feed, of which there is one mostly, and the runs that the feed shows."""
-    members: dict[str, Any] = {"runs": [_build_run(entry) for entry in entries]}
-    if len(feed.timetables) == 1:
+    """The event of a feed, or the events of a collection, and the runs that the feed shows."""
+    if feed.listed is None:
         (timetable,) = feed.timetables
-        members = {"event": _build_event(timetable.list_current(by_start=True))} | members
-    return members
+        event = _build_event(timetable.list_current(by_start=True))
+        return {"event": event, "runs": [_build_run(entry) for entry in entries]}
+    shown = {entry.event.id for entry in entries}
+    return {
+        "events": [
+            _build_event(timetable.list_current(by_start=True))
+            for timetable in feed.timetables
+            if timetable.edition.event.id in shown
+        ],
+        "runs": [{"event": entry.event.id} | _build_run(entry) for entry in entries],
+    }
 
 
 def _build_event(entries: Sequence[Entry]) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from feedgen.feed import FeedGenerator  # feedgen.ext can only be imported after this module
 
 from feeds.domain.feed import Feed
-from feeds.formats.items import Item, build_channel
+from feeds.formats.channel import build_channel
+from feeds.formats.items import Item
 from feeds.text import summaries
 
 TTL = 60
@@ -25,17 +26,19 @@ def render(feed: Feed) -> bytes:
     shown = build_channel(feed)
     # Of what this channel shows, so that a filtered channel changes only if its own items do.
     modified = [entry.revision.last_modified for entry in shown.entries]
-    channel.lastBuildDate(max([*modified, *(item.published for item in shown.items)]))
+    channel.lastBuildDate(
+        max([*modified, *(item.published for item in shown.items)], default=feed.as_of)
+    )
     for item in shown.items:
-        _add_item(channel, item, feed.page)
+        _add_item(channel, item)
     return bytes(channel.rss_str(pretty=True))
 
 
-def _add_item(channel: FeedGenerator, item: Item, page: str) -> None:
+def _add_item(channel: FeedGenerator, item: Item) -> None:
     entry = channel.add_entry(order="append")
     entry.guid(item.guid, permalink=False)
     entry.title(item.title)
-    entry.link(href=f"{page}#{item.anchor}")
+    entry.link(href=item.url)
     entry.description(item.html)
     entry.pubDate(item.published)
     entry.category([{"term": term} for term in item.categories])

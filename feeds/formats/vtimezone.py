@@ -1,12 +1,63 @@
-"""The VTIMEZONE component of a time zone (RFC 5545 3.6.5)."""
+"""The VTIMEZONE components of a calendar (RFC 5545 3.6.5)."""
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import NamedTuple
 
 from icalendar import Timezone, TimezoneDaylight, TimezoneStandard, vRecur
 
+from feeds.domain.entries import Timetable
+from feeds.domain.feed import Feed
 from feeds.domain.timezones import EPOCH, Observance, find_yearly_rules
 
 _WEEKDAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+
+
+class Zones(NamedTuple):
+    """The VTIMEZONEs of a calendar by name, and the zone in which the times of each event are.
+
+    An event whose zone cannot be written has its times in UTC (rules 2.4).
+    """
+
+    components: dict[str, Timezone]
+    by_event: Mapping[str, tzinfo]
+
+
+def build_zones(feed: Feed) -> Zones:
+    """The zones of a calendar: the home zone first, then those of the events.
+
+    All runs of an event are considered, so that neither a filter nor another event changes how the
+    times of a run are written.
+    """
+    by_event: dict[str, tzinfo] = {}
+    spans = {feed.timezone: find_span(feed)}
+    for timetable in sorted(feed.timetables, key=lambda each: each.entries[0].zone.key):
+        zone, span = timetable.entries[0].zone, _find_own_span(timetable)
+        can_be_written = has_yearly_rules(zone.key, *span)
+        by_event[timetable.edition.event.id] = zone if can_be_written else UTC
+        if can_be_written:
+            spans[zone.key] = span
+    components = {name: build_vtimezone(name, *span) for name, span in spans.items()}
+    return Zones({name: each for name, each in components.items() if each}, by_event)
+
+
+def find_span(feed: Feed) -> tuple[datetime, datetime]:
+    """From the first to the last instant of a feed."""
+    spans = [_find_own_span(timetable) for timetable in feed.timetables]
+    spans = spans or [(feed.as_of, feed.as_of)]
+    return min(first for first, _ in spans), max(last for _, last in spans)
+
+
+def _find_own_span(timetable: Timetable) -> tuple[datetime, datetime]:
+    """From the first to the last instant of an event.
+
+    Registration may open in an earlier year, in which the zone had other rules.
+    """
+    instants = [*timetable.span]
+    for entry in timetable.entries:
+        opens, closes = entry.run.registration_opens, entry.run.registration_closes
+        instants += [at for at in (opens, closes) if at]
+    return min(instants), max(instants)
 
 
 def build_vtimezone(name: str, first: datetime, last: datetime) -> Timezone | None:
@@ -18,15 +69,24 @@ def build_vtimezone(name: str, first: datetime, last: datetime) -> Timezone | No
 
     Every call returns a new component. An unknown name raises ZoneInfoNotFoundError.
     """
-    years = range(first.astimezone(UTC).year, last.astimezone(UTC).year + 1)
-    observances, irregular = find_yearly_rules(name)
-    if not observances or years.start < EPOCH.year or not irregular.isdisjoint(years):
+    observances, _ = find_yearly_rules(name)
+    if not observances or not has_yearly_rules(name, first, last):
         return None
     component = Timezone()
     component.add("TZID", name)
     for observance in observances:
         component.add_component(_build_component(observance))
     return component
+
+
+def has_yearly_rules(name: str, first: datetime, last: datetime) -> bool:
+    """Whether a zone has a VTIMEZONE for times from ``first`` to ``last``, both aware.
+
+    The VTIMEZONE itself is the same for all times.
+    """
+    years = range(first.astimezone(UTC).year, last.astimezone(UTC).year + 1)
+    observances, irregular = find_yearly_rules(name)
+    return bool(observances) and years.start >= EPOCH.year and irregular.isdisjoint(years)
 
 
 def _build_component(observance: Observance) -> TimezoneStandard | TimezoneDaylight:

@@ -7,7 +7,6 @@ from msgspec import structs
 
 from feeds.domain import freshness
 from feeds.domain.entries import Timetable, build_timetable
-from feeds.domain.feed import build_page_url
 from feeds.domain.freshness import Lifetime, MaxAgeBounds
 from feeds.domain.history import delisting
 from feeds.domain.history.recovery import carry_over, has_gone_back, merge
@@ -118,8 +117,9 @@ class EditionRepository:
                 return self._take_snapshot(last)
             if last is None and stored:  # the history of a document that cannot be read
                 following = carry_over(stored, following)
-            page = build_page_url(self._public_url, event_id)
-            timetable = revise(last, following, now, self._timezone, page, locale=self._locale)
+            timetable = revise(
+                last, following, now, self._timezone, self._public_url, locale=self._locale
+            )
             edition, lifetime = timetable.edition, self._compute_lifetime(timetable)
             saved = self._database.save(
                 stored,

@@ -35,14 +35,14 @@ def revise(
     edition: Edition,
     now: dt.datetime,
     home: str,
-    page: str,
+    public_url: str,
     *,
     locale: str,
 ) -> Timetable:
     """The timetable of an edition with the history that ``known``, the one before it, gives it.
 
     ``now`` is the second in which the edition is saved, ``home`` the zone of events without a
-    place, ``page`` the address of the event's page, ``locale`` that of texts. Without ``known``,
+    place, ``public_url`` the service's own address, ``locale`` that of texts. Without ``known``,
     the edition may have the history of a document that cannot be read. The same event under the
     same deployment changes nothing, unless the clock has brought something since.
     """
@@ -69,7 +69,9 @@ def revise(
     stamps = [edition.modified, *(each.last_modified for each in edition.revisions.values())]
     modified = max(now, *(each + SECOND for each in stamps))
     timetable = timetable.with_history(structs.replace(edition, modified=modified))
-    make_feed = partial(Feed, title="", page=page, source="", timezone=home, locale=locale)
+    make_feed = partial(
+        Feed, title="", page="", source="", public_url=public_url, timezone=home, locale=locale
+    )
     return _revise_all(known, timetable, noticed, make_feed)
 
 

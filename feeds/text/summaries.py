@@ -13,7 +13,9 @@ _TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[a-zA-Z][^<>]*>", re.DOTALL)
 
 def build_feed_title(event: Event, options: Options) -> str:
     """``Harbor Run – 10K, 5K``: the event, and the runs and distances that the options select."""
-    labels = [run.distance_label for run in event.runs if options.run and selects(options, run)]
+    labels = [
+        run.distance_label for run in event.runs if options.run and selects(options, event.id, run)
+    ]
     selected = ", ".join(dict.fromkeys([*labels, *options.distance]))
     return join_label(event.name, selected) if selected else event.name
 

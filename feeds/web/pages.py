@@ -14,7 +14,7 @@ from feeds.domain.options import Options, to_query
 from feeds.domain.options import parse as parse_options
 from feeds.domain.schedule import to_instant
 from feeds.errors import BadOption
-from feeds.formats import FORMATS, ical, items, jsonld
+from feeds.formats import FORMATS, channel, ical, jsonld
 from feeds.text import dates, notices, pages, rows, summaries
 from feeds.text.recurrences import describe_recurrences
 from feeds.web import subscribe, templates
@@ -65,7 +65,7 @@ def show_event(event_id: str) -> Response:
             notices=list(notices.list_notices(shown, locale)),
             all_off=all(each.off for each in shown),
             repeats=describe_recurrences(edition.event.recurrences, locale),
-            history=items.build_history(feed),
+            history=channel.build_history(feed),
             left_out=len(timetable.list_current()) - len(ical.fit(feed)),
             max_runs=MAX_RUNS,
             choices=choices,

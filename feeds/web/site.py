@@ -46,6 +46,7 @@ class Site(NamedTuple):
             title=title,
             page=self.build_page_url(timetable.edition.event.id),
             source=source,
+            public_url=self.public_url,
             timezone=self.timezone,
             locale=self.locale,
             timetables=(timetable,),

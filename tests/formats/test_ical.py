@@ -24,6 +24,7 @@ from tests.support.factories import (
     HOME,
     NOW,
     PAGE,
+    PUBLIC_URL,
     a_feed,
     a_run,
     an_event,
@@ -357,7 +358,7 @@ def test_each_vevent_of_registration_has_a_revision_of_its_own():
         now = NOW + timedelta(hours=hours)
         revisions = known.edition.revisions if known else {}
         edition = Edition(event=an_event(each), fetched=now, revisions=revisions)
-        known = revise(known, edition, now, HOME, PAGE, locale="en_US")
+        known = revise(known, edition, now, HOME, PUBLIC_URL, locale="en_US")
         feed = msgspec.structs.replace(a_feed(an_event(), registration=True), timetables=(known,))
         for vevent in read(ical.render(feed)).all("VEVENT"):
             stamp = vevent.value("LAST-MODIFIED")[9:11], int(vevent.value("SEQUENCE"))

@@ -16,13 +16,14 @@ from feeds.domain.history.recovery import merge
 from feeds.domain.model import Edition, Kind
 from feeds.domain.options import Options
 from feeds.domain.status import NO_LONGER_LISTED
-from feeds.formats.items import build_channel
+from feeds.formats.channel import build_channel
 from feeds.service.revisions import revise
 from feeds.text.summaries import build_feed_title
 from tests.support.factories import (
     HOME,
     NOW,
     PAGE,
+    PUBLIC_URL,
     a_run,
     an_event,
     delist,
@@ -69,14 +70,14 @@ def cancelled(*runs):
 def first(event, now=NOW):
     """The first edition of an event."""
     return revise(
-        None, Edition(event=event, fetched=now, revisions={}), now, HOME, PAGE, locale="en_US"
+        None, Edition(event=event, fetched=now, revisions={}), now, HOME, PUBLIC_URL, locale="en_US"
     ).edition
 
 
 def then(known, event, now=LATER):
     """The edition that follows when the event is exactly this."""
     edition = structs.replace(known, event=event, fetched=now)
-    return revise(timetable_of(known), edition, now, HOME, PAGE, locale="en_US").edition
+    return revise(timetable_of(known), edition, now, HOME, PUBLIC_URL, locale="en_US").edition
 
 
 def published(known, event, now=LATER):
@@ -100,6 +101,7 @@ def feed_of(edition, **options):
         title=build_feed_title(edition.event, chosen),
         page=PAGE,
         source=f"{PAGE}.rss",
+        public_url=PUBLIC_URL,
         timezone=HOME,
         locale="en_US",
         timetables=(timetable_of(edition),),

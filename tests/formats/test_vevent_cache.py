@@ -28,7 +28,7 @@ from feeds.service.revisions import revise
 from tests.support.factories import (
     HOME,
     NOW,
-    PAGE,
+    PUBLIC_URL,
     a_feed,
     a_run,
     an_edition,
@@ -241,7 +241,7 @@ def publish(known: Edition | None, event: Event) -> Feed:
     now = NOW + timedelta(hours=bool(known))
     edition = Edition(event=event, fetched=now, revisions=known.revisions if known else {})
     timetable = revise(
-        timetable_of(known) if known else None, edition, now, HOME, PAGE, locale="en_US"
+        timetable_of(known) if known else None, edition, now, HOME, PUBLIC_URL, locale="en_US"
     )
     return structs.replace(a_feed(event), timetables=(timetable,))
 

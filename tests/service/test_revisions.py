@@ -18,6 +18,7 @@ from tests.support.factories import (
     HOME,
     NOW,
     PAGE,
+    PUBLIC_URL,
     a_run,
     an_event,
     delist,
@@ -37,16 +38,16 @@ FIVE = structs.replace(
 )
 
 
-def first(event, now=NOW, home=HOME, page=PAGE, **fields):
+def first(event, now=NOW, home=HOME, public_url=PUBLIC_URL, **fields):
     """The first edition of an event."""
     edition = Edition(event=event, fetched=now, revisions={}, **fields)
-    return revise(None, edition, now, home, page, locale="en_US").edition
+    return revise(None, edition, now, home, public_url, locale="en_US").edition
 
 
-def then(known, event, now=LATER, home=HOME, page=PAGE, **fields):
+def then(known, event, now=LATER, home=HOME, public_url=PUBLIC_URL, **fields):
     """The next edition, as the service makes it of the one before."""
     edition = structs.replace(known, event=event, fetched=now, **fields)
-    return revise(timetable_of(known, home), edition, now, home, page, locale="en_US").edition
+    return revise(timetable_of(known, home), edition, now, home, public_url, locale="en_US").edition
 
 
 def edit_ten(**fields):
@@ -169,6 +170,7 @@ def vevents(edition, options=RENDERINGS[0]):
         title=edition.event.name,
         page=PAGE,
         source=f"{PAGE}.ics",
+        public_url=PUBLIC_URL,
         timezone=HOME,
         locale="en_US",
         timetables=(timetable_of(edition),),

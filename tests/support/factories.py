@@ -19,7 +19,8 @@ from feeds.domain.options import Options
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 HOME = "America/Chicago"
-PAGE = "https://feeds.example.org/events/harbor"
+PUBLIC_URL = "https://feeds.example.org"
+PAGE = f"{PUBLIC_URL}/events/harbor"
 
 
 def a_run(**fields: Any) -> Run:
@@ -73,10 +74,12 @@ def a_feed(*events: Event, extension: str = "ics", home: str = HOME, **options: 
     return Feed(
         title=events[0].name,
         page=PAGE,
+        public_url=PUBLIC_URL,
         source=f"{PAGE}.{extension}",
         timezone=home,
         locale="en_US",
         timetables=tuple(timetable_of(an_edition(event), home) for event in events),
+        listed=NOW if len(events) > 1 else None,
         options=Options(**options),
     )
 

@@ -16,7 +16,7 @@ from feeds.domain.history.numbering import append_changes, drop_old_changes
 from feeds.domain.history.recovery import has_gone_back, merge
 from feeds.domain.model import Change, History, Kind, PendingRemoval, Revision, State
 from feeds.service.revisions import revise
-from tests.support.factories import HOME, NOW, PAGE, a_run, an_edition, an_event, timetable_of
+from tests.support.factories import HOME, NOW, PUBLIC_URL, a_run, an_edition, an_event, timetable_of
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 
@@ -214,7 +214,7 @@ def then(known, *runs, hours, deployment="first", **fields):
     if not known:
         edition = structs.replace(edition, revisions={})
     return revise(
-        timetable_of(known) if known else None, edition, now, HOME, PAGE, locale="en_US"
+        timetable_of(known) if known else None, edition, now, HOME, PUBLIC_URL, locale="en_US"
     ).edition
 
 
@@ -374,7 +374,7 @@ def test_an_item_of_several_runs_stays_whole_where_both_histories_tell_the_same_
             known, event=an_event(*runs, **fields), fetched=NOW + hours * HOUR, deployment="first"
         )
         return revise(
-            timetable_of(known), edition, NOW + hours * HOUR, HOME, PAGE, locale="en_US"
+            timetable_of(known), edition, NOW + hours * HOUR, HOME, PUBLIC_URL, locale="en_US"
         ).edition
 
     backup = moved(BACKUP, TEN, FIVE, hours=1, **pier)
@@ -467,7 +467,7 @@ def test_an_event_that_was_proved_to_be_gone_stays_so_over_a_backup_that_still_m
         at = NOW + hours * HOUR
         served = confirm_removals(apply_not_found(served, at), (), (), CONFIRM_AFTER)
     served = revise(
-        timetable_of(BACKUP), served, NOW + 5 * HOUR, HOME, PAGE, locale="en_US"
+        timetable_of(BACKUP), served, NOW + 5 * HOUR, HOME, PUBLIC_URL, locale="en_US"
     ).edition
     stored = then(BACKUP, TEN, FIVE, hours=6, deployment="second")
     stored = structs.replace(stored, pending={"harbor": PendingRemoval(NOW + 3 * HOUR, 2)})
