@@ -25,6 +25,11 @@ from feeds.errors import (
     StorageUnavailable,
     Unauthorized,
 )
+from feeds.service.admission import Bulkhead
+from feeds.service.calls import Calls
+from feeds.service.collections.catalog import Catalog
+from feeds.service.collections.collections import Collections
+from feeds.service.collections.refresh import CatalogRefresh
 from feeds.service.editions import Editions
 from feeds.service.invalidation import Invalidation
 from feeds.service.refresh import Refresh
@@ -32,7 +37,7 @@ from feeds.service.repository import EditionRepository
 from feeds.service.update import Updater
 from feeds.store.database import Database
 from feeds.upstream.client import IntervalsClient
-from feeds.web import addresses, embed, errors, feeds, home, pages, resources
+from feeds.web import addresses, collection_feeds, embed, errors, feeds, home, pages, resources
 from feeds.web.cache import RepresentationCache
 from feeds.web.site import Site
 
@@ -57,6 +62,12 @@ class _EventId(BaseConverter):
     regex = "[A-Za-z0-9_-]{1,64}"
 
 
+class _GroupSlug(BaseConverter):
+    """Slugs of groups."""
+
+    regex = "[A-Za-z0-9._~-]{1,100}?"
+
+
 class Parts(NamedTuple):
     """The parts below HTTP, which web processes, the refresher and the warm-up have in common.
 
@@ -68,6 +79,10 @@ class Parts(NamedTuple):
     database: Database
     invalidation: Invalidation
     refresh: Refresh
+    calls: Calls
+    catalog: Catalog
+    catalog_refresh: CatalogRefresh
+    bulkhead: Bulkhead
     open_database: Callable[[], None]
     fingerprint: str
 
@@ -97,14 +112,27 @@ def assemble(
         cap=settings.max_age,
         confirm_after=settings.confirm_after,
     )
+    calls, bulkhead = Calls(database, clock, settings.rate), Bulkhead()
+    catalog_refresh = CatalogRefresh(source, calls, database, clock)
+    catalog = Catalog(catalog_refresh, clock, bulkhead)
     updater = Updater(
-        source, repository, database, clock, settings.rate, confirm_after=settings.confirm_after
+        source,
+        repository,
+        database,
+        clock,
+        settings.rate,
+        find_recurrences=catalog.find_recurrences,
+        confirm_after=settings.confirm_after,
     )
     return Parts(
         source,
         database,
         invalidation,
-        Refresh(updater, repository, database, clock, rate=settings.rate, cap=settings.max_age),
+        Refresh(updater, repository, database, calls, clock, cap=settings.max_age),
+        calls,
+        catalog,
+        catalog_refresh,
+        bulkhead,
         open_database,
         digest,
     )
@@ -145,14 +173,31 @@ def create_app(
     timezones.find_yearly_rules(settings.timezone)
 
     app = Flask("feeds", template_folder=str(TEMPLATES), static_folder=None)
-    app.url_map.converters["id"] = _EventId
+    app.url_map.converters |= {"id": _EventId, "group": _GroupSlug}
     # With merging, a doubled slash is redirected to an address made from the Host header.
     app.url_map.merge_slashes = False
     app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
-    editions = Editions(parts.refresh, parts.database, parts.invalidation, clock)
+    editions = Editions(
+        parts.refresh,
+        parts.database,
+        parts.invalidation,
+        parts.catalog,
+        clock,
+        bulkhead=parts.bulkhead,
+    )
+    collections = Collections(
+        parts.catalog,
+        editions,
+        parts.database,
+        parts.invalidation,
+        clock,
+        bulkhead=parts.bulkhead,
+    )
     representations = RepresentationCache(editions, timestamp)
     app.extensions["site"] = Site(
         editions,
+        collections,
+        parts.catalog,
         representations,
         timestamp,
         settings.public_url,
@@ -162,7 +207,7 @@ def create_app(
     )
     # Flask's documentation replaces wsgi_app like this; mypy sees a method.
     app.wsgi_app = representations.middleware(_normalize(app.wsgi_app))  # type: ignore[method-assign,assignment]
-    for module in (addresses, feeds, pages, home, resources, embed, errors):
+    for module in (addresses, feeds, collection_feeds, pages, home, resources, embed, errors):
         app.register_blueprint(module.blueprint)
     return app
 
@@ -196,9 +241,9 @@ def check(settings: Settings) -> None:
         try:
             organization = parts.source.fetch_organization()
         except (RateLimited, Unauthorized) as error:
-            parts.refresh.close_upstream(error, now)
+            parts.calls.close_upstream(error, now)
             raise
-        parts.database.bind_organization(organization, now)
+        parts.database.bind_organization(organization.id, now)
 
 
 def _compute_fingerprint(settings: Settings) -> str:

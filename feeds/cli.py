@@ -19,8 +19,8 @@ from feeds.errors import FeedsError, Forbidden, SettingsError, UpstreamError
 from feeds.sandbox import ORGANIZATION_ID, SAMPLES, SANDBOX_KEY, Key, create_sandbox, demo
 from feeds.sandbox.keys import Plan
 from feeds.service.background import BackgroundRefresher
+from feeds.service.collections.warmup import Warmup
 from feeds.service.refresh import ADVICE
-from feeds.service.warmup import Warmup
 
 MAX_PORT = 65535
 
@@ -86,10 +86,8 @@ def run_warm(ids: tuple[str, ...], *, everything: bool) -> None:
     settings = _read_settings()
     parts = assemble(settings, must_exist=True)
     warmup = Warmup(
-        parts.source,
         parts.refresh,
-        parts.database,
-        settings.rate,
+        parts.catalog_refresh,
         clock=utc_now,
         ends=_handle_signals(),
     )

@@ -60,6 +60,12 @@ class StorageUnavailable(FeedsError):
     message = "The database is unavailable."
 
 
+class CollectionIncomplete(FeedsError):
+    """Some events of a collection were not fetched yet."""
+
+    message = "Not all events are read yet."
+
+
 class Overloaded(FeedsError):
     """The bulkhead is full: too many requests wait for the upstream."""
 

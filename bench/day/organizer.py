@@ -12,11 +12,13 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from feeds.domain import quota
-from feeds.domain.model import Event, Recurrence
+from feeds.domain.catalog import Organization
+from feeds.domain.model import Event
 from feeds.domain.quota import Priority
 from feeds.errors import EventNotFound
 from feeds.upstream import schema
 from feeds.upstream.client import FetchResult
+from feeds.upstream.lists import Page
 from feeds.upstream.schema import Document
 
 ORGANIZATION = "bench"
@@ -261,13 +263,13 @@ class OrganizerSource:
     def decode(self, body: bytes, event_id: str, known: Event | None) -> Document:
         return schema.decode(body, event_id, known)
 
-    def fetch_organization(self, seconds: float) -> str:  # noqa: ARG002 - there is no network
+    def fetch_organization(self, seconds: float) -> Organization:  # noqa: ARG002 - there is no network
         self._record_call("the organization")
-        return ORGANIZATION
+        return Organization(ORGANIZATION, ORGANIZATION)
 
-    def fetch_recurrences(self, seconds: float) -> dict[str, tuple[Recurrence, ...]]:  # noqa: ARG002 - there is no network
-        self._record_call("recurrences")
-        return {}
+    def fetch_page(self, path: str, after: str | None = None) -> Page:  # noqa: ARG002 - one page
+        self._record_call(path)
+        return Page([], None)
 
     def _record_call(self, purpose: str) -> None:
         self._organizer.calls.append((self._clock(), purpose))

@@ -26,7 +26,11 @@ from feeds.domain.model import Edition
 from feeds.domain.quota import Rate
 from feeds.errors import FeedsError
 from feeds.formats import FORMATS
+from feeds.service.admission import Bulkhead
 from feeds.service.background import BackgroundRefresher
+from feeds.service.calls import Calls
+from feeds.service.collections.catalog import Catalog
+from feeds.service.collections.refresh import CatalogRefresh
 from feeds.service.editions import Editions
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
@@ -98,12 +102,29 @@ class Process:
             fingerprint="bench",
         )
         source = OrganizerSource(organizer, clock, purpose)
-        updater = Updater(source, repository, self.database, clock, rate)
-        self.refresh = Refresh(updater, repository, self.database, clock, rate=rate)
+        calls, self._bulkhead = Calls(self.database, clock, rate), Bulkhead()
+        catalog_refresh = CatalogRefresh(source, calls, self.database, clock)
+        self._catalog = Catalog(catalog_refresh, clock, self._bulkhead)
+        updater = Updater(
+            source,
+            repository,
+            self.database,
+            clock,
+            rate,
+            find_recurrences=self._catalog.find_recurrences,
+        )
+        self.refresh = Refresh(updater, repository, self.database, calls, clock)
         self._clock = clock
 
     def create_editions(self) -> Editions:
-        return Editions(self.refresh, self.database, self.invalidation, self._clock)
+        return Editions(
+            self.refresh,
+            self.database,
+            self.invalidation,
+            self._catalog,
+            self._clock,
+            bulkhead=self._bulkhead,
+        )
 
     def create_refresher(self) -> BackgroundRefresher:
         return BackgroundRefresher(self.refresh, self.database, self.invalidation, self._clock)

@@ -80,11 +80,16 @@ class Rate(Struct, frozen=True):
         return Bucket(burst, interval + MICROSECOND)  # rounded up: never one call too many
 
 
-def choose_priority(spans: Spans | None, now: datetime, *, guessed: bool = False) -> Priority:
+def choose_priority(
+    spans: Spans | None, now: datetime, *, guessed: bool = False, listed: bool = False
+) -> Priority:
     """The priority of a poll of an event whose runs are in ``spans``; None if never seen.
 
-    ``guessed`` is whether the client has asked for too many ids that do not exist.
+    ``guessed`` is whether the client has asked for too many ids that do not exist, ``listed``
+    whether the upstream lists the event.
     """
+    if spans is None and listed:
+        return Priority.ORDINARY
     if spans is None:
         return Priority.GUESS if guessed else Priority.UNSEEN
     start = find_next_start(spans, now)

@@ -9,11 +9,23 @@ from feeds.formats import ical, jsonfeed, rss
 
 
 class Format(Struct, frozen=True):
-    """A format: its media type, its renderer, the names of the query options that it takes."""
+    """A format: its media type, its renderer, the names of the query options that it takes.
+
+    The feed of a collection takes ``COLLECTION_OPTIONS`` and ``own_options`` besides.
+    """
 
     media_type: str
     render: Callable[[Feed], bytes]
     options: frozenset[str]
+    own_options: frozenset[str] = frozenset()
+
+    @property
+    def collection_options(self) -> frozenset[str]:
+        """The names of the query options that the feed of a collection takes."""
+        return self.options | COLLECTION_OPTIONS | self.own_options
+
+
+COLLECTION_OPTIONS = frozenset({"event", "from", "to", "type", "virtual"})
 
 
 FORMATS = {
@@ -31,6 +43,7 @@ FORMATS = {
         "application/feed+json; charset=utf-8",
         jsonfeed.render,
         frozenset({"distance", "download", "run"}),
+        frozenset({"days", "limit"}),
     ),
 }
 """By the extension of the URL, which selects the format; Accept is ignored."""

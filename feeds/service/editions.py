@@ -1,7 +1,7 @@
 """The current edition of an event: from memory, from the database, or after a refresh."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from threading import Lock
@@ -22,6 +22,7 @@ from feeds.errors import (
     UpstreamUnavailable,
 )
 from feeds.service.admission import MAX_GUESSES, MAX_UNSEEN, Admission, Bulkhead, Kind, Turn
+from feeds.service.collections.catalog import Catalog
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation, KnownEvents
 from feeds.service.refresh import MAX_CONCURRENT_REFRESHES, Refresh
@@ -62,11 +63,14 @@ class Editions:
         refresh: Refresh,
         database: Database,
         invalidation: Invalidation,
+        catalog: Catalog,
         clock: Callable[[], datetime],
+        *,
+        bulkhead: Bulkhead,
     ) -> None:
         self._refresh = refresh
-        self._database = database
         self._invalidation = invalidation
+        self._catalog = catalog
         self._clock = clock
         self._entries: ClockCache[str, CacheEntry] = ClockCache(MAX_MEMORY, _estimate_size)
         self._lock = Lock()  # to change the entries
@@ -78,7 +82,10 @@ class Editions:
         self._admission = Admission(refresh.window, clock)
         # Events whose refreshes ask the database now: it may be locked by another program.
         self._in_database: set[str] = set()
-        self._bulkhead = Bulkhead()
+        self._bulkhead = bulkhead
+        self._looks = 0
+        self.version = 0
+        """Rises whenever an entry changes."""
         self._catch_up_task = BoundedWaitTask(self._catch_up, MAX_WAIT)
         self.known_events = KnownEvents(database, clock)
 
@@ -94,8 +101,7 @@ class Editions:
         Raises ``EventNotFound`` for an unknown id, ``EventGone`` for an event that has been gone
         for 30 days, and the error that leaves the service without any edition.
         """
-        if self._invalidation.start_if_due():
-            self._catch_up_task.run()
+        self.catch_up()
         entry = self._get_fresh(event_id) or self._wait_for_refresh(event_id, client)
         edition = entry.get_edition()
         self._invalidation.note_poll(event_id, self._clock())
@@ -114,6 +120,48 @@ class Editions:
             and self._entries.read(event_id) is entry
         )
 
+    def catch_up(self) -> None:
+        """Every two seconds, invalidate what other processes have saved."""
+        if self._invalidation.start_if_due():
+            self._catch_up_task.run()
+
+    def read_many(self, ids: Iterable[str]) -> dict[str, CacheEntry]:
+        """The entries of these events as known, however old: from memory, or from the database.
+
+        No call is made. Unknown events are left out. Raises ``StorageUnavailable``.
+        """
+        found = {}
+        for event_id in ids:
+            entry = self._entries.read(event_id)
+            if entry is None or (entry.until <= entry.since and not entry.failed):
+                entry = self._read_again(event_id, entry)
+            if entry is not None:
+                found[event_id] = entry
+        return found
+
+    def _read_again(self, event_id: str, last: CacheEntry | None) -> CacheEntry | None:
+        """Read an event from the database into memory; None if it is not stored."""
+        with self._lock:
+            looks = self._looks
+        entry = self._refresh.read(event_id, last)
+        if entry.edition is None:
+            return None
+        with self._lock:
+            if self._entries.read(event_id) is not last:  # a refresh has ended meanwhile
+                return self._entries.read(event_id)
+            # A save that was noted meanwhile may be newer than what was read.
+            kept = entry if looks == self._looks else entry.invalidate()
+            with suppress(ValueError):  # larger than the whole cache
+                self._entries[event_id] = kept
+            self.version += 1
+        return entry
+
+    def start_refresh(self, event_id: str) -> Flight[CacheEntry] | None:
+        """Refresh an event that the upstream lists, in the background; None under heavy load."""
+        return self._flights.join(
+            event_id, lambda flight: self._run_refresh(event_id, flight, "", listed=True)
+        )
+
     def _catch_up(self) -> None:
         """Invalidate the events that other processes have saved, and those whose save is lost."""
         with self._lock:
@@ -122,13 +170,16 @@ class Editions:
         if saves is None:
             return
         running = self._flights.keys()
+        self._catalog.note_saves(saves.saved, complete=saves.complete)
         with self._lock:
+            self._looks += 1
             # A save of this process that is not among the saves is lost.
             changed = (self._entries if saves.complete else saves.saved).keys() | saved_here
             for event_id in self._entries.keys() & changed:
                 entry = self._entries[event_id]
                 if saves.saved.get(event_id, "") != entry.token:
                     self._entries[event_id] = entry.invalidate()
+                    self.version += 1
             for event_id in running if saves.complete else running & changed:
                 self._saved_elsewhere[event_id] = saves.saved.get(event_id, "")
             self._saved_here -= saved_here
@@ -162,7 +213,9 @@ class Editions:
         last = flight.fallback or self._entries.read(event_id)
         return flight.result or self._give_up(event_id, last)
 
-    def _run_refresh(self, event_id: str, flight: Flight[CacheEntry], client: str) -> CacheEntry:
+    def _run_refresh(
+        self, event_id: str, flight: Flight[CacheEntry], client: str, *, listed: bool = False
+    ) -> CacheEntry:
         """Refresh an event, in a background thread, and keep the result in memory.
 
         1. Read the database: another process may have saved a fresh edition. After a deploy, save
@@ -181,7 +234,7 @@ class Editions:
             flight.set_fallback(last)
         self._bulkhead.begin()
         try:
-            entry = self._read_or_refresh(event_id, flight, client)
+            entry = self._read_or_refresh(event_id, flight, client, listed=listed)
         except StorageUnavailable as error:
             now = self._clock()
             last = flight.fallback or CacheEntry(now, now)
@@ -200,21 +253,27 @@ class Editions:
         return entry
 
     def _read_or_refresh(
-        self, event_id: str, flight: Flight[CacheEntry], client: str
+        self, event_id: str, flight: Flight[CacheEntry], client: str, *, listed: bool
     ) -> CacheEntry:
         """The edition that another process has saved, if it is fresh; else the upstream's."""
         with self._use_database(event_id):
             entry = flight.set_fallback(self._refresh.read(event_id, flight.fallback))
         if entry.is_fresh:
             return entry
-        known = entry.edition is not None
+        known = entry.edition is not None or listed
         with self._admission.admit(client, known=known) as turn:
             if turn is None:
                 return self._give_up(event_id, entry, overloaded=True)
-            return self._wait_and_refresh(turn, event_id, flight, entry)
+            return self._wait_and_refresh(turn, event_id, flight, entry, listed=listed)
 
     def _wait_and_refresh(
-        self, turn: Turn, event_id: str, flight: Flight[CacheEntry], entry: CacheEntry
+        self,
+        turn: Turn,
+        event_id: str,
+        flight: Flight[CacheEntry],
+        entry: CacheEntry,
+        *,
+        listed: bool,
     ) -> CacheEntry:
         """The result of a refresh that has waited for its turn, or of waiting for too long."""
         max_wait = timedelta(seconds=MAX_WAIT if entry.edition else MAX_WAIT_COLD)
@@ -223,7 +282,7 @@ class Editions:
             try:
                 with self._use_database(event_id):
                     acquired = self._refresh.acquire(
-                        event_id, entry, guessed=turn.kind is Kind.GUESS
+                        event_id, entry, guessed=turn.kind is Kind.GUESS, listed=listed
                     )
                 if isinstance(acquired, Lease):
                     entry = self._refresh.fetch(acquired, entry)
@@ -255,6 +314,7 @@ class Editions:
             self._entries.pop(event_id, None)
             with suppress(ValueError):  # larger than the whole cache
                 self._entries[event_id] = entry
+            self.version += 1
 
     @contextmanager
     def _use_database(self, event_id: str) -> Iterator[None]:

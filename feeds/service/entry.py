@@ -37,6 +37,11 @@ class CacheEntry(Struct, frozen=True, weakref=True):
         return self.snapshot.timetable.edition if self.snapshot else None
 
     @property
+    def content(self) -> Edition:
+        """The edition; raises as ``get_timetable`` does."""
+        return self.get_edition()
+
+    @property
     def failed(self) -> bool:
         """Whether the last attempt at a newer edition failed."""
         return self.error is not None

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from feeds.domain import freshness
 from feeds.domain.freshness import FAILURE_CACHED_FOR, INVALIDATION_INTERVAL
-from feeds.domain.quota import Priority, Rate, choose_priority
+from feeds.domain.quota import Priority, choose_priority
 from feeds.errors import (
     EventNotFound,
     FeedsError,
@@ -23,6 +23,7 @@ from feeds.errors import (
     UpstreamError,
 )
 from feeds.logs import Throttle
+from feeds.service.calls import Calls
 from feeds.service.entry import CacheEntry, Snapshot
 from feeds.service.repository import EditionRepository
 from feeds.service.update import Updater
@@ -34,9 +35,6 @@ log = logging.getLogger(__name__)
 
 MAX_CONCURRENT_REFRESHES = 4
 """Refreshes of a process at a time, so that a hanging upstream holds no more threads."""
-
-MAX_ACQUIRE_TIME = timedelta(seconds=1)
-"""A lease that took longer to acquire is released: too little of its time is left."""
 
 REFUSAL_PAUSES = tuple(timedelta(minutes=each) for each in (1, 2, 5, 10))
 """After how long an event that was refused once, twice, and so on is asked for again."""
@@ -58,8 +56,8 @@ UNSEEN_ADVICE = {
 class Refresh:
     """Refreshes the events of one upstream; threads may share it.
 
-    ``rate`` is what the upstream grants, ``cap`` the longest max-age. Whatever the upstream does,
-    the last good edition stays until there is a newer one.
+    ``cap`` is the longest max-age. Whatever the upstream does, the last good edition stays until
+    there is a newer one.
     """
 
     def __init__(
@@ -67,23 +65,23 @@ class Refresh:
         updater: Updater,
         repository: EditionRepository,
         database: Database,
+        calls: Calls,
         clock: Callable[[], datetime],
         *,
-        rate: Rate,
         cap: timedelta | None = None,
     ) -> None:
         self._updater = updater
         self._repository = repository
         self._database = database
         self._clock = clock
-        self._rate = rate
+        self._calls = calls
         self._cap = cap
         self._throttle = Throttle(log, lambda: clock().timestamp())
 
     @property
     def window(self) -> timedelta:
         """The window of the rate limit."""
-        return self._rate.window
+        return self._calls.rate.window
 
     def read(self, event_id: str, last: CacheEntry | None = None) -> CacheEntry:
         """The edition saved last; that of ``last`` if the database has none.
@@ -98,25 +96,28 @@ class Refresh:
         return CacheEntry(now, until, snapshot, token=token)
 
     def acquire(
-        self, event_id: str, known: CacheEntry, *, polled: bool = True, guessed: bool = False
+        self,
+        event_id: str,
+        known: CacheEntry,
+        *,
+        polled: bool = True,
+        guessed: bool = False,
+        listed: bool = False,
     ) -> Lease | CacheEntry | HeldByOther:
         """Take the event's lease and a call, for a poll or for the background refresher.
 
-        ``guessed`` is whether the client has asked for too many ids that do not exist.
+        ``guessed`` is whether the client has asked for too many ids that do not exist, ``listed``
+        whether the upstream lists the event.
         Otherwise returns the reason: the edition that another process has saved, however old; an
         entry with the error for which no call can be made; or ``HeldByOther``.
         Raises ``StorageUnavailable``.
         """
-        now = self._clock()
         spans = known.snapshot.timetable.list_spans() if known.snapshot else None
-        poll = choose_priority(spans, now, guessed=guessed)
+        now = self._clock()
+        poll = choose_priority(spans, now, guessed=guessed, listed=listed)
         priority = poll if polled else Priority.REFRESHER
-        quota = self._rate.quota_for(priority)
-        acquired = self._database.acquire(event_id, known.token, quota, now)
+        acquired = self._calls.acquire(event_id, known.token, priority)
         match acquired:
-            case Lease() if self._clock() - now > MAX_ACQUIRE_TIME:
-                self._database.release(acquired)
-                return HeldByOther(self._clock())
             case Lease() | HeldByOther():
                 return acquired
             case UpstreamError():
@@ -169,12 +170,6 @@ class Refresh:
         token = snapshot.timetable.edition.token
         return CacheEntry(self._clock(), snapshot.lifetime.expires, snapshot, token=token)
 
-    def close_upstream(self, error: UpstreamError, now: datetime) -> datetime:
-        """Stop all calls of all processes for as long as a refusal asks for; until when."""
-        closed = freshness.compute_reopening(now, error.retry_at, self._rate.window)
-        self._database.close_upstream(closed, error, now, self._rate.window)
-        return closed
-
     def _store_failure(self, lease: Lease, error: UpstreamError, known: CacheEntry) -> CacheEntry:
         """Store why a call failed; all processes wait with the next one for a minute, or longer."""
         now = self._clock()
@@ -189,7 +184,7 @@ class Refresh:
             elif refused:
                 retry = now + REFUSAL_PAUSES[min(lease.refusals, len(REFUSAL_PAUSES) - 1)]
             if self._concerns_all_events(error, lease, refused=refused):
-                error = error.copy(retry_at=self.close_upstream(error, now))
+                error = error.copy(retry_at=self._calls.close_upstream(error, now))
                 retry = min(retry, error.retry_at or retry)
             error = error.copy(retry_at=error.retry_at or retry)
             self._database.fail(lease, error, retry, refused=refused)

@@ -1,13 +1,14 @@
 """From the upstream's answer to the next edition, which is saved before it is served."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
 from msgspec import structs
 
+from feeds.domain.catalog import Organization, RecurrenceList
 from feeds.domain.entries import Timetable, find_ended
 from feeds.domain.history import delisting
 from feeds.domain.model import Edition, Event, Recurrence
@@ -15,12 +16,13 @@ from feeds.domain.quota import Priority, Rate
 from feeds.errors import EventNotFound, InvalidResponse, StorageUnavailable
 from feeds.logs import Throttle
 from feeds.service.entry import Snapshot
-from feeds.service.recurrences import Recurrences
 from feeds.service.repository import EditionRepository
 from feeds.store.database import Database
 from feeds.store.editions import Witness
 from feeds.store.leases import Lease
 from feeds.upstream.client import FetchResult
+from feeds.upstream.http import DEADLINE
+from feeds.upstream.lists import Page
 from feeds.upstream.ownership import KeyOwner
 from feeds.upstream.schema import Document
 
@@ -36,17 +38,18 @@ class Source(Protocol):
     def decode(self, body: bytes, event_id: str, known: Event | None) -> Document:
         """The event of a document; raises ``InvalidResponse``."""
 
-    def fetch_organization(self, seconds: float) -> str:
-        """The id of the organization of the key, in that time; raises as ``fetch`` does."""
+    def fetch_organization(self, seconds: float) -> Organization:
+        """The organization of the key, in that time; raises as ``fetch`` does."""
 
-    def fetch_recurrences(self, seconds: float) -> Mapping[str, tuple[Recurrence, ...]]:
-        """The recurrences by the ids of their events, in that time; raises as ``fetch`` does."""
+    def fetch_page(self, path: str, after: str | None = None) -> Page:
+        """The page of a list after a cursor; raises as ``fetch`` does."""
 
 
 class Updater:
     """Makes the editions of one upstream; threads may share it.
 
-    ``rate`` is what the upstream grants. ``confirm_after`` is the time over which answers lack a
+    ``rate`` is what the upstream grants. ``find_recurrences`` finds those of all events within so
+    many seconds. ``confirm_after`` is the time over which answers lack a
     run before it is no longer listed.
     """
 
@@ -58,6 +61,7 @@ class Updater:
         clock: Callable[[], datetime],
         rate: Rate,
         *,
+        find_recurrences: Callable[[float], RecurrenceList | None],
         confirm_after: timedelta = delisting.CONFIRM_AFTER,
     ) -> None:
         self._source = source
@@ -66,17 +70,13 @@ class Updater:
         self._confirm_after = confirm_after
         self._throttle = Throttle(log, lambda: clock().timestamp())
         self._owner = KeyOwner(
-            source.fetch_organization,
+            lambda seconds: source.fetch_organization(seconds).id,
             database.read_organization,
             lambda now: database.spend_call(rate.quota_for(Priority.URGENT), now),
             clock,
         )
-        self._recurrences = Recurrences(
-            source.fetch_recurrences,
-            database,
-            lambda now: database.spend_call(rate.quota_for(Priority.REFRESHER), now),
-            clock,
-        )
+        self._find_recurrences = find_recurrences
+        self._clock = clock
 
     def fetch_and_save(self, lease: Lease, known: Snapshot | None, *, polled: bool) -> Snapshot:
         """The edition after one call of the upstream.
@@ -96,7 +96,7 @@ class Updater:
         try:
             etag = self._repository.assign_to_deployment(asked).etag if asked else None
             result = self._source.fetch(lease.event_id, etag)
-            recurrences = self._recurrences.find(asked.event, lease.at) if asked else ()
+            recurrences = self._list_recurrences(lease, asked)
             make = partial(
                 self._apply_result, lease.event_id, result, asked, now, recurrences=recurrences
             )
@@ -105,6 +105,14 @@ class Updater:
         return self._repository.save(
             lease.event_id, asked, timetable, make, lease=lease, polled=polled
         )
+
+    def _list_recurrences(self, lease: Lease, known: Edition | None) -> tuple[Recurrence, ...]:
+        """The recurrences of the event; while they are unknown, those that it has had."""
+        left = DEADLINE - (self._clock() - lease.at).total_seconds()
+        found = self._find_recurrences(max(0.0, left))
+        if found is None:
+            return known.event.recurrences if known else ()
+        return found.items.get(lease.event_id, ())
 
     def find_witness(self, edition: Edition) -> Witness | None:
         """The event to be fetched well before an edition is gone; None if none has to be.

@@ -16,7 +16,8 @@ from msgspec import Struct, structs
 from feeds.domain.model import Edition, Event, History
 from feeds.domain.quota import Quota
 from feeds.errors import SettingsError, UpstreamError
-from feeds.store import editions, identity, leases, ratelimit, recurrences, tables
+from feeds.store import catalog, editions, identity, leases, ratelimit, tables
+from feeds.store.catalog import Part
 from feeds.store.engines import create_engine
 from feeds.store.errors import convert_errors, convert_startup_errors
 from feeds.store.identity import bind
@@ -25,11 +26,11 @@ from feeds.store.schema import create_schema
 
 
 class Saves(Struct, frozen=True):
-    """The events that were saved after another save, and how many events are polled at present.
+    """What was saved after another save, and how many events are polled at present.
 
-    ``number`` counts all saves of all processes, ``newest`` is the last one's event and token.
-    ``saved`` are the tokens by the ids of the events; if ``complete``, those of all events that the
-    database holds.
+    ``number`` counts all saves of all processes, ``newest`` is what was saved last and its token.
+    ``saved`` are the tokens by the ids of events and the names of parts of the catalog; if
+    ``complete``, those of all that the database holds.
     """
 
     number: int
@@ -56,7 +57,6 @@ class Database:
         opening = engine.write() if must_exist else engine.write_exclusively(now)
         with convert_startup_errors(), opening as connection:
             create_schema(connection)
-            recurrences.create(connection)
             bound = bind(connection, "api_url", api_url, now)
             if bound != api_url:  # raised within the transaction, which is rolled back
                 raise SettingsError(
@@ -87,20 +87,39 @@ class Database:
         with convert_errors(), self._engine.read() as connection:
             return identity.read(connection, "organization")
 
-    def read_recurrences(self) -> tuple[recurrences.Recurrences | None, datetime]:
-        """The recurrences of the organization, None if not known, and when to ask for them."""
+    def read_part(self, name: str) -> Part | None:
+        """A part of the catalog as it was saved last."""
         with convert_errors(), self._engine.read() as connection:
-            return recurrences.read(connection)
+            return catalog.read(connection, name)
 
-    def postpone_recurrences(self, due: datetime, until: datetime) -> bool:
-        """Ask for recurrences at ``until`` instead of ``due``; False if another process does."""
+    def save_part(self, part: Part, lease: Lease) -> Part:
+        """Save a part of the catalog and release its lease; returns the part with its token."""
+        part = structs.replace(part, token=uuid4().hex)
         with convert_errors(), self._engine.write() as connection:
-            return recurrences.postpone(connection, due, until)
+            catalog.write(connection, part)
+            leases.succeed(connection, lease)
+            editions.number_save(connection, part.name)
+        return part
 
-    def save_recurrences(self, found: recurrences.Recurrences) -> None:
-        """Store the recurrences of the organization."""
+    def mark_served(self, name: str) -> None:
+        """Store that a feed was made of a part of the catalog."""
         with convert_errors(), self._engine.write() as connection:
-            recurrences.write(connection, found)
+            catalog.mark_served(connection, name)
+
+    def count_pages(self, name: str) -> int:
+        """The calls that the other parts of the catalog cost."""
+        with convert_errors(), self._engine.read() as connection:
+            return catalog.count_pages(connection, name)
+
+    def list_polled_parts(self, since: datetime) -> list[str]:
+        """The parts of the catalog that were polled since then."""
+        with convert_errors(), self._engine.read() as connection:
+            return catalog.list_polled(connection, since)
+
+    def list_ends(self, gone_before: datetime) -> dict[str, datetime | None]:
+        """When each stored event ends; None for events that were gone before then."""
+        with convert_errors(), self._engine.read() as connection:
+            return catalog.list_ends(connection, gone_before)
 
     def read(self, event_id: str) -> History | None:
         """The edition of an event that was saved last; its history alone if it cannot be read."""
@@ -110,9 +129,9 @@ class Database:
     def acquire(
         self, event_id: str, token: str, quota: Quota, now: datetime
     ) -> Lease | HeldByOther | UpstreamError | None:
-        """Take the event's lease and one call of the quota, together.
+        """Take the lease of an event or a part of the catalog, and one call of the quota, together.
 
-        Otherwise returns the reason: None if the edition that is stored does not have this token;
+        Otherwise returns the reason: None if what is stored does not have this token;
         ``HeldByOther`` while another process refreshes the event; or an error with ``retry_at``,
         either that of the last attempt while it is remembered, or the one for which no call can be
         made.
@@ -121,7 +140,7 @@ class Database:
         with convert_errors():
             # Read first: most callers wait for another process, and need no write transaction.
             with self._engine.read() as connection:
-                if editions.read_token(connection, event_id) != token:
+                if _read_token(connection, event_id) != token:
                     return None
                 if obstacle := leases.find_obstacle(connection, event_id, now):
                     return obstacle
@@ -130,13 +149,24 @@ class Database:
                 if acquired is None:
                     connection.rollback()
                     return HeldByOther(now)
-                if editions.read_token(connection, event_id) != token:
+                if _read_token(connection, event_id) != token:
                     connection.rollback()
                     return None
                 if refusal := ratelimit.spend_call(connection, quota, now):
                     connection.rollback()
                     return refusal
             return acquired
+
+    def renew(self, lease: Lease, quota: Quota, now: datetime) -> Lease | UpstreamError | None:
+        """Take one more call under a lease, which begins anew; None if the lease was lost."""
+        renewed = structs.replace(lease, at=now)
+        with convert_errors(), self._engine.write() as connection:
+            if not leases.renew(connection, renewed):
+                return None
+            if refusal := ratelimit.spend_call(connection, quota, now):
+                connection.rollback()
+                return refusal
+            return renewed
 
     def save(
         self,
@@ -252,11 +282,20 @@ class Database:
             return Saves(number, newest, saved, not known, polled)
 
     def mark_polled(self, ids: Iterable[str], now: datetime) -> None:
-        """Store that these events were polled; unknown ids are ignored."""
+        """Store that events and parts of the catalog were polled; unknown ones are ignored."""
+        names = {each for each in ids if each.startswith("/")}
         with convert_errors(), self._engine.write() as connection:
-            editions.mark_polled(connection, ids, now)
+            if ids := set(ids) - names:
+                editions.mark_polled(connection, ids, now)
+            catalog.mark_polled(connection, names, now)
 
     def list_due(self, now: datetime, most: int) -> list[str]:
         """The ids of polled events that are due and can be leased, the nearest event first."""
         with convert_errors(), self._engine.read() as connection:
             return editions.list_due(connection, now, most)
+
+
+def _read_token(connection: sa.Connection, key: str) -> str:
+    """The token of what is stored of an event or a part of the catalog."""
+    read = catalog.read_token if key.startswith("/") else editions.read_token
+    return read(connection, key)

@@ -10,7 +10,7 @@ from feeds.domain.freshness import POLLED_WITHIN
 from feeds.domain.model import Edition, Event, History
 from feeds.store import leases as leasing
 from feeds.store import rows
-from feeds.store.tables import changes, events, leases, revisions, service
+from feeds.store.tables import catalog, changes, events, leases, revisions, service
 
 MAX_WITNESSES = 100
 """Events that are looked at for one that is listed."""
@@ -81,14 +81,15 @@ def _replace(
         connection.execute(sa.insert(table), new)
 
 
-def number_save(connection: sa.Connection, event_id: str) -> None:
-    """Give a save the next number of all saves.
+def number_save(connection: sa.Connection, saved: str) -> None:
+    """Give the save of an event, or of a part of the catalog, the next number of all saves.
 
     The number is unique and rises with each commit: the row of the service is locked until then.
     """
     increment = sa.update(service).values(save_number=service.c.save_number + 1)
     number = connection.execute(increment.returning(service.c.save_number)).scalar_one()
-    connection.execute(sa.update(events).where(events.c.id == event_id).values(save_number=number))
+    for table, key in _SAVED:
+        connection.execute(sa.update(table).where(key == saved).values(save_number=number))
 
 
 def read_save_number(connection: sa.Connection) -> int:
@@ -97,16 +98,29 @@ def read_save_number(connection: sa.Connection) -> int:
 
 
 def list_saved(connection: sa.Connection, since: int) -> dict[str, str]:
-    """The tokens by the ids of the events that were saved after the save number ``since``."""
-    saved = sa.select(events.c.id, events.c.token).where(events.c.save_number > since)
-    return {row.id: row.token for row in connection.execute(saved)}
+    """The tokens of what was saved after the save number ``since``.
+
+    By the ids of events, and by the names of parts of the catalog, which begin with a slash.
+    """
+    selects = [
+        sa.select(key.label("saved"), table.c.token).where(table.c.save_number > since)
+        for table, key in _SAVED
+    ]
+    return {row.saved: row.token for row in connection.execute(sa.union_all(*selects))}
 
 
 def read_numbered(connection: sa.Connection, number: int) -> tuple[str, str] | None:
-    """The event and the token of the save with this number; None if it was saved again since."""
-    save = sa.select(events.c.id, events.c.token).where(events.c.save_number == number)
-    row = connection.execute(save).first()
-    return (row.id, row.token) if row else None
+    """What was saved with this number, and its token; None if it was saved again since."""
+    selects = [
+        sa.select(key.label("saved"), table.c.token).where(table.c.save_number == number)
+        for table, key in _SAVED
+    ]
+    row = connection.execute(sa.union_all(*selects)).first()
+    return (row.saved, row.token) if row else None
+
+
+_SAVED = ((events, events.c.id), (catalog, catalog.c.name))
+"""The tables whose saves are numbered, with their keys."""
 
 
 def has_any(connection: sa.Connection) -> bool:

@@ -18,9 +18,10 @@ from feeds.store.tables import leases, service
 
 
 class Lease(Struct, frozen=True):
-    """The right to refresh an event, with one call; ``at`` is when it was acquired.
+    """The right to refresh an event or a part of the catalog; ``at`` is when it was acquired.
 
-    A lease expires ``LEASE`` later, so that a process that died does not block the event.
+    ``event_id`` is the id of the event, or the name of the part. A lease comes with one call, and
+    expires ``LEASE`` later, so that a process that died does not block the event.
     ``refusals`` is how often the upstream refused the event since the last success.
     """
 
@@ -64,6 +65,14 @@ def acquire(connection: sa.Connection, lease: Lease, insert: Any) -> Lease | Non
     )
     row = connection.execute(upsert.returning(leases.c.refusals)).first()
     return structs.replace(lease, refusals=row.refusals) if row else None
+
+
+def renew(connection: sa.Connection, lease: Lease) -> bool:
+    """Begin a lease anew at ``lease.at``; False if another process holds it, or released it."""
+    own = (leases.c.event_id == lease.event_id) & (leases.c.holder == lease.holder)
+    own &= leases.c.acquired_at > 0
+    renewed = sa.update(leases).where(own).values(acquired_at=to_micros(lease.at))
+    return connection.execute(renewed).rowcount > 0
 
 
 def release(connection: sa.Connection, lease: Lease, **result: Any) -> None:  # noqa: ANN401 - columns

@@ -69,19 +69,38 @@ changes = sa.Table(
     sa.Column("group_nth", sa.Integer, nullable=False),
 )
 
+catalog = sa.Table(
+    "catalog",
+    metadata,
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("token", sa.String(32), nullable=False),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+    sa.Column("fetched", sa.BigInteger, nullable=False),
+    sa.Column("changed", sa.BigInteger, nullable=False),
+    sa.Column("due", sa.BigInteger, nullable=False),
+    sa.Column("pages", sa.Integer, nullable=False),
+    sa.Column("served", sa.Boolean, nullable=False),
+    sa.Column("polled", sa.BigInteger),
+    sa.Column("save_number", sa.BigInteger, nullable=False, server_default="0", index=True),
+)
+"""The lists of the upstream (``store.catalog``): events, groups, recurrences, the organization.
+``name`` is the path in the partner API, with which leases are named as well."""
+
 leases = sa.Table(
     "leases",
     metadata,
-    sa.Column("event_id", sa.String(64), primary_key=True),
+    sa.Column("event_id", sa.String(128), primary_key=True),
     sa.Column("holder", sa.String(32), nullable=False),
     sa.Column("acquired_at", sa.BigInteger, nullable=False),
     sa.Column("cause", sa.String(32)),
     sa.Column("retry_at", sa.BigInteger, nullable=False, index=True),
     sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
 )
-"""Which process refreshes an event, and since when (0: none does); ``cause`` is why the last
-attempt failed, ``retry_at`` when the next one may be made, ``refusals`` how often the event was
-refused since the last success. Times are in microseconds."""
+"""Which process refreshes an event or a part of the catalog, and since when (0: none does).
+
+``cause`` is why the last attempt failed, ``retry_at`` when the next one may be made, ``refusals``
+how often the event was refused since the last success. Times are in microseconds.
+"""
 
 service = sa.Table(
     "service",

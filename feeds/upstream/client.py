@@ -6,7 +6,7 @@
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
@@ -14,10 +14,11 @@ from typing import Any
 from msgspec import Struct
 
 from feeds import errors
-from feeds.domain.model import Event, Recurrence
-from feeds.upstream import fields, schema
+from feeds.domain.catalog import Organization
+from feeds.domain.model import Event
+from feeds.upstream import lists, schema
 from feeds.upstream.http import DEADLINE, HttpClient, Response
-from feeds.upstream.recurrences import decode_recurrences
+from feeds.upstream.lists import Page
 from feeds.upstream.schema import Document
 
 PAGE_SIZE = 100
@@ -29,20 +30,6 @@ class FetchResult(Struct, frozen=True):
 
     body: bytes | None
     etag: str | None
-
-
-class ListedEvent(Struct, frozen=True):
-    """An event of the list: its id, and its day if the day is readable."""
-
-    id: str
-    day: date | None
-
-
-class EventPage(Struct, frozen=True):
-    """Events in the API's order; ``after`` is the cursor of the next page, ``None`` at the end."""
-
-    events: tuple[ListedEvent, ...]
-    after: str | None
 
 
 class IntervalsClient:
@@ -73,35 +60,26 @@ class IntervalsClient:
         usable = re.fullmatch("[ -~]{1,256}", validator)
         return FetchResult(response.body, etag=validator if usable else None)
 
-    def fetch_organization(self, seconds: float = DEADLINE) -> str:
-        """Fetch the id of the organization that the key belongs to, within so many seconds.
+    def fetch_organization(self, seconds: float = DEADLINE) -> Organization:
+        """Fetch the organization that the key belongs to, within so many seconds.
 
         Raises ``Forbidden`` if the key lacks the scope read:series.
         """
         response = _check_status(self._http.get("/organization", seconds=seconds))
-        id_ = _get_member(response, "data", dict).get("_id")
-        if not isinstance(id_, str):
+        data = _get_member(response, "data", dict)
+        if not isinstance(data.get("_id"), str):
             raise errors.InvalidResponse
-        return id_
+        return Organization(data["_id"], lists.decode_name(data.get("name")))
 
-    def fetch_recurrences(self, seconds: float = DEADLINE) -> dict[str, tuple[Recurrence, ...]]:
-        """Fetch the organization's recurrences by the ids of their events, within so many seconds.
-
-        One call, so 100 recurrences at most. Raises ``Forbidden`` if the key lacks the scope
-        read:recurrences.
-        """
-        path = f"/recurrences?limit={PAGE_SIZE}"
-        response = _check_status(self._http.get(path, seconds=seconds))
-        return decode_recurrences(_get_member(response, "data", list))
-
-    def fetch_page(self, after: str | None = None) -> EventPage:
-        """Fetch the page of the list that comes after a cursor, or the first page."""
+    def fetch_page(self, path: str, after: str | None = None) -> Page:
+        """Fetch the page of a list that comes after a cursor, or the first page."""
         cursor = f"&after={after}" if after else ""
-        response = _check_status(self._http.get(f"/events?limit={PAGE_SIZE}{cursor}"))
-        listed = [_read_listed_event(item) for item in _get_member(response, "data", list)]
-        events = tuple(event for event in listed if event)
-        has_next = _get_member(response, "hasMore", bool) and events
-        return EventPage(events, events[-1].id if has_next else None)
+        response = _check_status(self._http.get(f"{path}?limit={PAGE_SIZE}{cursor}"))
+        items = _get_member(response, "data", list)
+        try:
+            return lists.read_page(items, has_more=_get_member(response, "hasMore", bool))
+        except ValueError:
+            raise errors.InvalidResponse from None
 
     def decode(self, body: bytes, event_id: str, known: Event | None = None) -> Document:
         """Decode a document that ``fetch`` returned, see ``schema.decode``."""
@@ -124,18 +102,6 @@ def _get_member(response: Response, name: str, type_: type) -> Any:  # noqa: ANN
     if not isinstance(value, type_):
         raise errors.InvalidResponse
     return value
-
-
-def _read_listed_event(item: object) -> ListedEvent | None:
-    """Read an item of the list; ``None`` without an id that a URL can hold."""
-    members = item if isinstance(item, dict) else {}
-    id_ = members.get("_id")
-    if not isinstance(id_, str) or not re.fullmatch("[A-Za-z0-9_-]{1,64}", id_):
-        return None
-    try:
-        return ListedEvent(id_, fields.parse_date(str(members.get("date"))))
-    except ValueError:
-        return ListedEvent(id_, None)
 
 
 def _translate_status(status: int, body: bytes) -> errors.UpstreamError:

@@ -7,9 +7,10 @@ as long as nothing about the feed has changed. Its response is the one that the 
 """
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from operator import attrgetter
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 from weakref import ref
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -18,7 +19,6 @@ from flask import Response, request
 from feeds.clockcache import ClockCache
 from feeds.domain.entries import Timetable
 from feeds.domain.freshness import compute_max_age
-from feeds.domain.model import Edition
 from feeds.formats import FORMATS
 from feeds.service.editions import Editions
 from feeds.service.entry import CacheEntry
@@ -44,14 +44,37 @@ MAX_URL_LENGTH = 512
 """Characters of the path and the query of a known URL. Longer URLs are routed each time."""
 
 Key = tuple[str, str, str]
-"""The id of an event, a kind of representation (``ics``, ``html``), and a canonical query."""
+"""The id of an event or the name of a collection, a kind of representation (``ics``, ``html``), and
+a canonical query."""
+
+
+class Entry(Protocol):
+    """What a representation is made of: an edition of an event, or the members of a collection.
+
+    Equal ``content`` is the same object. ``until`` and ``expires`` are as in ``CacheEntry``.
+    """
+
+    @property
+    def content(self) -> object: ...
+    @property
+    def until(self) -> datetime: ...
+    @property
+    def expires(self) -> float | None: ...
+
+
+class Source(Protocol):
+    """Where entries come from: ``Editions`` or ``Collections``."""
+
+    def holds(self, name: str, entry: Any, now: float) -> bool:  # noqa: ANN401 - its own entry
+        """Whether an entry is still the one to serve at ``now`` (POSIX time)."""
+
 
 Url = tuple[str, str]
 """The path and the query of a request, as sent."""
 
 
 class CachedRepresentation(NamedTuple):
-    """A representation of ``edition``, and when ``middleware`` may answer with it.
+    """A representation of ``content``, and when ``middleware`` may answer with it.
 
     ``middleware`` may do so from ``since`` until ``until`` while ``entry`` is the current one. All
     times are POSIX time, because comparing datetimes would take most of the time of a hit. The
@@ -59,8 +82,8 @@ class CachedRepresentation(NamedTuple):
     """
 
     representation: Representation
-    edition: ref[Edition]
-    entry: ref[CacheEntry]
+    content: ref[Any]
+    entry: ref[Any]
     expires: float | None
     since: float
     until: float
@@ -68,15 +91,19 @@ class CachedRepresentation(NamedTuple):
 
 
 class KnownUrl(NamedTuple):
-    """The representation that a URL leads to, whether as a download, and the size in bytes."""
+    """The representation that a URL leads to, whether as a download, and the size in bytes.
 
+    ``source`` is where the entry came from: the editions, or the collections.
+    """
+
+    source: Source
     key: Key
     download: bool
     size: int
 
 
 class RepresentationCache:
-    """The representations of ``editions``, for all threads of a process.
+    """The representations of events and collections, for all threads of a process.
 
     ``timestamp`` is the clock, in POSIX time. Both caches are bounded in bytes.
     """
@@ -99,7 +126,7 @@ class RepresentationCache:
         download: bool = False,
         entry: CacheEntry | None = None,
     ) -> Response:
-        """Make the response to the current request of Flask.
+        """Make the response to the current request of Flask for an event.
 
         1. Ask ``Editions`` for the edition to serve: from memory, or after a refresh.
         2. Take the cached representation of that edition, or render it and keep it.
@@ -111,10 +138,25 @@ class RepresentationCache:
         caller has asked ``Editions`` for it. Raises what ``Editions.get`` and ``render`` raise.
         """
         entry = entry or self._editions.get(event_id, request.remote_addr or "")
+        timetable = entry.get_timetable()
         key = (event_id, kind, query)
+        return self.respond_with(
+            self._editions, key, entry, lambda: render(timetable), download=download
+        )
+
+    def respond_with(
+        self,
+        source: Source,
+        key: Key,
+        entry: Entry,
+        render: Callable[[], Representation],
+        *,
+        download: bool = False,
+    ) -> Response:
+        """Make the response for an entry that came from ``source``: steps 2 to 4 of ``respond``."""
         representation = self._get_or_render(key, entry, render)
-        if kind in FORMATS:
-            self._remember_url(request.environ, key, download=download)
+        if key[1] in FORMATS:
+            self._remember_url(source, request.environ, key, download=download)
         now = self._timestamp()  # rendering takes time
         return to_flask(
             make_response(
@@ -154,7 +196,7 @@ class RepresentationCache:
         now = self._timestamp()
         if not cached.since <= now < cached.until:
             return None
-        if not self._editions.holds(url.key[0], cached.entry(), now):
+        if not url.source.holds(url.key[0], cached.entry(), now):
             return None
         return make_response(
             cached.representation,
@@ -164,29 +206,31 @@ class RepresentationCache:
             download=url.download,
         )
 
-    def _remember_url(self, environ: WSGIEnvironment, key: Key, *, download: bool) -> None:
+    def _remember_url(
+        self, source: Source, environ: WSGIEnvironment, key: Key, *, download: bool
+    ) -> None:
         url = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")  # PEP 3333
         length = _count_characters(url)
         if length <= MAX_URL_LENGTH:
             size = 2 * length + _count_characters(key) + URL_OVERHEAD
             with self._lock:
-                self._urls[url] = KnownUrl(key, download, size)
+                self._urls[url] = KnownUrl(source, key, download, size)
 
     def _get_or_render(
-        self, key: Key, entry: CacheEntry, render: Callable[[Timetable], Representation]
+        self, key: Key, entry: Entry, render: Callable[[], Representation]
     ) -> Representation:
-        edition, since = entry.get_edition(), self._timestamp()
+        content, since = entry.content, self._timestamp()
         cached = self._cached.read(key)
-        if cached and cached.edition() is edition:
+        if cached and cached.content() is content:
             representation = cached.representation
         else:
-            representation = render(entry.get_timetable())
+            representation = render()
         until = min(entry.until.timestamp(), since + NOTED_EVERY.total_seconds())
         size = _measure(representation) + _count_characters(key)
         if size <= MAX_BYTES:
             with self._lock:
                 self._cached[key] = CachedRepresentation(
-                    representation, ref(edition), ref(entry), entry.expires, since, until, size
+                    representation, ref(content), ref(entry), entry.expires, since, until, size
                 )
         return representation
 

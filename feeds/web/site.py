@@ -10,6 +10,8 @@ from feeds.domain.entries import Timetable
 from feeds.domain.feed import Feed, build_page_url
 from feeds.domain.model import Edition
 from feeds.domain.options import Options
+from feeds.service.collections.catalog import Catalog
+from feeds.service.collections.collections import Collections, Content
 from feeds.service.editions import Editions
 from feeds.web.cache import RepresentationCache
 
@@ -23,6 +25,8 @@ class Site(NamedTuple):
     """
 
     editions: Editions
+    collections: Collections
+    catalog: Catalog
     cache: RepresentationCache
     timestamp: Callable[[], float]
     public_url: str
@@ -51,6 +55,22 @@ class Site(NamedTuple):
             locale=self.locale,
             timetables=(timetable,),
             options=options or Options(),
+        )
+
+    def build_collection_feed(
+        self, content: Content, title: str, page: str, source: str, options: Options
+    ) -> Feed:
+        """The feed of a collection, with ``source`` as its own URL."""
+        return Feed(
+            title=title,
+            page=page,
+            source=source,
+            public_url=self.public_url,
+            timezone=self.timezone,
+            locale=self.locale,
+            timetables=content.timetables,
+            options=options,
+            listed=content.listed,
         )
 
     def get_last_modified(self, edition: Edition) -> datetime | None:

@@ -15,6 +15,10 @@ from feeds.domain.freshness import compute_max_age
 from feeds.domain.model import Edition, Kind
 from feeds.domain.quota import Rate
 from feeds.sandbox import SANDBOX_KEY
+from feeds.service.admission import Bulkhead
+from feeds.service.calls import Calls
+from feeds.service.collections.catalog import Catalog
+from feeds.service.collections.refresh import CatalogRefresh
 from feeds.service.editions import Editions
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
@@ -138,9 +142,26 @@ class Worker:
             **settings | changes,
         )
         client = source or IntervalsClient(api_url, SANDBOX_KEY)
-        updater = Updater(client, repository, self.database, clock, rate)
-        self.refresh = Refresh(updater, repository, self.database, clock, rate=rate)
-        self.editions = Editions(self.refresh, self.database, self.invalidation, clock)
+        calls, bulkhead = Calls(self.database, clock, rate), Bulkhead()
+        self.catalog_refresh = CatalogRefresh(client, calls, self.database, clock)
+        self.catalog = Catalog(self.catalog_refresh, clock, bulkhead)
+        updater = Updater(
+            client,
+            repository,
+            self.database,
+            clock,
+            rate,
+            find_recurrences=self.catalog.find_recurrences,
+        )
+        self.refresh = Refresh(updater, repository, self.database, calls, clock)
+        self.editions = Editions(
+            self.refresh,
+            self.database,
+            self.invalidation,
+            self.catalog,
+            clock,
+            bulkhead=bulkhead,
+        )
 
     def poll(self, event_id: str = "harbor", client: str = "") -> CacheEntry:
         """The entry with which the process answers a request of the client at an address."""

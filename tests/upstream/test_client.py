@@ -1,7 +1,7 @@
 """The client of the partner API: paths, conditional requests, refusals, the list of events."""
 
 import json
-from datetime import date, datetime
+from datetime import datetime
 
 import pytest
 
@@ -15,7 +15,8 @@ from feeds.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from feeds.upstream.client import PAGE_SIZE, EventPage, FetchResult, IntervalsClient, ListedEvent
+from feeds.upstream.client import PAGE_SIZE, FetchResult, IntervalsClient
+from feeds.upstream.lists import Page
 from tests.support.raw_server import always, serving, wire
 from tests.upstream.calls import KEY, catch
 
@@ -146,7 +147,10 @@ def test_an_organization_or_a_list_of_another_shape_is_an_invalid_response(
     api, httpserver, path, body
 ):
     httpserver.expect_request(path).respond_with_data(body)
-    catch(InvalidResponse, api.fetch_page if path == "/events" else api.fetch_organization)
+    if path == "/events":
+        catch(InvalidResponse, api.fetch_page, "/events")
+    else:
+        catch(InvalidResponse, api.fetch_organization)
 
 
 def never_answer(connection):
@@ -171,19 +175,13 @@ def test_the_pages_of_the_list_follow_the_last_id_of_each_page(api, httpserver):
     respond_with_list(httpserver, first, more=True)
     last = [{"_id": "e3", "date": "2026-06-16"}]
     respond_with_list(httpserver, last, more=False, query=f"limit={PAGE_SIZE}&after=e2")
-    assert api.fetch_page() == EventPage(
-        (ListedEvent("e1", date(2026, 6, 14)), ListedEvent("e2", date(2026, 6, 15))), after="e2"
-    )
-    assert api.fetch_page("e2") == EventPage((ListedEvent("e3", date(2026, 6, 16)),), after=None)
+    assert api.fetch_page("/events") == Page(first, after="e2")
+    assert api.fetch_page("/events", "e2") == Page(last, after=None)
 
 
-def test_an_event_without_a_readable_date_is_listed_without_a_day(api, httpserver):
-    items = [{"_id": "e1"}, {"_id": "e2", "date": None}, {"_id": "e3", "date": "14 June"}]
-    respond_with_list(httpserver, items, more=False)
-    assert [event.day for event in api.fetch_page().events] == [None] * 3
-
-
-@pytest.mark.parametrize("item", [None, "e1", {}, {"_id": 1}, {"_id": ""}, {"_id": "a/b"}])
-def test_an_item_without_an_id_for_a_url_is_left_out_of_the_list(api, httpserver, item):
-    respond_with_list(httpserver, [item, {"_id": "e2"}], more=True)
-    assert api.fetch_page() == EventPage((ListedEvent("e2", None),), after="e2")
+@pytest.mark.parametrize("items", [[], ["e1"], [{}], [{"_id": 1}], [{"_id": "a b"}]], ids=repr)
+def test_a_page_that_names_no_next_page_though_there_is_one_is_an_invalid_response(
+    api, httpserver, items
+):
+    respond_with_list(httpserver, items, more=True)
+    catch(InvalidResponse, api.fetch_page, "/events")

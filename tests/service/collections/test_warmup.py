@@ -10,9 +10,7 @@ from click.testing import CliRunner
 from feeds.cli import main
 from feeds.domain.quota import Priority, Rate
 from feeds.errors import RateLimited, Stopped
-from feeds.sandbox import SANDBOX_KEY
-from feeds.service.warmup import Tally, Warmup
-from feeds.upstream.client import IntervalsClient
+from feeds.service.collections.warmup import Tally, Warmup
 from tests.support.processes import environment_for
 from tests.support.upstream import SAMPLE_IDS
 from tests.support.workers import DAY, SECOND
@@ -43,9 +41,8 @@ def start_warmup(upstream, start_worker, clock):
 
     def start_warmup(ends=None, rate=GENEROUS):
         worker = start_worker(rate=rate)
-        client = IntervalsClient(upstream.url, SANDBOX_KEY)
         ends = ends or Skipping(clock)
-        return Warmup(client, worker.refresh, worker.database, rate, clock=clock, ends=ends)
+        return Warmup(worker.refresh, worker.catalog_refresh, clock=clock, ends=ends)
 
     return start_warmup
 

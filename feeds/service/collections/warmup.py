@@ -1,12 +1,14 @@
 """Fill a database with events before their first poll, as fast as the rate limit allows."""
 
-from collections.abc import Callable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from threading import Event as Flag
 
 from msgspec import Struct, field
 
-from feeds.domain.quota import Priority, Rate
+from feeds.domain.catalog import EVENTS, EventList
+from feeds.domain.quota import Priority
 from feeds.errors import (
     EventNotFound,
     InvalidResponse,
@@ -14,16 +16,17 @@ from feeds.errors import (
     RateLimited,
     Rejected,
     Stopped,
-    Unauthorized,
 )
+from feeds.service.collections.refresh import CatalogRefresh
 from feeds.service.entry import CacheEntry
 from feeds.service.refresh import Refresh
-from feeds.store.database import Database
 from feeds.store.leases import HeldByOther, Lease
-from feeds.upstream.client import IntervalsClient, ListedEvent
 
 POLL_INTERVAL = timedelta(seconds=0.2)
 """How often the warm-up looks whether another process has refreshed an event."""
+
+MAX_PAUSE = timedelta(seconds=5)
+"""How long a list waits for the call of its next page without looking again."""
 
 
 OnWait = Callable[[datetime], object]
@@ -55,51 +58,46 @@ class Warmup:
 
     def __init__(
         self,
-        source: IntervalsClient,
         refresh: Refresh,
-        database: Database,
-        rate: Rate,
+        catalog: CatalogRefresh,
         *,
         clock: Callable[[], datetime],
         ends: Flag,
     ) -> None:
-        self._source = source
         self._refresh = refresh
-        self._database = database
-        self._quota = rate.quota_for(Priority.REFRESHER)
+        self._catalog = catalog
         self._clock = clock
         self._ends = ends
         self.tally = Tally()
 
     def list_ids(self, on_wait: OnWait = _ignore) -> Sequence[str]:
-        """The ids of all events of the organization: the next ones first, then the latest."""
-        today = self._clock().date()
+        """The ids of the events of the organization's collection, the next ones first.
 
-        def sort_key(event: ListedEvent) -> tuple[bool, int]:
-            days = ((event.day or date.min) - today).days
-            return (days < 0, abs(days))
-
-        return [event.id for event in sorted(self._read_pages(on_wait), key=sort_key)]
-
-    def _read_pages(self, on_wait: OnWait) -> Iterator[ListedEvent]:
-        seen: set[str] = set()
-        after = None
+        The list is fetched anew, and stored for the web processes.
+        """
+        known = self._catalog.read(EVENTS)
         while True:
-            while refusal := self._database.spend_call(self._quota, self._clock()):
-                self._wait(refusal.retry_at or self._clock() + POLL_INTERVAL, on_wait)
             self._check()
-            self.tally.calls += 1
-            try:
-                page = self._source.fetch_page(after)
-            except (RateLimited, Unauthorized) as error:
-                self._refresh.close_upstream(error, self._clock())
-                raise
-            new = [event for event in page.events if event.id not in seen]
-            yield from new
-            seen.update(event.id for event in new)
-            if page.after is None or not new:  # a list that repeats itself would have no end
-                return
-            after = page.after
+            found = self._catalog.refresh(
+                EVENTS, known, Priority.REFRESHER, partial(self._wait_for_call, on_wait)
+            )
+            if isinstance(found, HeldByOther):
+                self._wait(self._clock() + POLL_INTERVAL, on_wait)
+            elif isinstance(found.error, QuotaExhausted | RateLimited):
+                self._wait(found.until, on_wait)
+            elif found.error or found.part is None:
+                raise found.error or InvalidResponse
+            else:
+                break
+        self.tally.calls += found.part.pages
+        value = found.part.value
+        return [each.id for each in value.items] if isinstance(value, EventList) else []
+
+    def _wait_for_call(self, on_wait: OnWait, until: datetime) -> bool:
+        """Wait for the call of the next page; the lease of the list must not end meanwhile."""
+        soon = self._clock() + MAX_PAUSE
+        self._wait(min(until, soon), on_wait)
+        return True
 
     def fetch(self, event_id: str, on_wait: OnWait = _ignore) -> None:
         """Store an event, if the upstream has it, and count the outcome."""

@@ -1,0 +1,141 @@
+"""The catalog: what the upstream lists, from memory, from the database, or after a refresh."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from threading import Lock
+from time import monotonic, sleep
+
+from feeds.domain import catalog
+from feeds.domain.catalog import Group, GroupList, Organization, RecurrenceList, Value
+from feeds.domain.freshness import INVALIDATION_INTERVAL
+from feeds.domain.quota import Priority
+from feeds.errors import EventNotFound, FeedsError, StorageUnavailable, UpstreamTimeout
+from feeds.service.admission import Bulkhead
+from feeds.service.collections.refresh import CatalogEntry, CatalogRefresh
+from feeds.service.singleflight import Flight, Singleflight
+
+MAX_WAIT_COLD = 10.0
+"""Seconds that a request waits for a list that was never fetched; an older list is served."""
+
+MAX_FLIGHTS = 16
+"""Parts of the catalog that are refreshed at a time."""
+
+POLL_INTERVAL = 0.05
+"""Seconds between two looks at a refresh that another process makes."""
+
+
+class Catalog:
+    """The parts of the catalog, for all requests of a process; threads may share it."""
+
+    def __init__(
+        self, refresh: CatalogRefresh, clock: Callable[[], datetime], bulkhead: Bulkhead
+    ) -> None:
+        self._refresh = refresh
+        self._clock = clock
+        self._bulkhead = bulkhead
+        self._entries: dict[str, CatalogEntry] = {}
+        self._lock = Lock()
+        self._flights: Singleflight[CatalogEntry] = Singleflight(MAX_FLIGHTS)
+        self._looks = 0
+        self.version = 0
+        """Rises whenever an entry changes."""
+
+    def get(self, name: str, max_wait: float = MAX_WAIT_COLD) -> CatalogEntry:
+        """A part of the catalog, however old; waits for ``max_wait`` seconds if none is known.
+
+        Raises the error for which nothing is known.
+        """
+        now, entry = self._clock(), self._entries.get(name)
+        if entry and entry.since <= now < entry.until:
+            return self._check(entry)
+        flight = self._flights.join(name, lambda flight: self._run(name, flight))
+        if entry and entry.part:
+            return entry
+        if flight:
+            end = monotonic() + max_wait
+            self._bulkhead.wait(flight.wait_for_fallback, end)
+            if not (flight.fallback and flight.fallback.part):
+                self._bulkhead.wait(flight.wait, end)
+            entry = flight.result or flight.fallback
+        return self._check(entry or CatalogEntry(now, now, error=UpstreamTimeout()))
+
+    def get_value(self, name: str, max_wait: float = MAX_WAIT_COLD) -> Value | None:
+        """The value of a part; None while nothing is known of it."""
+        try:
+            part = self.get(name, max_wait).part
+        except FeedsError:
+            return None
+        return part.value if part else None
+
+    def find_group(self, slug: str) -> Group:
+        """A group; raises ``EventNotFound`` for an unknown one, and as ``get`` does."""
+        part = self.get(catalog.GROUPS).part
+        groups = part.value.items if part and isinstance(part.value, GroupList) else ()
+        found = next((each for each in groups if each.slug == slug), None)
+        if found is None:
+            raise EventNotFound("There is no such group.")
+        return found
+
+    def list_groups(self) -> tuple[Group, ...]:
+        """All groups that are known now."""
+        value = self.get_value(catalog.GROUPS, max_wait=0)
+        return value.items if isinstance(value, GroupList) else ()
+
+    def get_organization(self) -> Organization | None:
+        """The organization, if it is known now."""
+        value = self.get_value(catalog.ORGANIZATION, max_wait=0)
+        return value if isinstance(value, Organization) else None
+
+    def find_recurrences(self, max_wait: float) -> RecurrenceList | None:
+        """All recurrences; None if nothing is known of them."""
+        value = self.get_value(catalog.RECURRENCES, max_wait)
+        return value if isinstance(value, RecurrenceList) else None
+
+    def note_saves(self, saved: Mapping[str, str], *, complete: bool) -> None:
+        """Invalidate the parts that other processes have saved, and those that are lost."""
+        with self._lock:
+            self._looks += 1
+            for name in self._entries if complete else self._entries.keys() & saved.keys():
+                entry = self._entries[name]
+                if entry.part and saved.get(name, "") != entry.part.token:
+                    self._entries[name] = entry.invalidate()
+                    self.version += 1
+
+    def _check(self, entry: CatalogEntry) -> CatalogEntry:
+        if entry.part is None:
+            raise (entry.error or UpstreamTimeout()).copy()
+        return entry
+
+    def _run(self, name: str, flight: Flight[CatalogEntry]) -> CatalogEntry:
+        """Refresh a part, in a background thread, and keep the result in memory."""
+        with self._lock:
+            last, looks = self._entries.get(name), self._looks
+        try:
+            entry = self._read_or_refresh(name, flight, last)
+        except StorageUnavailable as error:
+            now = self._clock()
+            part = last.part if last else None
+            entry = CatalogEntry(now, now + INVALIDATION_INTERVAL, part, error.copy())
+        with self._lock:
+            # A save that was noted meanwhile may be newer than what was read.
+            self._entries[name] = entry if looks == self._looks else entry.invalidate()
+            self.version += 1
+        return entry
+
+    def _read_or_refresh(
+        self, name: str, flight: Flight[CatalogEntry], last: CatalogEntry | None
+    ) -> CatalogEntry:
+        end = monotonic() + MAX_WAIT_COLD
+        entry = self._refresh.read(name, last)
+        while not self._clock() < entry.until:
+            if entry.part:
+                flight.set_fallback(entry)
+            found = self._refresh.refresh(name, entry, Priority.ORDINARY)
+            if isinstance(found, CatalogEntry):
+                return found
+            if monotonic() > end:  # another process has the lease
+                now = self._clock()
+                return CatalogEntry(now, now + INVALIDATION_INTERVAL, entry.part, UpstreamTimeout())
+            sleep(POLL_INTERVAL)
+            entry = self._refresh.read(name, entry)
+        return entry

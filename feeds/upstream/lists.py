@@ -1,0 +1,84 @@
+"""Decode the lists of the partner API: pages of events, groups and recurrences.
+
+A list is what its items are made of: an item that no address can hold is left out, a list that has
+another shape, or whose pages do not end, is not understood.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from feeds.domain.catalog import Group, ListedEvent
+from feeds.upstream import fields
+
+_ID = re.compile("[A-Za-z0-9_-]{1,64}")
+_SLUG = re.compile("[A-Za-z0-9._~-]{1,100}")
+_CURSOR = re.compile("[A-Za-z0-9._~:-]{1,200}")
+
+
+class Page(Struct, frozen=True):
+    """Items as sent; ``after`` is the cursor of the next page, None at the end."""
+
+    items: Sequence[Any]
+    after: str | None
+
+
+def read_page(items: Sequence[Any], *, has_more: bool) -> Page:
+    """A page of a list; raises ``ValueError`` if more is to come and there is no cursor."""
+    if not has_more:
+        return Page(items, None)
+    cursor = items[-1].get("_id") if items and isinstance(items[-1], dict) else None
+    if not isinstance(cursor, str) or not _CURSOR.fullmatch(cursor):
+        raise ValueError("a page without a cursor")
+    return Page(items, cursor)
+
+
+def decode_events(items: Iterable[object]) -> tuple[ListedEvent, ...]:
+    """The events of a list in its order, each once."""
+    found: dict[str, ListedEvent] = {}
+    for item in items:
+        id_ = item.get("_id") if isinstance(item, dict) else None
+        if isinstance(item, dict) and isinstance(id_, str) and _ID.fullmatch(id_):
+            found.setdefault(id_, _decode_event(id_, item))
+    return tuple(found.values())
+
+
+def _decode_event(id_: str, item: dict[str, Any]) -> ListedEvent:
+    try:
+        day = fields.parse_date(item.get("date"))
+    except ValueError:
+        day = None
+    name = fields.shorten(_clean(item.get("name")), fields.MAX_NAME)
+    return ListedEvent(id_, name or id_, _clean(item.get("type"))[: fields.MAX_LABEL], day)
+
+
+def decode_groups(items: Iterable[object]) -> tuple[Group, ...]:
+    """The groups that an address can hold, in the order of the list, each once."""
+    found: dict[str, Group] = {}
+    for item in items:
+        slug = item.get("slug") if isinstance(item, dict) else None
+        if isinstance(item, dict) and isinstance(slug, str) and _SLUG.fullmatch(slug):
+            found.setdefault(slug, _decode_group(slug, item))
+    return tuple(found.values())
+
+
+def _decode_group(slug: str, item: dict[str, Any]) -> Group:
+    description = item.get("description")
+    text = fields.clean_text(description) if isinstance(description, str) else ""
+    return Group(
+        slug,
+        fields.shorten(_clean(item.get("name")), fields.MAX_NAME) or slug,
+        fields.shorten(text, fields.MAX_DESCRIPTION),
+        _clean(item.get("status"))[: fields.MAX_LABEL] or "active",
+    )
+
+
+def decode_name(item: object) -> str:
+    """The name of an organization; empty if it has none."""
+    return fields.shorten(_clean(item), fields.MAX_NAME)
+
+
+def _clean(value: object) -> str:
+    return fields.clean_line(value) if isinstance(value, str) else ""

@@ -1,0 +1,82 @@
+"""The feeds of the club and of its groups: one route for each format."""
+
+import re
+
+from flask import Blueprint, Response, request
+
+from feeds.domain import options
+from feeds.domain.catalog import EVENTS, build_group_part
+from feeds.domain.freshness import compute_max_age
+from feeds.domain.options import Options
+from feeds.formats import FORMATS
+from feeds.service.collections.collections import Content
+from feeds.text import collections as texts
+from feeds.web.addresses import read_query
+from feeds.web.cache import to_flask
+from feeds.web.conditional import Representation, build_representation, make_response
+from feeds.web.site import get_site
+
+blueprint = Blueprint("collection_feeds", __name__)
+
+
+def serve_feed(extension: str, slug: str = "") -> Response:
+    """The feed of a group, or of the whole organization, with the options of the query."""
+    format_, site = FORMATS[extension], get_site()
+    chosen = options.parse(read_query().items(multi=True), format_.collection_options)
+    query = options.to_query(chosen)
+    entry = site.collections.get(slug or None, chosen)
+    content = site.collections.add_named(entry.content, chosen)
+
+    def render() -> Representation:
+        return _render(content, extension, chosen, query)
+
+    if content is entry.content:
+        key = (build_group_part(slug) if slug else EVENTS, extension, query)
+        return site.cache.respond_with(
+            site.collections, key, entry, render, download=chosen.download
+        )
+    now = site.timestamp()
+    max_age = compute_max_age(entry.expires, now)
+    return to_flask(
+        make_response(render(), request.environ, now=now, max_age=max_age, download=chosen.download)
+    )
+
+
+def _render(content: Content, extension: str, chosen: Options, query: str) -> Representation:
+    site, format_ = get_site(), FORMATS[extension]
+    organization, group = site.catalog.get_organization(), content.group
+    base = f"{site.public_url}/groups/{group.slug}" if group else f"{site.public_url}/events"
+    page = base if group else f"{site.public_url}/"
+    name = texts.build_name(organization, group)
+    feed = site.build_collection_feed(
+        content,
+        texts.build_title(name, chosen),
+        page,
+        f"{base}.{extension}{'?' if query else ''}{query}",
+        chosen,
+    )
+    return build_representation(
+        format_.render(feed),
+        media_type=format_.media_type,
+        # A list may change within the second in which a member changed: only an etag tells.
+        last_modified=None,
+        filename=f"{_build_filename(name)}.{extension}",
+    )
+
+
+def _build_filename(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64] or "races"
+
+
+for extension in FORMATS:
+    for path, endpoint in (
+        ("/events", f"club_{extension}"),
+        ("/groups/<group:slug>", f"group_{extension}"),
+    ):
+        blueprint.add_url_rule(
+            f"{path}.{extension}",
+            endpoint=endpoint,
+            view_func=serve_feed,
+            defaults={"extension": extension},
+            provide_automatic_options=False,
+        )
