@@ -103,6 +103,8 @@ class Upstream:
         self.total += 1
         if path == "/organization":
             return _respond(200, {"data": {"_id": ORGANIZATION, "name": "Walk"}})
+        if path.startswith("/recurrences"):
+            return _respond(200, {"data": []})
         event_id = path.removeprefix("/events/")
         at, elapsed, overtaken, raised = self.clocks[process](), self._elapsed(), False, None
         slow, self.slow = self.slow, None

@@ -16,6 +16,9 @@ from feeds.domain.quota import Rate
 ORGANIZATION, EVENTS, GROUPS, RECURRENCES = "/organization", "/events", "/groups", "/recurrences"
 """The parts of the catalog, by their paths in the partner API."""
 
+SELDOM = frozenset({ORGANIZATION, RECURRENCES})
+"""The parts that are asked for once a day, and as the refresher asks (rules 8.16)."""
+
 MEMBER_KEPT_FOR = dt.timedelta(days=60)
 """How long after its end an event is a member of a collection."""
 

@@ -74,7 +74,8 @@ def test_a_request_that_fails_on_a_used_connection_is_repeated_on_a_new_connecti
     """Rules 8.24."""
     with polled(forgetful) as (server, client):
         assert [poll(client, event_id) for event_id in ("one", "two")] == [200, 200]
-        assert server.paths == ["/events/one", "/events/two", "/events/two"]
+        paths = [path for path in server.paths if path.startswith("/events/")]
+        assert paths == ["/events/one", "/events/two", "/events/two"]
 
 
 @pytest.mark.parametrize("end", [Connection.reset, Connection.close])
@@ -91,11 +92,14 @@ def test_a_request_that_fails_on_a_new_connection_is_not_repeated(polled, end):
 
 
 def test_a_repeated_request_counts_once_in_the_budget(polled, forgetful):
-    """Rules 8.24: of a burst of 8, six calls are for ids never seen (rules 8.16)."""
+    """Rules 8.24: of a burst of 8, polls of ids never seen spend six calls (rules 8.16).
+
+    One of them is for the recurrences.
+    """
     with polled(forgetful, rate=rate("80/day;burst=8")) as (server, client):
         statuses = [poll(client, f"event-{number}") for number in range(7)]
         assert len(server.paths) > 6
-    assert statuses == [200] * 6 + [503]
+    assert statuses == [200] * 5 + [503] * 2
 
 
 @pytest.mark.parametrize(("size", "status"), [(LARGEST, 200), (LARGEST + 1, 502)])

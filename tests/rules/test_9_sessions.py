@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from werkzeug import Response
 
+from tests.support.processes import rate
 from tests.support.service import EVENT, PAGE, a_5k, a_run
 
 FIRST = datetime(2026, 5, 26, 23, 30, tzinfo=UTC)
@@ -360,16 +361,15 @@ def test_the_page_and_the_calendar_say_how_often_a_run_club_meets(service):
     """Rules 9.8."""
     recur(service, a_recurrence())
     service.announce(*sessions(-1, 7), **CLUB)
-    assert service.upstream.calls.count(CALLS) == 0
-    assert "Tuesdays at 6:30 PM, about 60 minutes. https://" in refresh(service)
+    assert "Tuesdays at 6:30 PM, about 60 minutes. https://" in description_of(service)
     assert "Tuesdays at 6:30 PM, about 60 minutes" in text_of(service)
     assert "RRULE:FREQ=WEEKLY" not in service.poll().decode()
 
 
 def test_recurrences_cost_one_call_a_day_for_all_events_and_processes(service):
     """Rules 9.8."""
-    service.announce(*sessions(-1, 7), **CLUB)
     recur(service, a_recurrence(), a_recurrence("lincoln-park-tuesdays", daysOfWeek=[4]))
+    service.announce(*sessions(-1, 7), **CLUB)
     for _ in range(2):
         for _ in range(3):
             service.advance(hours=2)
@@ -413,7 +413,7 @@ def test_a_key_without_the_scope_for_recurrences_reads_everything_else(service, 
     """Rules 9.8."""
     service.upstream.scopes.discard("read:recurrences")
     service.announce(*sessions(-1, 7), **CLUB)
-    for days in range(3):
+    for days in range(2):
         assert refresh(service, days=days) == f"Lakeside Run Club: {PAGE}"
     assert len(service.entries()) == 9
     missing = [each for each in caplog.messages if "read:recurrences" in each]
@@ -436,11 +436,34 @@ def test_recurrences_that_cannot_be_fetched_stay_and_are_asked_for_after_an_hour
 
 
 def test_an_event_of_another_type_with_a_recurrence_is_a_series(service):
-    """Rules 9.1 and 9.8: the list that was fetched for a run club has it, too."""
+    """Rules 9.1, 9.4 and 9.8: from its first edition on, although no run club is known."""
     recur(service, a_recurrence(status="archived"))
     service.announce(a_session(0), a_session(3), **CLUB | {"type": "other"})
-    assert list(service.items()) == ["s0", "s3"]
-    for _ in range(2):
-        service.client.get("/events/lincoln-park-tuesdays.ics")
-        service.advance(minutes=15)
     assert list(service.items()) == ["s0"]
+    assert service.upstream.calls.count(CALLS) == 1
+
+
+@pytest.mark.parametrize("failure", ["refused", "over budget"])
+def test_an_event_is_saved_without_recurrences_that_cannot_be_fetched_and_gets_them_later(
+    service, failure
+):
+    """Rules 9.8: after an hour."""
+    recur(service, a_recurrence())
+    if failure == "refused":
+        service.upstream.failing[CALLS] = Response("{}", 500)
+    else:  # a burst of 1 leaves no call
+        service.restart(rate=rate("1000/day;burst=1"))
+    service.announce(a_session(0), a_session(3), **CLUB | {"type": "other"})
+    assert list(service.items()) == ["s0", "s3"]
+    recur(service, a_recurrence())
+    service.restart()
+    assert "Tuesdays" not in refresh(service, minutes=59)
+    assert "Tuesdays" in refresh(service, minutes=16)
+    assert service.upstream.calls.count(CALLS) == (2 if failure == "refused" else 1)
+
+
+def test_ids_that_do_not_exist_cost_no_call_for_recurrences(service):
+    """Rules 9.8."""
+    for number in range(3):
+        assert service.client.get(f"/events/guess-{number}.ics").status_code == 404
+    assert service.upstream.calls.count(CALLS) == 0

@@ -70,7 +70,8 @@ class Gate:
 class HeldUpstream(Upstream):
     """An upstream with etags, whose answers about events can be held back.
 
-    An answer says what was true when the request arrived. ``statuses`` has the status of each.
+    An answer says what was true when the request arrived. ``statuses`` has the statuses of answers
+    about events and the organization; recurrences are asked for once a day besides (rules 9.8).
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
@@ -83,7 +84,8 @@ class HeldUpstream(Upstream):
         if response.status_code == 200:
             response.add_etag()
             response.make_conditional(environ)
-        self.statuses.append(response.status_code)
+        if environ["PATH_INFO"] != "/recurrences":
+            self.statuses.append(response.status_code)
         if self._gate and environ["PATH_INFO"].startswith("/events/"):
             self._gate.wait()
         return response(environ, start_response)

@@ -130,7 +130,8 @@ class Catalog:
         while not self._clock() < entry.until:
             if entry.part:
                 flight.set_fallback(entry)
-            found = self._refresh.refresh(name, entry, Priority.ORDINARY)
+            priority = Priority.REFRESHER if name in catalog.SELDOM else Priority.ORDINARY
+            found = self._refresh.refresh(name, entry, priority)
             if isinstance(found, CatalogEntry):
                 return found
             if monotonic() > end:  # another process has the lease

@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 
 from feeds.domain import catalog
 from feeds.domain.catalog import EventList, GroupList, Nothing, Organization, RecurrenceList, Value
-from feeds.domain.freshness import FAILURE_CACHED_FOR
+from feeds.domain.freshness import FAILURE_CACHED_FOR, UNKNOWN_CACHED_FOR
 from feeds.domain.history.delisting import UNLISTED_SHOWN_FOR
 from feeds.domain.quota import Priority
 from feeds.errors import (
@@ -231,7 +231,8 @@ class CatalogRefresh:
     def _fail(self, lease: Lease, error: UpstreamError, known: CatalogEntry) -> CatalogEntry:
         """Store why a call failed; all processes wait with the next one."""
         now = self._clock()
-        retry = now + FAILURE_CACHED_FOR
+        seldom = lease.event_id in catalog.SELDOM
+        retry = now + (UNKNOWN_CACHED_FOR if seldom else FAILURE_CACHED_FOR)
         advice = ADVICE.get(type(error), "")
         self._throttle.warning(type(error).__name__, "list %s: %s%s", lease.event_id, error, advice)
         if isinstance(error, RateLimited | Unauthorized):
