@@ -76,10 +76,10 @@ class IntervalsClient:
         cursor = f"&after={after}" if after else ""
         response = _check_status(self._http.get(f"{path}?limit={PAGE_SIZE}{cursor}"))
         items = _get_member(response, "data", list)
-        try:
-            return lists.read_page(items, has_more=_get_member(response, "hasMore", bool))
-        except ValueError:
-            raise errors.InvalidResponse from None
+        page = lists.read_page(items, has_more=_get_member(response, "hasMore", bool))
+        if page is None:
+            raise errors.InvalidResponse
+        return page
 
     def decode(self, body: bytes, event_id: str, known: Event | None = None) -> Document:
         """Decode a document that ``fetch`` returned, see ``schema.decode``."""

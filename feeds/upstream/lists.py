@@ -25,13 +25,13 @@ class Page(Struct, frozen=True):
     after: str | None
 
 
-def read_page(items: Sequence[Any], *, has_more: bool) -> Page:
-    """A page of a list; raises ``ValueError`` if more is to come and there is no cursor."""
+def read_page(items: Sequence[Any], *, has_more: bool) -> Page | None:
+    """A page of a list; None if more is to come and there is no cursor."""
     if not has_more:
         return Page(items, None)
     cursor = items[-1].get("_id") if items and isinstance(items[-1], dict) else None
     if not isinstance(cursor, str) or not _CURSOR.fullmatch(cursor):
-        raise ValueError("a page without a cursor")
+        return None
     return Page(items, cursor)
 
 

@@ -83,7 +83,7 @@ class Warmup:
             )
             if isinstance(found, HeldByOther):
                 self._wait(self._clock() + POLL_INTERVAL, on_wait)
-            elif isinstance(found.error, QuotaExhausted | RateLimited):
+            elif isinstance(found.error, QuotaExhausted):
                 self._wait(found.until, on_wait)
             elif found.error or found.part is None:
                 raise found.error or InvalidResponse

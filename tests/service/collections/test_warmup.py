@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from feeds.cli import main
 from feeds.domain.quota import Priority, Rate
-from feeds.errors import RateLimited, Stopped
+from feeds.errors import InvalidResponse, RateLimited, Stopped
 from feeds.service.collections.warmup import Tally, Warmup
 from tests.support.processes import environment_for
 from tests.support.upstream import SAMPLE_IDS
@@ -67,19 +67,22 @@ def test_all_events_of_the_organization_are_listed_once_whatever_the_number_of_p
     assert warmup.tally == Tally(calls=3)
 
 
-def test_a_list_that_repeats_itself_has_an_end(start_warmup, upstream, clock):
+def test_a_list_that_repeats_itself_is_not_understood(start_warmup, upstream, clock):
     page = '{"data": [{"_id": "harbor", "date": "2026-06-13"}], "hasMore": true}'
     upstream.answer(200, "application/json", page)
-    assert start_warmup(Skipping(clock, waits=1), SMALL).list_ids() == ["harbor"]
+    with pytest.raises(InvalidResponse):
+        start_warmup(Skipping(clock, waits=1), SMALL).list_ids()
     assert upstream.calls == ["/events"] * 2
 
 
-def test_the_next_event_is_listed_first_and_the_first_past_one_last(start_warmup, upstream):
+def test_the_next_event_is_listed_first_the_last_past_one_last_and_an_old_one_not_at_all(
+    start_warmup, upstream
+):
     upstream.give_key_to("club")
     days = {"b": "2026-05-21", "c": "2026-12-01", "d": "2026-05-19", "a": "2020-01-01"}
     for id_, day in days.items():
         upstream.publish(id_, day, organizationId="club")
-    assert start_warmup().list_ids() == ["b", "c", "d", "a"]
+    assert start_warmup().list_ids() == ["b", "c", "d"]
 
 
 def test_a_refusal_of_the_list_stops_the_calls_of_all_processes(
