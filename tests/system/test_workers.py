@@ -194,6 +194,24 @@ def test_clients_that_do_not_close_their_end_delay_no_other_client(one_worker):
         assert one_worker.poll("hit").status == 200
 
 
+def test_clients_that_do_not_close_their_end_have_no_slow_client_closed(one_worker):
+    with connect(one_worker, gunicorn_conf.threads) as connections:
+        for connection in connections:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        for connection in connections:
+            while connection.recv(65536):
+                pass
+        # A thread lingers for some of them now, until they close their end.
+        with connect(one_worker, 1) as (last,):
+            head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n"
+            last.sendall(head + b"1")
+            response = HTTPResponse(last)
+            response.begin()
+            assert (response.status, len(response.read()) > 0) == (405, True)
+            last.sendall(b"2" + HALF_A_REQUEST + b"\r\n")
+            assert last.recv(12) == b"HTTP/1.1 200"
+
+
 def test_a_connection_serves_two_hundred_requests_in_turn(one_worker):
     with connect(one_worker, 1) as (connection,):
         for _ in range(200):
