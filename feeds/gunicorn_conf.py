@@ -6,10 +6,13 @@
 
 import ctypes
 import gc
+import logging
 import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
+
+from feeds.logs import bound_bad_requests
 
 worker_class = "feeds.gunicorn_worker.Worker"
 workers = 2
@@ -55,3 +58,4 @@ def pre_fork(_server: object, _worker: object) -> None:
 def post_fork(_server: object, _worker: object) -> None:
     """Set what does not survive the fork."""
     sys.setswitchinterval(SWITCH_INTERVAL)
+    bound_bad_requests(logging.getLogger("gunicorn.error"))

@@ -113,7 +113,8 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     ``receive_timeout`` is how many seconds a client may take for the head of a request, from the
     time of the connection or of its first byte, and for the body. ``send_timeout`` is how many
     seconds it may take to read an answer beyond what the system has room for. At most half of the
-    threads wait for a client; the oldest idle connection makes room for a new one.
+    threads wait for a client; the oldest idle connection makes room for a new one. A worker that
+    stops waits for no connection on which no byte of a request has arrived.
     """
 
     receive_timeout: ClassVar = 10.0
@@ -140,6 +141,8 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             self._out_of_files = False
             if not self._close_oldest():
                 break
+        if not self.alive:
+            self._dispatch_silent()
 
     def handle(self, conn: Any) -> Any:  # noqa: ANN401 - gunicorn has no types
         if not conn.initialized:
@@ -213,6 +216,15 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         self.nr_conns -= 1
         conn.close()
         return True
+
+    def _dispatch_silent(self) -> None:
+        """Have a stopping worker close the connections on which no byte of a request has arrived.
+
+        ``handle`` answers a request that arrives just now.
+        """
+        for conn in list(self.pending_conns):
+            if not conn.parser.unreader.buf.tell():
+                self.on_pending_socket_readable(conn, conn.sock)
 
 
 def _to_timeval(seconds: float) -> bytes:

@@ -1,7 +1,7 @@
 """Log each cause at most once a minute, and each document at most 20 lines an hour."""
 
 from collections.abc import Callable
-from logging import Logger
+from logging import Logger, LogRecord
 from threading import Lock
 from time import monotonic
 
@@ -9,6 +9,12 @@ from cachetools import LRUCache
 from msgspec import Struct, field
 
 MINUTE, HOUR = 60.0, 3600.0
+
+REPEATED = 5 * MINUTE
+"""How often the same cause is logged of a document that cannot be read at all."""
+
+MAX_REQUEST = 200
+"""Characters of a message about a request that is no HTTP."""
 
 MAX_LINES = 20
 """Lines that one document writes in an hour, the number of suppressed findings included."""
@@ -29,18 +35,44 @@ class Throttle:
         self._logged: dict[str, tuple[float, int]] = {}
         self._lock = Lock()
 
-    def warning(self, cause: str, message: str, *args: object) -> None:
-        """Log the message, unless one of the same cause was logged less than a minute ago."""
+    def warning(self, cause: str, message: str, *args: object, interval: float = MINUTE) -> None:
+        """Log the message, unless one of the same cause was logged within the interval."""
+        suppressed = self.admit(cause, interval)
+        if suppressed is not None:
+            self._log.warning(message + _count(suppressed), *args)
+
+    def admit(self, cause: str, interval: float = MINUTE) -> int | None:
+        """How many messages of a cause were suppressed before this one; None to suppress it."""
         with self._lock:
             now = self._seconds()
             since, suppressed = self._logged.get(cause, (None, 0))
-            if since is not None and since <= now < since + MINUTE:
+            if since is not None and since <= now < since + interval:
                 self._logged[cause] = since, suppressed + 1
-                return
+                return None
             self._logged[cause] = now, 0
-        if suppressed:
-            message += f" ({suppressed} more like this before)"
-        self._log.warning(message, *args)
+        return suppressed
+
+
+def _count(suppressed: int) -> str:
+    return f" ({suppressed} more like this before)" if suppressed else ""
+
+
+def bound_bad_requests(log: Logger, seconds: Callable[[], float] = monotonic) -> None:
+    """Let gunicorn's log tell of requests that are no HTTP once a minute, and not in full."""
+    throttle = Throttle(log, seconds)
+
+    def admit(record: LogRecord) -> bool:
+        message = record.getMessage()
+        if not message.startswith("Invalid request from "):
+            return True
+        suppressed = throttle.admit("")
+        if suppressed is None:
+            return False
+        shortened = message if len(message) <= MAX_REQUEST else f"{message[:MAX_REQUEST]}…"
+        record.msg, record.args = shortened + _count(suppressed), ()
+        return True
+
+    log.addFilter(admit)
 
 
 class _Document(Struct):

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from feeds.logs import MAX_FINDINGS, MAX_LINES, FindingLog, Throttle
+from feeds.logs import MAX_FINDINGS, MAX_LINES, FindingLog, Throttle, bound_bad_requests
 
 
 @pytest.fixture
@@ -33,6 +33,21 @@ def test_a_message_is_logged_after_the_clock_was_set_back(throttle, clock, caplo
     clock.advance(seconds=-990)
     throttle.warning("cause", "second")
     assert caplog.messages == ["first", "second"]
+
+
+def test_requests_that_are_no_http_write_one_line_a_minute_that_does_not_have_all_of_one(
+    clock, caplog
+):
+    log = logging.getLogger("bad requests")
+    bound_bad_requests(log, clock.timestamp)
+    for _ in range(60):
+        log.warning(f"Invalid request from ip=192.0.2.1: {'%s' * 2_000}")  # noqa: G004 - gunicorn's
+        clock.advance(seconds=2)
+    log.warning("Worker %s was sent SIGTERM", 4711)
+    first, second, other = caplog.messages
+    assert second == f"{first} (29 more like this before)"
+    assert len(first) == 201
+    assert other == "Worker 4711 was sent SIGTERM"
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from feeds.errors import (
     Unauthorized,
     UpstreamError,
 )
-from feeds.logs import Throttle
+from feeds.logs import MINUTE, REPEATED, Throttle
 from feeds.service.calls import Calls
 from feeds.service.entry import CacheEntry, Snapshot
 from feeds.service.repository import EditionRepository
@@ -211,4 +211,5 @@ class Refresh:
 
     def _log(self, event_id: str, error: UpstreamError, advice: str) -> None:
         cause = type(error).__name__ + advice
-        self._throttle.warning(cause, "event %s: %s%s", event_id, error, advice)
+        interval = REPEATED if isinstance(error, InvalidResponse) else MINUTE
+        self._throttle.warning(cause, "event %s: %s%s", event_id, error, advice, interval=interval)

@@ -5,6 +5,7 @@ import pytest
 from feeds.domain.model import Kind
 from feeds.domain.quota import Priority, Rate
 from feeds.errors import EventNotFound, QuotaExhausted, UpstreamTimeout
+from feeds.logs import MAX_LINES
 from feeds.sandbox import ORGANIZATION_ID, SANDBOX_KEY
 from feeds.store.leases import HeldByOther, Lease
 from feeds.upstream.client import IntervalsClient
@@ -90,6 +91,22 @@ def test_the_operator_reads_what_to_do_about_a_wrong_key(worker, upstream, clock
     assert caplog.messages == [
         "event harbor: The Intervals API does not accept the key. Check INTERVALS_PARTNER_API_KEY."
     ]
+
+
+def test_a_document_that_cannot_be_read_writes_20_lines_an_hour_at_most(
+    worker, upstream, clock, caplog
+):
+    worker.poll()
+    upstream.answer(200, "application/json", "{}")
+    clock.advance(hours=2)
+    for _ in range(60):
+        assert worker.poll().failed
+        clock.advance(minutes=1)
+    assert (
+        caplog.messages[0] == "event harbor: The Intervals API sent an answer that cannot be read."
+    )
+    assert 2 <= len(caplog.messages) <= MAX_LINES
+    assert len(upstream.calls) > MAX_LINES
 
 
 def test_an_exhausted_quota_names_the_time_of_the_next_call(start_worker, clock, caplog):

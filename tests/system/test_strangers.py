@@ -12,6 +12,7 @@ from time import monotonic
 import pytest
 
 from feeds import gunicorn_conf
+from feeds.gunicorn_worker import Worker
 from tests.support.attacks import HALF_A_REQUEST, connect, guess, poll
 from tests.support.deployment import FAR, Deployment, deploy
 from tests.support.waiting import PATIENCE, wait_until
@@ -125,6 +126,14 @@ def test_a_request_that_comes_drop_by_drop_ends(impatient, start, drop):
     assert_nothing_was_logged(impatient)
 
 
+def test_requests_that_are_no_http_leave_one_short_line_in_the_log(impatient):
+    for number in range(20):
+        with connect(impatient.service.url, 1, b"%d %s\r\n\r\n" % (number, b"x" * 3000)) as (one,):
+            assert one.recv(12) == b"HTTP/1.1 400"
+    (line,) = impatient.service.process.wait_for("Invalid request from .*")
+    assert len(line) < 220
+
+
 def test_a_client_that_does_not_read_is_reset(impatient):
     with connect(impatient.service.url, 1, REQUEST * 200, buffer=BUFFER) as (connection,):
         wait_until(
@@ -148,6 +157,19 @@ def test_a_worker_stops_although_requests_are_half(new_database, tmp_path):
             deployment.service.process.send(Signals.SIGTERM)
             deployment.service.process.wait()
         assert monotonic() - began < gunicorn_conf.graceful_timeout - 2
+
+
+def test_a_service_stops_at_once_although_connections_are_silent(new_database, tmp_path):
+    with deploy(new_database("sqlite").url, tmp_path) as deployment:
+        with connect(deployment.service.url, 5) as connections:
+            publish(deployment)  # with later connections: these ones were accepted
+            began = monotonic()
+            deployment.service.process.send(Signals.SIGTERM)
+            for connection in connections:
+                assert connection.recv(1) == b""
+            deployment.service.process.wait()
+        assert monotonic() - began < Worker.receive_timeout / 2
+    assert_nothing_was_logged(deployment)
 
 
 def test_guesses_beside_a_slow_upstream_leave_known_events_fresh_and_hits_fast(
