@@ -4,9 +4,11 @@ Views of an event answer with ``RepresentationCache.respond``: the edition comes
 its representation from this cache or from a renderer, the response from ``make_response``.
 ``middleware`` answers a request for the URL of a feed that was requested before, without routing,
 as long as nothing about the feed has changed. Its response is the one that the view would make.
+Pages that show no edition use ``PageCache``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from operator import attrgetter
 from threading import Lock
@@ -14,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from weakref import ref
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from cachetools import LRUCache
 from flask import Response, request
 
 from feeds.clockcache import ClockCache
@@ -27,6 +30,9 @@ from feeds.web.conditional import Representation, WsgiResponse, make_response
 
 MAX_BYTES = 96 * 1024 * 1024
 """Bytes of cached representations, both codings and the keys included."""
+
+MAX_PAGE_BYTES = 4 * 1024 * 1024
+"""Bytes of cached pages that show no edition, each with ``OVERHEAD``."""
 
 MAX_URL_BYTES = 16 * 1024 * 1024
 """Bytes of known URLs, each with the key of its representation: 16,000 ordinary URLs."""
@@ -123,6 +129,7 @@ class RepresentationCache:
         query: str,
         render: Callable[[Timetable], Representation],
         *,
+        finish: Callable[[Representation], Representation] | None = None,
         download: bool = False,
         entry: CacheEntry | None = None,
     ) -> Response:
@@ -134,14 +141,20 @@ class RepresentationCache:
         4. Make the status, the header fields and the body: ``make_response``.
 
         ``kind`` and the canonical ``query`` identify the representation among those of the event.
-        ``render`` makes it if there is no cached one. ``entry`` is the edition to serve, if the
-        caller has asked ``Editions`` for it. Raises what ``Editions.get`` and ``render`` raise.
+        ``render`` makes it if there is no cached one. ``finish`` makes the one to send of it, at
+        each request. ``entry`` is the edition to serve, if the caller has asked ``Editions`` for
+        it. Raises what ``Editions.get`` and ``render`` raise.
         """
         entry = entry or self._editions.get(event_id, request.remote_addr or "")
         timetable = entry.get_timetable()
         key = (event_id, kind, query)
         return self.respond_with(
-            self._editions, key, entry, lambda: render(timetable), download=download
+            self._editions,
+            key,
+            entry,
+            lambda: render(timetable),
+            finish=finish,
+            download=download,
         )
 
     def respond_with(
@@ -151,6 +164,7 @@ class RepresentationCache:
         entry: Entry,
         render: Callable[[], Representation],
         *,
+        finish: Callable[[Representation], Representation] | None = None,
         download: bool = False,
     ) -> Response:
         """Make the response for an entry that came from ``source``: steps 2 to 4 of ``respond``."""
@@ -160,7 +174,7 @@ class RepresentationCache:
         now = self._timestamp()  # rendering takes time
         return to_flask(
             make_response(
-                representation,
+                finish(representation) if finish else representation,
                 request.environ,
                 now=now,
                 max_age=compute_max_age(entry.expires, now),
@@ -233,6 +247,32 @@ class RepresentationCache:
                     representation, ref(content), ref(entry), entry.expires, since, until, size
                 )
         return representation
+
+
+class PageCache:
+    """Rendered pages that show no edition, for all threads of a process; bounded in bytes."""
+
+    def __init__(self) -> None:
+        self._state: object = None
+        self._pages: LRUCache[Hashable, bytes] = LRUCache(0)
+        self._lock = Lock()  # of both
+
+    def get_or_render(self, state: object, key: Hashable, render: Callable[[], str]) -> bytes:
+        """The page with this key, as rendered since ``state`` was passed for the first time.
+
+        ``state`` is what all pages are made of; another object makes all of them anew.
+        """
+        with self._lock:
+            if self._state is not state:
+                self._state = state
+                self._pages = LRUCache(MAX_PAGE_BYTES, lambda page: len(page) + OVERHEAD)
+            pages = self._pages
+            page = pages.get(key)
+        if page is None:
+            page = render().encode()
+            with self._lock, suppress(ValueError):  # larger than the whole cache
+                pages[key] = page
+        return page
 
 
 def _measure(representation: Representation) -> int:

@@ -102,7 +102,6 @@ def show_widget(event_id: str) -> Response:
             "embed.html",
             last_modified=None,  # the widget also shows which runs have ended
             framed=True,
-            style=style.css,
             event=edition.event,
             agenda=agenda,
             notices=list(notices.list_notices(agenda.shown, locale)),
@@ -115,7 +114,13 @@ def show_widget(event_id: str) -> Response:
             pages=pages,
         )
 
-    return get_site().cache.respond(event_id, "embed", style.query, render)
+    def colour(page: Representation) -> Representation:
+        return templates.add_style(page, style.css, filename="embed.html", framed=True)
+
+    # All colours share one cached representation: made-up ones would fill the memory.
+    return get_site().cache.respond(
+        event_id, "embed", style.theme, render, finish=colour if style.css else None
+    )
 
 
 @blueprint.get("/events/<id:event_id>/embed-kit", provide_automatic_options=False)

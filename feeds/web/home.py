@@ -17,24 +17,25 @@ from feeds.errors import BadOption
 from feeds.text import dates, notices, pages
 from feeds.web import templates
 from feeds.web.addresses import read_query
+from feeds.web.cache import PageCache
 from feeds.web.site import get_site
 
 blueprint = Blueprint("home", __name__)
 
 
+MAX_SEARCHED = 1_000
+"""Characters of a search; names have 300, and more code points if they are decomposed."""
+
 _ASKED = "\x1a"
 """Stands for the text of the form in a rendered page; no text of an event has this character."""
-
-MAX_RENDERED = 64
-"""Pages that are kept of one list of events: the whole list, and those of searches."""
 
 
 @blueprint.get("/", provide_automatic_options=False)
 def show_home() -> Response:
     """The known events by month; those whose names were searched; or a redirect to an event."""
     asked = read_query().get("event", "").strip()
-    events = get_site().editions.known_events.list()
-    found = tuple(n for n, each in enumerate(events) if _fold(asked) in _fold(each.name))
+    listing = _get_listing()
+    found = _search(listing, asked)
     problem = None
     if asked and not found:
         try:
@@ -45,44 +46,73 @@ def show_home() -> Response:
         else:
             headers = {"Location": location, "Cache-Control": "max-age=60"}
             return Response(status=303, headers=headers)
-    page = _render_home(events, found or tuple(range(len(events))), problem)
+    shown = found or tuple(range(len(listing.names)))
+    page = _get_pages().get_or_render(
+        listing, (shown, problem), lambda: _render_home(listing, shown, problem)
+    )
     response = templates.make_page(
-        page.replace(_ASKED, escape(asked)), HTTPStatus.NOT_FOUND if problem else HTTPStatus.OK
+        page.replace(_ASKED.encode(), escape(asked).encode()),
+        HTTPStatus.NOT_FOUND if problem else HTTPStatus.OK,
     )
     response.headers["Cache-Control"] = "max-age=60"
     return response
 
 
-def _render_home(events: list[Event], found: tuple[int, ...], problem: str | None) -> str:
-    """The page of some events with ``_ASKED`` for what was asked, kept for each list and minute.
+class Listing(NamedTuple):
+    """The known events as the page lists them in one minute: it begins with their next runs.
 
-    The page depends on the clock: it begins with the next run of each event.
+    ``names`` are folded for the search.
     """
-    now = int(get_site().timestamp() // 60)
-    known, minute, summaries, rendered = current_app.extensions.get("home", (None, 0, [], {}))
-    if known is not events or minute != now or len(rendered) >= MAX_RENDERED:
-        summaries, rendered = [_summarize(event) for event in events], {}
-        current_app.extensions["home"] = events, now, summaries, rendered
-    if (found, problem) not in rendered:
-        shown = [summaries[number] for number in found]
-        locale = get_site().locale
-        months = groupby(
-            (each for each in shown if not each.over),
-            lambda each: dates.format_month_of_year(each.first, locale),
-        )
-        rendered[found, problem] = templates.render(
-            "home.html",
-            problem=problem,
-            asked=_ASKED,
-            searched=len(found) < len(events),
-            months=[(month, list(group)) for month, group in months],
-            ended=[each for each in shown if each.over],
-            known=bool(events),
-            dates=dates,
-            locale=locale,
-        )
-    page: str = rendered[found, problem]
-    return page
+
+    events: list[Event]
+    minute: int
+    names: tuple[str, ...]
+    summaries: tuple["EventSummary", ...]
+
+
+def _get_listing() -> Listing:
+    """The listing of the current events and the current minute; made once."""
+    events, minute = get_site().editions.known_events.list(), int(get_site().timestamp() // 60)
+    listing: Listing | None = current_app.extensions.get("listing")
+    if listing is None or listing.events is not events or listing.minute != minute:
+        names = tuple(_fold(event.name) for event in events)
+        listing = Listing(events, minute, names, tuple(map(_summarize, events)))
+        current_app.extensions["listing"] = listing
+    return listing
+
+
+def _get_pages() -> PageCache:
+    pages: PageCache = current_app.extensions.setdefault("pages", PageCache())
+    return pages
+
+
+def _search(listing: Listing, asked: str) -> tuple[int, ...]:
+    """The positions of the events whose names have this text."""
+    if len(asked) > MAX_SEARCHED:
+        return ()
+    folded = _fold(asked)
+    return tuple(number for number, name in enumerate(listing.names) if folded in name)
+
+
+def _render_home(listing: Listing, found: tuple[int, ...], problem: str | None) -> str:
+    """The page of some events with ``_ASKED`` for what was asked."""
+    shown = [listing.summaries[number] for number in found]
+    locale = get_site().locale
+    months = groupby(
+        (each for each in shown if not each.over),
+        lambda each: dates.format_month_of_year(each.first, locale),
+    )
+    return templates.render(
+        "home.html",
+        problem=problem,
+        asked=_ASKED,
+        searched=len(found) < len(listing.events),
+        months=[(month, list(group)) for month, group in months],
+        ended=[each for each in shown if each.over],
+        known=bool(listing.events),
+        dates=dates,
+        locale=locale,
+    )
 
 
 def _fold(text: str) -> str:

@@ -63,6 +63,21 @@ def render_page(
     )
 
 
+def add_style(
+    page: Representation, style: str, *, filename: str, framed: bool = False
+) -> Representation:
+    """A rendered page with CSS at the end of its head."""
+    end = b"</head>"
+    added = f"<style>{style}</style>\n".encode() + end
+    return build_representation(
+        page.identity.body.replace(end, added, 1),
+        media_type=HTML,
+        last_modified=None,
+        filename=filename,
+        extra_headers=build_headers(framed=framed, style=style),
+    )
+
+
 def respond_with_representation(representation: Representation, status: int) -> Response:
     """A page with another status than 200, such as a form with what is wrong with it."""
     encoded = representation.identity
@@ -84,7 +99,7 @@ def respond_with_page(
     return make_page(render(template, framed=framed, **context), status, framed=framed)
 
 
-def make_page(body: str, status: int = HTTPStatus.OK, *, framed: bool = False) -> Response:
+def make_page(body: str | bytes, status: int = HTTPStatus.OK, *, framed: bool = False) -> Response:
     """The response with a rendered page that has no ETag."""
     response = Response(body, status, mimetype="text/html")
     response.headers.extend(build_headers(framed=framed))

@@ -15,7 +15,7 @@ from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 from feeds.app import create_app
 from feeds.formats import FORMATS
 from feeds.web import cache as module
-from feeds.web.cache import RepresentationCache
+from feeds.web.cache import OVERHEAD, PageCache, RepresentationCache
 from feeds.web.conditional import build_representation
 from tests.support.clock import Clock
 from tests.support.processes import settings_for
@@ -292,3 +292,41 @@ def test_a_feed_larger_than_the_cache_is_served_and_not_kept(small):
     fill(2, size=1_000_000, query="large")
     assert count([1]) == 1
     assert count([2]) == 0
+
+
+@pytest.fixture
+def render_page(monkeypatch):
+    """A function: renders a page with a ``PageCache`` of ten pages of 100 bytes, or takes it.
+
+    It returns the body, and whether the page was rendered.
+    """
+    monkeypatch.setattr(module, "MAX_PAGE_BYTES", 10 * (OVERHEAD + 100))
+    pages = PageCache()
+
+    def render_page(state, key, size=100):
+        calls = []
+
+        def render():
+            calls.append(key)
+            return key * size
+
+        return pages.get_or_render(state, key, render), bool(calls)
+
+    return render_page
+
+
+def test_a_page_without_an_edition_is_rendered_once_for_each_state_and_key(render_page):
+    one, other = ["same"], ["same"]
+    for state, key, again in [(one, "a", True), (one, "b", True), (other, "a", True)]:
+        assert render_page(state, key) == (key.encode() * 100, again)
+        assert render_page(state, key) == (key.encode() * 100, False)
+    assert render_page(other, "b") == (b"b" * 100, True)
+
+
+def test_pages_without_an_edition_are_bounded_in_bytes(render_page):
+    state, letters = object(), "abcdefghijklmnopqrst"
+    for key in letters:
+        assert render_page(state, key)[1]
+    assert render_page(state, "z", size=100_000) == (b"z" * 100_000, True)
+    kept = [key for key in reversed(letters) if not render_page(state, key)[1]]
+    assert kept == list("tsrqponmlk")

@@ -1,7 +1,9 @@
 """What clubs put on their own sites: the style of the widget, the snippets, oEmbed."""
 
+import gc
 import html
 import re
+import tracemalloc
 
 import pytest
 
@@ -30,6 +32,19 @@ def test_equal_styles_of_the_widget_are_one_representation(client, query, canoni
 def test_each_style_of_the_widget_is_another_representation(client):
     queries = ("", "?theme=dark", "?theme=auto", "?accent=f80", "?theme=dark&accent=f80")
     assert len({client.get(WIDGET + query).headers["ETag"] for query in queries}) == len(queries)
+
+
+def test_the_widget_in_other_colours_takes_no_memory(client):
+    widgets = [f"{WIDGET}?accent={number:06x}" for number in range(100)]
+    client.get(widgets[0])
+    tracemalloc.start()
+    try:
+        assert {client.get(widget).status_code for widget in widgets} == {200}
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 300_000  # 700,000, were they kept
 
 
 ACCENTS = ("red", "12345", "1234567", "gggggg", "##123", "0a58a8;}", "</style>", "url(x)")

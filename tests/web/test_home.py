@@ -109,7 +109,7 @@ def test_an_id_or_a_url_in_the_form_leads_to_the_page_of_the_event(client, asked
     [
         *("a b", "intervals.run", "https://intervals.run", "https://", "?"),
         "é",
-        *("<b>", 65 * "x"),
+        *("<b>", 65 * "x", 1_001 * "x"),
     ],
 )
 def test_text_that_finds_nothing_is_404_and_shown_again(client, upstream, asked):
