@@ -29,6 +29,12 @@ A channel:               {service}/events/e72tuv901wxy234.rss
 The local Intervals API: {api}/events (key: {key})
 Press Ctrl-C to stop."""
 
+RATE = "1000/minute"
+"""The rate limit of the enterprise plan."""
+
+MAX_AGE = timedelta(seconds=5)
+"""The time after which an edit of a sample is visible."""
+
 CONFIRM_AFTER = timedelta(seconds=20)
 """The time after which the demo shows that a run or an event is no longer listed."""
 
@@ -61,8 +67,8 @@ def run(port: int, create_app: Callable[[config.Settings], Flask]) -> None:
             "FEEDS_PUBLIC_URL": service_url,
             "FEEDS_TIMEZONE": "America/Chicago",
             "FEEDS_DATABASE_URL": f"sqlite:///{folder}/feeds.sqlite3",
-            "FEEDS_MAX_AGE": "5",  # seconds until an edit of a sample is visible
-            "FEEDS_UPSTREAM_RATE": "1000/minute",  # of the enterprise plan
+            "FEEDS_MAX_AGE": f"{MAX_AGE.total_seconds():.0f}",
+            "FEEDS_UPSTREAM_RATE": RATE,
         }
         service = create_app(replace(config.read(settings), confirm_after=CONFIRM_AFTER))
         stack.enter_context(_serving(create_sandbox(), api_socket))

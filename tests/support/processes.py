@@ -83,7 +83,12 @@ class Process:
     """``feeds`` with these arguments in the background; ``output`` is what it has written."""
 
     def __init__(
-        self, log: Path, *arguments: str, env: Mapping[str, str], prefix: Sequence[str] = ()
+        self,
+        log: Path,
+        *arguments: str,
+        env: Mapping[str, str],
+        prefix: Sequence[str] = (),
+        module: str = "feeds",
     ) -> None:
         self._log = log
         in_main = threading.current_thread() is threading.main_thread()
@@ -92,7 +97,7 @@ class Process:
             signal.signal(Signals.SIGINT, signal.default_int_handler)
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "feeds", *arguments],
+                [*prefix, sys.executable, "-m", module, *arguments],
                 env=env,
                 cwd=log.parent,
                 # All descendants inherit it, in any session: ``is_gone`` finds them by it.
@@ -151,13 +156,18 @@ class Process:
 
 @contextmanager
 def running(
-    log: Path, *arguments: str, env: Mapping[str, str], prefix: Sequence[str] = ()
+    log: Path,
+    *arguments: str,
+    env: Mapping[str, str],
+    prefix: Sequence[str] = (),
+    module: str = "feeds",
 ) -> Iterator[Process]:
     """Run ``feeds`` with these arguments until the end of the block.
 
-    ``prefix`` is a command that runs the command it is followed by.
+    ``prefix`` is a command that runs the command it is followed by; ``module`` is run instead of
+    ``feeds``.
     """
-    process = Process(log, *arguments, env=env, prefix=prefix)
+    process = Process(log, *arguments, env=env, prefix=prefix, module=module)
     try:
         yield process
     finally:
