@@ -152,8 +152,9 @@ def _fit_rule(onsets: list[datetime]) -> YearlyRule | None:
 
 def _find_transitions(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
     """Find the instants from ``start`` to ``end`` at which a zone's offset changes."""
-    for before, after in pairwise(_sample(start, end)):
-        if _find_offset(zone, before) != _find_offset(zone, after):
+    sampled = ((instant, _find_offset(zone, instant)) for instant in _sample(start, end))
+    for (before, offset_before), (after, offset_after) in pairwise(sampled):
+        if offset_before != offset_after:
             changed = partial(_differ, zone, before)
             seconds = bisect_left(range((after - before) // _SECOND), x=True, key=changed)
             yield before + seconds * _SECOND

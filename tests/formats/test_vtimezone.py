@@ -55,10 +55,11 @@ class Reader:
                 assert walls[0] == dtstart, "DTSTART is the first instance of the rule"
             self.onsets += [((at - offset_from).replace(tzinfo=UTC), offset_to) for at in walls]
         self.onsets.sort()
+        self._instants = [instant for instant, _ in self.onsets]
 
     def get_offset(self, instant: datetime) -> timedelta | None:
         """Return the offset of the observance with the latest onset, None before the first."""
-        count = bisect_right(self.onsets, instant, key=lambda onset: onset[0])
+        count = bisect_right(self._instants, instant)
         return self.onsets[count - 1][1] if count else None
 
 
@@ -68,9 +69,12 @@ def read_offset(text: str) -> timedelta:
 
 
 def find_instants(zone: ZoneInfo, first: int, last: int) -> Iterator[datetime]:
-    """Yield every fifth noon of some years, and instants from a day before each change to after."""
+    """Yield noons of some years, and instants from a day before each change to a day after.
+
+    No zone has an offset for less than the ten days between two noons.
+    """
     start = utc(first, 1, 1, 12)
-    noons = [start + 5 * DAY * count for count in range((last + 1 - first) * 73)]
+    noons = [start + 10 * DAY * count for count in range((last + 1 - first) * 73 // 2)]
     yield from noons
     offsets = [noon.astimezone(zone).utcoffset() for noon in noons]
     for before, (offset, after) in zip(noons[:-1], pairwise(offsets), strict=True):
@@ -79,7 +83,7 @@ def find_instants(zone: ZoneInfo, first: int, last: int) -> Iterator[datetime]:
             def is_changed(seconds, before=before, offset=offset):
                 return (before + seconds * SECOND).astimezone(zone).utcoffset() != offset
 
-            seconds = bisect_left(range(5 * DAY // SECOND), x=True, key=is_changed)
+            seconds = bisect_left(range(10 * DAY // SECOND), x=True, key=is_changed)
             change = before + seconds * SECOND
             yield change - SECOND
             yield from (change + HOUR * hours for hours in (-24, -2, -1, 0, 1, 2, 24))
