@@ -11,9 +11,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--custom-compile-command 'make lock' pyproject.toml
+# The packages of the month view in templates/snippets.html.
+FULLCALENDAR := fullcalendar@6.1.19 @fullcalendar/icalendar@6.1.19 ical.js@1.5.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chromium nginx bench screenshots lock clean
+.PHONY: help setup demo test chromium nginx fullcalendar bench screenshots lock clean
 
 # The lines of this file that begin with two number signs.
 help:
@@ -24,7 +26,7 @@ setup: .venv/dev
 demo: .venv/run
 	@exec $(BIN)/python -m feeds demo
 
-test: .venv/dev chromium nginx
+test: .venv/dev chromium nginx fullcalendar
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -51,6 +53,17 @@ nginx: .venv/dev
 			apt-get -qq download nginx && dpkg -x nginx_*.deb . && usr/sbin/nginx -v; } > /dev/null 2>&1 || \
 			{ rm -rf .venv/nginx; echo 'nginx cannot be unpacked: nginx tests are skipped.'; }; \
 	else echo 'nginx is missing: nginx tests are skipped.'; fi
+
+# FullCalendar for the test of the month view, with npm. Without these packages the test is skipped.
+fullcalendar: .venv/dev
+	@[ "$$(cat .venv/npm/installed 2> /dev/null)" = '$(FULLCALENDAR)' ] || \
+	if command -v npm > /dev/null; then \
+		echo 'Adding FullCalendar for the tests ...'; \
+		{ rm -rf .venv/npm && npm install --prefix .venv/npm --no-package-lock --ignore-scripts --no-audit --no-fund \
+			--fetch-retries=1 --fetch-timeout=30000 $(FULLCALENDAR) && \
+			echo '$(FULLCALENDAR)' > .venv/npm/installed; } > /dev/null 2>&1 || \
+			{ rm -rf .venv/npm; echo 'FullCalendar cannot be installed: the test of the month view is skipped.'; }; \
+	else echo 'npm is missing: the test of the month view is skipped.'; fi
 
 bench: .venv/dev
 	@exec $(BIN)/python -m bench

@@ -10,7 +10,9 @@
   frame.src = url;
   frame.title = script.dataset.title || "Race";
   // Set through the CSSOM: a style attribute would need 'unsafe-inline' in the site's policy.
-  Object.assign(frame.style, { display: "block", width: "100%", maxWidth: "600px", height: "420px", border: "0" });
+  // Without the scheme of its content, browsers would paint the corners around the widget.
+  const colorScheme = theme === "auto" ? "light dark" : theme || "light";
+  Object.assign(frame.style, { colorScheme, display: "block", width: "100%", maxWidth: "600px", height: "420px", border: "0" });
   addEventListener("message", ({ source, origin, data }) => {
     if (source !== frame.contentWindow || origin !== url.origin) return;
     if (data?.message === "height" && data.value > 0 && data.value < 20000) frame.style.height = `${data.value}px`;

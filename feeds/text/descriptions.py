@@ -60,8 +60,13 @@ def split_text(entry: Entry, page: str) -> tuple[str, str]:
     text = build_own_text(entry, page)
     if _is_on(entry):
         return "", text
-    reason, *rest = re.split(r"\n\s*\n", text, maxsplit=1)
-    return reason, "".join(rest)
+    return split_first_paragraph(text)
+
+
+def split_first_paragraph(text: str) -> tuple[str, str]:
+    """The first paragraph of a text, and the rest."""
+    first, *rest = re.split(r"\n\s*\n", text.strip(), maxsplit=1)
+    return first, "".join(rest)
 
 
 def _is_on(entry: Entry) -> bool:

@@ -6,18 +6,24 @@ from msgspec import Struct
 
 from feeds.domain.entries import Entry
 from feeds.domain.history.changes import announces_start_time
-from feeds.domain.status import POSTPONED, SCHEDULED, STATUSES, Status
+from feeds.domain.model import Event
+from feeds.domain.status import POSTPONED, RESCHEDULED, SCHEDULED, STATUSES, Status
 from feeds.text import dates
-from feeds.text.pages import get_label
+from feeds.text.descriptions import split_first_paragraph
+from feeds.text.pages import find_days, get_label
 
 
 class Notice(Struct, frozen=True):
-    """A heading, the labels of its runs, and details; no labels if all runs are affected."""
+    """A heading, the labels of its runs, and details; no labels if all runs are affected.
+
+    ``reason`` is the first paragraph of the organizer's text, where a page shows it in the notice.
+    """
 
     heading: str
     css_class: str
     labels: tuple[str, ...] = ()
     details: tuple[str, ...] = ()
+    reason: str = ""
 
     @property
     def text(self) -> str:
@@ -31,7 +37,8 @@ def list_notices(entries: Sequence[Entry], locale: str) -> Iterator[Notice]:
         affected = [entry for entry in entries if entry.status == status]
         if len(affected) == len(entries):
             details = tuple(_list_details(status, entries, locale))
-            yield Notice(status.word, status.css_class, (), details)
+            reason = _find_reason(status, entries[0].event)
+            yield Notice(status.word, status.css_class, (), details, reason)
         elif affected:
             others = {get_label(entry) for entry in entries if entry.status != status}
             labels = (
@@ -47,18 +54,29 @@ def list_notices(entries: Sequence[Entry], locale: str) -> Iterator[Notice]:
 
 
 def _list_details(status: Status, entries: Sequence[Entry], locale: str) -> Iterator[str]:
-    """What all runs have in common, and the reason: the first paragraph of the event's text."""
+    """What all runs have in common: the old date, and the new one if there is one."""
     move = describe_common_move(entries, locale)
+    starts = {dates.format_when(entry.period, locale) for entry in entries}
+    when = starts.pop() if len(starts) == 1 else dates.format_range(*find_days(entries), locale)
     if status == POSTPONED:
-        starts = {dates.format_when(entry.period, locale) for entry in entries}
-        planned = f" It was planned for {starts.pop()}." if len(starts) == 1 else ""
-        yield f"No new date yet.{planned}"
+        yield f"No new date yet. It was planned for {when}."
     elif move and not status.off:
         yield move
-    if status.off or status == POSTPONED:
-        reason = (entries[0].event.description or "").strip().partition("\n\n")[0]
-        if reason:
-            yield reason
+    elif status == RESCHEDULED:
+        yield f"The organizer now lists {when}."
+
+
+def _find_reason(status: Status, event: Event) -> str:
+    if status.off or status in (POSTPONED, RESCHEDULED):
+        return split_first_paragraph(event.description or "")[0]
+    return ""
+
+
+def find_about(event: Event, notices: Sequence[Notice]) -> str:
+    """The organizer's text without the reason that a notice shows."""
+    reason, rest = split_first_paragraph(event.description or "")
+    shown = any(each.reason for each in notices)
+    return rest if shown and reason else event.description or ""
 
 
 def describe_common_move(entries: Sequence[Entry], locale: str) -> str:

@@ -11,7 +11,7 @@ from feeds.domain.entries import Entry
 from feeds.domain.history.delisting import CONFIRM_AFTER, find_provable
 from feeds.domain.model import Edition
 from feeds.domain.schedule import DAY, to_instant
-from feeds.domain.status import CANCELLED
+from feeds.domain.status import CANCELLED, POSTPONED
 from feeds.text import dates
 
 
@@ -47,18 +47,21 @@ def format_dates(entries: Sequence[Entry], locale: str) -> str:
 def format_first_start(entries: Sequence[Entry], locale: str) -> tuple[str, str]:
     """``Saturday, June 14, 2025`` and ``from 7:00 AM CDT``: the days, and the first start.
 
-    The start is empty if it is unknown. Runs on several days have no common time.
+    Of several days it is ``first start 6:30 PM EST``, if all times of the first day are known. The
+    start is empty if it is unknown.
     """
     shown = _select_taking_place(entries)
     first, last = find_days(entries)
     days = dates.format_full_day(first, locale) if first == last else format_dates(entries, locale)
-    times = {e.period.start for e in shown if isinstance(e.period.start, dt.datetime)}
-    if not times or any(dates.get_day(each) != first for each in times):
+    starts = {e.period.start for e in shown if dates.get_day(e.period.start) == first}
+    times = {each for each in starts if isinstance(each, dt.datetime)}
+    if not times:
         return days, ""
-    alone = len(times) == 1 and len(times) == len({e.period.start for e in shown})
     start = min(times)
     clock = f"{dates.format_clock(start, locale)} {dates.format_zone(start, locale)}"
-    return days, clock if alone else f"from {clock}"
+    if first != last:
+        return days, f"first start {clock}" if times == starts else ""
+    return days, clock if len(starts) == 1 else f"from {clock}"
 
 
 def find_days(entries: Sequence[Entry]) -> tuple[dt.date, dt.date]:
@@ -73,32 +76,51 @@ def find_days(entries: Sequence[Entry]) -> tuple[dt.date, dt.date]:
     return min(map(dates.get_day, starts)), max(map(dates.get_day, lasts))
 
 
+def has_lost_its_date(entries: Sequence[Entry]) -> bool:
+    """Whether nothing takes place on the dates shown: all runs are off or postponed."""
+    return all(entry.off or entry.status == POSTPONED for entry in entries)
+
+
 def _select_taking_place(entries: Sequence[Entry]) -> Sequence[Entry]:
     return [entry for entry in entries if not entry.off] or entries
 
 
-def describe_registration(entry: Entry, at: dt.datetime, locale: str) -> str:
-    """The state of registration: ``Open until Thu, Jun 12, 2025, 11:59 PM``.
+def describe_registration(entry: Entry, at: dt.datetime) -> str:
+    """What is not normal about registration: ``Sold out``, ``Registration closed``; may be empty.
 
-    Empty if the state is unknown, and for runs that are off or have ended.
+    It is empty for runs that are off or have ended.
     """
-    run, zone = entry.run, entry.zone
-    opens, closes = run.registration_opens, run.registration_closes
+    run, closes = entry.run, entry.run.registration_closes
     if entry.off or has_ended(entry, at):
         return ""
     if run.sold_out:
         return "Sold out"
     if run.registration_override:
-        return humanize(run.registration_override)
+        return _describe_override(run.registration_override)
+    return "Registration closed" if run.registration_read and closes and closes <= at else ""
+
+
+def describe_registration_window(entry: Entry, at: dt.datetime, locale: str) -> str:
+    """``registration closes Thu, Jun 12, 2025, 11:59 PM``: the next change that is known.
+
+    Empty for runs of which ``describe_registration`` says something.
+    """
+    run = entry.run
+    if entry.off or has_ended(entry, at) or describe_registration(entry, at):
+        return ""
     if not run.registration_read:
         return ""
-    if closes and closes <= at:
-        return "Closed"
-    if opens and opens > at:
-        return f"Opens {dates.format_moment(opens.astimezone(zone), locale)}"
-    if closes:
-        return f"Open until {dates.format_moment(closes.astimezone(zone), locale)}"
-    return "Open" if opens else ""
+    for word, when in (("opens", run.registration_opens), ("closes", run.registration_closes)):
+        if when and when > at:
+            return f"registration {word} {dates.format_moment(when.astimezone(entry.zone), locale)}"
+    return ""
+
+
+def _describe_override(word: str) -> str:
+    """``Registration paused``; an organizer's own word stands behind a colon."""
+    if word in ("paused", "closed"):
+        return f"Registration {word}"
+    return f"Registration: {humanize(word)}"
 
 
 def find_register(entries: Sequence[Entry], at: dt.datetime) -> str | None:

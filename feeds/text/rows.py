@@ -25,7 +25,8 @@ NO_TIME = "Time TBA"
 class Row(Struct, frozen=True):
     """A run: its time, its label, what is not normal about it, and where to register.
 
-    ``moved`` says what the run was moved from.
+    ``notes`` say what the run was moved from, when registration opens or closes, and when the
+    organizer of a virtual run starts.
     """
 
     entry: Entry
@@ -33,7 +34,7 @@ class Row(Struct, frozen=True):
     label: str
     tags: tuple[str, ...]
     states: tuple[str, ...]
-    moved: tuple[str, ...]
+    notes: tuple[str, ...]
     register: str | None
 
 
@@ -61,6 +62,11 @@ class Listing(Struct, frozen=True):
         """Whether a run has an address to register."""
         return any(row.register for day in self.first + self.rest for row in day.rows)
 
+    @property
+    def has_one_day(self) -> bool:
+        """Whether all runs are on one day, or on the same days, which the head of a page names."""
+        return len({day.title for day in self.first + self.rest + self.ended}) == 1
+
 
 def build_listing(agenda: Agenda, at: dt.datetime, locale: str, most: int = MAX_SHOWN) -> Listing:
     """The listing of all entries; ``most`` of those ahead are shown at once."""
@@ -75,7 +81,9 @@ def build_listing(agenda: Agenda, at: dt.datetime, locale: str, most: int = MAX_
 
 def _list_days(entries: Sequence[Entry], at: dt.datetime, locale: str) -> Iterator[Day]:
     for title, group in groupby(entries, lambda entry: dates.format_days(entry.period, locale)):
-        yield Day(title, tuple(_build_row(entry, at, locale) for entry in group))
+        # A run without a time would come first, at the beginning of its day.
+        ordered = sorted(group, key=lambda entry: entry.period.all_day)
+        yield Day(title, tuple(_build_row(entry, at, locale) for entry in ordered))
 
 
 def _build_row(entry: Entry, at: dt.datetime, locale: str) -> Row:
@@ -86,8 +94,8 @@ def _build_row(entry: Entry, at: dt.datetime, locale: str) -> Row:
         _format_time(entry, locale),
         pages.get_label(entry),
         tuple(tag for tag, so in tags if so),
-        tuple(_list_states(entry, at, locale)),
-        tuple(_list_moves(entry, locale)),
+        tuple(_list_states(entry, at)),
+        tuple(_list_notes(entry, at, locale)),
         entry.register if pages.is_registration_open(entry, at) else None,
     )
 
@@ -98,12 +106,20 @@ def _format_time(entry: Entry, locale: str) -> str:
     return "Any time" if entry.run.virtual else NO_TIME
 
 
-def _list_states(entry: Entry, at: dt.datetime, locale: str) -> Iterator[str]:
+def _list_states(entry: Entry, at: dt.datetime) -> Iterator[str]:
     if entry.status.sentence:
         yield pages.humanize(entry.status.word)
-    state = pages.describe_registration(entry, at, locale)
+    state = pages.describe_registration(entry, at)
     if state:
         yield state
+
+
+def _list_notes(entry: Entry, at: dt.datetime, locale: str) -> Iterator[str]:
+    yield from _list_moves(entry, locale)
+    yield from _list_virtual_start(entry, locale)
+    window = pages.describe_registration_window(entry, at, locale)
+    if window:
+        yield window
 
 
 def _list_moves(entry: Entry, locale: str) -> Iterator[str]:
@@ -114,6 +130,12 @@ def _list_moves(entry: Entry, locale: str) -> Iterator[str]:
         yield f"moved from {_format_old_start(move, locale)}"
     if move.new_place and move.was.place:
         yield f"moved from {format_place(move.was, move.now)}"
+
+
+def _list_virtual_start(entry: Entry, locale: str) -> Iterator[str]:
+    if entry.run.virtual and entry.period.all_day and entry.run.start_time and not entry.off:
+        clock = dates.format_wall_time(entry.run.start_time, locale)
+        yield f"the organizer starts at {clock}"
 
 
 def _format_old_start(move: Change, locale: str) -> str:

@@ -241,7 +241,7 @@ def _compute_height(timetable: Timetable) -> int:
     listing = rows.build_listing(agenda, timetable.edition.fetched, locale, MAX_ROWS)
     lines = sum(2 + 2 * len(day.rows) for day in listing.first)
     for each in notices.list_notices(agenda.shown, locale):
-        lines += 2 + sum(1 + len(text) // 35 for text in (each.text, *each.details))
+        lines += 2 + sum(1 + len(text) // 35 for text in (each.text, *each.details, each.reason))
     return min(max(BASE_HEIGHT + HEIGHT_PER_LINE * lines, MIN_HEIGHT), MAX_HEIGHT)
 
 

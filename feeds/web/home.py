@@ -152,7 +152,7 @@ def _summarize(event: Event) -> EventSummary:
         ),
         notices=tuple(notices.list_notices(shown, site.locale)),
         over=not agenda.ahead,
-        off=all(each.off for each in shown),
+        off=pages.has_lost_its_date(agenda.next),
     )
 
 

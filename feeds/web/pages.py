@@ -41,6 +41,7 @@ def show_event(event_id: str) -> Response:
         entries, locale = select_entries(feed), get_site().locale
         agenda = build_agenda(entries, at)
         shown = agenda.shown
+        found = list(notices.list_notices(shown, locale))
         choices = [each for each in agenda.ahead if not each.off]
         alternates = {
             f"{page}.{extension}": format_.media_type.partition(";")[0]
@@ -62,7 +63,9 @@ def show_event(event_id: str) -> Response:
             agenda=agenda,
             shown=shown,
             listing=rows.build_listing(agenda, at, locale),
-            notices=list(notices.list_notices(shown, locale)),
+            notices=found,
+            about=notices.find_about(edition.event, found),
+            virtual=all(each.run.virtual for each in shown),
             all_off=all(each.off for each in shown),
             repeats=describe_recurrences(edition.event.recurrences, locale),
             history=channel.build_history(feed),

@@ -132,5 +132,5 @@ def test_registration_that_is_not_open_yet_says_when_it_opens(service):
     """Rules 10.1 and 10.2."""
     opens = datetime(2026, 8, 1, 14, tzinfo=UTC)
     service.announce(a_run(registrationOpensAt=opens.isoformat()))
-    (state,) = read(get_page(service), '<span class="state">(.*?)</span>')
-    assert state == "Opens Sat, Aug 1, 2026, 9:00 AM"
+    (note,) = read(get_page(service), '<span class="what">.*?<small>(.*?)</small>')
+    assert note == "registration opens Sat, Aug 1, 2026, 9:00 AM"

@@ -5,11 +5,11 @@ from datetime import date, time
 import pytest
 
 from feeds.domain.model import Change, Kind, State
-from feeds.text.notices import list_notices
+from feeds.text.notices import find_about, list_notices
 from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of
 
 CANCELLED = {"status": "cancelled"}
-WHY = "The levee road is under water.\n\nEntries are refunded."
+WHY = ["The levee road is under water.", "Entries are refunded."]
 
 
 def notices_of(*runs, changes=(), **event):
@@ -58,21 +58,32 @@ def test_a_notice_about_one_of_two_runs_with_the_same_label_has_its_start():
 @pytest.mark.parametrize(
     ("status", "details"),
     [
-        ("cancelled", ("The levee road is under water.",)),
-        (
-            "postponed",
-            (
-                "No new date yet. It was planned for Sat, Jun 14, 2025, 8:00 AM.",
-                "The levee road is under water.",
-            ),
-        ),
-        ("rescheduled", ()),
+        ("cancelled", ()),
+        ("postponed", ("No new date yet. It was planned for Sat, Jun 14, 2025, 8:00 AM.",)),
+        ("rescheduled", ("The organizer now lists Sat, Jun 14, 2025, 8:00 AM.",)),
     ],
 )
-def test_the_notice_about_all_runs_has_the_reason(status, details):
-    (notice,) = notices_of(a_run(status=status, start_time=time(8)), description=WHY)
-    assert notice.details == details
-    assert notices_of(a_run(id="a", status=status), a_run(id="b"), description=WHY)[0].details == ()
+@pytest.mark.parametrize("gap", ["\n\n", "\n \n"])
+def test_the_notice_about_all_runs_has_the_reason_and_the_page_has_it_once(status, details, gap):
+    found = notices_of(a_run(status=status, start_time=time(8)), description=gap.join(WHY))
+    assert [(each.details, each.reason) for each in found] == [(details, WHY[0])]
+    event = an_event(description=gap.join(WHY))
+    assert find_about(event, found) == WHY[1]
+
+    some = notices_of(a_run(id="a", status=status), a_run(id="b"), description=gap.join(WHY))
+    assert [(each.details, each.reason) for each in some] == [((), "")]
+    assert find_about(event, some) == gap.join(WHY)
+
+
+def test_the_notice_about_postponed_runs_with_different_starts_has_their_day():
+    runs = [a_run(id=str(n), status="postponed", start_time=time(n)) for n in (8, 9)]
+    (notice,) = notices_of(*runs)
+    assert notice.details == ("No new date yet. It was planned for Sat, Jun 14, 2025.",)
+
+
+def test_the_text_of_an_event_without_a_notice_is_as_the_organizer_wrote_it():
+    assert find_about(an_event(description=" a\n\nb "), []) == " a\n\nb "
+    assert find_about(an_event(), notices_of(a_run(**CANCELLED))) == ""
 
 
 def move(run_id, was, now):

@@ -83,6 +83,22 @@ def test_the_headline_has_a_status_that_holds_for_the_whole_event(statuses, head
 
 
 @pytest.mark.parametrize(
+    ("statuses", "lost"),
+    [
+        (["cancelled", "postponed"], True),
+        (["postponed"], True),
+        (["cancelled", "rescheduled"], False),
+        (["weatherHold"], False),
+        (["scheduled"], False),
+    ],
+    ids=str,
+)
+def test_an_event_has_lost_its_date_if_all_runs_are_off_or_postponed(statuses, lost):
+    runs = [a_run(id=str(n), status=status) for n, status in enumerate(statuses)]
+    assert pages.has_lost_its_date(entries(*runs)) is lost
+
+
+@pytest.mark.parametrize(
     ("runs", "event", "dates"),
     [
         ([{}], {}, "Sat, Jun 14, 2025"),
@@ -113,31 +129,37 @@ SEVEN, HALF_PAST = {"start_time": time(7)}, {"start_time": time(8, 30)}
         ([HALF_PAST, {}], (SATURDAY, "from 8:30 AM CDT")),
         ([SEVEN | CANCELLED, HALF_PAST], (SATURDAY, "8:30 AM CDT")),
         ([{}], (SATURDAY, "")),
-        ([SEVEN, SEVEN | {"date": SUN}], (SAT_AND_SUN, "")),
+        ([SEVEN, {"date": SUN}], (SAT_AND_SUN, "first start 7:00 AM CDT")),
+        ([SEVEN | {"date": SUN}, HALF_PAST], (SAT_AND_SUN, "first start 8:30 AM CDT")),
+        ([SEVEN, {}, SEVEN | {"date": SUN}], (SAT_AND_SUN, "")),
+        ([{}, SEVEN | {"date": SUN}], (SAT_AND_SUN, "")),
     ],
     ids=str,
 )
-def test_the_first_start_has_a_time_if_it_is_known_and_all_runs_are_on_one_day(runs, start):
+def test_the_first_start_has_a_time_if_it_is_known(runs, start):
     numbered = [a_run(id=str(n), **fields) for n, fields in enumerate(runs)]
     assert pages.format_first_start(entries(*numbered), "en_US") == start
 
 
 WINDOW = {"registration_opens": OPENS, "registration_closes": CLOSES}
+CLOSES_THEN = "registration closes Thu, Jun 12, 2025, 11:59 PM"
 
 
 @pytest.mark.parametrize(
     ("fields", "at", "text"),
     [
-        (WINDOW, OPENS - SECOND, "Opens Sat, Mar 1, 2025, 9:00 AM"),
-        (WINDOW, OPENS, "Open until Thu, Jun 12, 2025, 11:59 PM"),
-        (WINDOW, CLOSES - SECOND, "Open until Thu, Jun 12, 2025, 11:59 PM"),
-        (WINDOW, CLOSES, "Closed"),
+        (WINDOW, OPENS - SECOND, "registration opens Sat, Mar 1, 2025, 9:00 AM"),
+        (WINDOW, OPENS, CLOSES_THEN),
+        (WINDOW, CLOSES - SECOND, CLOSES_THEN),
+        (WINDOW, CLOSES, "Registration closed"),
         ({}, OPENS, ""),
-        ({"registration_opens": OPENS}, OPENS, "Open"),
-        ({"registration_closes": CLOSES}, OPENS, "Open until Thu, Jun 12, 2025, 11:59 PM"),
+        ({"registration_opens": OPENS}, OPENS, ""),
+        ({"registration_closes": CLOSES}, OPENS, CLOSES_THEN),
+        (WINDOW | {"unread": ("sold_out",)}, OPENS, ""),
+        (WINDOW | {"unread": ("sold_out",)}, CLOSES, ""),
         (WINDOW | {"sold_out": True}, OPENS, "Sold out"),
-        (WINDOW | {"registration_override": "paused"}, OPENS, "Paused"),
-        ({"registration_override": "lottery"}, OPENS, "Lottery"),
+        (WINDOW | {"registration_override": "paused"}, OPENS, "Registration paused"),
+        ({"registration_override": "lottery"}, OPENS, "Registration: Lottery"),
         (WINDOW | CANCELLED, OPENS, ""),
         (WINDOW, ENDS, ""),
         (WINDOW | {"sold_out": True}, ENDS, ""),
@@ -145,7 +167,10 @@ WINDOW = {"registration_opens": OPENS, "registration_closes": CLOSES}
     ids=str,
 )
 def test_registration_is_described_as_it_is_at_a_time(fields, at, text):
-    assert pages.describe_registration(the_entry(a_run(**fields)), at, "en_US") == text
+    entry = the_entry(a_run(**fields))
+    state = pages.describe_registration(entry, at)
+    window = pages.describe_registration_window(entry, at, "en_US")
+    assert (state, window) == (("", text) if text.startswith("registration") else (text, ""))
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,20 @@ def test_runs_are_grouped_by_day():
     ]
 
 
+def test_a_run_without_a_time_comes_after_the_others_of_its_day():
+    (day,) = listing_of(a_run(id="a"), a_run(id="b", start_time=time(7))).first
+    assert [row.time for row in day.rows] == ["7:00 AM", "Time TBA"]
+
+
+def test_a_listing_knows_whether_all_runs_are_on_the_day_that_the_head_of_a_page_names():
+    runs = a_run(id="a", start_time=time(7)), a_run(id="b")
+    assert listing_of(*runs).has_one_day
+    assert listing_of(*runs, most=1).has_one_day
+    assert not listing_of(*runs, a_run(id="c", date=SUN)).has_one_day
+    noon = datetime(2025, 6, 15, 12, tzinfo=UTC)
+    assert not listing_of(*runs, a_run(id="c", date=SUN), at=noon).has_one_day
+
+
 def test_the_locale_decides_how_days_and_times_are_written():
     (day,) = listing_of(a_run(start_time=time(7)), locale="en_GB").first
     assert (day.title, day.rows[0].time) == ("Sat, 14 Jun 2025", "07:00")
@@ -59,11 +73,8 @@ def test_ended_runs_are_apart_and_the_latest_day_comes_first():
         ({}, ()),
         ({"status": "cancelled", "sold_out": True}, ("Cancelled",)),
         ({"status": "weatherHold", "sold_out": True}, ("Weather hold", "Sold out")),
-        ({"registration_override": "paused"}, ("Paused",)),
-        (
-            {"registration_opens": datetime(2025, 6, 2, 15, tzinfo=UTC)},
-            ("Opens Mon, Jun 2, 2025, 10:00 AM",),
-        ),
+        ({"registration_override": "paused"}, ("Registration paused",)),
+        ({"registration_opens": datetime(2025, 6, 2, 15, tzinfo=UTC)}, ()),
     ],
 )
 def test_a_row_says_what_is_not_normal(fields, states):
@@ -92,6 +103,19 @@ def test_a_row_has_a_link_to_register_while_one_can(fields, registers):
     assert day.rows[0].register == (address if registers else None)
 
 
+def test_a_row_says_when_registration_opens():
+    row = the_row(a_run(registration_opens=datetime(2025, 6, 2, 15, tzinfo=UTC)))
+    assert row.notes == ("registration opens Mon, Jun 2, 2025, 10:00 AM",)
+
+
 def test_a_virtual_run_has_any_time_and_its_tag():
     row = the_row(a_run(virtual=True, relay=True, walking=True))
     assert (row.time, row.tags) == ("Any time", ("virtual", "relay", "walking"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "notes"), [({}, ("the organizer starts at 7:00 PM",)), ({"status": "cancelled"}, ())]
+)
+def test_a_virtual_run_of_several_days_has_the_time_at_which_the_organizer_starts(fields, notes):
+    row = the_row(a_run(virtual=True, start_time=time(19), **fields), end_date=SUN)
+    assert (row.time, row.notes) == ("Any time", notes)

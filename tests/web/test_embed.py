@@ -124,7 +124,7 @@ def test_the_snippets_have_the_style_of_the_form(client):
 
 def test_no_snippet_is_wider_than_the_place_it_is_pasted_into(client):
     _, frame, *_ = read_codes(client.get(KIT).text)
-    assert 'style="width:100%;max-width:600px"' in frame
+    assert 'style="width:100%;max-width:600px;color-scheme:light"' in frame
     assert get_oembed(client, maxwidth="320").json["html"].count("width:100%;max-width:320px") == 1
 
 
@@ -166,7 +166,8 @@ def test_oembed_returns_the_html_of_the_widget(client):
     assert re.fullmatch(
         rf'<blockquote><a href="{PAGE}">Harbor Festival of Running</a></blockquote>\s*'
         rf'<iframe src="{PAGE}/embed" title="Harbor Festival of Running" width="600"'
-        rf' height="{document["height"]}" frameborder="0" style="width:100%;max-width:600px">'
+        rf' height="{document["height"]}" frameborder="0"'
+        ' style="width:100%;max-width:600px;color-scheme:light">'
         "</iframe>",
         document["html"],
     )
