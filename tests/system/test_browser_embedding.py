@@ -1,11 +1,12 @@
 """The snippets that clubs paste into their pages, in a browser, on a site of another origin."""
 
 import re
+from base64 import b64encode
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.support.browser import FESTIVAL, MIXED, MIXED_NAME
+from tests.support.browser import FESTIVAL, MIXED, MIXED_NAME, SCHEMES
 
 RECORD_MESSAGES = """<script>
 window.messages = [];
@@ -70,6 +71,31 @@ def test_the_widget_has_the_theme_of_its_address_or_of_the_system(
 
     main = page.frame_locator("iframe").locator("main")
     expect(main).to_have_css("background-color", paper)
+
+
+READ_CORNER = """async (png) => {
+    const answer = await fetch(`data:image/png;base64,${png}`);
+    const image = await createImageBitmap(await answer.blob());
+    const canvas = new OffscreenCanvas(1, 1).getContext("2d");
+    canvas.drawImage(image, 0, 0);
+    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+}"""
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("theme", ["light", "dark", "auto"])
+@pytest.mark.parametrize("key", ["script", "frame"])
+def test_around_the_round_corners_of_the_widget_one_sees_the_page_of_the_club(
+    page, site, club, key, theme, scheme
+):
+    page.goto(f"{site.url}/events/{FESTIVAL}/embed-kit?theme={theme}")
+    code = page.locator(f"section[aria-labelledby={key}] pre").text_content()
+    page.emulate_media(color_scheme=scheme)
+    page.goto(club.show(f"<style>body {{ background: #fc0 }}</style><p>{code}"))
+    frame_ = page.locator("iframe")
+    expect(page.frame_locator("iframe").get_by_role("link", name="Subscribe")).to_be_visible()
+    png = b64encode(frame_.screenshot()).decode()
+    assert page.evaluate(READ_CORNER, png) == [255, 204, 0]
 
 
 @pytest.fixture
