@@ -252,6 +252,7 @@ def test_print_shows_the_runs_that_the_screen_hides(page, site):
     page.emulate_media(media="print")
     height = page.locator(".runs").last.evaluate("each => each.getBoundingClientRect().height")
     assert height > 100
+    expect(page.locator("summary:visible")).to_have_count(0)
 
 
 def test_the_page_counts_the_days_to_the_start_and_the_age_of_what_it_shows(page, site):

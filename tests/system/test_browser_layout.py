@@ -139,3 +139,41 @@ def test_nothing_on_the_page_stays_behind_the_actions_of_a_phone(page, site):
     page.evaluate("scrollTo({top: document.body.scrollHeight, behavior: 'instant'})")
     footer = page.locator("footer.site p").evaluate(FIND_BOTTOM)
     assert footer <= page.locator(".actions").bounding_box()["y"]
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        ("river-city-10-miler", "line-through"),  # cancelled
+        ("foothills-marathon", "line-through"),  # postponed
+        ("bayfront-5k", "none"),  # rescheduled
+        ("chain-of-lakes-festival", "none"),  # one of four is cancelled
+        (FESTIVAL, "none"),
+    ],
+)
+def test_the_date_is_struck_out_if_nothing_takes_place_on_it(page, site, event, line):
+    page.goto(f"{site.url}/events/{event}")
+    for part in (".hero .tile strong", ".hero .days", ".hero .clock"):
+        expect(page.locator(part)).to_have_css("text-decoration-line", line)
+    page.goto(f"{site.url}/?event={event.replace('-', ' ').split()[0]}")
+    expect(page.locator(".events .tile strong").first).to_have_css("text-decoration-line", line)
+
+
+@pytest.mark.parametrize("event", ["river-city-10-miler", "foothills-marathon", "bayfront-5k"])
+def test_the_reason_stands_in_the_notice_alone(page, site, event):
+    reason = site.upstream.document(event)["event"]["description"]
+    page.goto(f"{site.url}/events/{event}")
+    expect(page.locator(".notice:visible")).to_contain_text(reason)
+    assert page.locator("main").inner_text().count(reason) == 1
+
+
+def test_the_date_stands_above_the_runs_only_if_they_are_on_several_days(page, site):
+    for event, days in ((FESTIVAL, 0), ("blue-ridge-weekend", 3), ("virtual-miles-challenge", 0)):
+        for path in ("", "/embed"):
+            page.goto(f"{site.url}/events/{event}{path}")
+            expect(page.locator(".day")).to_have_count(days)
+
+
+def test_a_virtual_event_says_so_where_others_have_their_place(page, site):
+    page.goto(f"{site.url}/events/virtual-miles-challenge")
+    expect(page.locator(".where")).to_have_text("Virtual: take part from anywhere.")
