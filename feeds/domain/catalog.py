@@ -16,6 +16,9 @@ from feeds.domain.quota import Rate
 ORGANIZATION, EVENTS, GROUPS, RECURRENCES = "/organization", "/events", "/groups", "/recurrences"
 """The parts of the catalog, by their paths in the partner API."""
 
+RUN_CLUB = "runClub"
+"""The type of events that go on for years."""
+
 SELDOM = frozenset({ORGANIZATION, RECURRENCES})
 """The parts that are asked for once a day, and as the refresher asks (rules 8.16)."""
 
@@ -192,7 +195,7 @@ def _select_members(
     at: dt.datetime,
 ) -> EventList:
     kept = [each for each in items if _is_member(each, series, ends, at)]
-    kept = sorted(kept, key=lambda each: _rank(each, ends, at))[:MAX_MEMBERS]
+    kept = sorted(kept, key=lambda each: _rank(each, series, ends, at))[:MAX_MEMBERS]
     ids = {each.id for each in kept}
     return EventList(tuple(kept), {key: each for key, each in missing.items() if key in ids})
 
@@ -204,7 +207,7 @@ def _is_member(listed: ListedEvent, series: Collection[str], ends: Ends, at: dt.
     """
     if ends.get(listed.id, at) is None:
         return False
-    if listed.type == "runClub" or listed.id in series or listed.day is None:
+    if _repeats(listed, series) or listed.day is None:
         return True
     return _find_end(listed, ends, at) >= at - MEMBER_KEPT_FOR
 
@@ -215,8 +218,19 @@ def _find_end(listed: ListedEvent, ends: Ends, at: dt.datetime) -> dt.datetime:
     return max(last, ends.get(listed.id) or last)
 
 
-def _rank(listed: ListedEvent, ends: Ends, at: dt.datetime) -> tuple[bool, float, str]:
-    """Events that have not ended first, the nearest day first; then the others, the last first."""
+def _repeats(listed: ListedEvent, series: Collection[str]) -> bool:
+    return listed.type == RUN_CLUB or listed.id in series
+
+
+def _rank(
+    listed: ListedEvent, series: Collection[str], ends: Ends, at: dt.datetime
+) -> tuple[bool, float, str]:
+    """Events that have not ended first, the nearest day first; then the others, the last first.
+
+    What repeats counts as an event of today.
+    """
+    if _repeats(listed, series):
+        return False, 0, listed.id
     is_past = _find_end(listed, ends, at) < at
     days = ((listed.day or at.date()) - at.date()).days
     return is_past, abs(days), listed.id

@@ -2,14 +2,13 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta
-from threading import Lock
+from functools import partial
 from time import monotonic, sleep
 
-from msgspec import json, structs
+from msgspec import structs
 
-from feeds.clockcache import ClockCache
 from feeds.domain.freshness import INVALIDATION_INTERVAL
 from feeds.domain.history.delisting import has_ended_as_gone
 from feeds.errors import (
@@ -25,6 +24,7 @@ from feeds.service.admission import MAX_GUESSES, MAX_UNSEEN, Admission, Bulkhead
 from feeds.service.collections.catalog import Catalog
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation, KnownEvents
+from feeds.service.memory import EditionCache
 from feeds.service.refresh import MAX_CONCURRENT_REFRESHES, Refresh
 from feeds.service.singleflight import BoundedWaitTask, Flight, Singleflight
 from feeds.store.database import Database
@@ -37,9 +37,6 @@ MAX_WAIT = 3.0
 
 MAX_WAIT_COLD = 10.0
 """Seconds that a request waits where there is no edition."""
-
-MAX_MEMORY = 96 * 1024 * 1024
-"""Bytes of editions that a process keeps in memory: 10,000 events with a few runs each."""
 
 MAX_REFRESHES = 64 + MAX_UNSEEN + MAX_GUESSES
 """Refreshes of a process that are running or waiting for their turn; known events have 64."""
@@ -72,20 +69,12 @@ class Editions:
         self._invalidation = invalidation
         self._catalog = catalog
         self._clock = clock
-        self._entries: ClockCache[str, CacheEntry] = ClockCache(MAX_MEMORY, _estimate_size)
-        self._lock = Lock()  # to change the entries
+        self._entries = EditionCache()
         self._flights: Singleflight[CacheEntry] = Singleflight(MAX_REFRESHES, MAX_FLIGHT_AGE)
-        # Tokens of what other processes saved during a refresh here.
-        self._saved_elsewhere: dict[str, str] = {}
-        # Events that were saved here, until a look at all saves has shown that they are there.
-        self._saved_here: set[str] = set()
         self._admission = Admission(refresh.window, clock)
         # Events whose refreshes ask the database now: it may be locked by another program.
         self._in_database: set[str] = set()
         self._bulkhead = bulkhead
-        self._looks = 0
-        self.version = 0
-        """Rises whenever an entry changes."""
         self._catch_up_task = BoundedWaitTask(self._catch_up, MAX_WAIT)
         self.known_events = KnownEvents(database, clock)
 
@@ -109,6 +98,11 @@ class Editions:
             raise EventGone
         return entry
 
+    @property
+    def version(self) -> int:
+        """Rises whenever an event has another edition, or a failure, than before."""
+        return self._entries.version
+
     def holds(self, event_id: str, entry: CacheEntry | None, now: float) -> bool:
         """Whether ``get`` would answer with this entry at ``now`` (POSIX time).
 
@@ -117,7 +111,7 @@ class Editions:
         return (
             entry is not None
             and self._invalidation.is_current(now)
-            and self._entries.read(event_id) is entry
+            and self._entries.get(event_id) is entry
         )
 
     def catch_up(self) -> None:
@@ -132,29 +126,14 @@ class Editions:
         """
         found = {}
         for event_id in ids:
-            entry = self._entries.read(event_id)
-            if entry is None or (entry.until <= entry.since and not entry.failed):
-                entry = self._read_again(event_id, entry)
+            entry = self._entries.get(event_id)
+            if entry is None or entry.until <= entry.since:  # not known, or invalidated
+                entry = self._entries.read_again(
+                    event_id, partial(self._refresh.read, event_id, entry)
+                )
             if entry is not None:
                 found[event_id] = entry
         return found
-
-    def _read_again(self, event_id: str, last: CacheEntry | None) -> CacheEntry | None:
-        """Read an event from the database into memory; None if it is not stored."""
-        with self._lock:
-            looks = self._looks
-        entry = self._refresh.read(event_id, last)
-        if entry.edition is None:
-            return None
-        with self._lock:
-            if self._entries.read(event_id) is not last:  # a refresh has ended meanwhile
-                return self._entries.read(event_id)
-            # A save that was noted meanwhile may be newer than what was read.
-            kept = entry if looks == self._looks else entry.invalidate()
-            with suppress(ValueError):  # larger than the whole cache
-                self._entries[event_id] = kept
-            self.version += 1
-        return entry
 
     def start_refresh(self, event_id: str) -> Flight[CacheEntry] | None:
         """Refresh an event that the upstream lists, in the background; None under heavy load."""
@@ -164,30 +143,17 @@ class Editions:
 
     def _catch_up(self) -> None:
         """Invalidate the events that other processes have saved, and those whose save is lost."""
-        with self._lock:
-            saved_here = frozenset(self._saved_here)
+        saved_here = self._entries.list_saved_here()
         saves = self._invalidation.read()
         if saves is None:
             return
-        running = self._flights.keys()
+        self._entries.note_saves(saves, saved_here, self._flights.keys())
         self._catalog.note_saves(saves.saved, complete=saves.complete)
-        with self._lock:
-            self._looks += 1
-            # A save of this process that is not among the saves is lost.
-            changed = (self._entries if saves.complete else saves.saved).keys() | saved_here
-            for event_id in self._entries.keys() & changed:
-                entry = self._entries[event_id]
-                if saves.saved.get(event_id, "") != entry.token:
-                    self._entries[event_id] = entry.invalidate()
-                    self.version += 1
-            for event_id in running if saves.complete else running & changed:
-                self._saved_elsewhere[event_id] = saves.saved.get(event_id, "")
-            self._saved_here -= saved_here
         self._invalidation.confirm(saves)
 
     def _get_fresh(self, event_id: str) -> CacheEntry | None:
         """The entry in memory while it is valid; not after the clock was set back."""
-        entry = self._entries.read(event_id)
+        entry = self._entries.get(event_id)
         return entry if entry and entry.since <= self._clock() < entry.until else None
 
     def _wait_for_refresh(self, event_id: str, client: str) -> CacheEntry:
@@ -196,7 +162,7 @@ class Editions:
         flight = self._flights.join(
             event_id, lambda flight: self._run_refresh(event_id, flight, client)
         )
-        last = self._entries.read(event_id)
+        last = self._entries.get(event_id)
         if flight is None:
             return self._give_up(event_id, last)
         end = flight.began + MAX_WAIT
@@ -210,7 +176,7 @@ class Editions:
                 if not admitted:
                     return flight.result or self._give_up(event_id, last, overloaded=True)
                 self._bulkhead.wait(flight.wait, started + MAX_WAIT_COLD)
-        last = flight.fallback or self._entries.read(event_id)
+        last = flight.fallback or self._entries.get(event_id)
         return flight.result or self._give_up(event_id, last)
 
     def _run_refresh(
@@ -227,9 +193,7 @@ class Editions:
         """
         if entry := self._get_fresh(event_id):  # another flight ended just before this one began
             return entry
-        with self._lock:
-            self._saved_elsewhere.pop(event_id, None)
-            last = self._entries.read(event_id)
+        last = self._entries.begin_refresh(event_id)
         if last:
             flight.set_fallback(last)
         self._bulkhead.begin()
@@ -249,7 +213,8 @@ class Editions:
         if entry.error:  # a traceback would keep the answer and the requests in memory
             entry = structs.replace(entry, error=entry.error.copy())
         if monotonic() - flight.began <= MAX_FLIGHT_AGE:  # else a later refresh has its result
-            self._keep(event_id, entry)
+            of_the_moment = entry.edition is None and isinstance(entry.error, _OF_THE_MOMENT)
+            self._entries.end_refresh(event_id, entry, keep=not of_the_moment)
         return entry
 
     def _read_or_refresh(
@@ -289,8 +254,7 @@ class Editions:
                     if isinstance(entry.error, EventNotFound):
                         turn.count_miss()
                     elif not entry.failed:
-                        with self._lock:
-                            self._saved_here.add(event_id)
+                        self._entries.note_saved_here(event_id)
                         self.known_events.invalidate()
                     return entry
             finally:
@@ -303,18 +267,6 @@ class Editions:
                 break
             sleep(POLL_INTERVAL)
         return self._give_up(event_id, entry)
-
-    def _keep(self, event_id: str, entry: CacheEntry) -> None:
-        """Keep an entry in memory; one that another process has saved over is read again."""
-        with self._lock:
-            if self._saved_elsewhere.pop(event_id, entry.token) != entry.token:
-                entry = entry.invalidate()
-            if entry.edition is None and isinstance(entry.error, _OF_THE_MOMENT):
-                return
-            self._entries.pop(event_id, None)
-            with suppress(ValueError):  # larger than the whole cache
-                self._entries[event_id] = entry
-            self.version += 1
 
     @contextmanager
     def _use_database(self, event_id: str) -> Iterator[None]:
@@ -345,11 +297,3 @@ _OF_THE_MOMENT = StorageUnavailable | Overloaded | QuotaExhausted
 
 def _has_edition(entry: CacheEntry | None) -> bool:
     return entry is not None and entry.edition is not None
-
-
-def _estimate_size(entry: CacheEntry) -> int:
-    """Bytes of memory that an entry takes: objects take about five times their JSON."""
-    edition = entry.edition
-    if edition is None:
-        return 1_000
-    return 3_000 + 5 * len(json.encode(edition.event)) + 1_500 * len(edition.changes)

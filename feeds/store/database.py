@@ -28,9 +28,8 @@ from feeds.store.schema import create_schema
 class Saves(Struct, frozen=True):
     """What was saved after another save, and how many events are polled at present.
 
-    ``number`` counts all saves of all processes, ``newest`` is what was saved last and its token.
-    ``saved`` are the tokens by the ids of events and the names of parts of the catalog; if
-    ``complete``, those of all that the database holds.
+    ``number`` counts all saves, ``newest`` is what was saved last and its token. ``saved`` are the
+    tokens by ids of events and names of parts of the catalog; if ``complete``, those of all.
     """
 
     number: int

@@ -9,7 +9,7 @@ from feeds.domain.catalog import EVENTS, build_group_part
 from feeds.domain.freshness import compute_max_age
 from feeds.domain.options import Options
 from feeds.formats import FORMATS
-from feeds.service.collections.collections import Content
+from feeds.service.collections.entry import Content
 from feeds.text import collections as texts
 from feeds.web.addresses import read_query
 from feeds.web.cache import to_flask

@@ -11,7 +11,8 @@ from feeds.domain.feed import Feed, build_page_url
 from feeds.domain.model import Edition
 from feeds.domain.options import Options
 from feeds.service.collections.catalog import Catalog
-from feeds.service.collections.collections import Collections, Content
+from feeds.service.collections.collections import Collections
+from feeds.service.collections.entry import Content
 from feeds.service.editions import Editions
 from feeds.web.cache import RepresentationCache
 

@@ -159,7 +159,7 @@ def test_an_entry_is_current_until_it_is_time_to_ask_what_others_have_saved(work
 
 
 def test_the_editions_polled_last_stay_in_memory(start_worker, upstream, monkeypatch):
-    monkeypatch.setattr("feeds.service.editions.MAX_MEMORY", 12_500)  # two events of one run
+    monkeypatch.setattr("feeds.service.memory.MAX_MEMORY", 12_500)  # two events of one run
     ids = publish_many(upstream, 3)
     worker = start_worker()
     kept = {id_: worker.get_edition(id_) for id_ in ids[:2]}
@@ -171,7 +171,7 @@ def test_the_editions_polled_last_stay_in_memory(start_worker, upstream, monkeyp
 
 
 def test_an_edition_larger_than_the_memory_is_served(start_worker, upstream, monkeypatch):
-    monkeypatch.setattr("feeds.service.editions.MAX_MEMORY", 100)
+    monkeypatch.setattr("feeds.service.memory.MAX_MEMORY", 100)
     worker = start_worker()
     assert worker.get_edition() == worker.get_edition()
     assert upstream.asked == ["harbor"]
@@ -180,7 +180,7 @@ def test_an_edition_larger_than_the_memory_is_served(start_worker, upstream, mon
 def test_an_event_takes_more_memory_with_more_runs_and_longer_texts(
     start_worker, upstream, monkeypatch
 ):
-    monkeypatch.setattr("feeds.service.editions.MAX_MEMORY", 15_000)
+    monkeypatch.setattr("feeds.service.memory.MAX_MEMORY", 15_000)
     worker = start_worker()
     upstream.publish("long", DAY, description="Along the lake. " * 500)
     upstream.publish("large", *[DAY] * 40)

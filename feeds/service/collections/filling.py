@@ -1,0 +1,53 @@
+"""Fetch members of collections that have no edition yet, in the background."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from time import sleep
+
+from feeds.errors import FeedsError, QuotaExhausted
+from feeds.service.collections.entry import is_outage
+from feeds.service.editions import MAX_WAIT_COLD, POLL_INTERVAL, Editions
+from feeds.service.singleflight import Singleflight
+
+MAX_WAIT_FOR_CALL = 10.0
+"""Seconds that the filling waits for a call of the rate limit."""
+
+AT_A_TIME = 4
+"""Members that are fetched at a time."""
+
+
+class Filling:
+    """The fetching of members in one process: one collection at a time."""
+
+    def __init__(self, editions: Editions, clock: Callable[[], datetime]) -> None:
+        self._editions = editions
+        self._clock = clock
+        self._flights: Singleflight[None] = Singleflight(limit=1)
+
+    def start(self, ids: Sequence[str]) -> None:
+        """Fetch these events, unless others are being fetched: the next poll asks again."""
+        if ids:
+            self._flights.join("", lambda _: self._fill(list(ids)))
+
+    def _fill(self, left: list[str]) -> None:
+        """Fetch until all are fetched, or an error concerns the next event as well."""
+        while left:
+            tried, left = left[:AT_A_TIME], left[AT_A_TIME:]
+            flights = {id_: self._editions.start_refresh(id_) for id_ in tried}
+            for id_, flight in flights.items():
+                if flight is None or not flight.wait(MAX_WAIT_COLD) or flight.result is None:
+                    return
+                error = flight.result.error
+                if isinstance(error, QuotaExhausted) and self._wait_for_call(error):
+                    left.append(id_)
+                elif error and is_outage(error):
+                    return
+
+    def _wait_for_call(self, error: FeedsError) -> bool:
+        """Wait until a call can be made; False if that takes too long."""
+        now = self._clock()
+        seconds = ((error.retry_at or now) - now).total_seconds()
+        if seconds > MAX_WAIT_FOR_CALL:
+            return False
+        sleep(max(seconds, POLL_INTERVAL))
+        return True
