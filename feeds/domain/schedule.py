@@ -25,6 +25,8 @@ MINUTES_PER_KM_WALKING = 15
 MIN_TIME_LIMIT = dt.timedelta(hours=1)
 MAX_TIME_LIMIT = dt.timedelta(hours=72)
 
+MARATHON_METERS = 42_195
+
 
 class Period(Struct, frozen=True):
     """A start and an end: both days, the end exclusive (RFC 5545 3.6.1), or both instants.
@@ -47,6 +49,11 @@ def compute_time_limit(run: Run) -> dt.timedelta:
     return min(
         max(ceil(run.distance_meters * pace / 30_000) * HALF_HOUR, MIN_TIME_LIMIT), MAX_TIME_LIMIT
     )
+
+
+def tells_length(run: Run) -> bool:
+    """Whether the distance tells how long a run takes: neither 0 nor one lap of an ultra."""
+    return run.distance_meters > (MARATHON_METERS if run.distance_standard == "Ultra" else 0)
 
 
 def to_instant(when: dt.date, zone: ZoneInfo) -> dt.datetime:

@@ -19,6 +19,7 @@ from feeds.domain.model import Change, Event, Kind, State
 from feeds.domain.options import Options, selects, shows
 from feeds.domain.schedule import to_instant
 from feeds.text import changes, dates, descriptions, summaries
+from feeds.text.descriptions import Link
 
 ITEM_SIZE, RUN_SIZE = 360, 580
 """Bytes of an item, and of the data of a run in JSON Feed, without their texts, at most."""
@@ -123,7 +124,7 @@ def build_change_items(timetable: Timetable, feed: Feed) -> list[Item]:
         item = _build_item(
             _build_change_guid(edition.event, whole, group),
             changes.build_change_title(visible, runs, feed.locale),
-            _build_html(lines, descriptions.list_links(linked, page), reason),
+            _build_html(lines, _list_links(visible[0], linked, page), reason),
             visible[0].noticed,
             runs,
             page=page,
@@ -132,6 +133,13 @@ def build_change_items(timetable: Timetable, feed: Feed) -> list[Item]:
         )
         found.setdefault(item.guid, item)
     return list(found.values())
+
+
+def _list_links(change: Change, entry: Entry, page: str) -> list[Link]:
+    """The links of an entry; that to registration is missing where it has just closed."""
+    links = descriptions.list_links(entry, page)
+    closed = change.kind == Kind.REGISTRATION_CLOSES
+    return [link for link in links if not (closed and link.url == entry.register)]
 
 
 def _list_anchors(

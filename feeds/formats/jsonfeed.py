@@ -90,11 +90,9 @@ def _build_event(entries: Sequence[Entry]) -> dict[str, Any]:
 
 def _build_run(entry: Entry) -> dict[str, Any]:
     run, event, period = entry.run, entry.event, entry.period
-    distance = {
-        "label": run.distance_label,
-        "standard": run.distance_standard,
-        "meters": run.distance_meters,
-    }
+    distance: dict[str, Any] = {"label": run.distance_label, "standard": run.distance_standard}
+    if run.distance_meters:  # 0 says nothing: a run of six hours, for example
+        distance["meters"] = run.distance_meters
     registration = {
         "opens": format_utc(run.registration_opens) if run.registration_opens else None,
         "closes": format_utc(run.registration_closes) if run.registration_closes else None,

@@ -68,15 +68,19 @@ def build_change_title(group: Sequence[Change], runs: Sequence[Entry], locale: s
     ``group`` are changes of one kind that were noticed together, ``runs`` are their entries. If
     all runs have the same new start, the title ends with the start. If no start changed and all
     runs have the same new place, the title ends with the place. The title of a registration that
-    was extended ends with its new end. Runs that were moved back at once are ``As before``.
+    was extended ends with its new end. Runs that were moved back at once are ``As before``; the
+    title does not name them if others of the group were moved.
     """
+    if group[0].kind == Kind.MOVED and any(map(_moves, group)):
+        runs = [run for change, run in zip(group, runs, strict=True) if _moves(change)]
+        group = [change for change in group if _moves(change)]
     kind, word, now = group[0].kind, CHANGE_TITLES[group[0].kind], _BEFORE_END.get(group[0].kind)
     name = build_shared_name(runs, [change.now.start for change in group], locale)
     if is_turn(group[0]):
         day = f", {format_start(group[0].now.start, locale)}" if runs[0].is_session else ""
         return f"{word}: {name}{day}"
     moved = kind == Kind.MOVED
-    if moved and not any(change.new_start or change.new_place for change in group):
+    if moved and not _moves(group[0]):
         word, now, moved = "As before", "", False
     elif moved and all(map(_only_adds, group)):
         word = "Start time" if all(map(announces_start_time, group)) else "Place"
@@ -91,6 +95,10 @@ def build_change_title(group: Sequence[Change], runs: Sequence[Entry], locale: s
     return f"{word}: {name}{end}"
 
 
+def _moves(change: Change) -> bool:
+    return change.new_start or change.new_place
+
+
 def _only_adds(change: Change) -> bool:
     """Whether the change adds a start time or a place, and replaces neither."""
     replaces_start = change.new_start and not announces_start_time(change)
@@ -100,7 +108,12 @@ def _only_adds(change: Change) -> bool:
 
 def describe_changes(group: Sequence[Change], runs: Sequence[Entry], locale: str) -> Iterator[str]:
     """The lines of an item: each run as it was then, and its registration if that is the news."""
-    lines = [list(_describe(change, run, locale)) for change, run in zip(group, runs, strict=True)]
+    some_move = group[0].kind == Kind.MOVED and any(map(_moves, group))
+    ends = [", as before" if some_move and not _moves(change) else "" for change in group]
+    lines = [
+        [f"{line}{end}" for line in _describe(change, run, locale)]
+        for change, run, end in zip(group, runs, ends, strict=True)
+    ]
     named = _count_within(map("".join, lines), MAX_LINES)
     yield from chain.from_iterable(lines[:named])
     if named < len(lines):

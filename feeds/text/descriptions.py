@@ -14,7 +14,7 @@ from msgspec import Struct
 from feeds.domain.entries import CUT, Entry
 from feeds.domain.history.changes import announces_start_time
 from feeds.domain.model import Run
-from feeds.domain.schedule import DAY, find_start_time, is_start_unread
+from feeds.domain.schedule import DAY, find_start_time, is_start_unread, tells_length
 from feeds.domain.status import POSTPONED
 from feeds.text.dates import (
     format_clock,
@@ -110,7 +110,8 @@ def _list_finish(entry: Entry, locale: str) -> Iterator[str]:
     if isinstance(start, datetime) and isinstance(end, datetime):
         same_day = start.date() == end.date()
         finish = format_clock(end, locale) if same_day else format_moment(end, locale)
-        yield f"Estimated finish {finish}."
+        known = tells_length(entry.run)
+        yield f"Estimated finish {finish}." if known else "The finish is not known."
 
 
 def _list_start(entry: Entry, locale: str) -> Iterator[str]:

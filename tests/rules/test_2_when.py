@@ -1,5 +1,6 @@
 """Section 2 of docs/rules.md: start, end and time zone."""
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -280,6 +281,26 @@ ENDS = [
     ("E does not count, main", {}, [], until("08-16", "12:30"), "08-15 08:00 to 08-15 10:00"),
     ("no E", {}, [], until(), "08-15 08:00 to 08-15 10:00"),
 ]
+
+
+@pytest.mark.parametrize(
+    ("meters", "standard", "sentence"),
+    [
+        (0, "Other", "The finish is not known."),
+        (0, "10K", "The finish is not known."),
+        (6706, "Ultra", "The finish is not known."),
+        (50_000, "Ultra", "Estimated finish 4:30 PM."),
+    ],
+)
+def test_no_finish_is_estimated_from_a_distance_that_tells_nothing_of_it(
+    service, meters, standard, sentence
+):
+    """Rules 2.9; the lap of a backyard ultra has 6706 metres."""
+    service.announce(a_run(distanceMeters=meters, distanceStandard=standard))
+    lines = service.entries()["ten"]["DESCRIPTION"].splitlines()
+    assert [line for line in lines if "finish" in line] == [sentence]
+    feed = json.loads(service.poll(".json"))
+    assert feed["_intervals"]["runs"][0]["distance"].get("meters") == (meters or None)
 
 
 @pytest.mark.parametrize(

@@ -342,6 +342,17 @@ def test_registration_that_opens_or_closes_becomes_an_item_with_the_first_save_p
         assert published(newest) == datetime.fromisoformat(instant)
 
 
+def test_the_item_of_registration_that_has_closed_has_no_link_to_it(service):
+    """Rules 6.5."""
+    url = "https://harbor.example/enter"
+    service.announce(a_run(**WINDOW, registrationUrl=url))
+    for instant, kind in ((OPENS, "opens"), (CLOSES, "closes")):
+        service.clock.now = datetime.fromisoformat(instant) + timedelta(minutes=1)
+        guid, item = next(iter(service.items().items()))
+        assert f"registration-{kind}" in guid
+        assert (url in item["content_html"]) == (kind == "opens")
+
+
 def opened_in(service):
     """The titles of the items of registration that has opened, by the id of their run."""
     items = service.items().items()

@@ -250,6 +250,22 @@ def test_a_run_of_several_that_is_moved_back_is_told_and_the_others_stay_told(ur
     assert guid in urgent.items()
 
 
+def test_an_item_names_no_run_as_moved_that_is_back_while_another_one_moves_on(urgent):
+    """Rules 5.15."""
+    urgent.edit("ten", "five", startTime="09:00")
+    urgent.advance(minutes=6)
+    urgent.poll()
+    urgent.edit("five", startTime="10:00")
+    move(urgent, "08:00", minutes=6)
+    titles, _ = told(urgent)
+    assert titles == [f"Moved: Harbor Run – 5K, now {TEN}"]
+    (html,) = (item["content_html"] for guid, item in urgent.items().items() if "/" in guid)
+    ten, five = html.removeprefix("<p>").partition("</p>")[0].split("<br>")
+    assert ten.startswith(f"10K: {EIGHT} CDT")
+    assert ten.endswith(", as before")
+    assert five.endswith(f"; before: {EIGHT}")
+
+
 def test_a_cancellation_that_is_taken_back_within_15_minutes_is_told_as_ever(urgent):
     """Rules 5.4 and 5.15."""
     for status in ("cancelled", "scheduled"):
