@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from werkzeug.routing import BaseConverter
 from feeds import config, fingerprint
 from feeds.config import Settings
 from feeds.domain import timezones
+from feeds.domain.catalog import ORGANIZATION
 from feeds.domain.quota import Priority
 from feeds.errors import (
     DatabaseUnavailable,
@@ -244,6 +245,8 @@ def check(settings: Settings) -> None:
             parts.calls.close_upstream(error, now)
             raise
         parts.database.bind_organization(organization.id, now)
+        with suppress(StorageUnavailable):
+            parts.catalog_refresh.store(ORGANIZATION, organization)
 
 
 def _compute_fingerprint(settings: Settings) -> str:

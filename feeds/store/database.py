@@ -20,7 +20,6 @@ from feeds.store import catalog, editions, identity, leases, ratelimit, tables
 from feeds.store.catalog import Part
 from feeds.store.engines import create_engine
 from feeds.store.errors import convert_errors, convert_startup_errors
-from feeds.store.identity import bind
 from feeds.store.leases import HeldByOther, Lease
 from feeds.store.schema import create_schema
 
@@ -56,7 +55,7 @@ class Database:
         opening = engine.write() if must_exist else engine.write_exclusively(now)
         with convert_startup_errors(), opening as connection:
             create_schema(connection)
-            bound = bind(connection, "api_url", api_url, now)
+            bound = identity.bind(connection, "api_url", api_url, now)
             if bound != api_url:  # raised within the transaction, which is rolled back
                 raise SettingsError(
                     f"FEEDS_DATABASE_URL holds events of {bound}, FEEDS_API_URL is "
@@ -73,7 +72,7 @@ class Database:
         Raises ``SettingsError`` if it holds another organization's events.
         """
         with convert_startup_errors(), self._engine.write_exclusively(now) as connection:
-            bound = bind(connection, "organization", organization, now)
+            bound = identity.bind(connection, "organization", organization, now)
         if bound != organization:
             raise SettingsError(
                 f"FEEDS_DATABASE_URL holds events of the organization {bound}, "
@@ -91,12 +90,13 @@ class Database:
         with convert_errors(), self._engine.read() as connection:
             return catalog.read(connection, name)
 
-    def save_part(self, part: Part, lease: Lease) -> Part:
+    def save_part(self, part: Part, lease: Lease | None = None) -> Part:
         """Save a part of the catalog and release its lease; returns the part with its token."""
         part = structs.replace(part, token=uuid4().hex)
         with convert_errors(), self._engine.write() as connection:
             catalog.write(connection, part)
-            leases.succeed(connection, lease)
+            if lease:
+                leases.succeed(connection, lease)
             editions.number_save(connection, part.name)
         return part
 

@@ -22,7 +22,7 @@ def build_feed_title(event: Event, options: Options) -> str:
 
 def describe_feed(title: str) -> str:
     """The description of a channel with this title."""
-    return f"{title}: starts, changes and cancellations, as the organizer tells them."
+    return f"Schedule, changes and cancellations for {title}."
 
 
 def build_summary(entry: Entry) -> str:

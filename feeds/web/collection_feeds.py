@@ -44,10 +44,10 @@ def serve_feed(extension: str, slug: str = "") -> Response:
 
 def _render(content: Content, extension: str, chosen: Options, query: str) -> Representation:
     site, format_ = get_site(), FORMATS[extension]
-    organization, group = site.catalog.get_organization(), content.group
+    group = content.group
     base = f"{site.public_url}/groups/{group.slug}" if group else f"{site.public_url}/events"
     page = base if group else f"{site.public_url}/"
-    name = texts.build_name(organization, group)
+    name = texts.build_name(content.organization, group)
     feed = site.build_collection_feed(
         content,
         texts.build_title(name, chosen),

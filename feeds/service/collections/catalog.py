@@ -81,9 +81,9 @@ class Catalog:
         value = self.get_value(catalog.GROUPS, max_wait=0)
         return value.items if isinstance(value, GroupList) else ()
 
-    def get_organization(self) -> Organization | None:
-        """The organization, if it is known now."""
-        value = self.get_value(catalog.ORGANIZATION, max_wait=0)
+    def get_organization(self, max_wait: float = 0) -> Organization | None:
+        """The organization; None if nothing is known of it after so many seconds."""
+        value = self.get_value(catalog.ORGANIZATION, max_wait)
         return value if isinstance(value, Organization) else None
 
     def find_recurrences(self, max_wait: float) -> RecurrenceList | None:

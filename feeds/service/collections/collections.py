@@ -176,7 +176,8 @@ class Collections:
             entries = self._editions.read_many([each.id for each in members.items])
         ids = [each.id for each in members.items]
         self._filling.start([id_ for id_ in ids if not find_edition(entries.get(id_))])
-        entry = build_entry(group, part, members, entries, version=version, now=self._clock())
+        of = self._catalog.get_organization(max(0.0, end - monotonic())), group
+        entry = build_entry(of, part, members, entries, version=version, now=self._clock())
         with self._lock:
             last = self._entries.get(name)
             if last and last.content.equals(entry.content):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from feeds.domain.catalog import RUN_CLUB, EventList, Group, ListedEvent
+from feeds.domain.catalog import RUN_CLUB, EventList, Group, ListedEvent, Organization
 from feeds.domain.entries import Timetable
 from feeds.domain.freshness import INVALIDATION_INTERVAL
 from feeds.domain.history.delisting import has_ended_as_gone
@@ -47,9 +47,11 @@ _OUTAGES = (
 class Content(Struct, frozen=True, weakref=True):
     """What a collection shows: its members that have an edition.
 
-    ``listed`` is when the list changed last, ``group`` is None for the whole organization.
+    ``organization`` is None while nothing is known of it, ``group`` is None for all its events.
+    ``listed`` is when the list changed last.
     """
 
+    organization: Organization | None
     group: Group | None
     timetables: tuple[Timetable, ...]
     listed: dt.datetime
@@ -61,8 +63,12 @@ class Content(Struct, frozen=True, weakref=True):
 
     def equals(self, other: "Content") -> bool:
         """Whether both show the same, without a look at each run."""
-        mine, its = (self.group, self.listed, self.tokens), (other.group, other.listed)
-        return mine == (*its, other.tokens)
+        return (self.organization, self.group, self.listed, self.tokens) == (
+            other.organization,
+            other.group,
+            other.listed,
+            other.tokens,
+        )
 
 
 class CollectionEntry(Struct, frozen=True, weakref=True):
@@ -107,7 +113,7 @@ def choose_stale(
 
 
 def build_entry(
-    group: Group | None,
+    of: tuple[Organization | None, Group | None],
     part: Part,
     members: EventList,
     entries: Mapping[str, CacheEntry],
@@ -115,7 +121,7 @@ def build_entry(
     version: tuple[int, int],
     now: dt.datetime,
 ) -> CollectionEntry:
-    """The entry of a collection as of now."""
+    """The entry of a collection as of now; ``of`` is what its content begins with."""
     timetables, ends, lacking, required = [], [], [], 0
     for listed in members.items:
         entry = entries.get(listed.id)
@@ -134,7 +140,7 @@ def build_entry(
         since=now,
         until=now + INVALIDATION_INTERVAL if lacking else until,
         version=version,
-        content=Content(group, tuple(timetables), part.changed),
+        content=Content(*of, tuple(timetables), part.changed),
         lacking=tuple(lacking),
         required=required,
     )

@@ -130,6 +130,12 @@ class CatalogRefresh:
             case Lease():
                 return self._fetch(acquired, known, priority, wait or self._build_wait())
 
+    def store(self, name: str, value: Value) -> None:
+        """Store what the upstream has answered already; raises ``StorageUnavailable``."""
+        now = self._clock().replace(microsecond=0)
+        due = catalog.compute_due(value, now, 0, self._calls.rate)
+        self._database.save_part(Part(name, "", value, now, now, due))
+
     def _build_wait(self) -> Wait:
         """Wait for a few seconds in all."""
         end = monotonic() + MAX_WAIT_FOR_CALL
