@@ -40,23 +40,25 @@ class Catalog:
         self.version = 0
         """Rises whenever an entry changes."""
 
-    def get(self, name: str, max_wait: float = MAX_WAIT_COLD) -> CatalogEntry:
+    def get(
+        self, name: str, max_wait: float = MAX_WAIT_COLD, *, patient: bool = False
+    ) -> CatalogEntry:
         """A part of the catalog, however old; waits for ``max_wait`` seconds if none is known.
 
-        Raises the error for which nothing is known.
+        ``patient`` waits for a newer one as well. Raises the error for which nothing is known.
         """
         now, entry = self._clock(), self._entries.get(name)
         if entry and entry.since <= now < entry.until:
             return self._check(entry)
         flight = self._flights.join(name, lambda flight: self._run(name, flight))
-        if entry and entry.part:
+        if entry and entry.part and not patient:
             return entry
         if flight:
             end = monotonic() + max_wait
             self._bulkhead.wait(flight.wait_for_fallback, end)
-            if not (flight.fallback and flight.fallback.part):
+            if patient or not (flight.fallback and flight.fallback.part):
                 self._bulkhead.wait(flight.wait, end)
-            entry = flight.result or flight.fallback
+            entry = flight.result or flight.fallback or entry
         return self._check(entry or CatalogEntry(now, now, error=UpstreamTimeout()))
 
     def get_value(self, name: str, max_wait: float = MAX_WAIT_COLD) -> Value | None:
@@ -87,9 +89,15 @@ class Catalog:
         return value if isinstance(value, Organization) else None
 
     def find_recurrences(self, max_wait: float) -> RecurrenceList | None:
-        """All recurrences; None if nothing is known of them."""
-        value = self.get_value(catalog.RECURRENCES, max_wait)
-        return value if isinstance(value, RecurrenceList) else None
+        """All recurrences, as of today at best; None if nothing is known of them.
+
+        Waits for ``max_wait`` seconds at most.
+        """
+        try:
+            part = self.get(catalog.RECURRENCES, max_wait, patient=True).part
+        except FeedsError:
+            return None
+        return part.value if part and isinstance(part.value, RecurrenceList) else None
 
     def note_saves(self, saved: Mapping[str, str], *, complete: bool) -> None:
         """Invalidate the parts that other processes have saved, and those that are lost."""
