@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from bench import (
     attacks,
+    club,
     day,
     hang,
     herd,
@@ -26,6 +27,7 @@ from bench import (
 
 BENCHMARKS = {
     "hits": hits.main,
+    "club": club.main,
     "renders": renders.main,
     "herd": herd.main,
     "polls": polls.main,

@@ -65,7 +65,7 @@ def main() -> None:
         script, recording = folder / "next_event.lua", folder / "recording.json"
         script.write_text(NEXT_EVENT.format(events=bare.EVENTS), "utf-8")
         service = stack.enter_context(start_service(SERVICE, upstream, 1))
-        etag = _record(service, recording)
+        etag = record(service, recording)
         settings = {bare.RECORDING: str(recording)}
         addresses = {"service": service}
         for name, function in BASELINES.items():
@@ -83,7 +83,7 @@ def main() -> None:
         load.poll_without_pause(service, paths, bare.EVENTS)
         rounds = [
             {
-                (request, name): _measure(address, options)
+                (request, name): measure(address, options)
                 for request, options in requests.items()
                 for name, address in addresses.items()
             }
@@ -95,14 +95,15 @@ def main() -> None:
             *("response", "sent by", "requests/s"),
             *("requests/s, ratio to bare", "CPU/request, ratio to bare"),
         ),
-        [_build_row(request, name, rounds) for request, name in rounds[0]],
+        [build_row(request, name, rounds) for request, name in rounds[0]],
     )
 
 
-def _build_row(
+def build_row(
     request: str, name: str, rounds: list[dict[tuple[str, str], Throughput]]
 ) -> tuple[str, ...]:
     pairs = [(each[request, name], each[request, "bare"]) for each in rounds]
+    """The cells of a table: the ratios to ``bare`` of the same rounds."""
     return (
         request,
         name,
@@ -112,11 +113,11 @@ def _build_row(
     )
 
 
-def _record(service: str, recording: Path) -> str:
+def record(service: str, recording: Path, path: str = PATH) -> str:
     """Write the service's 200 and 304 to the recording; the ETag of both."""
-    ok, body = _get(service, PATH)
+    ok, body = _get(service, path)
     etag = dict(ok)["ETag"]
-    not_modified, _ = _get(service, PATH, {"If-None-Match": etag})
+    not_modified, _ = _get(service, path, {"If-None-Match": etag})
     by_gunicorn = ("date", "server", "connection")
     headers = {
         status: [[name, value] for name, value in fields if name.lower() not in by_gunicorn]
@@ -139,9 +140,10 @@ def _get(
     return response.getheaders(), body
 
 
-def _measure(address: str, options: list[str]) -> Throughput:
+def measure(address: str, options: list[str], path: str = PATH) -> Throughput:
+    """Poll with ``wrk`` for ``SECONDS``."""
     worker = find_worker(address)
     before = read_cpu_seconds(worker)
-    result = load.run_wrk(address, PATH, CONNECTIONS, SECONDS, options)
+    result = load.run_wrk(address, path, CONNECTIONS, SECONDS, options)
     cpu = read_cpu_seconds(worker) - before
     return Throughput(result.responses_per_second, cpu / result.responses * 1e6)

@@ -1,17 +1,19 @@
 """A local Intervals API without a rate limit, in a process of its own.
 
-Each id is an event with two runs. An id that begins with ``festival`` has 100 runs; an id that
-begins with ``long`` has a description that makes its calendar 3 KB. The name of the event ``clock``
-has the POSIX time of the call. An id that begins with ``unknown`` is none. ``hostile`` tells which
+Each id is an event with two runs; an id that begins with ``club`` has three, one that begins with
+``festival`` 100; an id that begins with ``long`` has a description that makes its calendar 3 KB.
+The name of the event ``clock`` has the POSIX time of the call. An id that begins with ``unknown`` is none. ``hostile`` tells which
 ids have hostile documents.
 
 A benchmark controls the process by requests::
 
-    PUT /bench     {"delay": seconds, "hanging": bool, "runs": {<event id>: {<field>: <value>}}}
+    PUT /bench     {"delay": seconds, "hanging": bool, "runs": {<event id>: {<field>: <value>}},
+                    "listed": number of events on the list, ``club-0`` and so on}
     GET /bench     {"calls": {<event id>: number}}, counted since the last such request
 """
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -39,7 +41,9 @@ def build_document(event_id: str, fields: dict[str, Any], calls: int = 0) -> dic
 
     ``calls`` is how often the event was fetched.
     """
-    labels = DISTANCES[:2] if not event_id.startswith("festival") else DISTANCES * 10
+    labels = DISTANCES[: 3 if event_id.startswith("club") else 2]
+    if event_id.startswith("festival"):
+        labels = DISTANCES * 10
     sentences = 5 if event_id.startswith("long") else 1
     event = {
         "_id": event_id,
@@ -75,6 +79,7 @@ class State:
 
     def __init__(self) -> None:
         self.delay = 0.0
+        self.listed = 0
         self.run_fields: dict[str, dict[str, Any]] = {}
         self.calls: Counter[str] = Counter()
         self.responding = threading.Event()
@@ -96,6 +101,8 @@ class Handler(BaseHTTPRequestHandler):
             return self._respond({"data": {"_id": ORGANIZATION}})
         if self.path.startswith("/recurrences"):
             return self._respond({"data": []})  # not counted: asked for once a day for all events
+        if self.path.startswith("/events?"):
+            return self._respond(self._list_events())
         event_id = self.path.removeprefix("/events/")
         state.calls[event_id] += 1
         time.sleep(state.delay)
@@ -105,9 +112,19 @@ class Handler(BaseHTTPRequestHandler):
         fields, fetched = state.run_fields.get(event_id, {}), state.calls[event_id]
         return self._respond(build_document(event_id, fields, fetched))
 
+    def _list_events(self) -> dict[str, Any]:
+        """A page of 100 events."""
+        state.calls["the list"] += 1
+        after = re.search(r"after=club-(\d+)", self.path)
+        first = int(after[1]) + 1 if after else 0
+        ids = [f"club-{number}" for number in range(first, min(first + 100, state.listed))]
+        documents = [build_document(id_, {})["data"]["event"] for id_ in ids]
+        return {"data": documents, "hasMore": first + 100 < state.listed}
+
     def do_PUT(self) -> None:
         settings = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         state.delay = settings.get("delay", state.delay)
+        state.listed = settings.get("listed", state.listed)
         state.run_fields |= settings.get("runs", {})
         if settings.get("hanging"):
             state.responding.clear()

@@ -115,11 +115,14 @@ class Collections:
 
     def _check(self, name: str, entry: CollectionEntry, options: Options) -> None:
         """Raise the error for which a collection cannot be served with these options."""
-        chosen = [each for each in entry.lacking if not options.event or each.id in options.event]
-        if chosen and name not in self._served:
-            read = entry.required - len(entry.lacking)
+        if name in self._served:
+            return
+        # What is being fetched is there in a moment: a calendar would drop it until then.
+        lacking = entry.lacking if self._filling.is_running else entry.required
+        if [each for each in lacking if not options.event or each.id in options.event]:
+            read = entry.members - len(entry.lacking)
             raise CollectionIncomplete(
-                f"{read} of {entry.required} events are read so far. Try again in a minute.",
+                f"{read} of {entry.members} events are read so far. Try again in a minute.",
                 retry_at=self._clock() + RETRY_AFTER,
             )
 

@@ -32,6 +32,9 @@ MIN_MAX_AGE = dt.timedelta(minutes=1)
 REQUIRED_WITHIN = dt.timedelta(days=28)
 """A collection is served once all members that start within this time have an edition."""
 
+MIN_REQUIRED = 10
+"""So many members have to have an edition in any case, the next ones."""
+
 _DAY = dt.timedelta(days=1)
 _OUTAGES = (
     UpstreamTimeout
@@ -74,9 +77,9 @@ class Content(Struct, frozen=True, weakref=True):
 class CollectionEntry(Struct, frozen=True, weakref=True):
     """A collection from ``since`` until ``until`` (UTC), or until ``version`` has changed.
 
-    ``lacking`` are the members that have no edition yet, of those that start within
-    ``REQUIRED_WITHIN``, of which there are ``required``. ``failed`` is whether the last attempt at
-    a newer entry failed.
+    ``lacking`` are the members that have no edition yet, of ``members`` in all; ``required`` are
+    those of them without which the collection cannot be served. ``failed`` is whether the last
+    attempt at a newer entry failed.
     """
 
     since: dt.datetime
@@ -84,7 +87,8 @@ class CollectionEntry(Struct, frozen=True, weakref=True):
     version: tuple[int, int]
     content: Content
     lacking: tuple[ListedEvent, ...] = ()
-    required: int = 0
+    required: tuple[ListedEvent, ...] = ()
+    members: int = 0
     failed: bool = False
 
     @property
@@ -122,19 +126,18 @@ def build_entry(
     now: dt.datetime,
 ) -> CollectionEntry:
     """The entry of a collection as of now; ``of`` is what its content begins with."""
-    timetables, ends, lacking, required = [], [], [], 0
-    for listed in members.items:
+    timetables, ends, lacking, required = [], [], [], []
+    for place, listed in enumerate(members.items):
         entry = entries.get(listed.id)
         edition = entry.edition if entry else None
-        soon = _starts_soon(listed, now)
         if entry and edition:
-            required += soon
             if not has_ended_as_gone(edition):
                 timetables.append(entry.get_timetable())
                 ends.append(entry.until)
-        elif soon and (entry is None or is_outage(entry.error)):
-            required += 1
+        elif entry is None or is_outage(entry.error):
             lacking.append(listed)
+            if place < MIN_REQUIRED or _starts_soon(listed, now):
+                required.append(listed)
     until = max(min(ends, default=now), now + MIN_MAX_AGE)
     return CollectionEntry(
         since=now,
@@ -142,7 +145,8 @@ def build_entry(
         version=version,
         content=Content(*of, tuple(timetables), part.changed),
         lacking=tuple(lacking),
-        required=required,
+        required=tuple(required),
+        members=len(members.items),
     )
 
 

@@ -24,6 +24,11 @@ class Filling:
         self._clock = clock
         self._flights: Singleflight[None] = Singleflight(limit=1)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether events are being fetched, or wait for a call for a moment."""
+        return bool(self._flights.keys())
+
     def start(self, ids: Sequence[str]) -> None:
         """Fetch these events, unless others are being fetched: the next poll asks again."""
         if ids:
