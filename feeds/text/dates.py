@@ -14,6 +14,7 @@ from babel.dates import (
     format_interval,
     format_skeleton,
     format_time,
+    get_day_names,
     get_timezone_location,
     get_timezone_name,
 )
@@ -45,6 +46,11 @@ def format_day(when: dt.date, locale: str) -> str:
 def format_full_day(when: dt.date, locale: str) -> str:
     """``Saturday, June 14, 2025``, or ``Saturday, 14 June 2025``."""
     return _clean(format_date(get_day(when), "full", locale=locale))
+
+
+def format_weekday(number: int, locale: str) -> str:
+    """``Monday`` for 1 to ``Sunday`` for 7 (ISO 8601)."""
+    return str(get_day_names("wide", locale=locale)[number - 1])
 
 
 def format_month(when: dt.date, locale: str) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from feeds.domain.model import Recurrence
-from feeds.text.dates import format_wall_time
+from feeds.text.dates import format_wall_time, format_weekday
 
-_DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+_DAYS_OF_WEEK = 7
 
 
 def describe_recurrences(recurrences: Iterable[Recurrence], locale: str) -> str:
@@ -14,10 +14,10 @@ def describe_recurrences(recurrences: Iterable[Recurrence], locale: str) -> str:
 
 
 def _describe(recurrence: Recurrence, locale: str) -> str:
-    names = [_DAYS[day - 1] for day in recurrence.days]
+    names = [f"{format_weekday(day, locale)}s" for day in recurrence.days]
     *others, last = names
     days = f"{', '.join(others)} and {last}" if others else last
-    if len(names) == len(_DAYS):
+    if len(names) == _DAYS_OF_WEEK:
         days = "Every day"
     clock = recurrence.start_time
     start = f" at {format_wall_time(clock, locale)}" if clock else ""

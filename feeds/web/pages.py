@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from babel.numbers import format_decimal
 from flask import Blueprint, Response, request
 
 from feeds.domain.agenda import build_agenda
@@ -70,7 +71,7 @@ def show_event(event_id: str) -> Response:
             repeats=describe_recurrences(edition.event.recurrences, locale),
             history=channel.build_history(feed),
             left_out=len(timetable.list_current()) - len(ical.fit(feed)),
-            max_runs=MAX_RUNS,
+            max_runs=format_decimal(MAX_RUNS, locale=locale),
             choices=choices,
             folded=rows.MAX_SHOWN,
             several_days=len({dates.format_days(each.period, locale) for each in shown}) > 1,

@@ -99,7 +99,9 @@ def test_of_1002_runs_a_calendar_shows_1000_and_the_log_and_the_page_say_so(serv
     service.announce(*(a_run(f"run{number}", date=day) for number, day in enumerate(days)))
     shown = re.findall(r"^UID:run(\d+)@", service.poll().decode(), re.MULTILINE)
     assert shown == [str(number) for number in range(2, 1002)]
-    assert "The calendar leaves out 2 of" in service.poll("").decode()
+    page = service.poll("").decode()
+    assert "The calendar leaves out 2 of" in page
+    assert "it holds 1,000 runs and 1 MB at most" in page
     told = f"event {EVENT}: 1002 runs, a feed shows 1000"
     assert [record.getMessage() for record in caplog.records].count(told) == 1
 

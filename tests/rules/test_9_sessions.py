@@ -320,7 +320,7 @@ def test_a_series_is_over_sixty_days_after_its_last_session(club):
     last_end = FIRST + 7 * WEEK + timedelta(hours=1)
     at(club, last_end + timedelta(days=59))
     assert "Tuesday, July 14, 2026 · 6:30 PM CDT" in text_of(club)
-    assert "No further session is listed." in text_of(club)
+    assert "No further session is listed yet." in text_of(club)
     assert "webcal:" in club.get("").text
     at(club, last_end + timedelta(days=61))
     assert "This event is over." in text_of(club)

@@ -102,6 +102,14 @@ def test_a_zone_has_its_short_name_where_readers_know_it_else_its_city(
     assert dates.format_zone(at, "en_GB") == british
 
 
+@pytest.mark.parametrize("name", ["en_US", "en_GB", "en_IN", "en_AU"])
+def test_the_days_of_the_week_are_numbered_from_monday(name):
+    assert [dates.format_weekday(n, name) for n in (1, 2, 6, 7)] == [
+        *("Monday", "Tuesday"),
+        *("Saturday", "Sunday"),
+    ]
+
+
 @pytest.mark.parametrize("name", ["C", "de_DE.UTF-8", "fr_FR.UTF-8"])
 def test_dates_are_those_of_the_setting_whatever_the_locale_of_the_process(name):
     before = locale.setlocale(locale.LC_ALL)
