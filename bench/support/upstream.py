@@ -2,8 +2,8 @@
 
 Each id is an event with two runs; an id that begins with ``club`` has three, one that begins with
 ``festival`` 100; an id that begins with ``long`` has a description that makes its calendar 3 KB.
-The name of the event ``clock`` has the POSIX time of the call. An id that begins with ``unknown`` is none. ``hostile`` tells which
-ids have hostile documents.
+The name of the event ``clock`` has the POSIX time of the call. An id that begins with ``unknown``
+is none. ``hostile`` tells which ids have hostile documents.
 
 A benchmark controls the process by requests::
 
