@@ -74,8 +74,9 @@ const tick = () => {
     tell(ago, minutes < 1 ? "just now" : `${hours < 2 ? plural(minutes, "minute") : plural(hours, "hour")} ago`);
   }
   for (const until of document.querySelectorAll("time.countdown")) {
-    const day = (date) => Math.floor((date - date.getTimezoneOffset() * 60000) / 86400000);
-    const days = day(new Date(until.dateTime)) - day(new Date());
+    // The day at the place, and the visitor's own.
+    const now = new Date(), today = Date.UTC(now.getFullYear(), now.getMonth(), now.getDate());
+    const days = Math.round((Date.parse(until.dateTime) - today) / 86400000);
     if (days >= 0) tell(until, days === 0 ? "today" : days === 1 ? "tomorrow" : `in ${days} days`);
     else until.hidden = true;
   }

@@ -99,7 +99,7 @@ UNREAD = Status(
     sentence="The organizer's status could not be read.",
     vevent="TENTATIVE",
     schema_org="",
-    css_class="postponed",
+    css_class="doubtful",
 )
 SCHEDULED = Status(
     name="scheduled", spellings=("scheduled",), stored="scheduled", word="Scheduled", busy=True
@@ -133,4 +133,5 @@ def find_status(stored: str) -> Status:
         word=stored,
         sentence=f"Status given by the organizer: {stored}",
         busy=False,
+        css_class="doubtful",
     )

@@ -10,7 +10,7 @@ from feeds.domain.model import Event
 from feeds.domain.status import POSTPONED, RESCHEDULED, SCHEDULED, STATUSES, Status
 from feeds.text import dates
 from feeds.text.descriptions import split_first_paragraph
-from feeds.text.pages import find_days, get_label
+from feeds.text.pages import find_days, get_label, humanize
 
 
 class Notice(Struct, frozen=True):
@@ -32,25 +32,44 @@ class Notice(Struct, frozen=True):
 
 
 def list_notices(entries: Sequence[Entry], locale: str) -> Iterator[Notice]:
-    """A notice for each status other than scheduled, the worst first; then one for a move."""
-    for status in STATUSES[: STATUSES.index(SCHEDULED)]:
+    """A notice for each status other than scheduled, the worst first; then one for a move.
+
+    An organizer's own word, such as ``weatherHold``, may mean that a run does not take place.
+    """
+    own = dict.fromkeys(each.status for each in entries if each.status not in STATUSES)
+    for status in (*STATUSES[: STATUSES.index(SCHEDULED)], *own):
         affected = [entry for entry in entries if entry.status == status]
-        if len(affected) == len(entries):
+        if status in own:
+            labels = _list_labels(affected, entries, locale)
+            yield Notice(humanize(status.word), status.css_class, labels)
+        elif len(affected) == len(entries):
             details = tuple(_list_details(status, entries, locale))
             reason = _find_reason(status, entries[0].event)
             yield Notice(status.word, status.css_class, (), details, reason)
         elif affected:
-            others = {get_label(entry) for entry in entries if entry.status != status}
-            labels = (
-                f"{get_label(entry)} ({dates.format_when(entry.period, locale)})"
-                if get_label(entry) in others
-                else get_label(entry)
-                for entry in affected
-            )
-            yield Notice(status.word, status.css_class, tuple(dict.fromkeys(labels)))
+            labels = _list_labels(affected, entries, locale)
+            yield Notice(status.word, status.css_class, labels)
     move = describe_common_move(entries, locale)
     if move and all(entry.status == SCHEDULED for entry in entries):
         yield Notice("Moved", "rescheduled", (), (move,))
+
+
+def _list_labels(
+    affected: Sequence[Entry], entries: Sequence[Entry], locale: str
+) -> tuple[str, ...]:
+    """The labels of some runs, with the start where another run has the same label.
+
+    The start alone where all runs have one label; nothing if all runs are affected.
+    """
+    if len(affected) == len(entries):
+        return ()
+    is_same = len({get_label(entry) for entry in entries}) == 1
+    others = {get_label(entry) for entry in entries if entry not in affected}
+    labels = []
+    for entry in affected:
+        label, when = get_label(entry), dates.format_when(entry.period, locale)
+        labels.append(when if is_same else f"{label} ({when})" if label in others else label)
+    return tuple(dict.fromkeys(labels))
 
 
 def _list_details(status: Status, entries: Sequence[Entry], locale: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The page of an event."""
 
 from collections.abc import Sequence
+from operator import itemgetter
 from urllib.parse import quote
 
 from babel.numbers import format_decimal
@@ -123,9 +124,14 @@ def _parse_choice(timetable: Timetable) -> tuple[Options, bool]:
 
 
 def _find_next_start(shown: Sequence[Entry]) -> str:
-    """The first start that is not off or postponed (RFC 3339), for the script; may be empty."""
-    starts = [to_instant(each.period.start, each.zone) for each in shown if each.status.confirmed]
-    return min(starts).isoformat() if starts else ""
+    """The day of the first run that is not off or postponed, for the script; may be empty."""
+    starts = [
+        (to_instant(each.period.start, each.zone), each) for each in shown if each.status.confirmed
+    ]
+    if not starts:
+        return ""
+    _, first = min(starts, key=itemgetter(0))
+    return f"{dates.get_day(first.period.start)}"
 
 
 def _select_one(choices: Sequence[Entry], options: Options) -> Entry:

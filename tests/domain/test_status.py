@@ -42,6 +42,6 @@ def test_a_run_that_is_no_longer_listed_is_so_whatever_its_last_status_was():
 def test_an_organizers_own_word_is_shown_and_means_nothing_else(word):
     status = get_status(a_run(status=word))
     assert status.sentence == f"Status given by the organizer: {word}"
-    assert (status.name, status.word, status.css_class) == (word, word, "scheduled")
+    assert (status.name, status.word, status.css_class) == (word, word, "doubtful")
     assert (status.off, status.busy, status.confirmed) == (False, False, True)
     assert (status.schema_org, status.change_kind) == ("EventScheduled", None)

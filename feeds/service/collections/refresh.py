@@ -6,7 +6,7 @@ good list stays until there is a newer one.
 
 import logging
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic, sleep
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from msgspec import Struct, structs
 
 from feeds.domain import catalog
 from feeds.domain.catalog import EventList, GroupList, Nothing, Organization, RecurrenceList, Value
-from feeds.domain.freshness import FAILURE_CACHED_FOR, UNKNOWN_CACHED_FOR
+from feeds.domain.freshness import FAILURE_CACHED_FOR
 from feeds.domain.history.delisting import UNLISTED_SHOWN_FOR
 from feeds.domain.quota import Priority
 from feeds.errors import (
@@ -43,6 +43,9 @@ MAX_PAGES = 200
 
 MAX_WAIT_FOR_CALL = 5.0
 """Seconds that a list waits for the call of its next page, once the first page is there."""
+
+ASKED_AGAIN_AFTER = timedelta(hours=1)
+"""When to ask again for a part that is asked for once a day, after a failure."""
 
 SCOPES = {
     catalog.ORGANIZATION: ("read:series", "pages do not name the organization"),
@@ -237,15 +240,23 @@ class CatalogRefresh:
     def _fail(self, lease: Lease, error: UpstreamError, known: CatalogEntry) -> CatalogEntry:
         """Store why a call failed; all processes wait with the next one."""
         now = self._clock()
-        seldom = lease.event_id in catalog.SELDOM
-        retry = now + (UNKNOWN_CACHED_FOR if seldom else FAILURE_CACHED_FOR)
+        retry = now + FAILURE_CACHED_FOR
         advice = ADVICE.get(type(error), "")
         self._throttle.warning(type(error).__name__, "list %s: %s%s", lease.event_id, error, advice)
         if isinstance(error, RateLimited | Unauthorized):
             error = error.copy(retry_at=self._calls.close_upstream(error, now))
         retry = min(retry, error.retry_at or retry)
         self._database.fail(lease, error, retry)
+        if lease.event_id in catalog.SELDOM:
+            retry = self._postpone(lease.event_id, known.part, now)
         return structs.replace(known, since=now, until=retry, error=error.copy(retry_at=retry))
+
+    def _postpone(self, name: str, part: Part | None, now: datetime) -> datetime:
+        """Ask for a part again after a while, as it is asked for seldom; when."""
+        due = now.replace(microsecond=0) + ASKED_AGAIN_AFTER
+        known = part or Part(name, "", Nothing(), now, now, due, pages=0)
+        self._database.save_part(structs.replace(known, due=due))
+        return due
 
     def _keep(self, known: CatalogEntry, error: UpstreamError) -> CatalogEntry:
         """The known part with the error for which it is not asked for."""
