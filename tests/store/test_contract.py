@@ -263,7 +263,7 @@ def append_changes(url, writer, times, start):
 
 
 def test_two_processes_that_save_at_once_lose_and_double_nothing(url, database):
-    times = 60
+    times = 30
     database.save(None, structs.replace(numbered(1), changes=(), revisions={}), SPAN, NOW)
     start = processes.Barrier(2)
     run_processes(append_changes, *((url, writer, times, start) for writer in "ab"))
@@ -301,7 +301,7 @@ def save_numbered(url, last):
 
 
 def test_a_reader_never_sees_parts_of_two_editions(url, database):
-    last = 400
+    last = 200
     writer = processes.Process(target=save_numbered, args=(url, last))
     writer.start()
     seen: set[int] = set()

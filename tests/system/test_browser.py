@@ -13,7 +13,6 @@ from tests.support.browser import (
     MIXED_NAME,
     PAGES,
     REMOVE_CLIPBOARD,
-    SCHEMES,
     find_violations,
 )
 
@@ -179,9 +178,10 @@ def test_axe_finds_no_violation_of_accessibility(page, site, name):
     page.evaluate(AXE)
     for width in (360,) if name.startswith("embed") else (360, 1280):
         page.set_viewport_size({"width": width, "height": 900})
-        for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme)
-            assert find_violations(page) == [], f"{width} px, {scheme}"
+        page.emulate_media(color_scheme="light")
+        assert find_violations(page) == [], f"{width} px"
+        page.emulate_media(color_scheme="dark")  # other colours, and the same elements
+        assert find_violations(page, "color-contrast") == [], f"{width} px, dark"
 
 
 def test_without_scripts_the_page_shows_everything_but_the_copy_buttons(open_visitor, site):
