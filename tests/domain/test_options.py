@@ -1,5 +1,6 @@
 """From a query to options and back to the one canonical query."""
 
+from time import process_time
 from urllib.parse import parse_qsl
 
 import pytest
@@ -107,3 +108,11 @@ def test_an_event_id_is_found_in_an_id_or_an_address(text):
 def test_a_text_without_an_event_id_is_refused(text):
     with pytest.raises(BadOption, match="Paste the id of an event"):
         parse_event_id(text)
+
+
+@pytest.mark.parametrize("text", ["a", "/", "/events/", ".ics", "?#", " "])
+def test_a_long_text_in_place_of_an_event_id_takes_less_than_a_second(text):
+    began = process_time()
+    with pytest.raises(BadOption):
+        parse_event_id(text * 400_000 + "/!")
+    assert process_time() - began < 1
