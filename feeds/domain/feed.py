@@ -24,7 +24,7 @@ class Feed(Struct, frozen=True, kw_only=True):
     events without a known place, and ``locale`` that of the locale of all texts, such as ``en_US``.
 
     The feed of a collection has the editions of its members. ``listed`` is when its list of events
-    changed last; None for the feed of one event.
+    changed last; None for the feed of one event. ``about`` are sentences about the collection.
     """
 
     title: str
@@ -36,6 +36,7 @@ class Feed(Struct, frozen=True, kw_only=True):
     timetables: tuple[Timetable, ...]
     options: Options = Options()
     listed: datetime | None = None
+    about: str = ""
 
     @property
     def as_of(self) -> datetime:
@@ -62,11 +63,19 @@ def select_entries(feed: Feed) -> tuple[Entry, ...]:
         if shows(feed.options, entry)
     ]
     if len(feed.timetables) > 1:
-        # Two events with one id of a run would make two VEVENTs with one UID.
-        shown = list({entry.uid: entry for entry in sorted(shown, key=order_by_start)}.values())
+        shown = _select_one_per_uid(shown)
     if feed.options.limit or feed.options.days:
         shown = _select_next(feed, shown)
     return _keep(feed, shown, lambda _: 1, MAX_RUNS)
+
+
+def _select_one_per_uid(entries: Iterable[Entry]) -> list[Entry]:
+    """The entries by start; of a run that two events have, the one that is still listed.
+
+    A run that moves from one event to another is no longer listed in the first one.
+    """
+    ordered = sorted(entries, key=lambda entry: (entry.run.unlisted is None, order_by_start(entry)))
+    return sorted({entry.uid: entry for entry in ordered}.values(), key=order_by_start)
 
 
 def _select_next(feed: Feed, entries: Iterable[Entry]) -> list[Entry]:

@@ -102,12 +102,12 @@ def compute_reopening(now: datetime, retry_at: datetime | None, window: timedelt
     return min(retry_at, now + window)
 
 
-def compute_max_age(expires: float | None, now: float) -> int:
-    """The seconds of ``Cache-Control: max-age``, at least one; both instants in POSIX time.
+def compute_max_age(expires: float | None, now: float, least: int = 1) -> int:
+    """The seconds of ``Cache-Control: max-age``, at least ``least``; instants in POSIX time.
 
     ``expires`` is None after a failed refresh.
     """
-    return _FAILURE_SECONDS if expires is None else max(1, int(expires - now))
+    return _FAILURE_SECONDS if expires is None else max(least, int(expires - now))
 
 
 def choose_max_age(spans: Spans, now: datetime) -> timedelta:

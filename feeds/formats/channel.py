@@ -60,6 +60,7 @@ def build_channel(feed: Feed) -> Channel:
         return size
 
     head = 20 * len(feed.title.encode()) + 2 * (len(feed.source) + len(feed.page))
+    head += 6 * len(feed.about.encode())
     room = MAX_BYTES - ITEM_SIZE - head - sum(measure_item(item) for item in items)
     entries = fit_entries(feed, selected, measure, room)
     items += tuple(built[entry.uid] for entry in entries if entry.uid in built)
@@ -105,7 +106,9 @@ def build_history(feed: Feed) -> tuple[Item, ...]:
     items.sort(key=lambda item: item.published, reverse=True)
     if feed.listed:
         kept = feed.as_of - CHANGE_ITEM_KEPT_FOR
-        items = [item for item in items if item.published > kept][:MAX_COLLECTION_ITEMS]
+        # A run that two events have may have the same change in both.
+        recent = {item.guid: item for item in items[::-1] if item.published > kept}
+        items = [*recent.values()][::-1][:MAX_COLLECTION_ITEMS]
     sizes = accumulate(map(measure_item, items))
     return tuple(item for item, size in zip(items, sizes, strict=True) if size <= MAX_BYTES // 2)
 

@@ -64,8 +64,9 @@ class _Text(vText):
 
 def render(feed: Feed) -> bytes:
     """The feed as ``text/calendar``."""
-    zones = build_zones(feed)
-    entries, vevents = _render_fitting(feed, zones)
+    selected = select_entries(feed)
+    zones = build_zones(feed, selected)
+    entries, vevents = _render_fitting(feed, zones, selected)
     components = zones.components
     # RFC 5545 3.6 requires a component, also if all runs are cancelled and dropped.
     if not (components or any(vevents)) and (utc := build_vtimezone("UTC", *find_span(feed))):
@@ -79,13 +80,17 @@ def render(feed: Feed) -> bytes:
 
 def fit(feed: Feed) -> tuple[Entry, ...]:
     """The entries that the calendar shows: those that fit (rules 6.13)."""
-    return _render_fitting(feed, build_zones(feed))[0]
+    selected = select_entries(feed)
+    return _render_fitting(feed, build_zones(feed, selected), selected)[0]
 
 
-def _render_fitting(feed: Feed, zones: Zones) -> tuple[tuple[Entry, ...], list[bytes]]:
+def _render_fitting(
+    feed: Feed, zones: Zones, selected: Sequence[Entry]
+) -> tuple[tuple[Entry, ...], list[bytes]]:
     """The entries that fit, and the VEVENTs of each."""
     # The title is there three times, and all of it may be escaped and folded.
     head = 7 * len(feed.title.encode()) + 2 * len(feed.source) + 4 * len(feed.page)
+    head += 3 * len(feed.about.encode())
     room = MAX_BYTES - head - ZONE_SIZE * (2 + len(zones.components))
     rendered: dict[str, bytes] = {}  # by uid, as the entries were measured last
 
@@ -93,13 +98,13 @@ def _render_fitting(feed: Feed, zones: Zones) -> tuple[tuple[Entry, ...], list[b
         rendered[entry.uid] = _render_with_options(entry, feed, zones)
         return len(rendered[entry.uid])
 
-    entries = fit_entries(feed, select_entries(feed), measure, room)
+    entries = fit_entries(feed, selected, measure, room)
     return entries, [rendered[entry.uid] for entry in entries]
 
 
 def render_contents(feed: Feed) -> Iterator[tuple[Entry, bytes]]:
     """Each entry with its VEVENT without CREATED, DTSTAMP, LAST-MODIFIED and SEQUENCE."""
-    zones = build_zones(feed)
+    zones = build_zones(feed, ())
     for timetable in feed.timetables:
         for entry in timetable.entries:
             yield entry, _REVISION_LINES.sub(b"", _render_with_options(entry, feed, zones))
@@ -160,11 +165,12 @@ def _build_calendar(feed: Feed, entries: Sequence[Entry]) -> Calendar:
 
 
 def _describe_calendar(feed: Feed) -> str:
-    """``Harbor Run: https://...``; for a series, how often it takes place."""
+    """``Harbor Run: https://...``; of a series, how often it takes place; of a group, its text."""
     events = [timetable.edition.event for timetable in feed.timetables]
-    recurrences = events[0].recurrences if len(events) == 1 else ()
+    recurrences = events[0].recurrences if feed.listed is None else ()
     repeats = describe_recurrences(recurrences, feed.locale)
-    return f"{feed.title}: {repeats}. {feed.page}" if repeats else f"{feed.title}: {feed.page}"
+    parts = [f"{feed.title}:", f"{repeats}." if repeats else "", feed.about, feed.page]
+    return " ".join(part for part in parts if part)
 
 
 def _build_vevent(entry: Entry, page: str, locale: str, options: Options, zone: dt.tzinfo) -> Event:

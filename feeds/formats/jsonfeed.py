@@ -28,7 +28,7 @@ def render(feed: Feed) -> bytes:
         "title": title,
         "home_page_url": feed.page,
         "feed_url": feed.source,
-        "description": summaries.describe_feed(title),
+        "description": summaries.describe_feed(title, feed.about),
         "language": "en",
         "_intervals": _build_extension(feed, channel.entries),
         "items": [_build_item(item) for item in channel.items],
@@ -56,13 +56,10 @@ def _build_extension(feed: Feed, entries: Sequence[Entry]) -> dict[str, Any]:
         (timetable,) = feed.timetables
         event = _build_event(timetable.list_current(by_start=True))
         return {"event": event, "runs": [_build_run(entry) for entry in entries]}
-    shown = {entry.event.id for entry in entries}
+    timetables = {timetable.edition.event.id: timetable for timetable in feed.timetables}
+    shown = dict.fromkeys(entry.event.id for entry in entries)  # by their first runs
     return {
-        "events": [
-            _build_event(timetable.list_current(by_start=True))
-            for timetable in feed.timetables
-            if timetable.edition.event.id in shown
-        ],
+        "events": [_build_event(timetables[id_].list_current(by_start=True)) for id_ in shown],
         "runs": [{"event": entry.event.id} | _build_run(entry) for entry in entries],
     }
 

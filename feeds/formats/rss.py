@@ -17,7 +17,7 @@ def render(feed: Feed) -> bytes:
     channel = FeedGenerator()
     channel.load_extension("geo", atom=False, rss=True)
     channel.title(title)
-    channel.description(summaries.describe_feed(title))
+    channel.description(summaries.describe_feed(title, feed.about))
     channel.link(href=feed.source, rel="self", type="application/rss+xml")
     channel.link(href=feed.page, rel="alternate")  # last: feedgen's <link> is the last one added
     channel.language("en")

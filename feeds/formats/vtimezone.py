@@ -1,12 +1,12 @@
 """The VTIMEZONE components of a calendar (RFC 5545 3.6.5)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import NamedTuple
 
 from icalendar import Timezone, TimezoneDaylight, TimezoneStandard, vRecur
 
-from feeds.domain.entries import Timetable
+from feeds.domain.entries import Entry, Timetable
 from feeds.domain.feed import Feed
 from feeds.domain.timezones import EPOCH, Observance, find_yearly_rules
 
@@ -23,19 +23,22 @@ class Zones(NamedTuple):
     by_event: Mapping[str, tzinfo]
 
 
-def build_zones(feed: Feed) -> Zones:
+def build_zones(feed: Feed, selected: Iterable[Entry]) -> Zones:
     """The zones of a calendar: the home zone first, then those of the events.
 
     All runs of an event are considered, so that neither a filter nor another event changes how the
-    times of a run are written.
+    times of a run are written. Of a collection, only events with ``selected`` entries have a
+    component.
     """
     by_event: dict[str, tzinfo] = {}
     spans = {feed.timezone: find_span(feed)}
+    shown = {entry.event.id for entry in selected}
     for timetable in sorted(feed.timetables, key=lambda each: each.entries[0].zone.key):
         zone, span = timetable.entries[0].zone, _find_own_span(timetable)
         can_be_written = has_yearly_rules(zone.key, *span)
-        by_event[timetable.edition.event.id] = zone if can_be_written else UTC
-        if can_be_written:
+        event_id = timetable.edition.event.id
+        by_event[event_id] = zone if can_be_written else UTC
+        if can_be_written and (feed.listed is None or event_id in shown):
             spans[zone.key] = span
     components = {name: build_vtimezone(name, *span) for name, span in spans.items()}
     return Zones({name: each for name, each in components.items() if each}, by_event)

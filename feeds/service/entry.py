@@ -75,6 +75,11 @@ class CacheEntry(Struct, frozen=True, weakref=True):
         """When clients need a newer edition, in POSIX time; None after a failed refresh."""
         return None if self.failed else self.until.timestamp()
 
+    @property
+    def least_max_age(self) -> int:
+        """The shortest max-age, in seconds."""
+        return 1
+
     def invalidate(self) -> "CacheEntry":
         """The same entry, to be read from the database again before it is served."""
         return structs.replace(self, until=self.since)

@@ -17,7 +17,7 @@ class Part(Struct, frozen=True):
     """A part of the catalog: its name, a token of its save, and what the upstream answered.
 
     ``changed`` is when the value was another one before, ``due`` when to fetch it again. ``pages``
-    is the number of calls that it cost. ``served`` is whether a feed was made of it (rules 11.4).
+    is the number of calls that it cost. ``served`` is whether a feed was made of it (rules 11.7).
     """
 
     name: str

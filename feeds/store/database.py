@@ -90,13 +90,17 @@ class Database:
         with convert_errors(), self._engine.read() as connection:
             return catalog.read(connection, name)
 
-    def save_part(self, part: Part, lease: Lease | None = None) -> Part:
-        """Save a part of the catalog and release its lease; returns the part with its token."""
+    def save_part(self, part: Part, lease: Lease | None = None) -> Part | None:
+        """Save a part of the catalog and release its lease; returns the part with its token.
+
+        None if another process has the lease: what that one has asked for is newer.
+        """
         part = structs.replace(part, token=uuid4().hex)
         with convert_errors(), self._engine.write() as connection:
+            if lease and not leases.succeed(connection, lease):
+                connection.rollback()
+                return None
             catalog.write(connection, part)
-            if lease:
-                leases.succeed(connection, lease)
             editions.number_save(connection, part.name)
         return part
 
@@ -157,15 +161,15 @@ class Database:
             return acquired
 
     def renew(self, lease: Lease, quota: Quota, now: datetime) -> Lease | UpstreamError | None:
-        """Take one more call under a lease, which begins anew; None if the lease was lost."""
+        """Take one more call under a lease; None if the lease was lost.
+
+        The lease begins anew, also if no call can be made.
+        """
         renewed = structs.replace(lease, at=now)
         with convert_errors(), self._engine.write() as connection:
             if not leases.renew(connection, renewed):
                 return None
-            if refusal := ratelimit.spend_call(connection, quota, now):
-                connection.rollback()
-                return refusal
-            return renewed
+            return ratelimit.spend_call(connection, quota, now) or renewed
 
     def save(
         self,

@@ -75,17 +75,19 @@ def renew(connection: sa.Connection, lease: Lease) -> bool:
     return connection.execute(renewed).rowcount > 0
 
 
-def release(connection: sa.Connection, lease: Lease, **result: Any) -> None:  # noqa: ANN401 - columns
-    """Release a lease, unless it has expired and another process holds the event's lease."""
+def release(connection: sa.Connection, lease: Lease, **result: Any) -> bool:  # noqa: ANN401 - columns
+    """Release a lease; False if it has expired and another process holds the event's lease."""
     own = (leases.c.event_id == lease.event_id) & (leases.c.holder == lease.holder)
-    connection.execute(sa.update(leases).where(own).values(acquired_at=0, **result))
+    released = sa.update(leases).where(own).values(acquired_at=0, **result)
+    return connection.execute(released).rowcount > 0
 
 
-def succeed(connection: sa.Connection, lease: Lease) -> None:
+def succeed(connection: sa.Connection, lease: Lease) -> bool:
     """Release a lease after a successful answer: no earlier refusal counts any more."""
-    release(connection, lease, refusals=0)
+    released = release(connection, lease, refusals=0)
     is_noted = service.c.forbidden_event.is_not(None)
     connection.execute(sa.update(service).where(is_noted).values(forbidden_event=None))
+    return released
 
 
 def fail(

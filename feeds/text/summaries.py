@@ -20,9 +20,10 @@ def build_feed_title(event: Event, options: Options) -> str:
     return join_label(event.name, selected) if selected else event.name
 
 
-def describe_feed(title: str) -> str:
-    """The description of a channel with this title."""
-    return f"Schedule, changes and cancellations for {title}."
+def describe_feed(title: str, about: str = "") -> str:
+    """The description of a channel with this title; ``about`` are sentences about a collection."""
+    text = f"Schedule, changes and cancellations for {title}."
+    return f"{text} {strip_markup(about)}" if about else text
 
 
 def build_summary(entry: Entry) -> str:

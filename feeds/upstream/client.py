@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from time import monotonic
 from typing import Any
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -73,7 +74,7 @@ class IntervalsClient:
 
     def fetch_page(self, path: str, after: str | None = None) -> Page:
         """Fetch the page of a list that comes after a cursor, or the first page."""
-        cursor = f"&after={after}" if after else ""
+        cursor = f"&after={quote(after, safe='', errors='replace')}" if after else ""
         response = _check_status(self._http.get(f"{path}?limit={PAGE_SIZE}{cursor}"))
         items = _get_member(response, "data", list)
         page = lists.read_page(items, has_more=_get_member(response, "hasMore", bool))

@@ -15,7 +15,9 @@ from feeds.upstream import fields
 
 _ID = re.compile("[A-Za-z0-9_-]{1,64}")
 _SLUG = re.compile("[A-Za-z0-9._~-]{1,100}")
-_CURSOR = re.compile("[A-Za-z0-9._~:-]{1,200}")
+
+MAX_CURSOR = 200
+"""Characters of a cursor, which may be an id that no address of this service can hold."""
 
 
 class Page(Struct, frozen=True):
@@ -30,7 +32,7 @@ def read_page(items: Sequence[Any], *, has_more: bool) -> Page | None:
     if not has_more:
         return Page(items, None)
     cursor = items[-1].get("_id") if items and isinstance(items[-1], dict) else None
-    if not isinstance(cursor, str) or not _CURSOR.fullmatch(cursor):
+    if not isinstance(cursor, str) or not 0 < len(cursor) <= MAX_CURSOR:
         return None
     return Page(items, cursor)
 

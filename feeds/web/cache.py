@@ -57,7 +57,7 @@ a canonical query."""
 class Entry(Protocol):
     """What a representation is made of: an edition of an event, or the members of a collection.
 
-    Equal ``content`` is the same object. ``until`` and ``expires`` are as in ``CacheEntry``.
+    Equal ``content`` is the same object. The others are as in ``CacheEntry``.
     """
 
     @property
@@ -66,6 +66,8 @@ class Entry(Protocol):
     def until(self) -> datetime: ...
     @property
     def expires(self) -> float | None: ...
+    @property
+    def least_max_age(self) -> int: ...
 
 
 class Source(Protocol):
@@ -91,6 +93,7 @@ class CachedRepresentation(NamedTuple):
     content: ref[Any]
     entry: ref[Any]
     expires: float | None
+    least_max_age: int
     since: float
     until: float
     size: int
@@ -177,7 +180,7 @@ class RepresentationCache:
                 finish(representation) if finish else representation,
                 request.environ,
                 now=now,
-                max_age=compute_max_age(entry.expires, now),
+                max_age=compute_max_age(entry.expires, now, entry.least_max_age),
                 download=download,
             )
         )
@@ -216,7 +219,7 @@ class RepresentationCache:
             cached.representation,
             environ,
             now=now,
-            max_age=compute_max_age(cached.expires, now),
+            max_age=compute_max_age(cached.expires, now, cached.least_max_age),
             download=url.download,
         )
 
@@ -244,7 +247,14 @@ class RepresentationCache:
         if size <= MAX_BYTES:
             with self._lock:
                 self._cached[key] = CachedRepresentation(
-                    representation, ref(content), ref(entry), entry.expires, since, until, size
+                    representation,
+                    ref(content),
+                    ref(entry),
+                    entry.expires,
+                    entry.least_max_age,
+                    since,
+                    until,
+                    size,
                 )
         return representation
 

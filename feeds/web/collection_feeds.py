@@ -36,7 +36,7 @@ def serve_feed(extension: str, slug: str = "") -> Response:
             site.collections, key, entry, render, download=chosen.download
         )
     now = site.timestamp()
-    max_age = compute_max_age(entry.expires, now)
+    max_age = compute_max_age(entry.expires, now, entry.least_max_age)
     return to_flask(
         make_response(render(), request.environ, now=now, max_age=max_age, download=chosen.download)
     )

@@ -14,6 +14,7 @@ from feeds.service.collections.catalog import Catalog
 from feeds.service.collections.collections import Collections
 from feeds.service.collections.entry import Content
 from feeds.service.editions import Editions
+from feeds.text.collections import build_about
 from feeds.web.cache import RepresentationCache
 
 
@@ -72,6 +73,7 @@ class Site(NamedTuple):
             timetables=content.timetables,
             options=options,
             listed=content.listed,
+            about=build_about(content.group),
         )
 
     def get_last_modified(self, edition: Edition) -> datetime | None:

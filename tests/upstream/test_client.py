@@ -179,9 +179,17 @@ def test_the_pages_of_the_list_follow_the_last_id_of_each_page(api, httpserver):
     assert api.fetch_page("/events", "e2") == Page(last, after=None)
 
 
-@pytest.mark.parametrize("items", [[], ["e1"], [{}], [{"_id": 1}], [{"_id": "a b"}]], ids=repr)
+@pytest.mark.parametrize("items", [[], ["e1"], [{}], [{"_id": 1}], [{"_id": ""}]], ids=repr)
 def test_a_page_that_names_no_next_page_though_there_is_one_is_an_invalid_response(
     api, httpserver, items
 ):
     respond_with_list(httpserver, items, more=True)
     catch(InvalidResponse, api.fetch_page, "/events")
+
+
+def test_a_cursor_may_be_any_text(api, httpserver):
+    respond_with_list(httpserver, [{"_id": "a b&c/é"}], more=True)
+    last = f"limit={PAGE_SIZE}&after=a%20b%26c%2F%C3%A9"
+    respond_with_list(httpserver, [], more=False, query=last)
+    page = api.fetch_page("/events")
+    assert api.fetch_page("/events", page.after) == Page([], after=None)

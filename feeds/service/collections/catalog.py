@@ -84,7 +84,7 @@ class Catalog:
         return value.items if isinstance(value, GroupList) else ()
 
     def get_organization(self, max_wait: float = 0) -> Organization | None:
-        """The organization; None if nothing is known of it after so many seconds."""
+        """The organization, if it is known within so many seconds."""
         value = self.get_value(catalog.ORGANIZATION, max_wait)
         return value if isinstance(value, Organization) else None
 
@@ -138,6 +138,8 @@ class Catalog:
         while not self._clock() < entry.until:
             if entry.part:
                 flight.set_fallback(entry)
+            if name.endswith(catalog.EVENTS):  # what repeats is a member, however old it is
+                self.find_recurrences(end - monotonic())
             priority = Priority.REFRESHER if name in catalog.SELDOM else Priority.ORDINARY
             found = self._refresh.refresh(name, entry, priority)
             if isinstance(found, CatalogEntry):

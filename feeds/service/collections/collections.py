@@ -25,11 +25,13 @@ from feeds.errors import (
 from feeds.service.admission import Bulkhead
 from feeds.service.collections.catalog import Catalog
 from feeds.service.collections.entry import (
+    MAX_REFRESHES,
     CollectionEntry,
     Content,
     build_entry,
     choose_stale,
     find_edition,
+    is_stale,
 )
 from feeds.service.collections.filling import Filling
 from feeds.service.editions import MAX_WAIT, MAX_WAIT_COLD, Editions
@@ -68,6 +70,8 @@ class Collections:
         self._bulkhead = bulkhead
         self._entries: dict[str, CollectionEntry] = {}
         self._served: set[str] = set()
+        # Collections of which no member was without an edition at one time.
+        self._full: set[str] = set()
         self._lock = Lock()
         self._flights: Singleflight[CollectionEntry | FeedsError] = Singleflight(MAX_FLIGHTS)
         self._named: Singleflight[dict[str, CacheEntry]] = Singleflight(MAX_FLIGHTS)
@@ -79,9 +83,10 @@ class Collections:
         1. Find the list in the catalog, and the editions of its members in memory and storage.
         2. Refresh up to three members that have expired, the next one first; wait 3 s for them.
         3. Have all members without an edition fetched, in the background.
-        4. Serve what there is, once all members that start within 28 days had an edition.
+        4. Serve what there is, once all members that start within 28 days had an edition; members
+           that the options name must have one, however far ahead they start.
 
-        ``options`` tell which members matter. Raises ``EventNotFound`` for an unknown group and if
+        Raises ``EventNotFound`` for an unknown group and if
         no event that the options name is known, ``CollectionIncomplete`` while members lack an
         edition, and the error for which there is no list.
         """
@@ -115,14 +120,24 @@ class Collections:
 
     def _check(self, name: str, entry: CollectionEntry, options: Options) -> None:
         """Raise the error for which a collection cannot be served with these options."""
-        if name in self._served:
+        lacking, required = entry.lacking, entry.required
+        if self._filling.is_running:
+            # What is being fetched is there in a moment: a calendar would drop it until then.
+            lacking = entry.unread
+            required = len(lacking) + len(entry.content.timetables)
+        if options.event or options.run:
+            lacking = entry.unread & set(options.event)
+            required = len(lacking) + len(set(options.event) & entry.content.ids)
+            if not entry.content.run_ids.issuperset(options.run) and name not in self._full:
+                # The run may be of any event that is not read yet.
+                lacking = entry.unread
+                required = len(lacking) + len(entry.content.timetables)
+        elif name in self._served:
             return
-        # What is being fetched is there in a moment: a calendar would drop it until then.
-        lacking = entry.lacking if self._filling.is_running else entry.required
-        if [each for each in lacking if not options.event or each.id in options.event]:
-            read = entry.members - len(entry.lacking)
+        if lacking:
             raise CollectionIncomplete(
-                f"{read} of {entry.members} events are read so far. Try again in a minute.",
+                f"{required - len(lacking)} of {required} events are read so far."
+                " Try again in a minute.",
                 retry_at=self._clock() + RETRY_AFTER,
             )
 
@@ -168,31 +183,41 @@ class Collections:
         return entry
 
     def _compose_now(self, name: str, group: Group | None, end: float) -> CollectionEntry:
+        # Before the list is read: a newer list, or a newer edition, is for the next entry.
+        version = self._read_version()
         part = self._catalog.get(name).part
-        assert part is not None and isinstance(part.value, EventList)  # noqa: PT018, S101 - by the catalog
-        members, version = part.value, self._read_version()
+        if part is None or not isinstance(part.value, EventList):  # the key may not read it
+            raise EventNotFound("There is no such group.")
+        wait = max(0.0, end - monotonic())
+        owner = group or self._catalog.get_organization(wait)
+        members = part.value
         entries = self._editions.read_many([each.id for each in members.items])
         stale = choose_stale(members, entries, part, self._clock())
         if stale:
             self._refresh(stale, end)
-            version = self._read_version()
+            version = self._editions.version, version[1]
             entries = self._editions.read_many([each.id for each in members.items])
         ids = [each.id for each in members.items]
         self._filling.start([id_ for id_ in ids if not find_edition(entries.get(id_))])
-        of = self._catalog.get_organization(max(0.0, end - monotonic())), group
-        entry = build_entry(of, part, members, entries, version=version, now=self._clock())
+        entry = build_entry(owner, part, members, entries, version=version, now=self._clock())
         with self._lock:
             last = self._entries.get(name)
             if last and last.content.equals(entry.content):
                 entry = structs.replace(entry, content=last.content)
             self._entries[name] = entry
+        if not entry.unread:
+            self._full.add(name)
         if part.served:
             self._served.add(name)
-        elif not entry.lacking and name not in self._served:
+        elif self._is_complete(entry) and name not in self._served:
             with suppress(StorageUnavailable):
                 self._database.mark_served(name)
                 self._served.add(name)
         return entry
+
+    def _is_complete(self, entry: CollectionEntry) -> bool:
+        """Whether what is there can be served, and nothing more is there in a moment."""
+        return not entry.lacking and not (entry.unread and self._filling.is_running)
 
     def _refresh(self, ids: Iterable[str], end: float) -> None:
         flights = [self._editions.start_refresh(id_) for id_ in ids]
@@ -206,29 +231,39 @@ class Collections:
         None is fetched. Raises ``EventNotFound`` if the options name events and runs, and none of
         them is known.
         """
-        known = {timetable.edition.event.id for timetable in content.timetables}
-        named = self._read_named(sorted(set(options.event) - known))
+        named = self._read_named(sorted(set(options.event) - content.ids))
         added = [
             entry.get_timetable()
             for _, entry in sorted(named.items())
             if entry.edition and not has_ended_as_gone(entry.edition)
         ]
-        timetables = (*content.timetables, *added)
+        if added:
+            content = structs.replace(content, timetables=(*content.timetables, *added))
         if options.event or options.run:
-            ids = {each.edition.event.id for each in timetables}
-            runs = {entry.run.id for each in timetables for entry in each.entries}
-            if ids.isdisjoint(options.event) and runs.isdisjoint(options.run):
+            knows_event = not content.ids.isdisjoint(options.event)
+            if not (knows_event or not content.run_ids.isdisjoint(options.run)):
                 raise EventNotFound("None of these events and runs is known.")
-        return structs.replace(content, timetables=timetables) if added else content
+        return content
 
     def _read_named(self, ids: list[str]) -> dict[str, CacheEntry]:
-        """The stored ones of these events."""
+        """The stored ones of these events, as fresh as members are."""
         if not ids:
             return {}
-        flight = self._named.join(" ".join(ids), lambda _: self._editions.read_many(ids))
+        flight = self._named.join(" ".join(ids), lambda _: self._refresh_named(ids))
         if flight is None:
             raise Overloaded
         self._bulkhead.wait(flight.wait, monotonic() + MAX_WAIT)
         if flight.result is None:
             raise StorageUnavailable
         return flight.result
+
+    def _refresh_named(self, ids: list[str]) -> dict[str, CacheEntry]:
+        end, now = monotonic() + MAX_WAIT, self._clock()
+        found = self._editions.read_many(ids)
+        stale = [id_ for id_, entry in found.items() if is_stale(entry, now)]
+        for id_ in found:
+            self._invalidation.note_poll(id_, now)
+        if not stale:
+            return found
+        self._refresh(stale[:MAX_REFRESHES], end)
+        return self._editions.read_many(ids)

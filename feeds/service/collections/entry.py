@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from feeds.domain.catalog import RUN_CLUB, EventList, Group, ListedEvent, Organization
 from feeds.domain.entries import Timetable
-from feeds.domain.freshness import INVALIDATION_INTERVAL
+from feeds.domain.freshness import IMMINENT, INVALIDATION_INTERVAL, find_next_start
 from feeds.domain.history.delisting import has_ended_as_gone
 from feeds.domain.model import Edition
 from feeds.errors import (
@@ -50,8 +50,8 @@ _OUTAGES = (
 class Content(Struct, frozen=True, weakref=True):
     """What a collection shows: its members that have an edition.
 
-    ``organization`` is None while nothing is known of it, ``group`` is None for all its events.
-    ``listed`` is when the list changed last.
+    ``listed`` is when the list changed last, ``group`` is None for the whole organization, and
+    ``organization`` is None for a group, and while its name is not known.
     """
 
     organization: Organization | None
@@ -64,60 +64,87 @@ class Content(Struct, frozen=True, weakref=True):
         """The tokens of the editions: equal tokens have equal editions."""
         return tuple(timetable.edition.token for timetable in self.timetables)
 
+    @property
+    def ids(self) -> frozenset[str]:
+        """The ids of the events."""
+        return frozenset(timetable.edition.event.id for timetable in self.timetables)
+
+    @property
+    def run_ids(self) -> frozenset[str]:
+        """The ids of the runs, and of the events without runs."""
+        return frozenset(entry.run.id for each in self.timetables for entry in each.entries)
+
     def equals(self, other: "Content") -> bool:
         """Whether both show the same, without a look at each run."""
-        return (self.organization, self.group, self.listed, self.tokens) == (
-            other.organization,
-            other.group,
-            other.listed,
-            other.tokens,
-        )
+        mine = (self.organization, self.group, self.listed, self.tokens)
+        return mine == (other.organization, other.group, other.listed, other.tokens)
 
 
 class CollectionEntry(Struct, frozen=True, weakref=True):
     """A collection from ``since`` until ``until`` (UTC), or until ``version`` has changed.
 
-    ``lacking`` are the members that have no edition yet, of ``members`` in all; ``required`` are
-    those of them without which the collection cannot be served. ``failed`` is whether the last
-    attempt at a newer entry failed.
+    ``stale_at`` is when the first member needs a refresh. ``unread`` are the ids of the members
+    that have no edition yet; ``lacking`` are those of them that start within ``REQUIRED_WITHIN``,
+    as ``required`` members do. ``failed`` is whether the last attempt at a newer entry failed.
     """
 
     since: dt.datetime
     until: dt.datetime
+    stale_at: dt.datetime
     version: tuple[int, int]
     content: Content
-    lacking: tuple[ListedEvent, ...] = ()
-    required: tuple[ListedEvent, ...] = ()
-    members: int = 0
+    unread: frozenset[str] = frozenset()
+    lacking: frozenset[str] = frozenset()
+    required: int = 0
     failed: bool = False
 
     @property
     def expires(self) -> float | None:
         """When clients need a newer one, in POSIX time; None after a failure."""
-        return None if self.failed else self.until.timestamp()
+        return None if self.failed else self.stale_at.timestamp()
+
+    @property
+    def least_max_age(self) -> int:
+        """The shortest max-age, in seconds."""
+        return int(MIN_MAX_AGE.total_seconds())
 
 
 def choose_stale(
     members: EventList, entries: Mapping[str, CacheEntry], part: Part, now: dt.datetime
 ) -> list[str]:
-    """The members that need a refresh most: the next ones, of those that have an edition.
+    """The members that need a refresh most, of those that have an edition.
 
-    A member that the list lacks is asked for again, since the event may be gone.
+    Those with a run within 48 hours come first, then those that have been stale for longest: where
+    polls are few, they would else refresh the same three events for ever. A member that the list
+    lacks is asked for again, since the event may be gone.
     """
     found = []
     for listed in members.items:
         entry = entries.get(listed.id)
-        edition = entry.edition if entry else None
-        if entry is None or edition is None or has_ended_as_gone(edition):
+        if entry is None or entry.edition is None or has_ended_as_gone(entry.edition):
             continue
-        doubted = listed.id in members.missing and edition.fetched < part.fetched
-        if not entry.since <= now < entry.until or (doubted and not entry.failed):
-            found.append(listed.id)
-    return found[:MAX_REFRESHES]
+        doubted = listed.id in members.missing and entry.edition.fetched < part.fetched
+        if is_stale(entry, now) or (doubted and not entry.failed):
+            found.append((_rank(entry, now), listed.id))
+    return [event_id for _, event_id in sorted(found)[:MAX_REFRESHES]]
+
+
+def is_stale(entry: CacheEntry, now: dt.datetime) -> bool:
+    """Whether an edition has to be refreshed before it is served."""
+    if entry.edition is None or has_ended_as_gone(entry.edition):
+        return False
+    return not entry.since <= now < entry.until
+
+
+def _rank(entry: CacheEntry, now: dt.datetime) -> tuple[bool, dt.datetime]:
+    """The place of a member among those that need a refresh."""
+    timetable = entry.get_timetable()
+    start = find_next_start(timetable.list_spans(), now)
+    return start is None or start - IMMINENT > now, timetable.edition.fetched
 
 
 def build_entry(
-    of: tuple[Organization | None, Group | None],
+    owner: Organization | Group | None,
     part: Part,
     members: EventList,
     entries: Mapping[str, CacheEntry],
@@ -125,28 +152,39 @@ def build_entry(
     version: tuple[int, int],
     now: dt.datetime,
 ) -> CollectionEntry:
-    """The entry of a collection as of now; ``of`` is what its content begins with."""
-    timetables, ends, lacking, required = [], [], [], []
+    """The entry of a collection as of now; its ``owner`` is None while it is not known."""
+    timetables, ends, required = [], [], 0
+    unread, lacking = set(), set()
     for place, listed in enumerate(members.items):
         entry = entries.get(listed.id)
         edition = entry.edition if entry else None
+        soon = place < MIN_REQUIRED or _starts_soon(listed, now)
         if entry and edition:
+            required += soon
             if not has_ended_as_gone(edition):
                 timetables.append(entry.get_timetable())
                 ends.append(entry.until)
         elif entry is None or is_outage(entry.error):
-            lacking.append(listed)
-            if place < MIN_REQUIRED or _starts_soon(listed, now):
-                required.append(listed)
-    until = max(min(ends, default=now), now + MIN_MAX_AGE)
+            required += soon
+            unread.add(listed.id)
+            if soon:
+                lacking.add(listed.id)
+    stale_at = max(min(ends, default=now), now + MIN_MAX_AGE)
     return CollectionEntry(
         since=now,
-        until=now + INVALIDATION_INTERVAL if lacking else until,
+        until=now + INVALIDATION_INTERVAL if lacking else stale_at,
+        stale_at=stale_at,
         version=version,
-        content=Content(*of, tuple(timetables), part.changed),
-        lacking=tuple(lacking),
-        required=tuple(required),
-        members=len(members.items),
+        content=Content(
+            organization=owner if isinstance(owner, Organization) else None,
+            group=owner if isinstance(owner, Group) else None,
+            # In an order of their own: that of the list depends on the day.
+            timetables=tuple(sorted(timetables, key=lambda each: each.edition.event.id)),
+            listed=part.changed,
+        ),
+        unread=frozenset(unread),
+        lacking=frozenset(lacking),
+        required=required,
     )
 
 

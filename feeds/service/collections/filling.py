@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from time import sleep
+from threading import main_thread
+from time import monotonic, sleep
 
 from feeds.errors import FeedsError, QuotaExhausted
 from feeds.service.collections.entry import is_outage
@@ -35,18 +36,26 @@ class Filling:
             self._flights.join("", lambda _: self._fill(list(ids)))
 
     def _fill(self, left: list[str]) -> None:
-        """Fetch until all are fetched, or an error concerns the next event as well."""
-        while left:
+        """Fetch until all are fetched, or an error concerns the next event as well.
+
+        An event for which there was no call comes next, so that the soonest are there first.
+        """
+        while left and main_thread().is_alive():  # else the process is ending
             tried, left = left[:AT_A_TIME], left[AT_A_TIME:]
             flights = {id_: self._editions.start_refresh(id_) for id_ in tried}
+            again, exhausted = [], None
             for id_, flight in flights.items():
                 if flight is None or not flight.wait(MAX_WAIT_COLD) or flight.result is None:
                     return
                 error = flight.result.error
-                if isinstance(error, QuotaExhausted) and self._wait_for_call(error):
-                    left.append(id_)
+                if isinstance(error, QuotaExhausted):
+                    again.append(id_)
+                    exhausted = error
                 elif error and is_outage(error):
                     return
+            if exhausted and not self._wait_for_call(exhausted):
+                return
+            left = again + left
 
     def _wait_for_call(self, error: FeedsError) -> bool:
         """Wait until a call can be made; False if that takes too long."""
@@ -54,5 +63,8 @@ class Filling:
         seconds = ((error.retry_at or now) - now).total_seconds()
         if seconds > MAX_WAIT_FOR_CALL:
             return False
-        sleep(max(seconds, POLL_INTERVAL))
+        end = monotonic() + seconds
+        sleep(POLL_INTERVAL)
+        while monotonic() < end and main_thread().is_alive():
+            sleep(POLL_INTERVAL)
         return True

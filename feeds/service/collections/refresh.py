@@ -10,17 +10,26 @@ from datetime import datetime, timedelta
 from time import monotonic, sleep
 from typing import Any, Protocol
 
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
 from feeds.domain import catalog
-from feeds.domain.catalog import EventList, GroupList, Nothing, Organization, RecurrenceList, Value
-from feeds.domain.freshness import FAILURE_CACHED_FOR
+from feeds.domain.catalog import (
+    LISTED_AGE,
+    EventList,
+    GroupList,
+    Nothing,
+    Organization,
+    RecurrenceList,
+    Value,
+)
+from feeds.domain.freshness import FAILURE_CACHED_FOR, MAX_CLOCK_SKEW
 from feeds.domain.history.delisting import UNLISTED_SHOWN_FOR
 from feeds.domain.quota import Priority
 from feeds.errors import (
     FeedsError,
     Forbidden,
     InvalidResponse,
+    QuotaExhausted,
     RateLimited,
     Unauthorized,
     UpstreamError,
@@ -81,6 +90,14 @@ class CatalogEntry(Struct, frozen=True):
         return structs.replace(self, until=self.since)
 
 
+class PagesRead(Struct):
+    """The pages of a list that were read ``since`` then: their items, and their cursors."""
+
+    since: datetime
+    items: list[Any] = field(default_factory=list)
+    cursors: list[str] = field(default_factory=list)
+
+
 Wait = Callable[[datetime], bool]
 """Waits for a call until then, a few seconds at a time; False to give up."""
 
@@ -101,6 +118,9 @@ class CatalogRefresh:
         self._clock = clock
         self._throttle = Throttle(log, lambda: clock().timestamp())
         self._forbidden: set[str] = set()
+        # What was read of lists before the budget had no call: a small budget has the calls for a
+        # whole list at no time.
+        self._begun: dict[str, PagesRead] = {}
 
     def read(self, name: str, last: CatalogEntry | None = None) -> CatalogEntry:
         """The part that was saved last; that of ``last`` if the database has none.
@@ -111,7 +131,7 @@ class CatalogRefresh:
         if part is None:
             lost = structs.replace(last.part, token="") if last and last.part else None
             return CatalogEntry(now, now, lost)
-        plausible = part.fetched <= now  # else the clock was set back
+        plausible = part.fetched - MAX_CLOCK_SKEW <= now  # else the clock was set back
         return CatalogEntry(now, part.due if plausible else now, part)
 
     def refresh(
@@ -154,7 +174,7 @@ class CatalogRefresh:
 
     def _fetch(
         self, lease: Lease, known: CatalogEntry, priority: Priority, wait: Wait
-    ) -> CatalogEntry:
+    ) -> CatalogEntry | HeldByOther:
         name, last = lease.event_id, known.part
         try:
             value, pages = self._ask(lease, last.value if last else None, priority, wait)
@@ -185,7 +205,7 @@ class CatalogRefresh:
             ),
             lease,
         )
-        return CatalogEntry(self._clock(), due, part)
+        return CatalogEntry(self._clock(), due, part) if part else HeldByOther(self._clock())
 
     def _ask(
         self, lease: Lease, last: Value | None, priority: Priority, wait: Wait
@@ -210,19 +230,27 @@ class CatalogRefresh:
         return part.value.items if part and isinstance(part.value, RecurrenceList) else ()
 
     def _fetch_pages(self, lease: Lease, priority: Priority, wait: Wait) -> tuple[list[Any], int]:
-        """All items of a list; raises ``InvalidResponse`` if its pages do not end."""
-        path, after, cursors = lease.event_id, None, set[str]()
-        items: list[Any] = []
-        while len(cursors) < MAX_PAGES:
-            page = self._source.fetch_page(path, after)
-            items += page.items
+        """All items of a list, and the number of its pages.
+
+        Raises ``InvalidResponse`` if its pages do not end.
+        """
+        path = lease.event_id
+        begun = self._begun.pop(path, None)
+        if begun is None or lease.at - begun.since > max(LISTED_AGE, self._calls.rate.window):
+            begun = PagesRead(lease.at)
+        while len(begun.cursors) < MAX_PAGES:
+            page = self._source.fetch_page(path, begun.cursors[-1] if begun.cursors else None)
+            begun.items += page.items
             if page.after is None:
-                return items, len(cursors) + 1
-            if page.after in cursors:  # pages that go in circles
+                return begun.items, len(begun.cursors) + 1
+            if page.after in begun.cursors:  # pages that go in circles
                 break
-            after = page.after
-            cursors.add(after)
-            self._take_next_call(lease, priority, wait)
+            begun.cursors.append(page.after)
+            try:
+                self._take_next_call(lease, priority, wait)
+            except QuotaExhausted:
+                self._begun[path] = begun
+                raise
         raise InvalidResponse
 
     def _take_next_call(self, lease: Lease, priority: Priority, wait: Wait) -> None:
