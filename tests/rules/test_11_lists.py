@@ -314,7 +314,7 @@ def test_a_group_has_its_own_feed_and_text(full):
     assert calendar["SOURCE"] == f"{page}.ics"
     data = full.feed("/groups/north")
     assert data["title"] == "North Side"
-    assert data["description"].endswith("as the organizer tells them. Tuesdays. All paces.")
+    assert data["description"].endswith("for North Side. Tuesdays. All paces.")
 
 
 @pytest.mark.parametrize("status", ["paused", "archived"])

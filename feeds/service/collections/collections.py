@@ -121,7 +121,7 @@ class Collections:
     def _check(self, name: str, entry: CollectionEntry, options: Options) -> None:
         """Raise the error for which a collection cannot be served with these options."""
         lacking, required = entry.lacking, entry.required
-        if self._filling.is_running:
+        if not (self._filling.has_ended(name) and entry.content.timetables):
             # What is being fetched is there in a moment: a calendar would drop it until then.
             lacking = entry.unread
             required = len(lacking) + len(entry.content.timetables)
@@ -198,7 +198,7 @@ class Collections:
             version = self._editions.version, version[1]
             entries = self._editions.read_many([each.id for each in members.items])
         ids = [each.id for each in members.items]
-        self._filling.start([id_ for id_ in ids if not find_edition(entries.get(id_))])
+        self._filling.start(name, [id_ for id_ in ids if not find_edition(entries.get(id_))])
         entry = build_entry(owner, part, members, entries, version=version, now=self._clock())
         with self._lock:
             last = self._entries.get(name)
@@ -209,15 +209,16 @@ class Collections:
             self._full.add(name)
         if part.served:
             self._served.add(name)
-        elif self._is_complete(entry) and name not in self._served:
+        elif self._is_complete(name, entry) and name not in self._served:
             with suppress(StorageUnavailable):
                 self._database.mark_served(name)
                 self._served.add(name)
         return entry
 
-    def _is_complete(self, entry: CollectionEntry) -> bool:
+    def _is_complete(self, name: str, entry: CollectionEntry) -> bool:
         """Whether what is there can be served, and nothing more is there in a moment."""
-        return not entry.lacking and not (entry.unread and self._filling.is_running)
+        is_filled = self._filling.has_ended(name) and bool(entry.content.timetables)
+        return not entry.lacking and (is_filled or not entry.unread)
 
     def _refresh(self, ids: Iterable[str], end: float) -> None:
         flights = [self._editions.start_refresh(id_) for id_ in ids]

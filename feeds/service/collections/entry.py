@@ -32,9 +32,6 @@ MIN_MAX_AGE = dt.timedelta(minutes=1)
 REQUIRED_WITHIN = dt.timedelta(days=28)
 """A collection is served once all members that start within this time have an edition."""
 
-MIN_REQUIRED = 10
-"""So many members have to have an edition in any case, the next ones."""
-
 _DAY = dt.timedelta(days=1)
 _OUTAGES = (
     UpstreamTimeout
@@ -155,10 +152,10 @@ def build_entry(
     """The entry of a collection as of now; its ``owner`` is None while it is not known."""
     timetables, ends, required = [], [], 0
     unread, lacking = set(), set()
-    for place, listed in enumerate(members.items):
+    for listed in members.items:
         entry = entries.get(listed.id)
         edition = entry.edition if entry else None
-        soon = place < MIN_REQUIRED or _starts_soon(listed, now)
+        soon = _starts_soon(listed, now)
         if entry and edition:
             required += soon
             if not has_ended_as_gone(edition):
@@ -170,9 +167,11 @@ def build_entry(
             if soon:
                 lacking.add(listed.id)
     stale_at = max(min(ends, default=now), now + MIN_MAX_AGE)
+    # A newer list is asked for when this one is too old, while this one is served.
+    looks_at = part.due if part.due > now else now + INVALIDATION_INTERVAL
     return CollectionEntry(
         since=now,
-        until=now + INVALIDATION_INTERVAL if lacking else stale_at,
+        until=now + INVALIDATION_INTERVAL if lacking else min(stale_at, looks_at),
         stale_at=stale_at,
         version=version,
         content=Content(

@@ -24,16 +24,27 @@ class Filling:
         self._editions = editions
         self._clock = clock
         self._flights: Singleflight[None] = Singleflight(limit=1)
+        self._ended: set[str] = set()
 
-    @property
-    def is_running(self) -> bool:
-        """Whether events are being fetched, or wait for a call for a moment."""
-        return bool(self._flights.keys())
+    def has_ended(self, name: str) -> bool:
+        """Whether the first filling of this collection has ended, with all members or without."""
+        return name in self._ended
 
-    def start(self, ids: Sequence[str]) -> None:
-        """Fetch these events, unless others are being fetched: the next poll asks again."""
+    def start(self, name: str, ids: Sequence[str]) -> None:
+        """Fetch these members of a collection that have no edition.
+
+        Not while others are being fetched: the next poll asks again.
+        """
         if ids:
-            self._flights.join("", lambda _: self._fill(list(ids)))
+            self._flights.join("", lambda _: self._fill_and_note(name, list(ids)))
+        else:
+            self._ended.add(name)
+
+    def _fill_and_note(self, name: str, ids: list[str]) -> None:
+        try:
+            self._fill(ids)
+        finally:
+            self._ended.add(name)
 
     def _fill(self, left: list[str]) -> None:
         """Fetch until all are fetched, or an error concerns the next event as well.
