@@ -70,7 +70,10 @@ def refresh() -> None:
     """
     parts, ends = assemble(_read_settings(), must_exist=True), _handle_signals()
     click.echo("Refreshing polled events; press Ctrl-C to stop.")
-    BackgroundRefresher(parts.refresh, parts.database, parts.invalidation, utc_now).run(ends)
+    refresher = BackgroundRefresher(
+        parts.refresh, parts.catalog_refresh, parts.database, parts.invalidation, utc_now
+    )
+    refresher.run(ends)
 
 
 @main.command(name="warm")

@@ -103,8 +103,8 @@ class Process:
         )
         source = OrganizerSource(organizer, clock, purpose)
         calls, self._bulkhead = Calls(self.database, clock, rate), Bulkhead()
-        catalog_refresh = CatalogRefresh(source, calls, self.database, clock)
-        self._catalog = Catalog(catalog_refresh, clock, self._bulkhead)
+        self._catalog_refresh = CatalogRefresh(source, calls, self.database, clock)
+        self._catalog = Catalog(self._catalog_refresh, clock, self._bulkhead)
         updater = Updater(
             source,
             repository,
@@ -127,7 +127,9 @@ class Process:
         )
 
     def create_refresher(self) -> BackgroundRefresher:
-        return BackgroundRefresher(self.refresh, self.database, self.invalidation, self._clock)
+        return BackgroundRefresher(
+            self.refresh, self._catalog_refresh, self.database, self.invalidation, self._clock
+        )
 
 
 class Renderer:

@@ -114,7 +114,9 @@ def run_round(settings: Settings, clock: Callable[[], datetime]) -> None:
     parts = assemble(settings, clock)
     with closing(parts.database), ThreadPoolExecutor(1) as threads:
         parts.open_database()
-        refresher = BackgroundRefresher(parts.refresh, parts.database, parts.invalidation, clock)
+        refresher = BackgroundRefresher(
+            parts.refresh, parts.catalog_refresh, parts.database, parts.invalidation, clock
+        )
         refresher.run_round(threads, Flag())
 
 

@@ -1,17 +1,30 @@
 """Refresh recently polled events before they expire, so that most polls do not wait.
 
 Changes are noticed between polls as well. The nearest events come first; the refresher leaves half
-of the rate limit to polls.
+of the rate limit to polls. The lists of polled collections are refreshed, too, and those of their
+members are fetched that have no edition yet.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime
+from functools import partial
 from threading import Event as Flag
 
-from feeds.domain.freshness import INVALIDATION_INTERVAL
-from feeds.errors import QuotaExhausted, RateLimited, StorageUnavailable, Unauthorized
+from feeds.domain.catalog import EventList
+from feeds.domain.freshness import INVALIDATION_INTERVAL, POLLED_WITHIN, compute_refresh_time
+from feeds.domain.model import NEVER
+from feeds.domain.quota import Priority
+from feeds.errors import (
+    FeedsError,
+    QuotaExhausted,
+    RateLimited,
+    StorageUnavailable,
+    Unauthorized,
+)
+from feeds.service.collections.entry import is_outage
+from feeds.service.collections.refresh import CatalogEntry, CatalogRefresh
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
 from feeds.service.refresh import MAX_CONCURRENT_REFRESHES, Refresh
@@ -33,15 +46,19 @@ class BackgroundRefresher:
     def __init__(
         self,
         refresh: Refresh,
+        catalog: CatalogRefresh,
         database: Database,
         invalidation: Invalidation,
         clock: Callable[[], datetime],
     ) -> None:
         self._refresh = refresh
+        self._catalog = catalog
         self._database = database
         self._invalidation = invalidation
         self._clock = clock
         self._closed_until: datetime | None = None
+        # When events of lists were found not to exist, or not to be understood.
+        self._unreadable: dict[str, datetime] = {}
 
     def run(self, ends: Flag) -> None:
         """Run round after round until the flag is set, then wait for the calls under way."""
@@ -51,27 +68,62 @@ class BackgroundRefresher:
                 ends.wait(self._compute_pause())
 
     def run_round(self, threads: ThreadPoolExecutor, ends: Flag) -> None:
-        """Refresh the events that are due now, until the flag is set or calls are refused."""
+        """Refresh what is due now, until the flag is set or calls are refused.
+
+        First the lists of polled collections, then events, then members without an edition.
+        """
         if saves := self._invalidation.read():  # the number of polled events stretches max-age
             self._invalidation.confirm(saves)
+        now = self._clock()
         try:
-            due = self._database.list_due(self._clock(), MAX_DUE)
+            names = self._database.list_polled_parts(now - POLLED_WITHIN)
+            lists = {name: self._catalog.read(name) for name in names}
+            due = self._database.list_due(now, MAX_DUE)
+            unread = self._list_unread(lists)
         except StorageUnavailable:
             return
-        calls = [threads.submit(self._refresh_unless_stopped, id_, ends) for id_ in due]
+        tasks: list[Callable[[], object]] = [
+            partial(self._refresh_list, name, entry)
+            for name, entry in lists.items()
+            if _is_due(entry, now)
+        ]
+        tasks += (partial(self.refresh_event, id_) for id_ in due)
+        tasks += (partial(self.refresh_event, id_) for id_ in unread[: MAX_DUE - len(due)])
+        calls = [threads.submit(self._run_unless_stopped, task, ends) for task in tasks]
         _, late = wait(calls, MAX_ROUND)
         for call in late:  # a call that hangs holds its thread, but not the next round
             call.cancel()
 
-    def _refresh_unless_stopped(self, event_id: str, ends: Flag) -> None:
-        if not ends.is_set():
-            self.refresh_event(event_id)
+    def _list_unread(self, lists: Mapping[str, CatalogEntry]) -> list[str]:
+        """The members without an edition, the next ones first; what failed, after a newer list."""
+        found = dict.fromkeys(
+            listed.id
+            for entry in lists.values()
+            if entry.part and isinstance(entry.part.value, EventList)
+            for listed in entry.part.value.items
+            if self._unreadable.get(listed.id, NEVER) < entry.part.fetched
+        )
+        if not found:
+            return []
+        stored = self._database.list_ends(NEVER)
+        return [event_id for event_id in found if event_id not in stored]
+
+    def _run_unless_stopped(self, task: Callable[[], object], ends: Flag) -> None:
+        closed = self._closed_until and self._clock() < self._closed_until
+        if not (closed or ends.is_set()):
+            task()
+
+    def _refresh_list(self, name: str, entry: CatalogEntry) -> None:
+        """Refresh a list, unless another process does or no call can be made."""
+        try:
+            found = self._catalog.refresh(name, entry, Priority.REFRESHER)
+        except StorageUnavailable:
+            return
+        if isinstance(found, CatalogEntry):
+            self._note(found.error)
 
     def refresh_event(self, event_id: str) -> None:
         """Refresh an event, unless another process does or no call can be made."""
-        if self._closed_until and self._clock() < self._closed_until:
-            return
-        self._closed_until = None
         try:
             entry = self._refresh.read(event_id)
             acquired = self._refresh.acquire(event_id, entry, polled=False)
@@ -82,7 +134,14 @@ class BackgroundRefresher:
         except Exception:  # a bug with one event must not keep the others waiting
             log.exception("event %s cannot be refreshed", event_id)
             return
-        error = acquired.error if isinstance(acquired, CacheEntry) else None
+        if not isinstance(acquired, CacheEntry):
+            return
+        self._note(acquired.error)
+        if acquired.edition is None and not is_outage(acquired.error):
+            self._unreadable[event_id] = self._clock()
+
+    def _note(self, error: FeedsError | None) -> None:
+        """Make no further call for as long as an error concerns all of them."""
         if isinstance(error, QuotaExhausted | RateLimited | Unauthorized):
             self._closed_until = error.retry_at
 
@@ -92,3 +151,9 @@ class BackgroundRefresher:
         if self._closed_until and self._closed_until > now:
             pause = min(pause, self._closed_until - now)
         return pause.total_seconds()
+
+
+def _is_due(entry: CatalogEntry, now: datetime) -> bool:
+    """Whether a list expires soon; a part of another kind is for polls."""
+    part = entry.part
+    return part is not None and compute_refresh_time(part.fetched, part.due) <= now

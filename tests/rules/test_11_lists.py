@@ -2,7 +2,8 @@
 
 import json
 import logging
-import re
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from werkzeug import Response
@@ -33,17 +34,6 @@ def full(club):
     return club
 
 
-def refresh_lists(club, path="/events.ics", times=1):
-    """Let so many lists become too old; each is asked for, and served by the poll after that."""
-    for _ in range(times):
-        club.advance(minutes=61)
-        name = "/events" if path.startswith("/events") else f"{path.partition('.')[0]}/events"
-        before = club.count_calls(name)
-        club.read(path)
-        wait_until(lambda: club.count_calls(name) > before, "the list")  # noqa: B023
-        club.read(path)
-
-
 def test_members_are_the_events_of_the_last_sixty_days_and_what_repeats(club, upstream):
     """Rules 11.3: of an event that was never fetched, the day in the list decides."""
     club.hold("old", "2026-03-22")
@@ -63,13 +53,13 @@ def test_members_are_the_events_of_the_last_sixty_days_and_what_repeats(club, up
 def test_an_event_stays_a_member_for_sixty_days_after_its_end(full):
     """Rules 11.3."""
     full.hold("festival", "2026-06-01", a_run("festival-10k", date="2026-06-30"))
-    refresh_lists(full)
+    full.refresh_lists()
     full.fill()
     full.advance(days=84)  # after 1 June; 56 after 30 June
-    refresh_lists(full, times=2)
+    full.refresh_lists(times=2)
     assert "festival-10k" in full.shown()
-    full.advance(days=7)
-    refresh_lists(full, times=2)
+    full.advance(days=18)
+    full.refresh_lists(times=2)
     assert set(full.shown()) == {"far-10k"}
 
 
@@ -91,10 +81,10 @@ def test_a_list_is_fresh_for_15_minutes_while_an_event_is_near_else_for_an_hour(
 
 
 def test_a_small_budget_stretches_the_freshness_of_the_list(club):
-    """Rules 11.4: 3 pages at 100 calls a day, a quarter of which is 25: 2 h 52 min."""
+    """Rules 11.4: with the recurrences 2 calls, at 25 calls a day: 1 h 55 min."""
     club.restart(rate=rate("100/day;burst=50"))
     club.fill()
-    club.advance(hours=2, minutes=52)
+    club.advance(hours=1, minutes=55)
     club.read()
     assert club.count_calls("/events") == 1
     club.advance(minutes=1)
@@ -125,7 +115,9 @@ def test_a_list_that_fails_in_the_middle_of_its_pages_keeps_the_last_good_one(fu
     """Rules 11.4."""
     full.hold("new", "2026-06-02")
     serve_pages(full, ["near", "new"], None)
-    refresh_lists(full)
+    full.advance(minutes=61)
+    full.read()
+    wait_until(lambda: "list /events: The Intervals API is out of order." in caplog.text, "it")
     assert full.count_calls("/events") == 3
     assert set(full.shown()) == ALL
     full.advance(seconds=59)
@@ -136,7 +128,6 @@ def test_a_list_that_fails_in_the_middle_of_its_pages_keeps_the_last_good_one(fu
     full.read()
     full.fill()
     assert set(full.shown()) == ALL | {"new-10k"}
-    assert "list /events: The Intervals API is out of order." in caplog.text
 
 
 def test_a_list_goes_on_where_the_budget_had_no_call(club):
@@ -145,24 +136,23 @@ def test_a_list_goes_on_where_the_budget_had_no_call(club):
     for id_ in ids:
         club.hold(id_, "2026-06-01")
     serve_pages(club, *[[id_] for id_ in ids], ["near", "next", "far"])
-    club.restart(rate=rate("4/hour;burst=4"))  # of which an ordinary poll may spend three
-    calls = []
-    for _ in range(40):
+    club.restart(rate=rate("60/hour;burst=4"))  # of which an ordinary poll may spend three
+    for _ in range(4):
         club.fetch("/events.ics")
-        calls.append(club.count_calls("/events"))
-        club.advance(minutes=20)
-    assert calls[-1] >= 8
-    assert re.fullmatch(r"\d of 9 events are read so far.*\n", club.fetch("/events.ics").text)
+        club.advance(minutes=14)
+    assert club.count_calls("/events") == 8
+    club.fill(minutes=14)
+    assert set(club.shown()) == ALL | {f"{id_}-10k" for id_ in ids}
 
 
 def test_an_event_that_leaves_the_list_is_judged_by_its_own_document(full):
     """Rules 11.5: a list does not say whether it holds what is cancelled or unpublished."""
     full.list_only("next", "far")
     full.change("near", eventStatus="postponed")
-    refresh_lists(full, times=2)
+    full.refresh_lists(times=2)
     assert full.summaries()[0] == "Postponed: Near Run – 10K"
     asked = full.count_calls("/events/near")
-    refresh_lists(full, times=24)
+    full.refresh_lists(times=24)
     assert full.summaries()[0] == "Postponed: Near Run – 10K"
     assert full.count_calls("/events/near") >= asked + 24
 
@@ -171,27 +161,27 @@ def test_an_event_that_is_gone_is_no_longer_listed_and_leaves_after_thirty_days(
     """Rules 11.5."""
     full.bind(CLUB)
     full.remove("far")
-    refresh_lists(full, times=3)
-    assert full.summaries()[-1] == "No longer listed: Far Run – 10K"
-    full.advance(days=29)
-    refresh_lists(full)
-    assert full.summaries()[-1] == "No longer listed: Far Run – 10K"
-    full.advance(days=2)
-    refresh_lists(full, times=3)
-    assert set(full.shown()) == {"near-10k", "next-10k"}
+    began = full.clock.now
+    shown = []
+    while "far-10k" in full.shown():
+        full.advance(minutes=31)
+        shown.append(full.summaries()[-1])
+    assert shown[0] == "Far Run – 10K"
+    assert set(shown[8:-1]) == {"No longer listed: Far Run – 10K"}
+    assert timedelta(days=30) <= full.clock.now - began <= timedelta(days=30, hours=5)
 
 
 def test_an_event_that_was_never_fetched_leaves_with_the_first_list_that_lacks_it(full, upstream):
     """Rules 11.5: nobody has seen it."""
     full.hold("draft", "2026-06-02")
     upstream.refuse_path("/events/draft", 500, "INTERNAL")
-    refresh_lists(full)
+    full.refresh_lists()
     wait_until(lambda: full.read() and "/events/draft" in upstream.calls, "the event")
     full.list_only("near", "next", "far")
-    refresh_lists(full, times=2)
+    full.refresh_lists(times=2)
     asked = full.count_calls("/events/draft")
     upstream.failing.pop("/events/draft")
-    refresh_lists(full)
+    full.refresh_lists()
     assert full.count_calls("/events/draft") == asked
     assert set(full.shown()) == ALL
 
@@ -203,9 +193,9 @@ def test_an_event_leaves_a_group_after_three_lists_over_thirty_minutes(full):
     full.fill(path)
     full.group("north", "next")
     for _ in range(2):
-        refresh_lists(full, path)
+        full.refresh_lists(path)
         assert set(full.shown(path)) == {"near-10k", "next-10k"}
-    refresh_lists(full, path)
+    full.refresh_lists(path)
     assert set(full.shown(path)) == {"next-10k"}
     assert set(full.shown()) == ALL
 
@@ -232,7 +222,7 @@ def test_a_group_that_one_list_lacks_keeps_its_feed(full):
 def test_items_that_no_address_can_hold_are_left_out(club):
     """Rules 11.6."""
     items = [each["event"] for each in club.documents.values()]
-    odd: list[object] = [
+    odd: list[Any] = [
         "x",
         None,
         7,
@@ -267,10 +257,12 @@ def test_the_last_id_of_a_page_may_be_one_that_no_address_can_hold(club):
 
 
 @pytest.mark.parametrize("items", [[], ["near"], [{"_id": "near"}]])
-def test_pages_that_do_not_end_are_not_understood(full, items, clock, tmp_path):
+def test_pages_that_do_not_end_are_not_understood(full, items, clock, tmp_path, caplog):
     """Rules 11.6: ``hasMore`` without a next page, and a cursor that goes in circles."""
     full.answer_list(items, more=True)
-    refresh_lists(full)
+    full.advance(minutes=61)
+    full.read()
+    wait_until(lambda: "list /events: The Intervals API sent an answer" in caplog.text, "it")
     assert set(full.shown()) == ALL
     assert full.count_calls("/events") <= 3
     cold = Club(full.upstream, clock, tmp_path / "cold")
@@ -287,7 +279,7 @@ def test_a_list_of_10000_events_makes_a_collection_of_the_next_1000(club):
     events = [{"_id": f"e{n:04}", "date": f"{2030 + n // 300}-01-01"} for n in range(9_997)]
     known = [each["event"] for each in club.documents.values()]
     every = [*known, *events]
-    pages: dict[str | None, list[object]] = {None: every[:100]}
+    pages: dict[str | None, Any] = {None: every[:100]}
     pages |= {every[n - 1]["_id"]: every[n : n + 100] for n in range(100, len(every), 100)}
 
     def answer(environ, start_response):
@@ -323,7 +315,7 @@ def test_a_paused_or_archived_group_keeps_its_feed_and_says_so(full, status):
     full.group("north", "near", status=status)
     full.fill("/groups/north.ics")
     assert set(full.shown("/groups/north.ics")) == {"near-10k"}
-    assert f"This group is {status}." in str(parse(full.read("/groups/north.ics"))["X-WR-CALDESC"])
+    assert f": This group is {status}." in full.read("/groups/north.ics").decode()
     assert f"This group is {status}." in full.feed("/groups/north")["description"]
 
 

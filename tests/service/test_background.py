@@ -6,6 +6,7 @@ from threading import Event as Flag
 
 import pytest
 
+from feeds.domain.quota import Rate
 from feeds.service.background import BackgroundRefresher
 from tests.support.waiting import PATIENCE
 from tests.support.workers import change_database
@@ -19,7 +20,11 @@ class Refresher:
         self.web, worker = start_worker(**changes), start_worker(**changes)
         self.worker = worker
         self.background = BackgroundRefresher(
-            worker.refresh, worker.database, worker.invalidation, worker.clock
+            worker.refresh,
+            worker.catalog_refresh,
+            worker.database,
+            worker.invalidation,
+            worker.clock,
         )
 
     def publish(self, **days):
@@ -184,3 +189,79 @@ def test_no_further_event_is_fetched_once_the_refresher_is_to_end(refresher, clo
         ends.set()
     running.result(PATIENCE)
     assert len(refresher.upstream.asked) == len(ids) + 4
+
+
+CLUB = "club"
+
+
+@pytest.fixture
+def club(refresher, upstream):
+    """A refresher for a club with two events whose feed was polled."""
+    upstream.give_key_to(CLUB)
+    for id_, day in (("near", "2026-05-27"), ("far", "2026-09-01")):
+        upstream.publish(id_, day, organizationId=CLUB)
+    refresher.web.catalog.get("/events")
+    refresher.web.invalidation.note_poll("/events", refresher.web.clock())
+    refresher.web.invalidation.read()
+    return refresher
+
+
+def test_members_of_a_polled_collection_are_fetched_the_next_one_first(club):
+    assert club.run_round() == ["near", "far"]
+    assert club.run_round() == []
+
+
+def test_a_collection_that_nobody_has_polled_for_a_week_is_left_alone(club, clock):
+    clock.advance(days=8)
+    assert club.run_round() == []
+
+
+def test_a_list_is_asked_for_a_minute_before_it_expires(club, clock, upstream):
+    club.run_round()
+    upstream.publish("new", "2026-06-01", organizationId=CLUB)
+    clock.advance(minutes=13, seconds=59)
+    club.run_round()
+    assert upstream.calls.count("/events") == 1
+    clock.advance(seconds=1)
+    club.run_round()
+    assert upstream.calls.count("/events") == 2
+    assert club.run_round() == ["new"]
+
+
+def test_a_member_that_cannot_be_read_is_asked_for_again_after_a_newer_list(club, clock, upstream):
+    upstream.delete("far")
+    assert club.run_round() == ["near", "far"]
+    upstream.publish("far", "2026-09-01", organizationId=CLUB)
+    clock.advance(minutes=11)
+    assert club.run_round() == []
+    clock.advance(minutes=3)
+    club.run_round()
+    assert "far" in club.run_round()
+
+
+def test_members_that_no_call_is_left_for_are_fetched_later(upstream, start_worker, clock):
+    refresher = Refresher(upstream, start_worker, rate=Rate(100, timedelta(minutes=1), 8))
+    upstream.give_key_to(CLUB)
+    ids = [f"event{number}" for number in range(6)]
+    for id_ in ids:
+        upstream.publish(id_, "2026-06-01", organizationId=CLUB)
+    refresher.web.catalog.get("/events")
+    refresher.web.invalidation.note_poll("/events", clock())
+    refresher.web.invalidation.read()
+    asked: list[str] = []
+    while len(asked) < len(ids):
+        before = len(asked)
+        asked += refresher.run_round()
+        clock.advance(seconds=1)
+        assert len(asked) - before <= 4  # half of the burst is for polls
+    assert sorted(asked) == ids
+
+
+def test_an_unexpected_error_of_a_list_or_a_missing_database_stops_no_round(
+    club, clock, remove_database
+):
+    with remove_database():
+        assert club.run_round() == []
+    clock.advance(hours=2)
+    club.upstream.refuse_path("/events", 500, "INTERNAL")
+    assert club.run_round() == ["near", "far"]

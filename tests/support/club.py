@@ -114,6 +114,20 @@ class Club(Service):
         wait_until(is_full, f"{path} to be full")
         return self.read(path)
 
+    def refresh_lists(self, path: str = "/events.ics", times: int = 1) -> None:
+        """Let so many lists become too old; poll until the feed is made of a newer one."""
+        name = f"{path.partition('.')[0]}/events" if path.startswith("/groups/") else "/events"
+        for _ in range(times):
+            self.advance(minutes=61)
+            before = self.count_calls(name)
+
+            def is_newer(before: int = before) -> bool:
+                control = self.fetch(path).headers["Cache-Control"]
+                # While the list is too old, max-age is a minute.
+                return self.count_calls(name) > before and not control.startswith("max-age=60,")
+
+            wait_until(is_newer, "a feed of a newer list")
+
     def list_unread(self, path: str) -> set[str]:
         """The members of a feed that it does not show yet."""
         listed = set(self.documents)

@@ -30,8 +30,8 @@ from feeds.service.collections.entry import (
     Content,
     build_entry,
     choose_stale,
-    find_edition,
     is_stale,
+    needs_call,
 )
 from feeds.service.collections.filling import Filling
 from feeds.service.editions import MAX_WAIT, MAX_WAIT_COLD, Editions
@@ -94,7 +94,8 @@ class Collections:
         group = self._catalog.find_group(slug) if slug else None
         name = catalog.build_group_part(slug) if slug else catalog.EVENTS
         entry = self._get_fresh(name) or self._compose(name, group)
-        self._invalidation.note_poll(name, self._clock())
+        for part in {name, catalog.GROUPS} if slug else {name}:
+            self._invalidation.note_poll(part, self._clock())
         for timetable in entry.content.timetables:
             self._invalidation.note_poll(timetable.edition.event.id, self._clock())
         self._check(name, entry, options)
@@ -198,7 +199,7 @@ class Collections:
             version = self._editions.version, version[1]
             entries = self._editions.read_many([each.id for each in members.items])
         ids = [each.id for each in members.items]
-        self._filling.start(name, [id_ for id_ in ids if not find_edition(entries.get(id_))])
+        self._filling.start(name, [id_ for id_ in ids if needs_call(entries.get(id_), part)])
         entry = build_entry(owner, part, members, entries, version=version, now=self._clock())
         with self._lock:
             last = self._entries.get(name)

@@ -9,7 +9,6 @@ from feeds.domain.catalog import RUN_CLUB, EventList, Group, ListedEvent, Organi
 from feeds.domain.entries import Timetable
 from feeds.domain.freshness import IMMINENT, INVALIDATION_INTERVAL, find_next_start
 from feeds.domain.history.delisting import has_ended_as_gone
-from feeds.domain.model import Edition
 from feeds.errors import (
     FeedsError,
     Overloaded,
@@ -80,7 +79,7 @@ class Content(Struct, frozen=True, weakref=True):
 class CollectionEntry(Struct, frozen=True, weakref=True):
     """A collection from ``since`` until ``until`` (UTC), or until ``version`` has changed.
 
-    ``stale_at`` is when the first member needs a refresh. ``unread`` are the ids of the members
+    ``stale_at`` is when the list or a member needs a refresh. ``unread`` are the ids of the members
     that have no edition yet; ``lacking`` are those of them that start within ``REQUIRED_WITHIN``,
     as ``required`` members do. ``failed`` is whether the last attempt at a newer entry failed.
     """
@@ -166,12 +165,10 @@ def build_entry(
             unread.add(listed.id)
             if soon:
                 lacking.add(listed.id)
-    stale_at = max(min(ends, default=now), now + MIN_MAX_AGE)
-    # A newer list is asked for when this one is too old, while this one is served.
-    looks_at = part.due if part.due > now else now + INVALIDATION_INTERVAL
+    stale_at = max(min([part.due, *ends]), now + MIN_MAX_AGE)
     return CollectionEntry(
         since=now,
-        until=now + INVALIDATION_INTERVAL if lacking else min(stale_at, looks_at),
+        until=now + INVALIDATION_INTERVAL if lacking else stale_at,
         stale_at=stale_at,
         version=version,
         content=Content(
@@ -199,6 +196,11 @@ def is_outage(error: FeedsError | None) -> bool:
     return error is None or isinstance(error, _OUTAGES)
 
 
-def find_edition(entry: CacheEntry | None) -> Edition | None:
-    """The edition of an entry, if there is one."""
-    return entry.edition if entry else None
+def needs_call(entry: CacheEntry | None, part: Part) -> bool:
+    """Whether a member has to be fetched, since it has no edition.
+
+    One that does not exist, or cannot be understood, is asked for again after a newer list.
+    """
+    if entry is None:
+        return True
+    return entry.edition is None and (is_outage(entry.error) or entry.since < part.fetched)
