@@ -97,7 +97,14 @@ REVISIONS: dict[str, list[Any]] = {
 }
 OPTIONS: dict[str, list[Any]] = {
     "run": [("r10k",), ("r5k",)],
+    "event": [("harbor",), ("another",)],
+    "type": ["race", "runClub"],
     "distance": [("10K",)],
+    "virtual": ["yes", "no"],
+    "first": [date(2025, 6, 14), date(2025, 6, 15)],
+    "last": [date(2025, 6, 13), date(2025, 6, 14)],
+    "limit": [1],
+    "days": [1, 999],
     "cancelled": ["keep", "drop"],
     "busy": [True],
     "registration": [True],
@@ -131,10 +138,13 @@ FEEDS: dict[str, list[Any]] = {
     "title": ["Pier Run"],
     "page": ["https://other.example.org/events/harbor"],
     "source": ["https://other.example.org/events/harbor.ics"],
+    "public_url": ["https://other.example.org"],
     "timezone": ["America/Denver", "Africa/Cairo"],  # Cairo's is written in UTC
     "locale": ["en_GB"],
     "timetables": [],  # their fields are above
     "options": [],
+    "listed": [NOW],
+    "about": ["This group is paused."],
 }
 FIELDS: dict[type, dict[str, list[Any]]] = {
     Run: RUNS,
