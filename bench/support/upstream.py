@@ -100,7 +100,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/organization":
             return self._respond({"data": {"_id": ORGANIZATION}})
         if self.path.startswith("/recurrences"):
-            return self._respond({"data": []})  # not counted: asked for once a day for all events
+            # Not counted: asked for once a day for all events.
+            return self._respond({"data": [], "hasMore": False})
         if self.path.startswith("/events?"):
             return self._respond(self._list_events())
         event_id = self.path.removeprefix("/events/")

@@ -104,7 +104,7 @@ class Upstream:
         if path == "/organization":
             return _respond(200, {"data": {"_id": ORGANIZATION, "name": "Walk"}})
         if path.startswith("/recurrences"):
-            return _respond(200, {"data": []})
+            return _respond(200, {"data": [], "hasMore": False})
         event_id = path.removeprefix("/events/")
         at, elapsed, overtaken, raised = self.clocks[process](), self._elapsed(), False, None
         slow, self.slow = self.slow, None

@@ -188,11 +188,10 @@ class World:
     def _follow(self, base: Story, call: Call, form: Form) -> Iterator[tuple[Story, list[str]]]:
         """The stories that an answer can make of one, and what is wrong with ``form`` then."""
         missing = [self._find_missing_since(id_) for id_ in self.stories if id_ != base.id]
-        wrong = any(each.is_wrong for each in self.processes)
         last = base.last
         if not (call.overtaken and last and last.at >= call.at and last.elapsed > call.elapsed):
             yield base.follow(call, form, [each for each in missing if each])
-        if call.overtaken or wrong:
+        if call.overtaken:
             yield base, base.find_differences(form, call.at)
 
     def _find_missing_since(self, event_id: str) -> Moment | None:
