@@ -15,7 +15,7 @@ from feeds.domain.history.changes import (
 )
 from feeds.domain.history.delisting import MAX_UNLISTED, run_sort_key
 from feeds.domain.history.numbering import append_changes, get_number, identify, identify_group
-from feeds.domain.model import Change, Edition, History, Kind, Revision, Run
+from feeds.domain.model import NEVER, Change, Edition, History, Kind, Revision, Run
 
 SECOND = dt.timedelta(seconds=1)
 
@@ -153,12 +153,17 @@ def _get_outcome(change: Change) -> tuple[object, ...]:
 
 
 def _merge_changes(old: Edition, new: Edition) -> tuple[Change, ...]:
-    """The changes of both, group by group: readers know each item by its guid."""
-    merged: list[Change] = []
+    """The changes of both, group by group: readers know each item by its guid.
+
+    Those of each stay in their order, also where the clock was put back between two of them.
+    """
+    merged: list[tuple[dt.datetime, Change]] = []
     guids, times = set(), set()
     for edition in (old, new):
+        last = NEVER
         for group in group_changes(edition.changes):
             first = group[0]
+            last = max(last, first.noticed)
             nth = first.group_nth if len(group) > 1 else first.nth
             guid = identify_group(group, new.event.id) if len(group) > 1 else identify(first)
             if (guid, nth) in guids:
@@ -168,8 +173,8 @@ def _merge_changes(old: Edition, new: Edition) -> tuple[Change, ...]:
             while not is_turn(first) and (noticed, first.kind) in times:
                 noticed += SECOND  # changes of one kind that were noticed together are one item
             times.add((noticed, first.kind))
-            merged += (structs.replace(each, noticed=noticed) for each in group)
-    return tuple(sorted(merged, key=lambda each: each.noticed))
+            merged += ((last, structs.replace(each, noticed=noticed)) for each in group)
+    return tuple(change for _, change in sorted(merged, key=lambda pair: pair[0]))
 
 
 def carry_over(history: History, edition: Edition) -> Edition:

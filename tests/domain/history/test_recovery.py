@@ -1,6 +1,6 @@
 """The history of an event: numbers of changes, what is dropped, two histories that are merged."""
 
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 
 import pytest
 from msgspec import structs
@@ -325,6 +325,14 @@ def test_a_change_that_the_database_has_told_since_is_not_told_again():
         (Kind.REINSTATED, 1),
         (Kind.CANCELLED, 2),
     ]
+
+
+def test_changes_stay_in_their_order_where_the_clock_was_put_back_between_them():
+    first, then_first = (structs.replace(TEN, start_time=time(10, each)) for each in (15, 0))
+    served = then(then(BACKUP, first, FIVE, hours=2), then_first, FIVE, hours=1.9)
+    stored = then(BACKUP, TEN, FULL, hours=1)
+    found = [(each.kind, each.now.start[11:16]) for each in merged(served, stored).changes]
+    assert found[:3] == [(Kind.SOLD_OUT, ""), (Kind.MOVED, "10:15"), (Kind.MOVED, "10:00")]
 
 
 @pytest.mark.parametrize(
