@@ -86,6 +86,9 @@ def merge(served: Timetable, stored: Timetable, noticed: dt.datetime, home: str)
         until=last.edition.fetched,
         noticed=noticed,
     )
+    changes = _merge_changes(old, new)
+    while any(each.noticed == noticed for each in changes):  # what is told now has its own items
+        noticed += SECOND
     announced = {_get_outcome(each) for each in unknown}
     before = lacked if is_older else served.entries
     missing += tuple(
@@ -99,7 +102,7 @@ def merge(served: Timetable, stored: Timetable, noticed: dt.datetime, home: str)
     }
     history = History(
         revisions=_merge_revisions(old, new),
-        changes=_merge_changes(old, new),
+        changes=changes,
         numbers=numbers,
         modified=max(old.modified, new.modified),
         token=new.token,

@@ -444,6 +444,13 @@ def test_a_run_that_the_later_edition_lacks_tells_what_has_changed_for_the_whole
     assert merged(SERVED, moved(CANCELLED, FIVE)).changes == changes
 
 
+def test_what_is_told_of_such_a_run_joins_no_item_that_was_told_in_the_same_second():
+    served = then(BACKUP, TEN, FIVE, a_run(id="r21k"), hours=2)
+    stored = then(BACKUP, TEN, FIVE, hours=10, location="Montrose Harbor")
+    groups = group_changes(merged(served, stored, at=10).changes)
+    assert [{each.run for each in group} for group in groups] == [{"r10k", "r5k"}, {"r21k"}]
+
+
 def test_registration_that_opened_meanwhile_is_told_of_a_run_that_the_later_edition_lacks():
     opens = structs.replace(FIVE, registration_opens=NOW + 2.5 * HOUR)
     served = then(then(None, TEN, opens, hours=0), CANCELLED, opens, hours=2)
