@@ -12,12 +12,13 @@ from typing import NamedTuple
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from feeds import config, fingerprint
 from feeds.config import Settings
 from feeds.domain import timezones
-from feeds.domain.catalog import ORGANIZATION
+from feeds.domain.catalog import ORGANIZATION, Organization
 from feeds.domain.quota import Priority
 from feeds.errors import (
     DatabaseUnavailable,
@@ -207,10 +208,21 @@ def create_app(
         parts.fingerprint,
     )
     # Flask's documentation replaces wsgi_app like this; mypy sees a method.
-    app.wsgi_app = representations.middleware(_normalize(app.wsgi_app))  # type: ignore[method-assign,assignment]
+    application = representations.middleware(_normalize(app.wsgi_app))
+    if settings.trusted_proxies:
+        application = _trust_proxies(application, settings.trusted_proxies)
+    app.wsgi_app = application  # type: ignore[method-assign,assignment]
     for module in (addresses, feeds, collection_feeds, pages, home, resources, embed, errors):
         app.register_blueprint(module.blueprint)
     return app
+
+
+def _trust_proxies(application: WSGIApplication, number: int) -> WSGIApplication:
+    """The application behind so many proxies: they tell the address of the client and the scheme.
+
+    Host and path stay as sent: links are made from FEEDS_PUBLIC_URL.
+    """
+    return ProxyFix(application, x_for=number, x_proto=number, x_host=0)
 
 
 def _normalize(application: WSGIApplication) -> WSGIApplication:
@@ -228,8 +240,10 @@ def _normalize(application: WSGIApplication) -> WSGIApplication:
     return normalize
 
 
-def check(settings: Settings) -> None:
+def check(settings: Settings) -> Organization:
     """Check the database and the key before the first worker starts, with one upstream call.
+
+    Returns the organization of the key.
 
     Raises ``SettingsError`` if the database cannot be used, or holds events of another upstream or
     organization, and the ``UpstreamError`` that keeps the organization from being known.
@@ -247,6 +261,7 @@ def check(settings: Settings) -> None:
         parts.database.bind_organization(organization.id, now)
         with suppress(StorageUnavailable):
             parts.catalog_refresh.store(ORGANIZATION, organization)
+    return organization
 
 
 def _compute_fingerprint(settings: Settings) -> str:

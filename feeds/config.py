@@ -26,6 +26,7 @@ DEFAULTS = {
     "FEEDS_DATABASE_URL": "sqlite:///var/feeds.sqlite3",
     "FEEDS_UPSTREAM_RATE": "100/minute;burst=20",
     "FEEDS_LOCALE": "en_US",
+    "FEEDS_TRUSTED_PROXIES": "0",
 }
 NAMED = (KEY, KEY_FILE, "FEEDS_TIMEZONE", *DEFAULTS, "FEEDS_MAX_AGE")
 """The names of all settings in the environment."""
@@ -33,6 +34,10 @@ NAMED = (KEY, KEY_FILE, "FEEDS_TIMEZONE", *DEFAULTS, "FEEDS_MAX_AGE")
 # Characters that no URI has (RFC 3986 2), or that do not belong into the address of a service.
 _NOT_IN_ADDRESS = re.compile(r"""[^!-~]|[?#@"<>\\^`{|}]""")
 
+POSTGRESQL = "postgresql+psycopg"
+"""SQLAlchemy's name for PostgreSQL with the driver psycopg."""
+
+_POSTGRES = re.compile(r"\Apostgres(ql)?://")  # as platforms hand them out
 
 _WINDOWS = {
     "second": timedelta(seconds=1),
@@ -45,6 +50,9 @@ MAX_DEFAULT_BURST = 50
 """The largest burst of a rate that names none."""
 
 RATE = Rate(100, timedelta(minutes=1), 20)
+
+MAX_PROXIES = 9
+"""The most proxies in front of the service, one behind the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +67,7 @@ class Settings:
     database_url: str = field(default=DEFAULTS["FEEDS_DATABASE_URL"], repr=False)
     max_age: timedelta | None = None
     rate: Rate = RATE
+    trusted_proxies: int = 0
     confirm_after: timedelta = CONFIRM_AFTER
     """How long answers lack a run or an event before it counts as no longer listed.
 
@@ -90,6 +99,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         database_url=checked("FEEDS_DATABASE_URL", _check_database_url, ""),
         max_age=checked("FEEDS_MAX_AGE", _parse_seconds, None),
         rate=checked("FEEDS_UPSTREAM_RATE", _parse_rate, RATE),
+        trusted_proxies=checked("FEEDS_TRUSTED_PROXIES", _parse_proxies, 0),
     )
     if faults:
         raise SettingsError(*faults)
@@ -100,6 +110,12 @@ def sends_key_in_clear(api_url: str) -> bool:
     """Whether calls leave this machine without encryption."""
     parts = urlsplit(api_url)
     return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+
+
+def find_relative_path(database_url: str) -> Path | None:
+    """Where a SQLite database is whose path is relative to the working directory."""
+    path = database_url.removeprefix("sqlite:///")
+    return None if path == database_url or Path(path).is_absolute() else Path(path).absolute()
 
 
 def find_unknown(environ: Mapping[str, str]) -> list[str]:
@@ -152,9 +168,10 @@ def _check_url(url: str) -> str:
 
 
 def _check_database_url(url: str) -> str:
+    url = _POSTGRES.sub(f"{POSTGRESQL}://", url)
     try:
         parts = sa.make_url(url)
-        usable = parts.drivername == "postgresql+psycopg" and parts.database
+        usable = parts.drivername == POSTGRESQL and parts.database
     except (sa.exc.ArgumentError, ValueError):
         usable = False
     # The first @ ends the password: the driver would take the rest for a host, and name it.
@@ -165,7 +182,7 @@ def _check_database_url(url: str) -> str:
     if not usable and (path in (url, "", ":memory:") or "?" in path):
         raise ValueError(
             "takes sqlite:/// and a path, such as sqlite:///var/feeds.sqlite3, "
-            "or postgresql+psycopg://user:password@host/name."
+            "or postgresql://user:password@host/name."
         )
     return url
 
@@ -180,6 +197,12 @@ def _parse_rate(text: str) -> Rate:
             "such as 100/minute;burst=20 or 100/day."
         )
     return Rate(limit, _WINDOWS[found[2]], burst)
+
+
+def _parse_proxies(text: str) -> int:
+    if not re.fullmatch("[0-9]", text):
+        raise ValueError(f"takes the number of proxies in front, from 0 to {MAX_PROXIES}.")
+    return int(text)
 
 
 def _parse_seconds(text: str) -> timedelta | None:

@@ -175,6 +175,7 @@ def test_serve_logs_advice_and_warnings_but_never_the_key(tmp_path, upstream):
         process.wait_for("Check INTERVALS_PARTNER_API_KEY")
         process.wait_for("Warning: FEEDS_X is no setting of this service")
         process.wait_for("Warning: FEEDS_PUBLIC_URL is not set; .* http://localhost:8000")
+        assert "FEEDS_DATABASE_URL is relative" not in process.output
         assert "not-the-key-4711" not in process.output
         process.send(Signals.SIGTERM)
         assert process.wait() == 0
@@ -193,7 +194,9 @@ def test_serve_reads_the_key_from_a_file_and_the_port_from_the_environment(tmp_p
     with running(tmp_path / "log", "serve", "--workers", "1", env=env) as process:
         (port,) = process.wait_for(r"Listening at: http://0\.0\.0\.0:(\d+)")
         assert get(f"http://{HOST}:{port}{CALENDAR}").status_code == 200
+        (path,) = process.wait_for(r"FEEDS_DATABASE_URL is relative: the database is (/\S+)\.\s")
     assert port == env["PORT"]
+    assert path == str(tmp_path / "var/feeds.sqlite3")
     assert (tmp_path / "var/feeds.sqlite3").is_file()
 
 

@@ -51,6 +51,7 @@ def test_two_settings_are_required_and_the_others_have_defaults():
         max_age=None,
         rate=Rate(100, timedelta(minutes=1), 20),
         locale="en_US",
+        trusted_proxies=0,
     )
 
 
@@ -62,6 +63,7 @@ def test_every_setting_is_read_from_the_environment():
         FEEDS_MAX_AGE="300",
         FEEDS_UPSTREAM_RATE="1000/hour;burst=7",
         FEEDS_LOCALE="en_GB",
+        FEEDS_TRUSTED_PROXIES="2",
     ) == Settings(
         api_key="secret-key",
         timezone="Europe/Paris",
@@ -71,6 +73,7 @@ def test_every_setting_is_read_from_the_environment():
         max_age=timedelta(minutes=5),
         rate=Rate(1000, timedelta(hours=1), 7),
         locale="en_GB",
+        trusted_proxies=2,
     )
 
 
@@ -130,6 +133,28 @@ def test_a_valid_value_stays_as_it_is(setting, value):
     assert getattr(read(**{f"FEEDS_{setting.upper()}": value}), setting) == value
 
 
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_a_postgresql_database_may_have_each_scheme_that_platforms_hand_out(scheme):
+    url = f"{scheme}://feeds:secret@db.example.org/feeds?sslmode=require"
+    expected = "postgresql+psycopg://feeds:secret@db.example.org/feeds?sslmode=require"
+    assert read(FEEDS_DATABASE_URL=url).database_url == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///var/feeds.sqlite3", "var/feeds.sqlite3"),
+        ("sqlite:////srv/feeds.sqlite3", None),
+        ("postgresql+psycopg://db.example.org/feeds", None),
+    ],
+)
+def test_the_path_of_a_relative_database_is_resolved_against_the_working_directory(
+    url, path, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert config.find_relative_path(url) == (path and tmp_path / path)
+
+
 @pytest.mark.parametrize("setting", URLS)
 def test_slashes_at_the_end_of_a_url_are_removed(setting):
     assert read(**{setting: "https://a.example/b//"}) == read(**{setting: "https://a.example/b"})
@@ -184,17 +209,21 @@ INVALID = {
         *("https://a.example/<x>", "https://a.example\\b", "https://läufe.example"),
     ),
     (DATABASE,): (
-        "such as sqlite:///var/feeds.sqlite3, or postgresql+psycopg://user:password@host/name.",
+        "such as sqlite:///var/feeds.sqlite3, or postgresql://user:password@host/name.",
         *("feeds.sqlite3", "sqlite:", "sqlite://", "sqlite:///", "sqlite:///:memory:"),
         *("sqlite:///?mode=memory", "sqlite:///feeds.sqlite3?timeout=soon"),
-        *("mysql://localhost/feeds", "postgres://me:secret@localhost/feeds"),
-        *("postgresql://me:secret@localhost/feeds", "postgresql+psycopg://me:secret@localhost"),
-        "postgresql+psycopg2://me:secret@localhost/feeds",
+        *("mysql://localhost/feeds", "postgres://me:secret@localhost"),
+        *("postgres:///", "postgresql://me:secret@localhost", "POSTGRES+X://localhost/feeds"),
+        *("postgresql+psycopg2://me:secret@localhost/feeds", "postgresqls://localhost/feeds"),
         "postgresql+psycopg://me:secret@localhost:port/feeds",
     ),
     (MAX_AGE,): (
         "takes a number of seconds from 1 to 86400.",
         *("0", "-1", "+5", "86401", "1.5", "1e3", "5m", "1_000", "\u0665", "²", "soon", "9" * 5000),
+    ),
+    ("FEEDS_TRUSTED_PROXIES",): (
+        "takes the number of proxies in front, from 0 to 9.",
+        *("-1", "10", "1.0", "one", "10.0.0.1", "*", "\u0665", "²", "true"),
     ),
     (RATE,): (
         "such as 100/minute;burst=20 or 100/day.",
@@ -287,9 +316,10 @@ def test_the_documents_name_every_setting_with_its_default_and_no_other():
 @pytest.mark.parametrize(
     "password", ["p@ssw0rd", "ssw0rd@", "p@/ssw0rd", "p@h/ssw0rd", "p@h:1/s?w"]
 )
-def test_an_at_sign_in_a_password_is_refused_without_a_part_of_the_password(password):
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql+psycopg"])
+def test_an_at_sign_in_a_password_is_refused_without_a_part_of_the_password(scheme, password):
     with pytest.raises(SettingsError) as refusal:
-        read(FEEDS_DATABASE_URL=f"postgresql+psycopg://feeds:{password}@127.0.0.1/db")
+        read(FEEDS_DATABASE_URL=f"{scheme}://feeds:{password}@127.0.0.1/db")
     (line,) = refusal.value.faults
     assert line == "FEEDS_DATABASE_URL has an @ in its user or password; write %40 for it."
 

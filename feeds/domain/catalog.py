@@ -66,10 +66,11 @@ class Group(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Organization(Struct, frozen=True, tag=True):
-    """The organization of the key."""
+    """The organization of the key, and the name of the key's plan, if the API told it."""
 
     id: str
     name: str
+    plan: str = ""
 
 
 class EventList(Struct, frozen=True, tag=True):

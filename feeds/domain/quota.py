@@ -74,10 +74,18 @@ class Rate(Struct, frozen=True):
         """The least max-age with which half of the limit refreshes so many events."""
         return self.window * polled * 2 / self.limit
 
+    def exceeds(self, other: "Rate") -> bool:
+        """Whether this rate has more calls in the long run."""
+        return self.limit * other.window > other.limit * self.window
+
     def _build_bucket(self, limit: int, burst: int) -> Bucket:
         """A full bucket and the calls added to it within a window are ``limit`` together."""
         interval = self.window / max(1, limit - burst)
         return Bucket(burst, interval + MICROSECOND)  # rounded up: never one call too many
+
+
+FREE = Rate(100, timedelta(days=1), 20)
+"""What the free plan of the API grants, the smallest one."""
 
 
 def choose_priority(

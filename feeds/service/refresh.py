@@ -1,7 +1,7 @@
 """Refresh one event: take its lease and a call, fetch, store the result or the failure."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -39,7 +39,7 @@ MAX_CONCURRENT_REFRESHES = 4
 REFUSAL_PAUSES = tuple(timedelta(minutes=each) for each in (1, 2, 5, 10))
 """After how long an event that was refused once, twice, and so on is asked for again."""
 
-ADVICE = {
+ADVICE: Mapping[type[FeedsError], str] = {
     Unauthorized: " Check INTERVALS_PARTNER_API_KEY.",
     Forbidden: " It needs the scope read:events.",
     OtherOrganization: " The key belongs to another organization than the database.",

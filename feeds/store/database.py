@@ -2,8 +2,7 @@
 
 Processes share it without locks of their own: an edition is saved only over the one from which it
 was made (compare-and-swap of tokens); a lease and a call are taken with one SQL statement each.
-Every method but ``open``, ``bind_organization`` and ``count_call`` raises ``StorageUnavailable``
-while the database cannot be used.
+Every method but those of a start raises ``StorageUnavailable`` while the database cannot be used.
 """
 
 from collections.abc import Iterable, Mapping
@@ -48,8 +47,7 @@ class Database:
         """Create the tables if there are none, and bind the database to one upstream.
 
         Raises ``SettingsError`` if the database cannot be used, has tables of another version, or
-        holds another upstream's events; with ``must_exist`` also if the database is missing,
-        instead of creating a new one.
+        holds another upstream's events; with ``must_exist`` also if the database is missing.
         """
         engine = self._engine
         opening = engine.write() if must_exist else engine.write_exclusively(now)
@@ -67,12 +65,13 @@ class Database:
         self._engine.close()
 
     def bind_organization(self, organization: str, now: datetime) -> None:
-        """Bind the database to the organization of the API key.
+        """Bind the database to the organization of the API key, which the upstream accepts.
 
         Raises ``SettingsError`` if it holds another organization's events.
         """
         with convert_startup_errors(), self._engine.write_exclusively(now) as connection:
             bound = identity.bind(connection, "organization", organization, now)
+            ratelimit.accept_key(connection)
         if bound != organization:
             raise SettingsError(
                 f"FEEDS_DATABASE_URL holds events of the organization {bound}, "

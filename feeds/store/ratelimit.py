@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from feeds.domain.freshness import FAILURE_CACHED_FOR, MAX_CLOCK_SKEW
 from feeds.domain.quota import MICROSECOND, Bucket, Quota
-from feeds.errors import UPSTREAM_ERRORS, QuotaExhausted, UpstreamError
+from feeds.errors import UPSTREAM_ERRORS, QuotaExhausted, Unauthorized, UpstreamError
 from feeds.store.tables import service
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,6 +52,12 @@ def close_upstream(
     stays = is_plausible(service.c.closed_until, until - MICROSECOND, latest)
     values = {"closed_until": to_micros(until), "cause": cause, "forbidden_event": None}
     connection.execute(sa.update(service).where(~stays).values(values))
+
+
+def accept_key(connection: sa.Connection) -> None:
+    """Allow calls again if a key that was not accepted has closed the upstream."""
+    refused = service.c.cause == Unauthorized.__name__
+    connection.execute(sa.update(service).where(refused).values(closed_until=0))
 
 
 def note_forbidden(connection: sa.Connection, event_id: str) -> bool:

@@ -26,6 +26,10 @@ PAGE_SIZE = 100
 """Items on one page of a list, the most that the API allows."""
 
 
+PLANS = ("free", "local", "elite", "enterprise")
+"""The names of plans, as the API tells them."""
+
+
 class FetchResult(Struct, frozen=True):
     """The body of a document, or ``None`` for 304, and the ETag for the next request."""
 
@@ -70,7 +74,8 @@ class IntervalsClient:
         data = _get_member(response, "data", dict)
         if not isinstance(data.get("_id"), str):
             raise errors.InvalidResponse
-        return Organization(data["_id"], lists.decode_name(data.get("name")))
+        name, plan = lists.decode_name(data.get("name")), data.get("plan")
+        return Organization(data["_id"], name, plan if plan in PLANS else "")
 
     def fetch_page(self, path: str, after: str | None = None) -> Page:
         """Fetch the page of a list that comes after a cursor, or the first page."""

@@ -43,10 +43,10 @@ def poll_each(service, ids, client="192.0.2.1"):
     return len(service.upstream.asked) - before
 
 
-def poll_as(service, event_id, client):
+def poll_as(service, event_id, client, **headers):
     """The status of a poll by the client at this address."""
     path, address = f"/events/{event_id}.ics", {"REMOTE_ADDR": client}
-    return service.client.get(path, environ_base=address).status_code
+    return service.client.get(path, environ_base=address, headers=headers).status_code
 
 
 @pytest.mark.parametrize(
@@ -153,6 +153,31 @@ def test_a_client_that_guesses_ids_leaves_a_quarter_of_the_limit_to_other_ids_ne
         service.upstream.publish(event_id, *FAR)
     assert poll_each(service, [f"guess-{number}" for number in range(40)], "192.0.2.2") == 10
     assert poll_each(service, real, "192.0.2.3") == 20
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "found"),
+    [
+        (1, "{client}", True),
+        (1, "192.0.2.9, {client}", True),  # what the client itself has sent
+        (2, "{client}, 10.0.0.7", True),
+        (0, "{client}", False),
+        (1, "{client}, 192.0.2.9", False),
+        (2, "{client}", False),
+    ],
+)
+def test_clients_behind_trusted_proxies_are_told_apart_by_their_own_addresses(
+    service, proxies, forwarded, found
+):
+    """Rules 8.16: a client has five guesses, and then a quarter of the rate for all that guess."""
+    service.restart(rate=rate("80/day;burst=80"), trusted_proxies=proxies)
+    clients = ("203.0.113.1", "203.0.113.2")
+    for number in range(40):
+        header = {"X-Forwarded-For": forwarded.format(client=clients[0])}
+        poll_as(service, f"guess-{number}", "10.0.0.1", **header)
+    service.upstream.publish("real", *FAR)
+    header = {"X-Forwarded-For": forwarded.format(client=clients[1])}
+    assert poll_as(service, "real", "10.0.0.1", **header) == (200 if found else 503)
 
 
 @pytest.mark.parametrize("per_second", [1, 4])
@@ -314,6 +339,13 @@ def test_a_failure_of_another_kind_does_not_shorten_the_pauses_of_a_refused_even
 def refuse_the_key(stale, _):
     stale.upstream.refuse(401, "UNAUTHORIZED")
     stale.poll()
+
+
+def test_a_start_with_a_key_that_is_accepted_opens_the_upstream_again(stale, other):
+    """Rules 8.18."""
+    refuse_the_key(stale, other)
+    stale.bind()
+    assert not is_closed_after(0, stale, other)
 
 
 def forbid_two_events(stale, other):

@@ -11,6 +11,7 @@ from werkzeug import Response
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from feeds.sandbox import ORGANIZATION_ID, SAMPLES, SANDBOX_KEY, SCOPES, Key, create_sandbox
+from feeds.sandbox.keys import Plan
 from tests.support.waiting import PATIENCE
 
 HOST = "127.0.0.1"
@@ -94,9 +95,9 @@ class Upstream:
         """The ids of the requested events, in order."""
         return [path.removeprefix("/events/") for path in self.calls if "/events/" in path]
 
-    def give_key_to(self, organization: str) -> None:
-        """Make the key belong to this organization from now on."""
-        key = Key(organization, scopes=cast("frozenset[str]", self.scopes))
+    def give_key_to(self, organization: str, plan: Plan = "enterprise") -> None:
+        """Make the key belong to this organization, with this plan, from now on."""
+        key = Key(organization, scopes=cast("frozenset[str]", self.scopes), plan=plan)
         self._keys[SANDBOX_KEY] = key
 
     def put(self, event_id: str, document: Any) -> None:

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from feeds.cli import main
 from feeds.domain.quota import Priority, Rate
 from feeds.errors import InvalidResponse, RateLimited, Stopped
+from feeds.sandbox import ORGANIZATION_ID
 from feeds.service.collections.warmup import Tally, Warmup
 from tests.support.processes import environment_for
 from tests.support.upstream import SAMPLE_IDS
@@ -161,7 +162,7 @@ def run_warm(upstream, tmp_path):
     """Run ``feeds warm`` in this process."""
     handlers = {number: signal(number, SIG_DFL) for number in (SIGINT, SIGTERM)}
     env = environment_for(upstream.url, tmp_path)
-    yield lambda *ids: CliRunner().invoke(main, ["warm", *ids], env=env)
+    yield lambda *ids, **more: CliRunner().invoke(main, ["warm", *ids], env=env | more)
     for number, handler in handlers.items():
         signal(number, handler)
 
@@ -173,6 +174,40 @@ def test_the_command_counts_calls_and_names_the_events_that_it_could_not_fetch(r
     assert "2 unknown: nothing, none" in done.output
     assert "1 unreadable: torn" in done.output
     assert done.exit_code == 1
+
+
+@pytest.mark.parametrize("ids", [("--all",), ("harbor",)])
+def test_the_command_ends_at_once_when_the_key_is_wrong_and_goes_on_with_a_right_one(
+    run_warm, upstream, ids
+):
+    done = run_warm(*ids, INTERVALS_PARTNER_API_KEY="wrong")
+    assert done.output == (
+        "Error: The Intervals API does not accept the key. Check INTERVALS_PARTNER_API_KEY.\n"
+    )
+    assert done.exit_code == 1
+    assert upstream.calls == ["/organization"]
+    assert run_warm(*ids).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("plan", "rate", "hinted"),
+    [
+        *(("free", rate, True) for rate in ("", "101/day", "5/hour;burst=5")),
+        *(("free", rate, False) for rate in ("100/day", "100/day;burst=100", "4/hour;burst=4")),
+        *((plan, "", False) for plan in ("premium", "enterprise")),
+    ],
+)
+def test_the_command_says_when_the_plan_of_the_key_grants_less_than_the_settings(
+    run_warm, upstream, plan, rate, hinted
+):
+    upstream.give_key_to(ORGANIZATION_ID, plan=plan)
+    done = run_warm("harbor", FEEDS_UPSTREAM_RATE=rate)
+    hint = (
+        "Warning: the plan of the key is free, which grants 100 calls a day, and"
+        " FEEDS_UPSTREAM_RATE is more. Set FEEDS_UPSTREAM_RATE=100/day,"
+    )
+    assert done.output.count(hint) == hinted
+    assert done.exit_code == 0
 
 
 def test_the_command_says_how_to_continue_after_an_error(run_warm, upstream):

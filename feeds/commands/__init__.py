@@ -1,0 +1,1 @@
+"""The commands of ``feeds``: one module for each group of commands that share something."""
