@@ -34,6 +34,7 @@ from feeds.service.collections.collections import Collections
 from feeds.service.collections.refresh import CatalogRefresh
 from feeds.service.editions import Editions
 from feeds.service.invalidation import Invalidation
+from feeds.service.operations.health import Health
 from feeds.service.refresh import Refresh
 from feeds.service.repository import EditionRepository
 from feeds.service.update import Updater
@@ -41,6 +42,7 @@ from feeds.store.database import Database
 from feeds.upstream.client import IntervalsClient
 from feeds.web import addresses, collection_feeds, embed, errors, feeds, home, pages, resources
 from feeds.web.cache import RepresentationCache
+from feeds.web.operations import health
 from feeds.web.site import Site
 
 log = logging.getLogger(__name__)
@@ -206,13 +208,24 @@ def create_app(
         settings.timezone,
         settings.locale,
         parts.fingerprint,
+        Health(parts.database.overview, clock, settings.rate),
     )
     # Flask's documentation replaces wsgi_app like this; mypy sees a method.
     application = representations.middleware(_normalize(app.wsgi_app))
     if settings.trusted_proxies:
         application = _trust_proxies(application, settings.trusted_proxies)
     app.wsgi_app = application  # type: ignore[method-assign,assignment]
-    for module in (addresses, feeds, collection_feeds, pages, home, resources, embed, errors):
+    for module in (
+        addresses,
+        feeds,
+        collection_feeds,
+        pages,
+        home,
+        resources,
+        embed,
+        errors,
+        health,
+    ):
         app.register_blueprint(module.blueprint)
     return app
 

@@ -11,6 +11,7 @@ from feeds import __version__
 
 COMMANDS = {
     "demo": "local:run_demo",
+    "health": "health:health",
     "refresh": "serve:refresh",
     "sandbox": "local:sandbox",
     "serve": "serve:serve",

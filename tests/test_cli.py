@@ -27,7 +27,7 @@ from tests.support.waiting import wait_until
 
 CALENDAR = f"/events/{EXAMPLE}.ics"
 SECOND = timedelta(seconds=1)
-COMMANDS = ["  demo ", "  refresh ", "  sandbox ", "  serve ", "  warm "]
+COMMANDS = ["  demo ", "  health ", "  refresh ", "  sandbox ", "  serve ", "  warm "]
 
 
 def send(method, url, **more):
@@ -67,6 +67,7 @@ def refusal(folder, *arguments, **settings):
         (("serve",), ["--bind HOST:PORT", "--workers", "--threads", "docs/settings.md"]),
         (("sandbox",), ["--port", "--plan", "--folder", "sandbox-key"]),
         (("demo",), ["--port", "8000"]),
+        (("health",), ["--ready", "--url"]),
         (("refresh",), ["beside the web processes"]),
         (("warm",), ["[ID]...", "--all"]),
     ],
@@ -198,6 +199,41 @@ def test_serve_reads_the_key_from_a_file_and_the_port_from_the_environment(tmp_p
     assert port == env["PORT"]
     assert path == str(tmp_path / "var/feeds.sqlite3")
     assert (tmp_path / "var/feeds.sqlite3").is_file()
+
+
+def test_health_asks_a_service_in_one_line(tmp_path, upstream):
+    env = environment_for(upstream.url, tmp_path)
+    with serving(tmp_path / "log", env, "--workers", "1") as (_, url):
+        port = url.rpartition(":")[2]
+        here = environment(PORT=port)
+        assert run("health", env=here).stdout == "ok\n"
+        ready = run("health", "--ready", env=here)
+        assert (ready.returncode, ready.stdout, ready.stderr) == (0, "ready\n", "")
+        upstream.refuse(401, "UNAUTHORIZED")
+        assert get(f"{url}{CALENDAR}").status_code == 503
+        # The worker has read the database less than two seconds ago.
+        wait_until(
+            lambda: run("health", "--ready", "--url", url, env=environment()).returncode, "a reason"
+        )
+        refused = run("health", "--ready", "--url", f"{url}/", env=environment())
+        assert refused.stderr == (
+            "Error: The Intervals API does not accept the key. Check INTERVALS_PARTNER_API_KEY.\n"
+        )
+        assert run("health", "--url", url, env=environment()).returncode == 0
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "feeds.example.org", "http://[", "ftp://x"])
+def test_health_reports_a_service_that_does_not_answer_in_one_line(url):
+    ended = run("health", "--url", url, env=environment())
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert re.fullmatch(r"Error: .+/healthz does not answer: [^\n]+\n", ended.stderr)
+
+
+def test_health_reports_another_server_in_one_line(httpserver):
+    httpserver.expect_request("/readyz").respond_with_data("<h1>Not here</h1>", 503)
+    ended = run("health", "--ready", "--url", httpserver.url_for("/"), env=environment())
+    assert ended.returncode == 1
+    assert re.fullmatch(r"Error: http://\S+/readyz answers 503\.\n", ended.stderr)
 
 
 def test_sandbox_prints_its_address_and_ends_when_interrupted(tmp_path):

@@ -20,6 +20,7 @@ from feeds.store.catalog import Part
 from feeds.store.engines import create_engine
 from feeds.store.errors import convert_errors, convert_startup_errors
 from feeds.store.leases import HeldByOther, Lease
+from feeds.store.operations.overview import Overview
 from feeds.store.schema import create_schema
 
 
@@ -42,6 +43,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._engine = create_engine(url)
+        self.overview = Overview(self._engine)
 
     def open(self, api_url: str, now: datetime, *, must_exist: bool = False) -> None:
         """Create the tables if there are none, and bind the database to one upstream.

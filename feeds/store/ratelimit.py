@@ -38,6 +38,16 @@ def spend_call(connection: sa.Connection, quota: Quota, now: datetime) -> Upstre
     return QuotaExhausted(retry_at=max(retry_at, now + MICROSECOND))
 
 
+def count_left(tat: int, quota: Quota, now: datetime) -> int:
+    """The calls that a quota has now in the bucket of all calls, whose arrival time is ``tat``."""
+    bucket = quota.bucket
+    full_at = from_micros(tat)
+    if full_at > _compute_latest_tat(now, bucket, quota):  # the clock was set back
+        return 1
+    spent = max(full_at - now, timedelta(0)) / bucket.interval
+    return max(0, int(bucket.capacity - quota.reserve - spent))
+
+
 def count_call(connection: sa.Connection, quota: Quota, now: datetime) -> None:
     """Count one call that is made in any case."""
     tat, _ = _build_calls(quota, now)["tat"]

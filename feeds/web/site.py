@@ -14,6 +14,7 @@ from feeds.service.collections.catalog import Catalog
 from feeds.service.collections.collections import Collections
 from feeds.service.collections.entry import Content
 from feeds.service.editions import Editions
+from feeds.service.operations.health import Health
 from feeds.text.collections import build_about
 from feeds.web.cache import RepresentationCache
 
@@ -35,6 +36,7 @@ class Site(NamedTuple):
     timezone: str
     locale: str
     fingerprint: str
+    health: Health
 
     def clock(self) -> datetime:
         """The current time, in UTC."""

@@ -154,7 +154,7 @@ def build_entry(
     for listed in members.items:
         entry = entries.get(listed.id)
         edition = entry.edition if entry else None
-        soon = _starts_soon(listed, now)
+        soon = starts_soon(listed, now)
         if entry and edition:
             required += soon
             if not has_ended_as_gone(edition):
@@ -184,7 +184,7 @@ def build_entry(
     )
 
 
-def _starts_soon(listed: ListedEvent, now: dt.datetime) -> bool:
+def starts_soon(listed: ListedEvent, now: dt.datetime) -> bool:
     """Whether a feed without this event may lack what its subscribers need."""
     if listed.day is None or listed.type == RUN_CLUB:
         return True

@@ -1,0 +1,1 @@
+"""What operators ask of the database: its state at a glance, backup and restore."""
