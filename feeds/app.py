@@ -42,7 +42,7 @@ from feeds.store.database import Database
 from feeds.upstream.client import IntervalsClient
 from feeds.web import addresses, collection_feeds, embed, errors, feeds, home, pages, resources
 from feeds.web.cache import RepresentationCache
-from feeds.web.operations import health
+from feeds.web.operations import health, requests
 from feeds.web.site import Site
 
 log = logging.getLogger(__name__)
@@ -211,9 +211,12 @@ def create_app(
         Health(parts.database.overview, clock, settings.rate),
     )
     # Flask's documentation replaces wsgi_app like this; mypy sees a method.
-    application = representations.middleware(_normalize(app.wsgi_app))
+    application = representations.middleware(requests.bind_id(_normalize(app.wsgi_app)))
     if settings.trusted_proxies:
         application = _trust_proxies(application, settings.trusted_proxies)
+    application = requests.identify(application, trusted=settings.trusted_proxies > 0)
+    if settings.access_log:
+        application = requests.log_requests(application)
     app.wsgi_app = application  # type: ignore[method-assign,assignment]
     for module in (
         addresses,

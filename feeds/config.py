@@ -14,6 +14,7 @@ from feeds.domain.history.delisting import CONFIRM_AFTER
 from feeds.domain.quota import Rate
 from feeds.domain.timezones import ZONE_NAMES
 from feeds.errors import SettingsError
+from feeds.logformat import LEVELS
 from feeds.text.dates import find_locale
 
 T = TypeVar("T")
@@ -27,6 +28,8 @@ DEFAULTS = {
     "FEEDS_UPSTREAM_RATE": "100/minute;burst=20",
     "FEEDS_LOCALE": "en_US",
     "FEEDS_TRUSTED_PROXIES": "0",
+    "FEEDS_LOG_LEVEL": "info",
+    "FEEDS_ACCESS_LOG": "0",
 }
 NAMED = (KEY, KEY_FILE, "FEEDS_TIMEZONE", *DEFAULTS, "FEEDS_MAX_AGE")
 """The names of all settings in the environment."""
@@ -68,6 +71,8 @@ class Settings:
     max_age: timedelta | None = None
     rate: Rate = RATE
     trusted_proxies: int = 0
+    log_level: str = DEFAULTS["FEEDS_LOG_LEVEL"]
+    access_log: bool = False
     confirm_after: timedelta = CONFIRM_AFTER
     """How long answers lack a run or an event before it counts as no longer listed.
 
@@ -100,10 +105,18 @@ def read(environ: Mapping[str, str]) -> Settings:
         max_age=checked("FEEDS_MAX_AGE", _parse_seconds, None),
         rate=checked("FEEDS_UPSTREAM_RATE", _parse_rate, RATE),
         trusted_proxies=checked("FEEDS_TRUSTED_PROXIES", _parse_proxies, 0),
+        log_level=checked("FEEDS_LOG_LEVEL", _check_level, ""),
+        access_log=checked("FEEDS_ACCESS_LOG", _parse_switch, False),  # noqa: FBT003 - a default
     )
     if faults:
         raise SettingsError(*faults)
     return settings
+
+
+def read_log_level(environ: Mapping[str, str]) -> str:
+    """The level of the log, which is needed before all settings are checked."""
+    level = environ.get("FEEDS_LOG_LEVEL", "").strip().lower()
+    return level if level in LEVELS else DEFAULTS["FEEDS_LOG_LEVEL"]
 
 
 def sends_key_in_clear(api_url: str) -> bool:
@@ -112,10 +125,15 @@ def sends_key_in_clear(api_url: str) -> bool:
     return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
 
 
+def find_sqlite_path(database_url: str) -> Path | None:
+    """The absolute path of a SQLite database; None for a server."""
+    path = database_url.removeprefix("sqlite:///")
+    return None if path == database_url else Path(path).absolute()
+
+
 def find_relative_path(database_url: str) -> Path | None:
     """Where a SQLite database is whose path is relative to the working directory."""
-    path = database_url.removeprefix("sqlite:///")
-    return None if path == database_url or Path(path).is_absolute() else Path(path).absolute()
+    return None if database_url.startswith("sqlite:////") else find_sqlite_path(database_url)
 
 
 def find_unknown(environ: Mapping[str, str]) -> list[str]:
@@ -203,6 +221,18 @@ def _parse_proxies(text: str) -> int:
     if not re.fullmatch("[0-9]", text):
         raise ValueError(f"takes the number of proxies in front, from 0 to {MAX_PROXIES}.")
     return int(text)
+
+
+def _check_level(level: str) -> str:
+    if level.lower() not in LEVELS:
+        raise ValueError(f"is none of {', '.join(LEVELS)}.")
+    return level.lower()
+
+
+def _parse_switch(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError("takes 1, for yes, or 0.")
+    return text == "1"
 
 
 def _parse_seconds(text: str) -> timedelta | None:

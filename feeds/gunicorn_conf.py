@@ -14,6 +14,7 @@ from pathlib import Path
 
 from feeds.logs import bound_bad_requests
 
+logger_class = "feeds.gunicorn_logger.Logger"
 worker_class = "feeds.gunicorn_worker.Worker"
 workers = 2
 threads = 64  # threads are cheap; at most admission.MAX_WAITING of them wait for a stalled upstream

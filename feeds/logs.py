@@ -53,6 +53,60 @@ class Throttle:
         return suppressed
 
 
+class Outage:
+    """Logs when something begins to fail, and when it works again; ``seconds`` is the clock.
+
+    An outage that begins within a minute after another one is not logged, but counted. Threads may
+    share it.
+    """
+
+    def __init__(self, log: Logger, what: str, seconds: Callable[[], float]) -> None:
+        self._log = log
+        self._what = what
+        self._seconds = seconds
+        self._throttle = Throttle(log, seconds)
+        self._since: float | None = None
+        self._logged = False
+        self._lock = Lock()
+
+    def begin(self, message: str, *args: object) -> bool:
+        """Log that the outage begins; False if it has begun before."""
+        with self._lock:
+            if self._since is not None:
+                return False
+            self._since = self._seconds()
+            suppressed = self._throttle.admit("")
+            self._logged = suppressed is not None
+        if suppressed is not None:
+            self._log.warning(message + _count(suppressed), *args, extra={"outage": self._what})
+        return True
+
+    def end(self) -> None:
+        """Log that the outage is over, and how long it was, if there was one."""
+        if self._since is None:  # as nearly always; without the lock
+            return
+        with self._lock:
+            since, self._since = self._since, None
+            logged, self._logged = self._logged, False  # another thread may have been faster
+        if logged:
+            length = max(0.0, self._seconds() - since)
+            fields = {"outage": self._what, "seconds": round(length)}
+            message = "%s works again after %s"
+            self._log.warning(message, self._what, _format_length(length), extra=fields)
+
+    def clear(self) -> None:
+        """Forget all outages."""
+        self.__init__(self._log, self._what, self._seconds)  # type: ignore[misc]
+
+
+def _format_length(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
 def _count(suppressed: int) -> str:
     return f" ({suppressed} more like this before)" if suppressed else ""
 

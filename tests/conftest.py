@@ -1,11 +1,14 @@
 """What all tests share."""
 
+import logging
 import os
 
 import hypothesis
 import pytest
 
+from feeds import logformat
 from feeds.app import create_app
+from feeds.store.errors import outage
 from feeds.upstream.optional import findings
 from tests.support.clock import Clock
 from tests.support.databases import ENGINES, close_all, open_database
@@ -34,6 +37,16 @@ def pytest_runtest_makereport(item, call):
 def _forget_findings():
     """No test finds less in the log because another one has logged the same."""
     findings.clear()
+    outage.clear()
+
+
+@pytest.fixture(autouse=True)
+def _restore_logging():
+    """No test has the log of a command that ran in another one."""
+    yield
+    logformat.remove_handlers()
+    for name in ("feeds", "gunicorn.error", logformat.ACCESS):
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The commands of ``feeds`` as processes: their output, their answers, their end."""
 
+import json
 import re
 import signal
 import socket
@@ -86,9 +87,11 @@ def test_version_is_the_version_of_the_package():
 
 def test_serve_warns_of_a_misspelt_setting_and_reports_all_invalid_ones(tmp_path):
     unset = {"FEEDS_TIMEZONE": "", "INTERVALS_PARTNER_API_KEY": "", "FEEDS_DATABASE_URL": ""}
-    warning, *lines = refusal(tmp_path, **unset, FEEDS_TIMEZON="UTC", FEEDS_MAX_AGE="soon")
+    warned, *lines = refusal(tmp_path, **unset, FEEDS_TIMEZON="UTC", FEEDS_MAX_AGE="soon")
 
-    assert warning == "Warning: FEEDS_TIMEZON is no setting of this service."
+    warning = json.loads(warned)
+    assert warning["message"] == "FEEDS_TIMEZON is no setting of this service."
+    assert (warning["level"], warning["logger"]) == ("warning", "feeds.commands.startup")
     assert [line.removeprefix("Error: ").split()[0] for line in lines] == [
         *("INTERVALS_PARTNER_API_KEY", "FEEDS_TIMEZONE", "FEEDS_MAX_AGE")
     ]
@@ -149,7 +152,7 @@ def test_gunicorn_passes_answers_on_as_the_service_made_them(tmp_path, upstream)
         posted = session.post(f"{url}{CALENDAR}", data=b"x" * 1000, timeout=30)
         doubled = session.get(f"{url}//events//{EXAMPLE}.ics", timeout=30)
         long = session.get(f"{url}{CALENDAR}?x={'a' * 4000}", timeout=30)
-        assert "Warning" not in process.output
+        assert '"level": "warning", "logger": "feeds.commands' not in process.output
 
     assert got.headers["Content-Encoding"] == "gzip"
     assert head.headers["Content-Length"] == got.headers["Content-Length"]
@@ -174,8 +177,8 @@ def test_serve_logs_advice_and_warnings_but_never_the_key(tmp_path, upstream):
         process.wait_for("Booting worker", 2)
         assert get(f"{url}{CALENDAR}").status_code == 503
         process.wait_for("Check INTERVALS_PARTNER_API_KEY")
-        process.wait_for("Warning: FEEDS_X is no setting of this service")
-        process.wait_for("Warning: FEEDS_PUBLIC_URL is not set; .* http://localhost:8000")
+        process.wait_for("FEEDS_X is no setting of this service")
+        process.wait_for("FEEDS_PUBLIC_URL is not set; links say http://localhost:8000")
         assert "FEEDS_DATABASE_URL is relative" not in process.output
         assert "not-the-key-4711" not in process.output
         process.send(Signals.SIGTERM)
@@ -195,7 +198,7 @@ def test_serve_reads_the_key_from_a_file_and_the_port_from_the_environment(tmp_p
     with running(tmp_path / "log", "serve", "--workers", "1", env=env) as process:
         (port,) = process.wait_for(r"Listening at: http://0\.0\.0\.0:(\d+)")
         assert get(f"http://{HOST}:{port}{CALENDAR}").status_code == 200
-        (path,) = process.wait_for(r"FEEDS_DATABASE_URL is relative: the database is (/\S+)\.\s")
+        (path,) = process.wait_for(r'FEEDS_DATABASE_URL is relative: the database is (/[^\s"]+)')
     assert port == env["PORT"]
     assert path == str(tmp_path / "var/feeds.sqlite3")
     assert (tmp_path / "var/feeds.sqlite3").is_file()

@@ -52,6 +52,8 @@ def test_two_settings_are_required_and_the_others_have_defaults():
         rate=Rate(100, timedelta(minutes=1), 20),
         locale="en_US",
         trusted_proxies=0,
+        log_level="info",
+        access_log=False,
     )
 
 
@@ -64,6 +66,8 @@ def test_every_setting_is_read_from_the_environment():
         FEEDS_UPSTREAM_RATE="1000/hour;burst=7",
         FEEDS_LOCALE="en_GB",
         FEEDS_TRUSTED_PROXIES="2",
+        FEEDS_LOG_LEVEL="WARNING",
+        FEEDS_ACCESS_LOG="1",
     ) == Settings(
         api_key="secret-key",
         timezone="Europe/Paris",
@@ -74,6 +78,8 @@ def test_every_setting_is_read_from_the_environment():
         rate=Rate(1000, timedelta(hours=1), 7),
         locale="en_GB",
         trusted_proxies=2,
+        log_level="warning",
+        access_log=True,
     )
 
 
@@ -225,6 +231,11 @@ INVALID = {
         "takes the number of proxies in front, from 0 to 9.",
         *("-1", "10", "1.0", "one", "10.0.0.1", "*", "\u0665", "²", "true"),
     ),
+    ("FEEDS_LOG_LEVEL",): (
+        "is none of debug, info, warning, error.",
+        *("trace", "10", "info,debug", "warn", "critical"),
+    ),
+    ("FEEDS_ACCESS_LOG",): ("takes 1, for yes, or 0.", *("yes", "true", "2", "01", "\u0661")),
     (RATE,): (
         "such as 100/minute;burst=20 or 100/day.",
         *("100", "100/", "100/month", "100/minutes", "0/minute", "-1/minute", "1.5/minute"),

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from feeds.logs import MAX_FINDINGS, MAX_LINES, FindingLog, Throttle, bound_bad_requests
+from feeds.logs import MAX_FINDINGS, MAX_LINES, FindingLog, Outage, Throttle, bound_bad_requests
 
 
 @pytest.fixture
@@ -97,3 +97,56 @@ def test_a_document_writes_one_line_an_hour_when_100_of_its_findings_were_logged
     read_document(documents, *many)
     read_document(documents, *many)
     assert caplog.messages == [f"event harbor: {1_000 - MAX_FINDINGS} more findings like these"]
+
+
+@pytest.fixture
+def outage(clock):
+    return Outage(logging.getLogger("outages"), "the API", clock.timestamp)
+
+
+def test_an_outage_is_logged_when_it_begins_and_when_it_is_over_with_its_length(
+    outage, clock, caplog
+):
+    outage.end()
+    for _ in range(5):
+        outage.begin("%s is away", "it")
+        clock.advance(seconds=61)
+    outage.end()
+    outage.end()
+    assert caplog.messages == ["it is away", "the API works again after 5 min 5 s"]
+    begun, ended = caplog.records
+    assert (begun.outage, ended.outage, ended.seconds) == ("the API", "the API", 305)
+
+
+def test_outages_that_follow_each_other_within_a_minute_are_counted(outage, clock, caplog):
+    for _ in range(30):
+        outage.begin("away")
+        clock.advance(seconds=1)
+        outage.end()
+        clock.advance(seconds=1)
+    outage.begin("away")
+    assert caplog.messages == [
+        "away",
+        "the API works again after 1 s",
+        "away (29 more like this before)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "length"),
+    [(0, "0 s"), (59.4, "59 s"), (60, "1 min 0 s"), (3600, "1 h 0 min"), (90_061, "25 h 1 min")],
+)
+def test_the_length_of_an_outage_is_readable(outage, clock, caplog, seconds, length):
+    outage.begin("away")
+    clock.advance(seconds=seconds)
+    outage.end()
+    assert caplog.messages[-1] == f"the API works again after {length}"
+
+
+def test_an_outage_that_ends_after_the_clock_was_set_back_has_no_negative_length(
+    outage, clock, caplog
+):
+    outage.begin("away")
+    clock.advance(hours=-1)
+    outage.end()
+    assert caplog.messages[-1] == "the API works again after 0 s"

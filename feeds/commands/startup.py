@@ -1,12 +1,13 @@
 """What commands that use the service's settings do first: read and check them, handle signals."""
 
+import logging
 import os
 import signal
 from threading import Event as Flag
 
 import click
 
-from feeds import config
+from feeds import config, logformat
 from feeds.app import check
 from feeds.config import Settings
 from feeds.domain.catalog import Organization
@@ -14,14 +15,17 @@ from feeds.domain.quota import FREE, Rate
 from feeds.errors import FeedsError, Forbidden, SettingsError, Unauthorized, UpstreamError
 from feeds.service.refresh import ADVICE
 
+log = logging.getLogger(__name__)
+
 MAX_PORT = 65535
 
 
 def read_settings() -> Settings:
-    """Read the settings; print warnings.
+    """Read the settings; log warnings.
 
     Raises ``ClickException`` with a line for each invalid setting.
     """
+    logformat.configure(config.read_log_level(os.environ))
     # Before the check: a misspelt name may be the reason why a required setting is missing.
     for name in config.find_unknown(os.environ):
         warn(f"{name} is no setting of this service.")
@@ -32,7 +36,7 @@ def read_settings() -> Settings:
 
 
 def prepare(consequence: str = "", *, needs_key: bool = False) -> Settings:
-    """Read the settings, and check them with the database and one upstream call; print warnings.
+    """Read the settings, and check them with the database and one upstream call; log warnings.
 
     ``consequence`` is what happens although the upstream did not answer. Raises ``ClickException``
     with a line for each invalid setting, and if the command ``needs_key`` and the upstream does not
@@ -42,7 +46,7 @@ def prepare(consequence: str = "", *, needs_key: bool = False) -> Settings:
     if config.sends_key_in_clear(settings.api_url):
         warn("FEEDS_API_URL is not https: the key is sent in clear.")
     if path := config.find_relative_path(settings.database_url):
-        click.echo(f"FEEDS_DATABASE_URL is relative: the database is {path}.", err=True)
+        log.info("FEEDS_DATABASE_URL is relative: the database is %s", path)
     try:
         if hint := _find_conflict(check(settings), settings.rate):
             warn(hint)
@@ -64,7 +68,7 @@ def describe(error: FeedsError) -> str:
 
 def warn(text: str) -> None:
     """Tell the operator of something that does not keep the command from running."""
-    click.echo(f"Warning: {text}", err=True)
+    log.warning("%s", text)
 
 
 def handle_signals() -> Flag:

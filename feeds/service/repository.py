@@ -14,6 +14,7 @@ from feeds.domain.model import Edition, History
 from feeds.domain.quota import Rate
 from feeds.errors import StorageUnavailable
 from feeds.service.entry import Snapshot
+from feeds.service.operations.changes import log_changes
 from feeds.service.revisions import revise
 from feeds.store.database import Database
 from feeds.store.leases import Lease
@@ -130,6 +131,9 @@ class EditionRepository:
                 polled=edition.fetched if polled else None,
             )
             if saved:
+                histories = (stored, last.edition if last else None)
+                before = [change for each in histories if each for change in each.changes]
+                log_changes(event_id, before, saved.changes)
                 return Snapshot(structs.replace(timetable, edition=saved), lifetime)
             stored = self._database.read(event_id)
             if lease and isinstance(stored, Edition) and stored.fetched >= edition.fetched:

@@ -5,6 +5,7 @@ request for longer than the request chooses to wait.
 """
 
 from collections.abc import Callable
+from contextvars import copy_context
 from math import inf
 from threading import Event as Flag
 from threading import Lock, Thread
@@ -73,7 +74,9 @@ class Singleflight(Generic[T]):
             if flight is None and len(self._flights) >= self._limit:
                 return None
             started: Flight[T] = Flight()
-            Thread(target=started.run, args=(task, lambda: self._remove(key, started))).start()
+            # Lines in the log have the id of the request that began the flight.
+            arguments = (started.run, task, lambda: self._remove(key, started))
+            Thread(target=copy_context().run, args=arguments).start()
             self._flights[key] = started
             return started
 

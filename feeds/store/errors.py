@@ -9,10 +9,13 @@ from time import monotonic
 import sqlalchemy as sa
 
 from feeds.errors import DatabaseUnavailable, StorageUnavailable
-from feeds.logs import Throttle
+from feeds.logs import Outage, Throttle
 
 log = logging.getLogger(__name__)
 throttle = Throttle(log, monotonic)
+outage = Outage(log, "the database", monotonic)
+
+ADVICE = "What is in memory is served. Check FEEDS_DATABASE_URL, its disk or its server."
 
 
 @contextmanager
@@ -22,8 +25,11 @@ def convert_errors() -> Iterator[None]:
         yield
     except sa.exc.SQLAlchemyError as error:
         cause = _describe(error)
-        throttle.warning(cause, "the database is unavailable: %s", cause)
+        if not outage.begin("the database is unavailable: %s. %s", cause, ADVICE):
+            throttle.warning(cause, "the database is unavailable: %s", cause)
         raise StorageUnavailable from None
+    else:
+        outage.end()
 
 
 def _describe(error: sa.exc.SQLAlchemyError) -> str:

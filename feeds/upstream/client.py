@@ -4,8 +4,9 @@
 """
 
 import json
+import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from time import monotonic
@@ -17,6 +18,7 @@ from msgspec import Struct
 from feeds import errors
 from feeds.domain.catalog import Organization
 from feeds.domain.model import Event
+from feeds.logs import Outage
 from feeds.upstream import lists, schema
 from feeds.upstream.http import DEADLINE, HttpClient, Response
 from feeds.upstream.lists import Page
@@ -28,6 +30,11 @@ PAGE_SIZE = 100
 
 PLANS = ("free", "local", "elite", "enterprise")
 """The names of plans, as the API tells them."""
+
+
+OUTAGE_ADVICE = " Stored editions are served. If this lasts, check FEEDS_API_URL and the network."
+
+log = logging.getLogger(__name__)
 
 
 class FetchResult(Struct, frozen=True):
@@ -53,11 +60,12 @@ class IntervalsClient:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._http = HttpClient(url, key, deadline=deadline, clock=clock)
+        self._outage = Outage(log, "the Intervals API", clock)
 
     def fetch(self, event_id: str, etag: str | None = None) -> FetchResult:
         """Fetch the document of an event; with an ETag, only if the document has changed."""
         headers = {"If-None-Match": etag} if etag else {}
-        response = self._http.get(f"/events/{event_id}", headers)
+        response = self._get(f"/events/{event_id}", headers)
         if response.status == HTTPStatus.NOT_MODIFIED and etag:
             return FetchResult(body=None, etag=etag)
         validator = _check_status(response).headers.get("ETag", "")
@@ -70,7 +78,7 @@ class IntervalsClient:
 
         Raises ``Forbidden`` if the key lacks the scope read:series.
         """
-        response = _check_status(self._http.get("/organization", seconds=seconds))
+        response = _check_status(self._get("/organization", seconds=seconds))
         data = _get_member(response, "data", dict)
         if not isinstance(data.get("_id"), str):
             raise errors.InvalidResponse
@@ -80,12 +88,29 @@ class IntervalsClient:
     def fetch_page(self, path: str, after: str | None = None) -> Page:
         """Fetch the page of a list that comes after a cursor, or the first page."""
         cursor = f"&after={quote(after, safe='', errors='replace')}" if after else ""
-        response = _check_status(self._http.get(f"{path}?limit={PAGE_SIZE}{cursor}"))
+        response = _check_status(self._get(f"{path}?limit={PAGE_SIZE}{cursor}"))
         items = _get_member(response, "data", list)
         page = lists.read_page(items, has_more=_get_member(response, "hasMore", bool))
         if page is None:
             raise errors.InvalidResponse
         return page
+
+    def _get(
+        self, path: str, headers: Mapping[str, str] | None = None, *, seconds: float = DEADLINE
+    ) -> Response:
+        """``HttpClient.get``; logs the beginning and the end of an outage."""
+        try:
+            response = self._http.get(path, headers, seconds=seconds)
+        except (errors.UpstreamTimeout, errors.UpstreamUnavailable) as error:
+            self._outage.begin("%s%s", error, OUTAGE_ADVICE)
+            raise
+        if response.status not in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
+            refusal = _translate_status(response.status, response.body)
+            if isinstance(refusal, errors.UpstreamUnavailable):
+                self._outage.begin("%s%s", refusal, OUTAGE_ADVICE)
+                return response
+        self._outage.end()
+        return response
 
     def decode(self, body: bytes, event_id: str, known: Event | None = None) -> Document:
         """Decode a document that ``fetch`` returned, see ``schema.decode``."""

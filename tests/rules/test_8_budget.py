@@ -427,5 +427,5 @@ def test_an_unknown_setting_is_warned_about_and_not_refused(upstream, tmp_path):
     env = environment_for(upstream.url, tmp_path, FEEDS_TIMEZON="UTC", PORT_OF_FEEDS="1")
     done = run("warm", "new", env=env)
     assert done.returncode == 0
-    assert "Warning: FEEDS_TIMEZON " in done.stderr
+    assert "FEEDS_TIMEZON is no setting of this service." in done.stderr
     assert "PORT_OF_FEEDS" not in done.stderr

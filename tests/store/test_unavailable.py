@@ -2,14 +2,12 @@
 
 import os
 import sqlite3
-from time import monotonic
 
 import pytest
 import sqlalchemy as sa
 
 from feeds.app import create_app
 from feeds.errors import StorageUnavailable
-from feeds.logs import Throttle
 from feeds.store import errors
 from tests.support.databases import connect
 from tests.support.processes import settings_for
@@ -136,12 +134,8 @@ def test_a_file_that_is_damaged_while_it_is_used_is_renamed_when_a_process_start
         (OSError("server me:secret@db has gone"), "OperationalError"),
     ],
 )
-def test_the_log_tells_why_a_file_cannot_be_used_and_nothing_about_a_server(
-    cause, told, caplog, monkeypatch
-):
-    throttle = Throttle(errors.log, monotonic)  # other tests have caused the same
-    monkeypatch.setattr(errors, "throttle", throttle)
+def test_the_log_tells_why_a_file_cannot_be_used_and_nothing_about_a_server(cause, told, caplog):
     with pytest.raises(StorageUnavailable), errors.convert_errors():
         raise sa.exc.OperationalError("SELECT 1", {}, cause)
     (message,) = caplog.messages
-    assert message == f"the database is unavailable: {told}"
+    assert message == f"the database is unavailable: {told}. {errors.ADVICE}"

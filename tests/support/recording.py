@@ -104,7 +104,9 @@ class Service:
         """
         body, packed = answer.data, 0
         headers = {
-            name: "\n".join(answer.headers.getlist(name)) for name in sorted(answer.headers.keys())
+            name: "\n".join(answer.headers.getlist(name))
+            for name in sorted(answer.headers.keys())
+            if name != "X-Request-Id"
         }
         etag, length = headers.get("ETag", ""), headers.get("Content-Length")
         if headers.get("Content-Encoding") == "gzip":

@@ -130,7 +130,7 @@ def test_requests_that_are_no_http_leave_one_short_line_in_the_log(impatient):
     for number in range(20):
         with connect(impatient.service.url, 1, b"%d %s\r\n\r\n" % (number, b"x" * 3000)) as (one,):
             assert one.recv(12) == b"HTTP/1.1 400"
-    (line,) = impatient.service.process.wait_for("Invalid request from .*")
+    (line,) = impatient.service.process.wait_for('"(Invalid request from .*)"}')
     assert len(line) < 220
 
 

@@ -18,6 +18,7 @@ from feeds.web import cache as module
 from feeds.web.cache import OVERHEAD, PageCache, RepresentationCache
 from feeds.web.conditional import build_representation
 from tests.support.clock import Clock
+from tests.support.headers import list_stable
 from tests.support.processes import settings_for
 from tests.support.upstream import EXAMPLE
 
@@ -95,7 +96,7 @@ def ask(app, cache):
 
 def read(response):
     """What a client can see of a response."""
-    return response.status, sorted(response.headers), response.data
+    return response.status, list_stable(response.headers), response.data
 
 
 def rename(upstream, event_id, name="Another name"):
