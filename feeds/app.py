@@ -40,12 +40,18 @@ from feeds.service.repository import EditionRepository
 from feeds.service.update import Updater
 from feeds.store.database import Database
 from feeds.upstream.client import IntervalsClient
-from feeds.web import addresses, collection_feeds, embed, errors, feeds, home, pages, resources
+from feeds.web import addresses, embed, errors, feeds, oembed, pages, resources
 from feeds.web.cache import RepresentationCache
 from feeds.web.operations import health, requests
+from feeds.web.collections import feeds as collection_feeds
+from feeds.web.collections import home, qr, widget
+from feeds.web.collections import pages as collection_pages
 from feeds.web.site import Site
 
 log = logging.getLogger(__name__)
+
+COLLECTIONS = (collection_feeds, home, collection_pages, widget, qr)
+"""The modules with the views of the club and of its groups."""
 
 _HERE = Path(__file__).parent
 TEMPLATES = next(
@@ -219,15 +225,8 @@ def create_app(
         application = requests.log_requests(application)
     app.wsgi_app = application  # type: ignore[method-assign,assignment]
     for module in (
-        addresses,
-        feeds,
-        collection_feeds,
-        pages,
-        home,
-        resources,
-        embed,
-        errors,
-        health,
+        *(addresses, feeds, pages, resources, embed, oembed, errors, health),
+        *COLLECTIONS,
     ):
         app.register_blueprint(module.blueprint)
     return app

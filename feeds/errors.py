@@ -88,6 +88,12 @@ class EventNotFound(UpstreamError):
     message = "There is no such event."
 
 
+class GroupNotFound(EventNotFound):
+    """The list of groups has no such group."""
+
+    message = "There is no such group."
+
+
 class Unauthorized(UpstreamError):
     """401: the key is wrong."""
 

@@ -1,14 +1,14 @@
-// Shows an event on your site, as high as its content:
+// Shows races on your site, as high as their list: an event, a group, or all races of the club.
 // <script src=".../widget.js" data-event="ID" data-theme="light" data-accent="0a58a8" async></script>
 (() => {
   const script = document.currentScript;
-  const { event, theme, accent } = script.dataset;
-  const url = new URL(`events/${encodeURIComponent(event)}/embed`, script.src);
-  if (theme) url.searchParams.set("theme", theme);
-  if (accent) url.searchParams.set("accent", accent);
+  const { event, group, filter, theme, accent, limit, days } = script.dataset;
+  const path = event ? `events/${encodeURIComponent(event)}/` : group ? `groups/${encodeURIComponent(group)}/` : "";
+  const url = new URL(`${path}embed${filter ? `?${filter}` : ""}`, script.src);
+  for (const [name, value] of Object.entries({ theme, accent, limit, days })) if (value) url.searchParams.set(name, value);
   const frame = document.createElement("iframe");
   frame.src = url;
-  frame.title = script.dataset.title || "Race";
+  frame.title = script.dataset.title || (event ? "Race" : "Races");
   // Set through the CSSOM: a style attribute would need 'unsafe-inline' in the site's policy.
   // Without the scheme of its content, browsers would paint the corners around the widget.
   const colorScheme = theme === "auto" ? "light dark" : theme || "light";

@@ -11,10 +11,11 @@ from zoneinfo import ZoneInfo
 
 from msgspec import json, structs
 
-from feeds.domain.agenda import build_agenda
+from feeds.domain.agenda import Agenda, build_agenda
 from feeds.domain.entries import Entry
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.history.changes import announces_start_time
+from feeds.domain.model import Event
 from feeds.domain.options import Options
 from feeds.domain.schedule import DAY, to_instant
 from feeds.domain.status import RESCHEDULED, SCHEDULED
@@ -31,13 +32,54 @@ _AVAILABILITY = {None: "InStock", "paused": "OutOfStock", "closed": "OutOfStock"
 """By the organizer's override of registration. An unknown override has no availability."""
 
 
-def render_script(feed: Feed) -> str:
-    """The document as JSON, escaped for ``<script type="application/ld+json">``."""
-    return json.encode(build_document(feed)).decode().translate(_SCRIPT_ESCAPES)
+def render_script(document: dict[str, Any]) -> str:
+    """A document as JSON, escaped for ``<script type="application/ld+json">``."""
+    return json.encode(document).decode().translate(_SCRIPT_ESCAPES)
 
 
-def build_document(feed: Feed) -> dict[str, Any]:
+def build_list(
+    feed: Feed, members: Iterable[tuple[Event, Agenda]], organizer: str
+) -> dict[str, Any]:
+    """The document of a collection: an ItemList of its events, in the order given."""
+    events = []
+    for event, agenda in members:
+        on, page = _select_on(agenda), feed.build_page_url(event.id)
+        events.append(
+            _build_sports_event(page, event.name, on, page) | _build_organizer(feed, organizer)
+        )
+    return {
+        "@context": SCHEMA,
+        "@type": "ItemList",
+        "name": feed.title,
+        "url": feed.page,
+        "itemListElement": [
+            {"@type": "ListItem", "position": place, "item": event}
+            for place, event in enumerate(events, 1)
+        ],
+    }
+
+
+def _select_on(agenda: Agenda) -> Sequence[Entry]:
+    """The entries of the next occasion without those that are off, unless all are."""
+    return [entry for entry in agenda.next if not entry.off] or agenda.next
+
+
+def _build_organizer(feed: Feed, organizer: str) -> dict[str, Any]:
+    if not organizer:
+        return {}
+    return {
+        "organizer": {
+            "@type": "SportsOrganization",
+            "name": organizer,
+            "url": f"{feed.public_url}/",
+        }
+    }
+
+
+def build_document(feed: Feed, organizer: str = "") -> dict[str, Any]:
     """The document of a feed with one edition, whatever the options select.
+
+    ``organizer`` is the name of the organization, if it is known.
 
     The dates and the place of an event are those of its next occasion, its sub-events are the runs
     ahead as of when the edition was fetched; all runs if all have ended.
@@ -45,9 +87,9 @@ def build_document(feed: Feed) -> dict[str, Any]:
     (edition,) = (timetable.edition for timetable in feed.timetables)
     event, entries = edition.event, select_entries(structs.replace(feed, options=Options()))
     agenda = build_agenda(entries, edition.fetched)
-    # Without those that are off, unless all are.
-    on = [entry for entry in agenda.next if not entry.off] or agenda.next
-    document = {"@context": SCHEMA} | _build_sports_event(feed.page, event.name, on, feed.page)
+    document = {"@context": SCHEMA}
+    document |= _build_sports_event(feed.page, event.name, _select_on(agenda), feed.page)
+    document |= _build_organizer(feed, organizer)
     if event.description:
         document["description"] = event.description
     if entries[0].run.id == event.id:

@@ -1,10 +1,35 @@
-"""Names and titles of collections."""
+"""Names and titles of collections, and the list of their events on a page.
 
+A page is a function of the editions: ``at`` is when the newest of them was fetched.
+"""
+
+import datetime as dt
+import unicodedata
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from msgspec import Struct
+
+from feeds.domain.agenda import Agenda, build_agenda
 from feeds.domain.catalog import Group, Organization
-from feeds.domain.options import Options
+from feeds.domain.entries import Entry, Timetable
+from feeds.domain.model import Event
+from feeds.domain.options import Options, shows
+from feeds.domain.schedule import to_instant
+from feeds.text import dates, notices, pages
+from feeds.text.recurrences import describe_recurrences
 
 NO_NAME = "Races"
 """The name of an organization whose name is unknown."""
+
+MAX_TICKS = 8
+"""The most runs of an event that a page lets one choose among; more are chosen on its own page."""
+
+VIRTUAL = {"yes": "virtual", "no": "in person"}
+TYPES = {"race": "Races", "runClub": "Run clubs", "timeTrial": "Time trials", "other": "Others"}
+"""The types of events as pages name them."""
+
+_GROUP_STATUSES = {"paused": "This group is paused.", "archived": "This group is archived."}
 
 
 def build_name(organization: Organization | None, group: Group | None) -> str:
@@ -34,3 +59,150 @@ def build_title(name: str, options: Options) -> str:
     """``North Shore Race Series – 10K, 5K``; ``My races – ...`` for chosen events and runs."""
     title = f"My races – {name}" if options.event or options.run else name
     return f"{title} – {', '.join(options.distance)}" if options.distance else title
+
+
+def describe_group_status(group: Group) -> str:
+    """A sentence such as ``This group is paused.``; empty if it is active or the word unknown."""
+    return _GROUP_STATUSES.get(group.status, "")
+
+
+def describe_filters(options: Options, locale: str) -> str:
+    """``10K, in person, from Sat, Jun 14, 2025``: what the options select; empty without any."""
+    parts = [
+        *([TYPES.get(options.type, options.type).lower()] if options.type else []),
+        *options.distance,
+        *([VIRTUAL[options.virtual]] if options.virtual else []),
+        *([f"from {dates.format_day(options.first, locale)}"] if options.first else []),
+        *([f"until {dates.format_day(options.last, locale)}"] if options.last else []),
+    ]
+    return ", ".join(parts)
+
+
+def fold(text: str) -> str:
+    """A text as it is searched: without differences of case, width and accents."""
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(each for each in decomposed if not unicodedata.combining(each)).casefold()
+
+
+class Member(Struct, frozen=True):
+    """An event of a collection with the agenda of its entries that are shown, as of a time."""
+
+    event: Event
+    agenda: Agenda
+
+    @property
+    def first(self) -> dt.date:
+        """The day of its next occasion."""
+        return pages.find_days(self.agenda.next)[0]
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether it has an entry that has not ended."""
+        return bool(self.agenda.ahead)
+
+
+class Members(Struct, frozen=True):
+    """The events of a collection: those ahead, the next one first; past ones, the last first."""
+
+    ahead: tuple[Member, ...]
+    past: tuple[Member, ...]
+
+    @property
+    def all(self) -> tuple[Member, ...]:
+        return self.ahead + self.past
+
+
+def list_members(timetables: Iterable[Timetable], options: Options, at: dt.datetime) -> Members:
+    """The events with an entry that the options select."""
+    ahead: list[Member] = []
+    past: list[Member] = []
+    for timetable in timetables:
+        entries = [each for each in timetable.list_current(by_start=True) if shows(options, each)]
+        if entries:
+            member = Member(timetable.edition.event, build_agenda(entries, at))
+            (ahead if member.is_ahead else past).append(member)
+    return Members(tuple(sorted(ahead, key=_order)), tuple(sorted(past, key=_order, reverse=True)))
+
+
+def _order(member: Member) -> tuple[dt.date, dt.datetime, str]:
+    start = member.agenda.next[0]
+    return member.first, to_instant(start.period.start, start.zone), member.event.id
+
+
+class Tick(Struct, frozen=True):
+    """A run to choose: its id, its label, when it starts."""
+
+    id: str
+    label: str
+    when: str
+
+
+class EventSummary(Struct, frozen=True):
+    """An event as a list shows it; ``ticks`` are its runs if one may choose among them."""
+
+    id: str
+    name: str
+    first: dt.date
+    when: str
+    place: str | None
+    distances: tuple[str, ...]
+    notices: tuple[notices.Notice, ...]
+    ticks: tuple[Tick, ...]
+    over: bool
+    off: bool
+
+
+class Month(Struct, frozen=True):
+    """The events of a month, ``June 2025``."""
+
+    title: str
+    events: tuple[EventSummary, ...]
+
+
+def summarize(event: Event, agenda: Agenda, locale: str) -> EventSummary:
+    """The summary of an event with the entries of this agenda."""
+    shown = agenda.shown
+    repeats = describe_recurrences(event.recurrences, locale)
+    return EventSummary(
+        id=event.id,
+        name=event.name,
+        first=pages.find_days(agenda.next)[0],
+        when=f"{pages.format_dates(agenda.next, locale)}{' · ' if repeats else ''}{repeats}",
+        place=event.location,
+        distances=tuple(
+            dict.fromkeys(pages.get_label(each) for each in shown if each.run.id != event.id)
+        ),
+        notices=tuple(notices.list_notices(shown, locale)),
+        ticks=tuple(_list_ticks(event, agenda.ahead, locale)),
+        over=not agenda.ahead,
+        off=pages.has_lost_its_date(agenda.next),
+    )
+
+
+def _list_ticks(event: Event, ahead: Sequence[Entry], locale: str) -> Iterable[Tick]:
+    if event.is_series or not 1 < len(ahead) <= MAX_TICKS:
+        return ()
+    days = {dates.format_days(each.period, locale) for each in ahead}
+    return (
+        Tick(
+            each.run.id,
+            pages.get_label(each),
+            dates.format_when(each.period, locale) if len(days) > 1 else _format_time(each, locale),
+        )
+        for each in ahead
+    )
+
+
+def _format_time(entry: Entry, locale: str) -> str:
+    start = entry.period.start
+    return dates.format_clock(start, locale) if isinstance(start, dt.datetime) else ""
+
+
+def group_by_month(summaries: Iterable[EventSummary], locale: str) -> list[Month]:
+    """The summaries by the month of their first day; they are in the order of these days."""
+    return [
+        Month(title, tuple(group))
+        for title, group in groupby(
+            summaries, lambda each: dates.format_month_of_year(each.first, locale)
+        )
+    ]

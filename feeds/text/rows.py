@@ -72,14 +72,15 @@ def build_listing(agenda: Agenda, at: dt.datetime, locale: str, most: int = MAX_
     """The listing of all entries; ``most`` of those ahead are shown at once."""
     ahead, first = agenda.ahead, agenda.ahead[:most]
     return Listing(
-        tuple(_list_days(first, at, locale)),
-        tuple(_list_days(ahead[len(first) :], at, locale)),
-        tuple(_list_days(agenda.past[::-1], at, locale))[::-1],
+        tuple(list_days(first, at, locale)),
+        tuple(list_days(ahead[len(first) :], at, locale)),
+        tuple(list_days(agenda.past[::-1], at, locale))[::-1],
         len(ahead),
     )
 
 
-def _list_days(entries: Sequence[Entry], at: dt.datetime, locale: str) -> Iterator[Day]:
+def list_days(entries: Sequence[Entry], at: dt.datetime, locale: str) -> Iterator[Day]:
+    """The rows of entries, which are in the order of their starts, by day."""
     for title, group in groupby(entries, lambda entry: dates.format_days(entry.period, locale)):
         # A run without a time would come first, at the beginning of its day.
         ordered = sorted(group, key=lambda entry: entry.period.all_day)

@@ -1,18 +1,18 @@
-"""What clubs put on their own sites: a widget, snippets that embed it, and oEmbed."""
+"""What clubs put on their own sites: the widget of an event, and snippets that embed widgets."""
 
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, abort, render_template, request
-from msgspec import json
+from flask import Blueprint, Response, render_template, request
+from msgspec import Struct
 
 from feeds.domain.agenda import Agenda, build_agenda
 from feeds.domain.entries import Timetable
 from feeds.domain.feed import select_entries
-from feeds.domain.freshness import compute_max_age
-from feeds.errors import BadOption, EventNotFound
+from feeds.domain.options import Options
+from feeds.errors import BadOption
 from feeds.formats import FORMATS
 from feeds.text import notices, pages, rows, summaries
 from feeds.web import templates
@@ -20,7 +20,7 @@ from feeds.web.addresses import read_query
 from feeds.web.conditional import Representation
 from feeds.web.pages import build_page_feed
 from feeds.web.site import get_site
-from feeds.web.subscribe import build_subscribe_links
+from feeds.web.subscribe import build_feed_url, build_subscribe_links
 
 blueprint = Blueprint("embed", __name__)
 
@@ -61,6 +61,29 @@ class WidgetStyle(NamedTuple):
         return f":root{{--accent:#{self.accent};--on-accent:{self.text_colour}}}"
 
 
+def read_style() -> WidgetStyle:
+    """The style that the current request asks for; raises ``BadOption``."""
+    query = read_query()
+    return WidgetStyle(parse_theme(query.get("theme", "")), parse_accent(query.get("accent", "")))
+
+
+def read_kit_style() -> tuple[WidgetStyle, dict[str, str]]:
+    """The style in the form of a kit, and what is wrong with it, by the name of the field."""
+    query = read_query()
+    given = {name: query.get(name, "")[:40] for name in ("theme", "accent")}
+    problems: dict[str, str] = {}
+    try:
+        theme = parse_theme(given["theme"])
+    except BadOption:
+        theme, problems["theme"] = THEMES[0], f"There is no theme “{given['theme']}”."
+    try:
+        accent = parse_accent(given["accent"])
+    except BadOption:
+        accent = ""
+        problems["accent"] = f"“{given['accent']}” is no colour. Write one such as #{ACCENT}."
+    return WidgetStyle(theme, accent), problems
+
+
 def parse_theme(theme: str) -> str:
     """A theme, light by default; raises ``BadOption``."""
     if theme and theme not in THEMES:
@@ -92,8 +115,7 @@ def _choose_text_colour(background: str) -> str:
 @blueprint.get("/events/<id:event_id>/embed", provide_automatic_options=False)
 def show_widget(event_id: str) -> Response:
     """The widget: an event as a page for a frame on another site."""
-    query = read_query()
-    style = WidgetStyle(parse_theme(query.get("theme", "")), parse_accent(query.get("accent", "")))
+    style = read_style()
 
     def render(timetable: Timetable) -> Representation:
         feed, edition = build_page_feed(timetable), timetable.edition
@@ -129,22 +151,24 @@ def show_embed_kit(event_id: str) -> Response:
 
     An invalid style is 400. The page then has the rest of the form, and says what is wrong.
     """
-    query = read_query()
-    given = {name: query.get(name, "")[:40] for name in ("theme", "accent")}
-    problems: dict[str, str] = {}
-    try:
-        theme = parse_theme(given["theme"])
-    except BadOption:
-        theme, problems["theme"] = THEMES[0], f"There is no theme “{given['theme']}”."
-    try:
-        accent = parse_accent(given["accent"])
-    except BadOption:
-        accent = ""
-        problems["accent"] = f"“{given['accent']}” is no colour. Write one such as #{ACCENT}."
-    style = WidgetStyle(theme, accent)
+    style, problems = read_kit_style()
 
     def render(timetable: Timetable) -> Representation:
-        return _render_kit(timetable, style, problems)
+        edition, page = timetable.edition, get_site().build_page_url(event_id)
+        return render_kit(
+            Kit(
+                name=edition.event.name,
+                title=summaries.strip_markup(edition.event.name),
+                page=page,
+                back=f"events/{event_id}",
+                feeds=page,
+                widget=f"{page}/embed{'?' if style.query else ''}{style.query}",
+                height=compute_height(timetable),
+                attributes={"event": event_id},
+            ),
+            style,
+            problems,
+        )
 
     if problems:
         entry = get_site().editions.get(event_id, request.remote_addr or "")
@@ -153,86 +177,53 @@ def show_embed_kit(event_id: str) -> Response:
     return get_site().cache.respond(event_id, "embed-kit", style.query, render)
 
 
-def _render_kit(
-    timetable: Timetable, style: WidgetStyle, problems: dict[str, str]
-) -> Representation:
-    feed, edition = build_page_feed(timetable), timetable.edition
-    page, title = feed.page, summaries.strip_markup(edition.event.name)
+class Kit(Struct, frozen=True, kw_only=True):
+    """What a kit is about: an event, or a collection, which has a ``limit``.
+
+    ``back`` is the path of its page, ``feeds`` the URL of its feeds without an extension, and
+    ``attributes`` are those of the element that loads ``widget.js``. ``hidden`` are fields that the
+    form keeps.
+    """
+
+    name: str
+    title: str
+    page: str
+    back: str
+    feeds: str
+    widget: str
+    height: int
+    attributes: Mapping[str, str]
+    options: Options = Options()
+    limit: int = 0
+    days: int = 0
+    hidden: tuple[tuple[str, str], ...] = ()
+
+
+def render_kit(kit: Kit, style: WidgetStyle, problems: Mapping[str, str]) -> Representation:
+    """The page with the snippets in a style, and with what is wrong with its form."""
     colours = {"accent": style.accent or ACCENT, "text": style.text_colour}
+    formats = {
+        build_feed_url(kit.feeds, extension, kit.options): format_.media_type.partition(";")[0]
+        for extension, format_ in FORMATS.items()
+    }
     return templates.render_page(
         "embed-kit.html",
         last_modified=None,  # the height of the widget depends on which runs have ended
         style=f"\n{render_template('buttons.css', **colours)}\n",
-        event=edition.event,
-        page=page,
-        title=title,
-        widget=f"{page}/embed{'?' if style.query else ''}{style.query}",
+        kit=kit,
         script=f"{get_site().public_url}/widget.js",
-        height=_compute_height(timetable),
         look=style,
         accent=ACCENT,
         problems=problems,
         themes=THEMES,
-        ways={way.key: way for way in build_subscribe_links(page, title)},
-        formats={ext: each.media_type.partition(";")[0] for ext, each in FORMATS.items()},
+        ways={w.key: w for w in build_subscribe_links(kit.feeds, kit.title, kit.options)},
+        calendar=build_feed_url(kit.feeds, "ics", kit.options),
+        data=build_feed_url(kit.feeds, "json", kit.options),
+        formats=formats,
     )
 
 
-@blueprint.get("/oembed", provide_automatic_options=False)
-def serve_oembed() -> Response:
-    """How to embed the page of an event, in JSON (https://oembed.com, version 1.0)."""
-    query = read_query()
-    if query.get("format", "json") != "json":
-        abort(501)
-    max_width, max_height = (_parse_pixels(query, name) for name in ("maxwidth", "maxheight"))
-    event_id = _parse_page_url(query.get("url", ""))
-    entry = get_site().editions.get(event_id, request.remote_addr or "")
-    max_age = compute_max_age(entry.expires, get_site().timestamp())
-    timetable = entry.get_timetable()
-    feed = build_page_feed(timetable)
-    title = summaries.strip_markup(feed.title)
-    width = min(max_width, WIDTH)
-    height = min(max_height, _compute_height(timetable))
-    document = {
-        "version": "1.0",
-        "type": "rich",
-        "title": title,
-        "provider_name": "Intervals feeds",
-        "provider_url": f"{get_site().public_url}/",
-        "cache_age": max_age,
-        "width": width,
-        "height": height,
-        "html": templates.render(
-            "oembed.html", title=title, page=feed.page, width=width, height=height
-        ).strip(),
-    }
-    response = Response(json.encode(document), mimetype="application/json")
-    response.headers["Cache-Control"] = f"max-age={max_age}"
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    return response
-
-
-def _parse_pixels(query: Mapping[str, str], name: str) -> int:
-    """The value of a parameter of the query, or else ``MAX_HEIGHT``; raises ``BadOption``."""
-    given = query.get(name)
-    if given is None:
-        return MAX_HEIGHT
-    if not re.fullmatch("[1-9][0-9]{0,5}", given):
-        raise BadOption(f"{name} takes a number of pixels.")
-    return int(given)
-
-
-def _parse_page_url(url: str) -> str:
-    """The id of the event whose page has this URL; raises ``EventNotFound``."""
-    own = urlsplit(get_site().public_url)
-    service = "(?i:https?://" + re.escape(own.netloc) + ")" + re.escape(own.path)
-    found = re.fullmatch(service + "/+events/+([A-Za-z0-9_-]{1,64})/*(?:[?#].*)?", url)
-    if not found:
-        raise EventNotFound("The address is not that of an event's page here.")
-    return found[1]
-
-
-def _compute_height(timetable: Timetable) -> int:
+def compute_height(timetable: Timetable) -> int:
     """About the height of the widget on a phone, in pixels, for sites without its script.
 
     Where it is too little, the rows scroll and the button to subscribe stays.

@@ -14,9 +14,11 @@ from werkzeug.exceptions import HTTPException
 from feeds.domain.freshness import FAILURE_CACHED_FOR
 from feeds.errors import (
     BadOption,
+    CollectionIncomplete,
     EventGone,
     EventNotFound,
     FeedsError,
+    GroupNotFound,
     InvalidResponse,
     NoSuchRun,
     Overloaded,
@@ -29,12 +31,24 @@ from feeds.web.site import get_site
 
 blueprint = Blueprint("errors", __name__)
 
-_WIDGET = "embed.show_widget"
-_PAGES = {"home.show_home", "pages.show_event", _WIDGET, "embed.show_embed_kit"}
+_WIDGETS = {
+    "embed.show_widget",
+    "collection_widget.club_embed",
+    "collection_widget.group_embed",
+}
+_PAGES = _WIDGETS | {
+    "home.show_home",
+    "pages.show_event",
+    "embed.show_embed_kit",
+    "collection_pages.show_group",
+    "collection_widget.club_embed-kit",
+    "collection_widget.group_embed-kit",
+}
 _STATUS = {
     BadOption: HTTPStatus.BAD_REQUEST,
     NoSuchRun: HTTPStatus.NOT_FOUND,
     EventNotFound: HTTPStatus.NOT_FOUND,
+    GroupNotFound: HTTPStatus.NOT_FOUND,
     EventGone: HTTPStatus.GONE,
     InvalidResponse: HTTPStatus.BAD_GATEWAY,
     Rejected: HTTPStatus.BAD_GATEWAY,
@@ -70,6 +84,10 @@ _WORDS_BY_ERROR: dict[type[Exception], _Words] = {
         "We don’t know this race.",
         "It may have been removed, or the address is mistyped.",
     ),
+    GroupNotFound: _Words(
+        "We don’t know this group.",
+        "It may have been removed, or the address is mistyped.",
+    ),
     EventGone: _Words(
         "This race is no longer listed.",
         "The organizer removed it from Intervals more than 30 days ago.",
@@ -93,8 +111,14 @@ _WORDS_BY_STATUS = {
 def handle_feeds_error(error: FeedsError) -> Response:
     """Respond with the message of an error, and 503 unless ``_STATUS`` has another status."""
     status = _STATUS.get(type(error), HTTPStatus.SERVICE_UNAVAILABLE)
-    words = _WORDS_BY_ERROR.get(type(error), _UNREACHABLE)
+    words = _find_words(error)
     return _make_response(status, str(error), words, error.retry_at)
+
+
+def _find_words(error: FeedsError) -> _Words:
+    if isinstance(error, CollectionIncomplete):
+        return _Words("We are reading these races for the first time.", str(error))
+    return _WORDS_BY_ERROR.get(type(error), _UNREACHABLE)
 
 
 @blueprint.app_errorhandler(HTTPException)
@@ -124,7 +148,7 @@ def _make_response(
     ``retry_at`` is when to try again, for Retry-After.
     """
     if _wants_page():
-        framed = request.endpoint == _WIDGET
+        framed = request.endpoint in _WIDGETS
         response = templates.respond_with_page(
             "error.html", status, framed=framed, headline=words.headline, words=words.advice
         )

@@ -21,6 +21,7 @@ from feeds.text import dates, notices, pages, rows, summaries
 from feeds.text.recurrences import describe_recurrences
 from feeds.web import subscribe, templates
 from feeds.web.addresses import read_query
+from feeds.web.collections.scope import find_owner
 from feeds.web.conditional import Representation
 from feeds.web.site import get_site
 
@@ -35,7 +36,7 @@ def show_event(event_id: str) -> Response:
     """The page of an event; with options, the page whose links are made for this choice."""
     entry = get_site().editions.get(event_id, request.remote_addr or "")
     options, understood = _parse_choice(entry.get_timetable())
-    age = pages.format_duration(entry.max_age)
+    age, owner = pages.format_duration(entry.max_age), find_owner()
 
     def render(timetable: Timetable) -> Representation:
         edition, feed = timetable.edition, build_page_feed(timetable)
@@ -49,7 +50,7 @@ def show_event(event_id: str) -> Response:
             f"{page}.{extension}": format_.media_type.partition(";")[0]
             for extension, format_ in FORMATS.items()
         }
-        alternates[build_oembed_url(page)] = "application/json+oembed"
+        alternates[get_site().build_oembed_url(page)] = "application/json+oembed"
         ways = (
             *subscribe.build_subscribe_links(page, title, options),
             *subscribe.build_android_links(_select_one(choices or shown, options), page),
@@ -87,7 +88,8 @@ def show_event(event_id: str) -> Response:
             title=title,
             headline=pages.build_headline(shown, title),
             alternates=alternates,
-            jsonld=jsonld.render_script(feed),
+            jsonld=jsonld.render_script(jsonld.build_document(feed, owner)),
+            owner=owner,
             ways={way.key: way for way in ways},
             edition=edition,
             held=pages.describe_held(edition, entries, locale),
@@ -100,8 +102,8 @@ def show_event(event_id: str) -> Response:
             summaries=summaries,
         )
 
-    # The page shows both the age and a failure, so each makes another representation.
-    key = f"{age}{entry.failed}{understood}{to_query(options)}"
+    # The page shows these, so each makes another representation.
+    key = f"{age}{entry.failed}{understood}{to_query(options)} {owner}"
     return get_site().cache.respond(event_id, "html", key, render, entry=entry)
 
 
@@ -137,11 +139,6 @@ def _find_next_start(shown: Sequence[Entry]) -> str:
 def _select_one(choices: Sequence[Entry], options: Options) -> Entry:
     """The first of the ticked runs, else of all."""
     return next((each for each in choices if each.run.id in options.run), choices[0])
-
-
-def build_oembed_url(page: str) -> str:
-    """The URL at which other sites ask how to embed a page (oEmbed 1.0, section 4)."""
-    return f"{get_site().public_url}/oembed?url={quote(page, safe='')}&format=json"
 
 
 def build_map_url(event: Event) -> str:

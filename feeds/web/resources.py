@@ -29,21 +29,26 @@ def serve_qr_code(event_id: str, kind: str) -> Response:
     """The URL of an event's page as a QR code, for posters."""
 
     def render(timetable: Timetable) -> Representation:
-        image = BytesIO()
-        page = get_site().build_page_url(timetable.edition.event.id)
-        options = {"title": page, "omitsize": True} if kind == "svg" else {}
-        segno.make(page, error="m", micro=False).save(
-            image, kind=kind, scale=8 if kind == "svg" else 24, border=4, light="#fff", **options
-        )
-        return build_representation(
-            image.getvalue(),
-            media_type=QR_CODES[kind],
-            last_modified=None,
-            filename=f"{timetable.edition.event.id}.{kind}",
-            extra_headers={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
-        )
+        id_ = timetable.edition.event.id
+        return build_qr_code(get_site().build_page_url(id_), kind, id_)
 
     return get_site().cache.respond(event_id, kind, "", render)
+
+
+def build_qr_code(url: str, kind: str, name: str) -> Representation:
+    """A URL as a QR code; ``name`` is that of the file, without its extension."""
+    image = BytesIO()
+    options = {"title": url, "omitsize": True} if kind == "svg" else {}
+    segno.make(url, error="m", micro=False).save(
+        image, kind=kind, scale=8 if kind == "svg" else 24, border=4, light="#fff", **options
+    )
+    return build_representation(
+        image.getvalue(),
+        media_type=QR_CODES[kind],
+        last_modified=None,
+        filename=f"{name}.{kind}",
+        extra_headers={"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"},
+    )
 
 
 @blueprint.get("/widget.js", provide_automatic_options=False)

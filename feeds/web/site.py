@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
+from urllib.parse import quote
 
 from flask import current_app
 
@@ -45,6 +46,10 @@ class Site(NamedTuple):
     def build_page_url(self, event_id: str) -> str:
         """The URL of an event's page; with an extension added, the URL of a feed."""
         return build_page_url(self.public_url, event_id)
+
+    def build_oembed_url(self, page: str) -> str:
+        """The URL at which other sites ask how to embed a page (oEmbed 1.0, section 4)."""
+        return f"{self.public_url}/oembed?url={quote(page, safe='')}&format=json"
 
     def build_feed(
         self, timetable: Timetable, title: str, source: str, options: Options | None = None

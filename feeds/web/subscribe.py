@@ -37,17 +37,17 @@ class SubscribeLink(Struct, frozen=True):
 
 
 def build_subscribe_links(
-    page: str, title: str, options: Options = NO_OPTIONS
+    feeds: str, title: str, options: Options = NO_OPTIONS
 ) -> tuple[SubscribeLink, ...]:
-    """The ways to subscribe to the event whose page has this URL and this title.
+    """The ways to subscribe to what has this title; ``feeds`` is the URL without an extension.
 
     Google hides cancelled entries. So its feed keeps them and marks their titles, and so does the
     URL to copy, because many paste it into Google (rules 3.3). Google's link is not the first:
     without JavaScript, visitors on Android see this order.
     """
-    calendar = _build_url(f"{page}.ics", options)
-    kept = _build_url(f"{page}.ics", structs.replace(options, cancelled="keep"))
-    channel = _build_url(f"{page}.rss", Options(run=options.run))
+    calendar = build_feed_url(feeds, "ics", options)
+    kept = build_feed_url(feeds, "ics", structs.replace(options, cancelled="keep"))
+    channel = build_feed_url(feeds, "rss", options)
     named = f"url={_quote(calendar)}&name={_quote(title)}"
     download = f"{calendar}{'&' if '?' in calendar else '?'}download=1"
     return (
@@ -112,13 +112,18 @@ def build_android_links(entry: Entry, page: str) -> tuple[SubscribeLink, ...]:
             href=build_google_link(entry, page),
             android=True,
         ),
-        SubscribeLink(
-            "computer",
-            "Follow it in Google Calendar",
-            "Open this page on a computer and subscribe there; it then shows on your phone.",
-            copy=page,
-            android=True,
-        ),
+        build_computer_link(page),
+    )
+
+
+def build_computer_link(page: str) -> SubscribeLink:
+    """The way for Google Calendar on Android that follows changes: on a computer."""
+    return SubscribeLink(
+        "computer",
+        "Follow it in Google Calendar",
+        "Open this page on a computer and subscribe there; it then shows on your phone.",
+        copy=page,
+        android=True,
     )
 
 
@@ -147,9 +152,12 @@ def build_google_link(entry: Entry, page: str) -> str:
     return f"https://calendar.google.com/calendar/render?{query}"
 
 
-def _build_url(url: str, options: Options) -> str:
+def build_feed_url(feeds: str, extension: str, options: Options) -> str:
+    """The URL of a feed with the options that its format takes."""
+    if extension != "ics":
+        options = structs.replace(options, registration=False, busy=False, cancelled="mark")
     query = to_query(options)
-    return f"{url}?{query}" if query else url
+    return f"{feeds}.{extension}{'?' if query else ''}{query}"
 
 
 def to_webcal(url: str) -> str:

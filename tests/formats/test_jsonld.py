@@ -245,7 +245,7 @@ def test_a_run_without_a_link_or_off_has_no_offer():
 def test_the_script_cannot_be_ended_by_a_text_and_loses_no_character():
     lines = dict.fromkeys(("name", "location", "description"), HOSTILE)
     run = a_run(distance_label=HOSTILE, registration_url=f"{CLUB}?a&b='</script>")
-    text = jsonld.render_script(a_feed(an_event(run, **lines)))
+    text = jsonld.render_script(jsonld.build_document(a_feed(an_event(run, **lines))))
 
     assert not set("<>&\u2028\u2029") & set(text)
     assert json.loads(text) == the_event(run, **lines)
@@ -254,6 +254,6 @@ def test_the_script_cannot_be_ended_by_a_text_and_loses_no_character():
 
 @pytest.mark.parametrize("id_", SAMPLE_IDS)
 def test_the_documents_of_all_samples_have_no_null(id_):
-    document = jsonld.render_script(feed_of(id_, "ics"))
+    document = jsonld.render_script(jsonld.build_document(feed_of(id_, "ics")))
     assert json.loads(document) == jsonld.build_document(feed_of(id_, "ics"))
     assert '":null' not in document

@@ -9,7 +9,7 @@ from feeds.domain import catalog
 from feeds.domain.catalog import Group, GroupList, Organization, RecurrenceList, Value
 from feeds.domain.freshness import INVALIDATION_INTERVAL
 from feeds.domain.quota import Priority
-from feeds.errors import EventNotFound, FeedsError, StorageUnavailable, UpstreamTimeout
+from feeds.errors import FeedsError, GroupNotFound, StorageUnavailable, UpstreamTimeout
 from feeds.service.admission import Bulkhead
 from feeds.service.collections.refresh import CatalogEntry, CatalogRefresh
 from feeds.service.singleflight import Flight, Singleflight
@@ -70,17 +70,17 @@ class Catalog:
         return part.value if part else None
 
     def find_group(self, slug: str) -> Group:
-        """A group; raises ``EventNotFound`` for an unknown one, and as ``get`` does."""
+        """A group; raises ``GroupNotFound`` for an unknown one, and as ``get`` does."""
         part = self.get(catalog.GROUPS).part
         groups = part.value.items if part and isinstance(part.value, GroupList) else ()
         found = next((each for each in groups if each.slug == slug), None)
         if found is None:
-            raise EventNotFound("There is no such group.")
+            raise GroupNotFound
         return found
 
-    def list_groups(self) -> tuple[Group, ...]:
-        """All groups that are known now."""
-        value = self.get_value(catalog.GROUPS, max_wait=0)
+    def list_groups(self, max_wait: float = 0) -> tuple[Group, ...]:
+        """All groups that are known now, or after so many seconds."""
+        value = self.get_value(catalog.GROUPS, max_wait)
         return value.items if isinstance(value, GroupList) else ()
 
     def get_organization(self, max_wait: float = 0) -> Organization | None:

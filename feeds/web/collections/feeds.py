@@ -2,18 +2,17 @@
 
 import re
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from feeds.domain import options
 from feeds.domain.catalog import EVENTS, build_group_part
-from feeds.domain.freshness import compute_max_age
 from feeds.domain.options import Options
 from feeds.formats import FORMATS
 from feeds.service.collections.entry import Content
 from feeds.text import collections as texts
 from feeds.web.addresses import read_query
-from feeds.web.cache import to_flask
-from feeds.web.conditional import Representation, build_representation, make_response
+from feeds.web.collections.responses import respond
+from feeds.web.conditional import Representation, build_representation
 from feeds.web.site import get_site
 
 blueprint = Blueprint("collection_feeds", __name__)
@@ -26,19 +25,12 @@ def serve_feed(extension: str, slug: str = "") -> Response:
     query = options.to_query(chosen)
     entry = site.collections.get(slug or None, chosen)
     content = site.collections.add_named(entry.content, chosen)
-
-    def render() -> Representation:
-        return _render(content, extension, chosen, query)
-
-    if content is entry.content:
-        key = (build_group_part(slug) if slug else EVENTS, extension, query)
-        return site.cache.respond_with(
-            site.collections, key, entry, render, download=chosen.download
-        )
-    now = site.timestamp()
-    max_age = compute_max_age(entry.expires, now, entry.least_max_age)
-    return to_flask(
-        make_response(render(), request.environ, now=now, max_age=max_age, download=chosen.download)
+    return respond(
+        entry,
+        content,
+        (build_group_part(slug) if slug else EVENTS, extension, query),
+        lambda: _render(content, extension, chosen, query),
+        download=chosen.download,
     )
 
 

@@ -1,9 +1,6 @@
-"""The list of known events: as a page, which also finds an event, and as a sitemap."""
+"""The club's page, or the known events if the key may not list events; and the sitemap."""
 
-import unicodedata
-from datetime import date
 from http import HTTPStatus
-from itertools import groupby
 from typing import NamedTuple
 
 from flask import Blueprint, Response, current_app
@@ -13,18 +10,18 @@ from feeds.domain.agenda import build_agenda
 from feeds.domain.entries import build_timetable
 from feeds.domain.model import Edition, Event
 from feeds.domain.options import parse_event_id
-from feeds.errors import BadOption
-from feeds.text import dates, notices, pages
+from feeds.errors import BadOption, Forbidden
+from feeds.text import collections as texts
+from feeds.text import dates
+from feeds.text.collections import EventSummary, fold
 from feeds.web import templates
 from feeds.web.addresses import read_query
 from feeds.web.cache import PageCache
+from feeds.web.collections.pages import MAX_SEARCHED, show_page
+from feeds.web.collections.scope import MAX_WAIT
 from feeds.web.site import get_site
 
 blueprint = Blueprint("home", __name__)
-
-
-MAX_SEARCHED = 1_000
-"""Characters of a search; names have 300, and more code points if they are decomposed."""
 
 _ASKED = "\x1a"
 """Stands for the text of the form in a rendered page; no text of an event has this character."""
@@ -32,8 +29,17 @@ _ASKED = "\x1a"
 
 @blueprint.get("/", provide_automatic_options=False)
 def show_home() -> Response:
+    """The club's page; the known events if the key may not list those of the organization."""
+    try:
+        return show_page()
+    except Forbidden:
+        return _show_known_events()
+
+
+def _show_known_events() -> Response:
     """The known events by month; those whose names were searched; or a redirect to an event."""
-    asked = read_query().get("event", "").strip()
+    query = read_query()
+    asked = (query.get("event") or query.get("q") or "").strip()
     listing = _get_listing()
     found = _search(listing, asked)
     problem = None
@@ -67,7 +73,7 @@ class Listing(NamedTuple):
     events: list[Event]
     minute: int
     names: tuple[str, ...]
-    summaries: tuple["EventSummary", ...]
+    summaries: tuple[EventSummary, ...]
 
 
 def _get_listing() -> Listing:
@@ -75,7 +81,7 @@ def _get_listing() -> Listing:
     events, minute = get_site().editions.known_events.list(), int(get_site().timestamp() // 60)
     listing: Listing | None = current_app.extensions.get("listing")
     if listing is None or listing.events is not events or listing.minute != minute:
-        names = tuple(_fold(event.name) for event in events)
+        names = tuple(fold(event.name) for event in events)
         listing = Listing(events, minute, names, tuple(map(_summarize, events)))
         current_app.extensions["listing"] = listing
     return listing
@@ -90,7 +96,7 @@ def _search(listing: Listing, asked: str) -> tuple[int, ...]:
     """The positions of the events whose names have this text."""
     if len(asked) > MAX_SEARCHED:
         return ()
-    folded = _fold(asked)
+    folded = fold(asked)
     return tuple(number for number, name in enumerate(listing.names) if folded in name)
 
 
@@ -98,16 +104,13 @@ def _render_home(listing: Listing, found: tuple[int, ...], problem: str | None) 
     """The page of some events with ``_ASKED`` for what was asked."""
     shown = [listing.summaries[number] for number in found]
     locale = get_site().locale
-    months = groupby(
-        (each for each in shown if not each.over),
-        lambda each: dates.format_month_of_year(each.first, locale),
-    )
+    months = texts.group_by_month((each for each in shown if not each.over), locale)
     return templates.render(
         "home.html",
         problem=problem,
         asked=_ASKED,
         searched=len(found) < len(listing.events),
-        months=[(month, list(group)) for month, group in months],
+        months=months,
         ended=[each for each in shown if each.over],
         known=bool(listing.events),
         dates=dates,
@@ -115,53 +118,24 @@ def _render_home(listing: Listing, found: tuple[int, ...], problem: str | None) 
     )
 
 
-def _fold(text: str) -> str:
-    """A text as it is searched: without differences of case, width and accents."""
-    decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(each for each in decomposed if not unicodedata.combining(each)).casefold()
-
-
-class EventSummary(NamedTuple):
-    """An event as the list of ``home.html`` takes it."""
-
-    id: str
-    name: str
-    first: date
-    when: str
-    place: str | None
-    distances: tuple[str, ...]
-    notices: tuple[notices.Notice, ...]
-    over: bool
-    off: bool
-
-
 def _summarize(event: Event) -> EventSummary:
     site = get_site()
     edition = Edition(event=event, fetched=site.clock(), revisions={})
     entries = build_timetable(edition, site.timezone).list_current(by_start=True)
-    agenda = build_agenda(entries, edition.fetched)
-    shown = agenda.shown
-    return EventSummary(
-        id=event.id,
-        name=event.name,
-        first=pages.find_days(agenda.next)[0],
-        when=pages.format_dates(agenda.next, site.locale),
-        place=event.location,
-        distances=tuple(
-            dict.fromkeys(pages.get_label(each) for each in shown if each.run.id != event.id)
-        ),
-        notices=tuple(notices.list_notices(shown, site.locale)),
-        over=not agenda.ahead,
-        off=pages.has_lost_its_date(agenda.next),
-    )
+    return texts.summarize(event, build_agenda(entries, edition.fetched), site.locale)
 
 
 @blueprint.get("/sitemap.xml", provide_automatic_options=False)
 def serve_sitemap() -> Response:
-    """The pages of known events that are not over (https://www.sitemaps.org/protocol.html)."""
+    """The pages of groups, and of known events that are not over.
+
+    https://www.sitemaps.org/protocol.html
+    """
     site = get_site()
+    groups = site.catalog.list_groups(MAX_WAIT)
     urls = [
         f"{site.public_url}/",
+        *(f"{site.public_url}/groups/{group.slug}" for group in groups),
         *map(site.build_page_url, site.editions.known_events.list_coming()),
     ]
     response = Response(

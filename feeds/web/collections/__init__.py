@@ -1,0 +1,1 @@
+"""The pages, feeds and widgets of the club and of its groups."""

@@ -1,0 +1,108 @@
+"""What a request for a page of a collection asks for: filters, a choice of races, a search.
+
+What makes no sense is left out, and the page says so: its links always work, and made-up queries
+make no further representations.
+"""
+
+from typing import NamedTuple
+
+from msgspec import structs
+
+from feeds.domain.entries import Timetable
+from feeds.domain.options import Options, parse
+from feeds.errors import BadOption, EventNotFound
+from feeds.formats import COLLECTION_OPTIONS
+from feeds.service.collections.collections import CollectionEntry, Content
+from feeds.web.addresses import read_query
+from feeds.web.site import get_site
+
+OPTIONS = COLLECTION_OPTIONS | {"busy", "distance", "registration", "run"}
+"""The options of the page: its list, and its links to subscribe, are those of this choice."""
+
+
+class Choice(NamedTuple):
+    """The members to show, the options with known ids only, and what is searched.
+
+    ``understood`` is whether all of the query made sense. ``content`` is that of the entry, unless
+    the options name events that the list lacks.
+    """
+
+    entry: CollectionEntry
+    content: Content
+    options: Options
+    understood: bool
+    asked: str
+
+
+def read_choice(slug: str, *, searches_events: bool = False) -> Choice:
+    """The choice of the current request; raises as ``Collections.get`` does.
+
+    With ``searches_events``, one ``event`` that is not known is a search.
+    """
+    site, query = get_site(), read_query()
+    # Forms send their empty fields.
+    pairs = [(name, value.strip()) for name, value in query.items(multi=True) if value.strip()]
+    asked = next((value for name, value in pairs if name == "q"), "")
+    options, understood = _parse(pairs)
+    entry = site.collections.get(slug or None, options)
+    named = [value for name, value in pairs if name == "event"]
+    is_search = searches_events and len(named) == 1 and not options.run and not asked
+    if is_search and not _knows_event(entry.content, named[0]):
+        asked = named[0]
+        options, understood = _parse([pair for pair in pairs if pair[0] != "event"])
+        entry = site.collections.get(slug or None, options)
+    content, known = _select_known(entry.content, options)
+    if known.event != options.event or known.run != options.run:
+        understood = False
+        entry = site.collections.get(slug or None, known)
+    return Choice(entry, content, _drop_redundant_runs(content, known), understood, asked)
+
+
+def _parse(pairs: list[tuple[str, str]]) -> tuple[Options, bool]:
+    try:
+        return parse(pairs, OPTIONS), True
+    except BadOption:
+        return Options(), False
+
+
+def _knows_event(content: Content, event_id: str) -> bool:
+    try:
+        options = parse([("event", event_id)], OPTIONS)
+        get_site().collections.add_named(content, options)
+    except (BadOption, EventNotFound):
+        return False
+    return True
+
+
+def _select_known(content: Content, options: Options) -> tuple[Content, Options]:
+    """The content with the events that the options name, and the options with known ids only."""
+    try:
+        content = get_site().collections.add_named(content, options)
+    except EventNotFound:
+        return content, structs.replace(options, event=(), run=())
+    if not (options.event or options.run):
+        return content, options
+    events = {timetable.edition.event.id for timetable in content.timetables}
+    runs = {id_ for timetable in content.timetables for id_ in _list_runs(timetable)}
+    return content, structs.replace(
+        options,
+        event=tuple(each for each in options.event if each in events),
+        run=tuple(each for each in options.run if each in runs),
+    )
+
+
+def _drop_redundant_runs(content: Content, options: Options) -> Options:
+    """The options without the runs of chosen events: one choice has one address."""
+    if not (options.event and options.run):
+        return options
+    covered = {
+        id_
+        for timetable in content.timetables
+        if timetable.edition.event.id in options.event
+        for id_ in _list_runs(timetable)
+    }
+    return structs.replace(options, run=tuple(each for each in options.run if each not in covered))
+
+
+def _list_runs(timetable: Timetable) -> list[str]:
+    return [entry.run.id for entry in timetable.list_current()]

@@ -1,0 +1,205 @@
+"""The pages of the club and of its groups: what is on, filters, a choice of races, subscribing."""
+
+import hashlib
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from flask import Blueprint, Response
+from msgspec import structs
+
+from feeds.domain.catalog import Group
+from feeds.domain.model import DISTANCES
+from feeds.domain.options import Options, parse_event_id, to_query
+from feeds.errors import BadOption
+from feeds.formats import FORMATS, jsonld
+from feeds.service.collections.collections import Content
+from feeds.text import collections as texts
+from feeds.text import dates
+from feeds.text.collections import Member, Members
+from feeds.text.summaries import strip_markup
+from feeds.web import subscribe, templates
+from feeds.web.collections.choice import Choice, read_choice
+from feeds.web.collections.qr import MAX_URL
+from feeds.web.collections.responses import respond
+from feeds.web.collections.scope import MAX_WAIT, Scope, find_scope
+from feeds.web.conditional import Representation
+from feeds.web.site import get_site
+
+blueprint = Blueprint("collection_pages", __name__)
+
+MAX_SHOWN = 40
+"""Races ahead on a page; later ones are on another page."""
+
+MAX_PAST = 20
+"""Past races on a page, the last ones."""
+
+MAX_DESCRIBED = 20
+"""Races in the JSON-LD of a page."""
+
+MAX_SEARCHED = 1_000
+"""Characters of a search; names have 300, and more code points if they are decomposed."""
+
+_STATUSES = ("active", "paused")
+
+
+def show_page(slug: str = "") -> Response:
+    """The page of the club or of a group, with the filters and the choice of the query.
+
+    A search that finds no name, but is an id or an address, is redirected to the event's page.
+    """
+    choice = read_choice(slug, searches_events=not slug)
+    scope = find_scope(choice.content)
+    groups = () if slug else get_site().catalog.list_groups(MAX_WAIT)
+    if choice.asked:
+        return _search(choice, scope, groups)
+    members = _list_members(choice.content, choice.options)
+    # What the page shows besides the members of the collection.
+    other = hashlib.sha256(repr((scope.owner, groups, choice.understood)).encode()).hexdigest()
+    return respond(
+        choice.entry,
+        choice.content,
+        (scope.part, f"html {other}", to_query(choice.options)),
+        lambda: _render(choice, scope, groups, members),
+    )
+
+
+def _search(choice: Choice, scope: Scope, groups: Sequence[Group]) -> Response:
+    members, asked = _list_members(choice.content, choice.options), texts.fold(choice.asked)
+    if len(choice.asked) <= MAX_SEARCHED:
+        found = Members(
+            *(
+                tuple(each for each in some if asked in texts.fold(each.event.name))
+                for some in (members.ahead, members.past)
+            )
+        )
+        if found.all:
+            page = _render(choice, scope, groups, found)
+            return templates.respond_with_representation(page, HTTPStatus.OK)
+    try:
+        event_id = parse_event_id(choice.asked)
+    except BadOption:
+        problem = "No race here has this name. You can also paste its address on Intervals."
+        page = _render(choice, scope, groups, members, problem)
+        return templates.respond_with_representation(page, HTTPStatus.NOT_FOUND)
+    # Relative (RFC 9110 10.2.2), as are all links within the service.
+    location = f"{'../' * scope.path.count('/')}events/{event_id}"
+    return Response(status=303, headers={"Location": location, "Cache-Control": "max-age=60"})
+
+
+def _list_members(content: Content, options: Options) -> Members:
+    """The members as of the newest edition: the page does not know the time of the request."""
+    at = max((each.edition.fetched for each in content.timetables), default=content.listed)
+    return texts.list_members(content.timetables, options, at)
+
+
+def _render(
+    choice: Choice,
+    scope: Scope,
+    groups: Sequence[Group],
+    members: Members,
+    problem: str = "",
+) -> Representation:
+    site, content, options = get_site(), choice.content, choice.options
+    locale, query = site.locale, to_query(options)
+    chosen = bool(options.event or options.run)
+    shown, later = _cut(members.ahead)
+    title = strip_markup(texts.build_title(scope.name, options))
+    page = scope.build_url(query)
+    alternates = {
+        subscribe.build_feed_url(scope.feeds, extension, options): format_.media_type
+        for extension, format_ in FORMATS.items()
+    }
+    alternates = {url: type_.partition(";")[0] for url, type_ in alternates.items()}
+    alternates[get_site().build_oembed_url(page)] = "application/json+oembed"
+    ways = (
+        *subscribe.build_subscribe_links(scope.feeds, title, options),
+        subscribe.build_computer_link(page),
+    )
+    return templates.render_page(
+        "club.html",
+        last_modified=None,
+        links=[
+            f'<{scope.page}>; rel="canonical"',
+            *(f'<{url}>; rel="alternate"; type="{type_}"' for url, type_ in alternates.items()),
+        ],
+        scope=scope,
+        status=texts.describe_group_status(scope.group) if scope.group else "",
+        groups=_order_groups(groups),
+        options=options,
+        understood=choice.understood,
+        asked=choice.asked,
+        problem=problem,
+        chosen=chosen,
+        chosen_count=len(members.all),
+        filters=texts.describe_filters(options, locale),
+        filtered=bool(query) and not chosen,
+        offered=_find_offered(content),
+        months=texts.group_by_month(_summarize(shown), locale),
+        ended=_summarize(members.past[:MAX_PAST]),
+        others=_summarize(_find_others(content, members)) if chosen else [],
+        later=f"?{to_query(structs.replace(options, first=later.first))}" if later else "",
+        later_count=len(members.ahead) - len(shown),
+        title=title,
+        page=page,
+        query=f"?{query}" if query else "",
+        alternates=alternates,
+        ways={way.key: way for way in ways},
+        qr=len(page) <= MAX_URL,
+        card=f"{site.public_url}/{templates.build_asset_url('card.png')}",
+        jsonld=jsonld.render_script(
+            jsonld.build_list(
+                scope.build_feed(content, options),
+                [(each.event, each.agenda) for each in shown[:MAX_DESCRIBED]],
+                scope.owner,
+            )
+        ),
+        locale=locale,
+        dates=dates,
+        types=texts.TYPES,
+    )
+
+
+def _cut(ahead: tuple[Member, ...]) -> tuple[tuple[Member, ...], Member | None]:
+    """The races to show, and the first later one; a page has all races of its first day."""
+    for count, member in enumerate(ahead):
+        if count >= MAX_SHOWN and member.first > ahead[0].first:
+            return ahead[:count], member
+    return ahead, None
+
+
+def _summarize(members: Sequence[Member]) -> list[texts.EventSummary]:
+    locale = get_site().locale
+    return [texts.summarize(each.event, each.agenda, locale) for each in members]
+
+
+def _find_others(content: Content, members: Members) -> Sequence[Member]:
+    """Races that one may add to a choice."""
+    chosen = {each.event.id for each in members.all}
+    ahead = _list_members(content, Options()).ahead
+    return [each for each in ahead if each.event.id not in chosen][:MAX_SHOWN]
+
+
+def _find_offered(content: Content) -> dict[str, list[str]]:
+    """The values of filters that tell the members apart."""
+    editions = [timetable.edition for timetable in content.timetables]
+    runs = [run for edition in editions for run in edition.event.runs]
+    types, distances = ({each.event.type for each in editions}, {r.distance_standard for r in runs})
+    return {
+        "type": [each for each in texts.TYPES if each in types],
+        "distance": [each for each in DISTANCES if each in distances],
+        "virtual": ["no", "yes"] if {run.virtual for run in runs} == {True, False} else [],
+    }
+
+
+def _order_groups(groups: Sequence[Group]) -> list[tuple[Group, str]]:
+    """The groups with their status, those that go on first."""
+    ordered = sorted(groups, key=lambda each: each.status not in _STATUSES)
+    return [(each, texts.describe_group_status(each)) for each in ordered]
+
+
+blueprint.add_url_rule(
+    "/groups/<group:slug>",
+    endpoint="show_group",
+    view_func=show_page,
+    provide_automatic_options=False,
+)

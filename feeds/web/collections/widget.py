@@ -1,0 +1,208 @@
+"""The widget of the club and of its groups: the next runs, for a frame on another site."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from flask import Blueprint, Response
+from msgspec import structs
+
+from feeds.domain.entries import Entry
+from feeds.domain.feed import select_entries
+from feeds.domain.options import Options, parse, to_query
+from feeds.errors import BadOption
+from feeds.formats import COLLECTION_OPTIONS
+from feeds.service.collections.collections import CollectionEntry, Content
+from feeds.text import collections as texts
+from feeds.text import rows
+from feeds.text.summaries import build_name, strip_markup
+from feeds.web import embed, templates
+from feeds.web.addresses import read_query
+from feeds.web.collections.responses import respond
+from feeds.web.collections.scope import Scope, find_scope
+from feeds.web.conditional import Representation
+from feeds.web.site import get_site
+
+blueprint = Blueprint("collection_widget", __name__)
+
+OPTIONS = COLLECTION_OPTIONS | {"days", "distance", "limit", "run"}
+"""The options of the widget, besides its style."""
+
+DEFAULT_LIMIT, DEFAULT_DAYS = 10, 90
+"""How many runs the widget shows, and of how many days, unless its options say otherwise."""
+
+MAX_LIMIT = 50
+"""The most runs of a widget."""
+
+BASE_HEIGHT, HEIGHT_PER_LINE = 170, 26
+"""Pixels of the widget on a phone: its height without rows, and that of a line."""
+
+
+class Listing(NamedTuple):
+    """What a widget shows: ``options`` have a limit and days, ``chosen`` only those not usual."""
+
+    entry: CollectionEntry
+    content: Content
+    scope: Scope
+    options: Options
+    chosen: Options
+
+    @property
+    def title(self) -> str:
+        return strip_markup(texts.build_title(self.scope.name, self.options))
+
+    @property
+    def page(self) -> str:
+        """The URL of the page with the filters of the widget."""
+        return self.scope.build_url(self.filter)
+
+    @property
+    def filter(self) -> str:
+        """The canonical query without limit and days."""
+        return to_query(structs.replace(self.options, limit=0, days=0))
+
+    @property
+    def widget(self) -> str:
+        """The URL of the widget, in the usual style."""
+        query = to_query(self.chosen)
+        url = f"{get_site().public_url}/{self.scope.base}embed"
+        return f"{url}{'?' if query else ''}{query}"
+
+    @property
+    def height(self) -> int:
+        """About the height of the widget on a phone, in pixels."""
+        entries = self.list_entries()
+        days = {entry.period.start.toordinal() for entry in entries}
+        lines = 2 * len(entries) + 2 * len(days)
+        height = BASE_HEIGHT + HEIGHT_PER_LINE * lines
+        return min(max(height, embed.MIN_HEIGHT), embed.MAX_HEIGHT)
+
+    def list_entries(self) -> tuple[Entry, ...]:
+        """The runs to show, the next one first."""
+        return select_entries(self.scope.build_feed(self.content, self.options))
+
+
+def find_listing(slug: str, query: Iterable[tuple[str, str]] | str) -> Listing:
+    """The listing for a query; raises ``BadOption``, and as ``Collections.get`` does."""
+    pairs = parse_qsl(query) if isinstance(query, str) else query
+    options = parse([(name, value) for name, value in pairs if value], OPTIONS)
+    limit = min(options.limit or DEFAULT_LIMIT, MAX_LIMIT)
+    options = structs.replace(options, limit=limit, days=options.days or DEFAULT_DAYS)
+    chosen = structs.replace(
+        options,
+        limit=0 if limit == DEFAULT_LIMIT else limit,
+        days=0 if options.days == DEFAULT_DAYS else options.days,
+    )
+    entry = get_site().collections.get(slug or None, options)
+    content = get_site().collections.add_named(entry.content, options)
+    return Listing(entry, content, find_scope(content), options, chosen)
+
+
+def show_widget(slug: str = "") -> Response:
+    """The widget: the next runs by day, and one button that leads to the page."""
+    style = embed.read_style()
+    listing = find_listing(slug, read_query().items(multi=True))
+
+    def render() -> Representation:
+        site = get_site()
+        at = max(
+            (each.edition.fetched for each in listing.content.timetables),
+            default=listing.content.listed,
+        )
+        scope = listing.scope
+        return templates.render_page(
+            "embed-list.html",
+            last_modified=None,
+            framed=True,
+            scope=scope,
+            status=texts.describe_group_status(scope.group) if scope.group else "",
+            filters=texts.describe_filters(listing.options, site.locale),
+            chosen=bool(listing.options.event or listing.options.run),
+            days=list(rows.list_days(listing.list_entries(), at, site.locale)),
+            most_days=listing.options.days,
+            build_name=build_name,
+            page=listing.page,
+            events=f"{site.public_url}/events/",
+            title=listing.title,
+            theme=style.theme,
+        )
+
+    def colour(page: Representation) -> Representation:
+        return templates.add_style(page, style.css, filename="embed.html", framed=True)
+
+    key = f"{style.theme} {listing.scope.owner} {to_query(listing.options)}"
+    return respond(
+        listing.entry,
+        listing.content,
+        (listing.scope.part, "embed", key),
+        render,
+        finish=colour if style.css else None,
+    )
+
+
+def show_embed_kit(slug: str = "") -> Response:
+    """Snippets to copy, each as code and as it looks, in the style of the form."""
+    style, problems = embed.read_kit_style()
+    listing = find_listing(slug, _read_understood())
+    scope, site = listing.scope, get_site()
+    separator = "&" if "?" in listing.widget else "?"
+
+    def render() -> Representation:
+        return embed.render_kit(
+            embed.Kit(
+                name=scope.name,
+                title=listing.title,
+                page=listing.page,
+                back=scope.path + (f"?{listing.filter}" if listing.filter else ""),
+                feeds=scope.feeds,
+                options=structs.replace(listing.options, limit=0, days=0),
+                widget=listing.widget + (f"{separator}{style.query}" if style.query else ""),
+                height=listing.height,
+                attributes=_build_attributes(listing),
+                limit=listing.options.limit,
+                days=listing.options.days,
+                hidden=tuple(parse_qsl(listing.filter)),
+            ),
+            style,
+            problems,
+        )
+
+    if problems:
+        return templates.respond_with_representation(render(), 400)
+    key = f"{style.query} {scope.owner} {site.public_url} {to_query(listing.options)}"
+    return respond(listing.entry, listing.content, (scope.part, "embed-kit", key), render)
+
+
+def _read_understood() -> list[tuple[str, str]]:
+    """The pairs of the query that make sense: a form never fails as a whole."""
+    found: list[tuple[str, str]] = []
+    for pair in read_query().items(multi=True):
+        try:
+            parse([*found, pair], OPTIONS)
+        except BadOption:
+            continue
+        found.append(pair)
+    return found
+
+
+def _build_attributes(listing: Listing) -> dict[str, str]:
+    """The data attributes of the element that loads ``widget.js``."""
+    group, chosen = listing.scope.group, listing.chosen
+    attributes = {
+        "group": group.slug if group else "",
+        "limit": str(chosen.limit or ""),
+        "days": str(chosen.days or ""),
+        "filter": listing.filter,
+        "title": listing.title,
+    }
+    return {name: value for name, value in attributes.items() if value}
+
+
+for path, prefix in (("/", "club"), ("/groups/<group:slug>/", "group")):
+    for name, view in (("embed", show_widget), ("embed-kit", show_embed_kit)):
+        blueprint.add_url_rule(
+            f"{path}{name}",
+            endpoint=f"{prefix}_{name}",
+            view_func=view,
+            provide_automatic_options=False,
+        )
