@@ -38,7 +38,7 @@ const arrange = () => {
   const all = Object.fromEntries([...ways.children].map((way) => [way.dataset.way, way]));
   for (const [key, way] of Object.entries(all)) way.hidden = absent.includes(key);
   others.querySelector("ul").replaceChildren(...Object.values(all).filter((way) => !first.includes(way.dataset.way)));
-  ways.replaceChildren(...first.map((key) => all[key]));
+  ways.replaceChildren(...first.map((key) => all[key]).filter(Boolean));
   others.hidden = false;
   document.querySelector(".inapp").hidden = !IN_APP.test(agent);
   for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
@@ -64,6 +64,19 @@ form?.addEventListener("change", async () => {
   }
 });
 form?.querySelector("button").setAttribute("hidden", "");
+
+// Ticked races: how many, and no button while there are none.
+const mine = document.getElementById("mine"), ticked = document.getElementById("ticked");
+const count = () => {
+  const number = [...new FormData(mine).keys()].length;
+  if ("chosen" in ticked.dataset) return;
+  ticked.hidden = number === 0;
+  ticked.textContent = `Subscribe to ${number} ticked`;
+};
+if (mine) {
+  document.addEventListener("change", count);
+  addEventListener("pageshow", count); // a browser may restore ticks
+}
 
 const tell = (element, text) => { element.textContent = text; element.hidden = false; };
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from feeds.domain.agenda import Agenda, build_agenda
 from feeds.domain.catalog import Group, Organization
-from feeds.domain.entries import Entry, Timetable
+from feeds.domain.entries import Entry, Timetable, find_ended
 from feeds.domain.model import Event
 from feeds.domain.options import Options, shows
 from feeds.domain.schedule import to_instant
@@ -85,10 +85,14 @@ def fold(text: str) -> str:
 
 
 class Member(Struct, frozen=True):
-    """An event of a collection with the agenda of its entries that are shown, as of a time."""
+    """An event of a collection with the agenda of its entries that are shown, as of a time.
+
+    ``ahead`` are all of its entries that have not ended, also those that are not shown.
+    """
 
     event: Event
     agenda: Agenda
+    ahead: tuple[Entry, ...] = ()
 
     @property
     def first(self) -> dt.date:
@@ -117,9 +121,17 @@ def list_members(timetables: Iterable[Timetable], options: Options, at: dt.datet
     ahead: list[Member] = []
     past: list[Member] = []
     for timetable in timetables:
-        entries = [each for each in timetable.list_current(by_start=True) if shows(options, each)]
+        current = timetable.list_current(by_start=True)
+        entries = [each for each in current if shows(options, each)]
         if entries:
-            member = Member(timetable.edition.event, build_agenda(entries, at))
+            agenda = build_agenda(entries, at)
+            ended = find_ended(current, at) if len(entries) < len(current) else frozenset()
+            rest = (
+                agenda.ahead
+                if len(entries) == len(current)
+                else tuple(each for each in current if each.run.id not in ended)
+            )
+            member = Member(timetable.edition.event, agenda, rest)
             (ahead if member.is_ahead else past).append(member)
     return Members(tuple(sorted(ahead, key=_order)), tuple(sorted(past, key=_order, reverse=True)))
 
@@ -159,8 +171,10 @@ class Month(Struct, frozen=True):
     events: tuple[EventSummary, ...]
 
 
-def summarize(event: Event, agenda: Agenda, locale: str) -> EventSummary:
-    """The summary of an event with the entries of this agenda."""
+def summarize(
+    event: Event, agenda: Agenda, locale: str, ticks: Iterable[Entry] = ()
+) -> EventSummary:
+    """The summary of an event with the entries of this agenda; ``ticks`` are runs to choose."""
     shown = agenda.shown
     repeats = describe_recurrences(event.recurrences, locale)
     return EventSummary(
@@ -173,23 +187,33 @@ def summarize(event: Event, agenda: Agenda, locale: str) -> EventSummary:
             dict.fromkeys(pages.get_label(each) for each in shown if each.run.id != event.id)
         ),
         notices=tuple(notices.list_notices(shown, locale)),
-        ticks=tuple(_list_ticks(event, agenda.ahead, locale)),
+        ticks=tuple(_build_ticks(list(ticks), locale)),
         over=not agenda.ahead,
         off=pages.has_lost_its_date(agenda.next),
     )
 
 
-def _list_ticks(event: Event, ahead: Sequence[Entry], locale: str) -> Iterable[Tick]:
-    if event.is_series or not 1 < len(ahead) <= MAX_TICKS:
-        return ()
-    days = {dates.format_days(each.period, locale) for each in ahead}
+def select_ticks(member: Member, options: Options) -> list[Entry]:
+    """The runs that one may choose instead of the event: several, but not too many.
+
+    Runs that are chosen already are among them.
+    """
+    several = not member.event.is_series and 1 < len(member.ahead) <= MAX_TICKS
+    runs = {each.run.id: each for each in (*member.ahead, *member.agenda.past)}
+    chosen = [runs[id_] for id_ in options.run if id_ in runs]
+    ahead = list(member.ahead) if several else []
+    return ahead + [each for each in chosen if each not in ahead]
+
+
+def _build_ticks(entries: Sequence[Entry], locale: str) -> Iterable[Tick]:
+    days = {dates.format_days(each.period, locale) for each in entries}
     return (
         Tick(
             each.run.id,
             pages.get_label(each),
             dates.format_when(each.period, locale) if len(days) > 1 else _format_time(each, locale),
         )
-        for each in ahead
+        for each in entries
     )
 
 

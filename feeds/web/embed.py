@@ -17,6 +17,7 @@ from feeds.formats import FORMATS
 from feeds.text import notices, pages, rows, summaries
 from feeds.web import templates
 from feeds.web.addresses import read_query
+from feeds.web.collections.scope import find_owner
 from feeds.web.conditional import Representation
 from feeds.web.pages import build_page_feed
 from feeds.web.site import get_site
@@ -151,7 +152,7 @@ def show_embed_kit(event_id: str) -> Response:
 
     An invalid style is 400. The page then has the rest of the form, and says what is wrong.
     """
-    style, problems = read_kit_style()
+    (style, problems), owner = read_kit_style(), find_owner()
 
     def render(timetable: Timetable) -> Representation:
         edition, page = timetable.edition, get_site().build_page_url(event_id)
@@ -165,6 +166,7 @@ def show_embed_kit(event_id: str) -> Response:
                 widget=f"{page}/embed{'?' if style.query else ''}{style.query}",
                 height=compute_height(timetable),
                 attributes={"event": event_id},
+                owner=owner,
             ),
             style,
             problems,
@@ -174,14 +176,15 @@ def show_embed_kit(event_id: str) -> Response:
         entry = get_site().editions.get(event_id, request.remote_addr or "")
         timetable = entry.get_timetable()
         return templates.respond_with_representation(render(timetable), 400)
-    return get_site().cache.respond(event_id, "embed-kit", style.query, render)
+    return get_site().cache.respond(event_id, "embed-kit", f"{style.query} {owner}", render)
 
 
 class Kit(Struct, frozen=True, kw_only=True):
     """What a kit is about: an event, or a collection, which has a ``limit``.
 
     ``back`` is the path of its page, ``feeds`` the URL of its feeds without an extension, and
-    ``attributes`` are those of the element that loads ``widget.js``. ``hidden`` are fields that the
+    ``attributes`` are those of the element that loads ``widget.js``, ``owner`` is the name of the
+    organization. ``hidden`` are fields that the
     form keeps.
     """
 
@@ -193,6 +196,7 @@ class Kit(Struct, frozen=True, kw_only=True):
     widget: str
     height: int
     attributes: Mapping[str, str]
+    owner: str
     options: Options = Options()
     limit: int = 0
     days: int = 0
@@ -211,6 +215,7 @@ def render_kit(kit: Kit, style: WidgetStyle, problems: Mapping[str, str]) -> Rep
         last_modified=None,  # the height of the widget depends on which runs have ended
         style=f"\n{render_template('buttons.css', **colours)}\n",
         kit=kit,
+        owner=kit.owner,
         script=f"{get_site().public_url}/widget.js",
         look=style,
         accent=ACCENT,

@@ -150,7 +150,12 @@ def _make_response(
     if _wants_page():
         framed = request.endpoint in _WIDGETS
         response = templates.respond_with_page(
-            "error.html", status, framed=framed, headline=words.headline, words=words.advice
+            "error.html",
+            status,
+            framed=framed,
+            headline=words.headline,
+            words=words.advice,
+            again=request.path == "/" and status >= HTTPStatus.INTERNAL_SERVER_ERROR,
         )
     else:
         response = Response(f"{text}\n", status, mimetype="text/plain")

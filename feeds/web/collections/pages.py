@@ -33,7 +33,7 @@ MAX_SHOWN = 40
 MAX_PAST = 20
 """Past races on a page, the last ones."""
 
-MAX_DESCRIBED = 20
+MAX_DESCRIBED = 8
 """Races in the JSON-LD of a page."""
 
 MAX_SEARCHED = 1_000
@@ -134,9 +134,9 @@ def _render(
         filters=texts.describe_filters(options, locale),
         filtered=bool(query) and not chosen,
         offered=_find_offered(content),
-        months=texts.group_by_month(_summarize(shown), locale),
-        ended=_summarize(members.past[:MAX_PAST]),
-        others=_summarize(_find_others(content, members)) if chosen else [],
+        months=texts.group_by_month(_summarize(shown, options), locale),
+        ended=_summarize(members.past[:MAX_PAST], options),
+        others=_summarize(_find_others(content, members), options) if chosen else [],
         later=f"?{to_query(structs.replace(options, first=later.first))}" if later else "",
         later_count=len(members.ahead) - len(shown),
         title=title,
@@ -167,9 +167,12 @@ def _cut(ahead: tuple[Member, ...]) -> tuple[tuple[Member, ...], Member | None]:
     return ahead, None
 
 
-def _summarize(members: Sequence[Member]) -> list[texts.EventSummary]:
+def _summarize(members: Sequence[Member], options: Options) -> list[texts.EventSummary]:
     locale = get_site().locale
-    return [texts.summarize(each.event, each.agenda, locale) for each in members]
+    return [
+        texts.summarize(each.event, each.agenda, locale, texts.select_ticks(each, options))
+        for each in members
+    ]
 
 
 def _find_others(content: Content, members: Members) -> Sequence[Member]:

@@ -159,6 +159,7 @@ def show_embed_kit(slug: str = "") -> Response:
                 widget=listing.widget + (f"{separator}{style.query}" if style.query else ""),
                 height=listing.height,
                 attributes=_build_attributes(listing),
+                owner=scope.owner,
                 limit=listing.options.limit,
                 days=listing.options.days,
                 hidden=tuple(parse_qsl(listing.filter)),
