@@ -63,6 +63,12 @@ def upstream(clock):
 
 
 @pytest.fixture
+def unlisted(upstream):
+    """Have the upstream refuse the list of events: ``/`` then has those that are known."""
+    upstream.refuse_path("/events", 403, "FORBIDDEN")
+
+
+@pytest.fixture
 def app(upstream, tmp_path, clock):
     """The service, asking ``upstream``, with a database of its own."""
     return create_app(settings_for(upstream.url, tmp_path), clock.timestamp)

@@ -106,10 +106,11 @@ class Member(Struct, frozen=True):
 
 
 class Members(Struct, frozen=True):
-    """The events of a collection: those ahead, the next one first; past ones, the last first."""
+    """The events of a collection ``at`` a time: the next one first, and the last past one first."""
 
     ahead: tuple[Member, ...]
     past: tuple[Member, ...]
+    at: dt.datetime
 
     @property
     def all(self) -> tuple[Member, ...]:
@@ -133,7 +134,9 @@ def list_members(timetables: Iterable[Timetable], options: Options, at: dt.datet
             )
             member = Member(timetable.edition.event, agenda, rest)
             (ahead if member.is_ahead else past).append(member)
-    return Members(tuple(sorted(ahead, key=_order)), tuple(sorted(past, key=_order, reverse=True)))
+    ahead.sort(key=_order)
+    past.sort(key=_order, reverse=True)
+    return Members(tuple(ahead), tuple(past), at)
 
 
 def _order(member: Member) -> tuple[dt.date, dt.datetime, str]:
@@ -150,7 +153,10 @@ class Tick(Struct, frozen=True):
 
 
 class EventSummary(Struct, frozen=True):
-    """An event as a list shows it; ``ticks`` are its runs if one may choose among them."""
+    """An event as a list shows it.
+
+    ``states`` are what is not normal about registration, ``ticks`` the runs that one may choose.
+    """
 
     id: str
     name: str
@@ -159,6 +165,7 @@ class EventSummary(Struct, frozen=True):
     place: str | None
     distances: tuple[str, ...]
     notices: tuple[notices.Notice, ...]
+    states: tuple[str, ...]
     ticks: tuple[Tick, ...]
     over: bool
     off: bool
@@ -172,7 +179,7 @@ class Month(Struct, frozen=True):
 
 
 def summarize(
-    event: Event, agenda: Agenda, locale: str, ticks: Iterable[Entry] = ()
+    event: Event, agenda: Agenda, at: dt.datetime, locale: str, ticks: Iterable[Entry] = ()
 ) -> EventSummary:
     """The summary of an event with the entries of this agenda; ``ticks`` are runs to choose."""
     shown = agenda.shown
@@ -187,10 +194,23 @@ def summarize(
             dict.fromkeys(pages.get_label(each) for each in shown if each.run.id != event.id)
         ),
         notices=tuple(notices.list_notices(shown, locale)),
+        states=tuple(_list_states(agenda.next, at)),
         ticks=tuple(_build_ticks(list(ticks), locale)),
         over=not agenda.ahead,
         off=pages.has_lost_its_date(agenda.next),
     )
+
+
+def _list_states(entries: Sequence[Entry], at: dt.datetime) -> Iterable[str]:
+    """``Sold out``, or ``Sold out: 10K`` if other runs are not."""
+    on = [entry for entry in entries if not entry.off]
+    found: dict[str, list[str]] = {}
+    for entry in on:
+        if state := pages.describe_registration(entry, at):
+            found.setdefault(state, []).append(pages.get_label(entry))
+    for state, labels in found.items():
+        which = "" if len(labels) == len(on) else f": {', '.join(dict.fromkeys(labels))}"
+        yield f"{state}{which}"
 
 
 def select_ticks(member: Member, options: Options) -> list[Entry]:

@@ -218,6 +218,7 @@ def json_ld(service):
     return json.loads(re.findall(r"ld\+json\">(.*?)</script>", service.get("").text)[0])
 
 
+@pytest.mark.usefixtures("unlisted")
 def test_pages_name_the_next_session(club):
     """Rules 9.3."""
     page, home = text_of(club), " ".join(re.sub("<[^>]+>", " ", club.client.get("/").text).split())
@@ -269,6 +270,7 @@ def test_a_session_cancelled_tonight_is_told_everywhere_at_the_next_poll(club):
         assert f"Lakeside Run Club {day}" in text_of(club, form)
 
 
+@pytest.mark.usefixtures("unlisted")
 def test_the_home_page_goes_on_to_the_next_session_without_any_edit(club):
     """Rules 9.3."""
     assert "May 26, 2026" in club.client.get("/").text

@@ -152,6 +152,7 @@ def test_any_request_gets_the_same_answer_with_and_without_the_cache_in_front(
     ask(path, method, headers | others)
 
 
+@pytest.mark.usefixtures("unlisted")
 @pytest.mark.parametrize("path", ["/", "/robots.txt", "/assets/style.css", f"{EVENT}/qr.svg"])
 def test_the_cache_answers_requests_for_feeds_only(client, cache, path):
     for _ in range(2):
@@ -159,6 +160,7 @@ def test_the_cache_answers_requests_for_feeds_only(client, cache, path):
     assert cache.lookup(EnvironBuilder(path).get_environ()) is None
 
 
+@pytest.mark.usefixtures("unlisted")
 def test_an_environment_without_path_or_query_is_answered(app):
     """PEP 3333: both may be absent."""
     environ = EnvironBuilder("/").get_environ()

@@ -196,7 +196,8 @@ def test_oembed_keeps_the_widget_within_the_requested_size(client):
     [
         *("", "https://elsewhere.example/events/harbor-festival"),
         f"{SITE}.evil.example/events/harbor-festival",
-        *(f"https://user@{SITE[8:]}/events/harbor-festival", f"{SITE}/", f"{PAGE}/embed"),
+        *(f"https://user@{SITE[8:]}/events/harbor-festival", f"{PAGE}/embed"),
+        *(f"{SITE}/groups", f"{SITE}/groups/none", f"{SITE}/robots.txt"),
         *(f"{PAGE}.ics", f"{SITE}/events/nobody", "javascript:alert(1)"),
     ],
 )

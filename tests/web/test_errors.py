@@ -57,6 +57,7 @@ def test_an_unknown_path_is_404_without_a_call_of_the_upstream(client, upstream,
     assert upstream.asked == []
 
 
+@pytest.mark.usefixtures("unlisted")
 def test_an_empty_path_is_the_root_and_not_redirected(client):
     response = client.get("/", environ_overrides={"PATH_INFO": "", "HTTP_HOST": "evil.test"})
     assert response.status_code == 200

@@ -1,4 +1,4 @@
-"""The home page: the known events, and the search."""
+"""The home page of a key that may not list events: the known events, and the search."""
 
 import re
 
@@ -7,6 +7,8 @@ from markupsafe import escape
 
 from feeds.app import create_app
 from tests.support.processes import settings_for
+
+pytestmark = pytest.mark.usefixtures("unlisted")
 
 LINKS = re.compile(r'href="\./events/(\w+)"')
 

@@ -79,6 +79,7 @@ def test_a_page_with_its_files_has_less_than_50_kilobytes(client):
     assert sum(len(client.get(path).data) for path in paths) < 50_000
 
 
+@pytest.mark.usefixtures("unlisted")
 def test_markup_in_a_name_or_a_description_is_shown_as_text(client):
     page, home = (Page(client.get(path)) for path in ("/events/run-for-all", "/"))
     assert "form" in page.elements
@@ -124,6 +125,7 @@ def test_a_page_and_its_link_header_announce_each_format_and_oembed(client):
     assert f'<link rel="canonical" href="{SITE}{HARBOR}">' in response.text
 
 
+@pytest.mark.usefixtures("unlisted")
 @pytest.mark.parametrize("word", ["cancelled", "postponed", "rescheduled"])
 def test_every_page_begins_with_a_notice_of_a_run_that_is_not_as_planned(client, upstream, word):
     edit(upstream, eventStatus=word)
@@ -241,6 +243,7 @@ def count_renderings(client, targets):
     return len(rendered)
 
 
+@pytest.mark.usefixtures("unlisted")
 def test_the_home_page_is_rendered_once_a_minute_until_what_it_shows_changes(
     client, upstream, clock
 ):
@@ -261,6 +264,7 @@ def test_the_home_page_is_rendered_once_a_minute_until_what_it_shows_changes(
     assert "./events/new" in Page(client.get("/?x=3")).links
 
 
+@pytest.mark.usefixtures("unlisted")
 def test_the_home_page_shows_what_was_asked_and_nobody_elses_text(client):
     pages = [client.get("/", query_string={"event": text}).text for text in ("a b", "<c>", "")]
     for text, page in zip(("a b", "&lt;c&gt;", ""), pages, strict=True):

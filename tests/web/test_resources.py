@@ -45,6 +45,12 @@ def test_the_script_of_the_widget_is_small_and_cached_for_an_hour(client):
     assert client.get("/widget.js", headers=known).status_code == 304
 
 
+GROUPS = (
+    *("clock-changers", "lincoln-park-run-club"),
+    *("north-shore-grand-prix", "winter-marathon-training"),
+)
+
+
 def list_sitemap(client):
     response = client.get("/sitemap.xml")
     assert response.content_type == "application/xml; charset=utf-8"
@@ -52,7 +58,7 @@ def list_sitemap(client):
     return re.findall("<loc>([^<]+)</loc>", response.text)
 
 
-def test_the_sitemap_lists_known_events_that_are_not_over(client, upstream, clock):
+def test_the_sitemap_lists_groups_and_known_events_that_are_not_over(client, upstream, clock):
     for event_id, day in {
         "over": "2026-03-01",
         "later": "2026-07-18",
@@ -61,12 +67,13 @@ def test_the_sitemap_lists_known_events_that_are_not_over(client, upstream, cloc
         upstream.publish(event_id, day)
         client.get(f"/events/{event_id}.ics")
     events = [f"{SITE}/events/{event_id}" for event_id in ("next", "later")]
-    assert list_sitemap(client) == [f"{SITE}/", *events]
+    groups = [f"{SITE}/groups/{slug}" for slug in GROUPS]
+    assert list_sitemap(client) == [f"{SITE}/", *groups, *events]
     assert f"Sitemap: {SITE}/sitemap.xml\n" in client.get("/robots.txt").text
 
     upstream.publish("new", "2026-08-01")
     client.get("/events/new.ics")
     clock.advance(minutes=59)
-    assert len(list_sitemap(client)) == 3, "it is made once an hour"
+    assert len(list_sitemap(client)) == 7, "it is made once an hour"
     clock.advance(minutes=1)
     assert list_sitemap(client)[-1] == f"{SITE}/events/new"

@@ -10,7 +10,7 @@ from feeds.domain.agenda import build_agenda
 from feeds.domain.entries import build_timetable
 from feeds.domain.model import Edition, Event
 from feeds.domain.options import parse_event_id
-from feeds.errors import BadOption, Forbidden
+from feeds.errors import BadOption, FeedsError, Forbidden, StorageUnavailable
 from feeds.text import collections as texts
 from feeds.text import dates
 from feeds.text.collections import EventSummary, fold
@@ -26,20 +26,37 @@ blueprint = Blueprint("home", __name__)
 _ASKED = "\x1a"
 """Stands for the text of the form in a rendered page; no text of an event has this character."""
 
+_UNLISTED = "lists no events"
+"""The extension that says that the key may not list the events of the organization."""
+
 
 @blueprint.get("/", provide_automatic_options=False)
 def show_home() -> Response:
-    """The club's page; the known events if the key may not list those of the organization."""
-    try:
-        return show_page()
-    except Forbidden:
-        return _show_known_events()
+    """The club's page; the known events if the key may not list those of the organization.
 
-
-def _show_known_events() -> Response:
-    """The known events by month; those whose names were searched; or a redirect to an event."""
+    While the club's page cannot be shown, a search still finds known events and addresses.
+    """
     query = read_query()
-    asked = (query.get("event") or query.get("q") or "").strip()
+    asked = (query.get("q") or query.get("event") or "").strip()
+    try:
+        response = show_page()
+    except Forbidden:
+        current_app.extensions[_UNLISTED] = True
+        return _show_known_events(asked)
+    except StorageUnavailable:
+        if current_app.extensions.get(_UNLISTED):
+            return _show_known_events(asked)
+        raise
+    except FeedsError:
+        if asked and (found := _show_known_events(asked)).status_code != HTTPStatus.NOT_FOUND:
+            return found
+        raise
+    current_app.extensions.pop(_UNLISTED, None)
+    return response
+
+
+def _show_known_events(asked: str) -> Response:
+    """The known events by month; those whose names were searched; or a redirect to an event."""
     listing = _get_listing()
     found = _search(listing, asked)
     problem = None
@@ -122,7 +139,9 @@ def _summarize(event: Event) -> EventSummary:
     site = get_site()
     edition = Edition(event=event, fetched=site.clock(), revisions={})
     entries = build_timetable(edition, site.timezone).list_current(by_start=True)
-    return texts.summarize(event, build_agenda(entries, edition.fetched), site.locale)
+    return texts.summarize(
+        event, build_agenda(entries, edition.fetched), edition.fetched, site.locale
+    )
 
 
 @blueprint.get("/sitemap.xml", provide_automatic_options=False)

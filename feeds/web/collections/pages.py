@@ -1,7 +1,8 @@
 """The pages of the club and of its groups: what is on, filters, a choice of races, subscribing."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from http import HTTPStatus
 
 from flask import Blueprint, Response
@@ -67,10 +68,9 @@ def _search(choice: Choice, scope: Scope, groups: Sequence[Group]) -> Response:
     members, asked = _list_members(choice.content, choice.options), texts.fold(choice.asked)
     if len(choice.asked) <= MAX_SEARCHED:
         found = Members(
-            *(
-                tuple(each for each in some if asked in texts.fold(each.event.name))
-                for some in (members.ahead, members.past)
-            )
+            tuple(each for each in members.ahead if asked in texts.fold(each.event.name)),
+            tuple(each for each in members.past if asked in texts.fold(each.event.name)),
+            members.at,
         )
         if found.all:
             page = _render(choice, scope, groups, found)
@@ -134,9 +134,9 @@ def _render(
         filters=texts.describe_filters(options, locale),
         filtered=bool(query) and not chosen,
         offered=_find_offered(content),
-        months=texts.group_by_month(_summarize(shown, options), locale),
-        ended=_summarize(members.past[:MAX_PAST], options),
-        others=_summarize(_find_others(content, members), options) if chosen else [],
+        months=texts.group_by_month(_summarize(shown, members.at, options), locale),
+        ended=_summarize(members.past[:MAX_PAST], members.at, options),
+        others=_summarize(_find_others(content, members), members.at, options) if chosen else [],
         later=f"?{to_query(structs.replace(options, first=later.first))}" if later else "",
         later_count=len(members.ahead) - len(shown),
         title=title,
@@ -167,10 +167,12 @@ def _cut(ahead: tuple[Member, ...]) -> tuple[tuple[Member, ...], Member | None]:
     return ahead, None
 
 
-def _summarize(members: Sequence[Member], options: Options) -> list[texts.EventSummary]:
+def _summarize(
+    members: Iterable[Member], at: datetime, options: Options
+) -> list[texts.EventSummary]:
     locale = get_site().locale
     return [
-        texts.summarize(each.event, each.agenda, locale, texts.select_ticks(each, options))
+        texts.summarize(each.event, each.agenda, at, locale, texts.select_ticks(each, options))
         for each in members
     ]
 

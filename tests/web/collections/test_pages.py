@@ -1,0 +1,331 @@
+"""The pages of the club and of its groups: what they list, filters, choices, errors."""
+
+import json
+import re
+from html import unescape
+
+import pytest
+
+from tests.support.waiting import wait_until
+
+SITE = "https://feeds.example.org"
+EVENTS = re.compile(r'<a href="(?:\./|\.\./)events/([\w-]+)"><bdi>')
+CHECKED = re.compile(r'<input type="checkbox" name="(event|run)" value="([\w-]+)"[^>]* checked>')
+HOSTILE = '<script>alert(1)</script>"; \u202eHarbor & <b>Run</b> {{ 7 * 7 }}'
+
+
+def list_events(response):
+    """The ids of the events ahead, by month, and of past ones."""
+    page = response.text.partition("<summary>Add other races</summary>")[0]
+    ahead, _, past = page.partition("<summary>Past races</summary>")
+    months = {}
+    for part in ahead.split("<h2>")[1:]:
+        title, _, rest = part.partition("</h2>")
+        months[title] = EVENTS.findall(rest)
+    return months, EVENTS.findall(past)
+
+
+def list_links(response):
+    return [unescape(url) for url in re.findall(r'href="([^"]+)"', response.text)]
+
+
+def find_webcal(response):
+    """The link with which Apple's calendar subscribes."""
+    return next(each for each in list_links(response) if each.startswith("webcal:"))
+
+
+def test_the_clubs_page_lists_races_by_month_and_folds_away_what_is_over(club):
+    response = club.open()
+    months, past = list_events(response)
+    assert months == {"June 2026": ["harbor", "forest"], "August 2026": ["island"]}
+    assert past == ["over"]
+    assert "<bdi>Lakeside Runners</bdi></h1>" in response.text
+    assert "Sat, Jun 13 – Sun, Jun 14, 2026 · <bdi>Navy Pier</bdi>" in response.text
+    assert '<span class="chip"><bdi>10K</bdi></span>' in response.text
+    assert find_webcal(response) == f"webcal://{SITE[8:]}/events.ics"
+
+
+def test_the_clubs_page_says_what_is_not_normal(club):
+    club.edit("forest", eventStatus="cancelled")
+    club.edit("island", soldOut=True)
+    page = club.open().text
+    assert re.search(r'<div class="notice cancelled">\s*<p>Cancelled</p>', page)
+    assert '<span class="state"><bdi>Sold out</bdi></span>' in page
+
+
+def test_the_page_says_how_many_races_are_read(club, client, upstream):
+    upstream.refuse_path("/events/harbor", 500, "INTERNAL")
+
+    def find_count():
+        return re.search("1 of 2 events are read so far", client.get("/").text)
+
+    wait_until(find_count, "one of two races")
+    response = client.get("/")
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) >= 1
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "No race" not in response.text
+    assert "We are reading these races for the first time." in response.text
+    assert '<a class="button" href="">Try again</a>' in response.text
+
+
+def test_while_the_list_cannot_be_read_the_page_says_so(club, client, upstream):
+    upstream.refuse(500, "INTERNAL")
+    response = client.get("/")
+    assert response.status_code == 503
+    assert "We can’t reach Intervals right now." in response.text
+
+
+def test_while_the_page_cannot_be_shown_an_address_still_leads_to_its_event(club, client, upstream):
+    upstream.refuse(500, "INTERNAL")
+    for name in ("event", "q"):
+        response = client.get("/", query_string={name: "https://intervals.run/events/harbor"})
+        assert (response.status_code, response.headers["Location"]) == (303, "events/harbor")
+        assert client.get("/", query_string={name: "a b"}).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("query", "listed", "feed"),
+    [
+        ("?distance=10K&virtual=no", ["harbor", "forest", "island"], "distance=10K&virtual=no"),
+        ("?type=timeTrial", ["island"], "type=timeTrial"),
+        ("?from=2026-06-14&to=2026-06-20", ["harbor", "forest"], "from=2026-06-14&to=2026-06-20"),
+        ("?type=&q=&virtual=&from=&to=2026-06-30", ["harbor", "forest"], "to=2026-06-30"),
+        ("?distance=5K", [], "distance=5K"),
+    ],
+)
+def test_filters_are_those_of_the_feed(club, query, listed, feed):
+    response = club.open(f"/{query}")
+    months, _ = list_events(response)
+    assert [each for some in months.values() for each in some] == listed
+    assert find_webcal(response) == f"webcal://{SITE[8:]}/events.ics?{feed}"
+    assert ("No race ahead matches." in response.text) == (not listed)
+    assert f'<link rel="canonical" href="{SITE}/">' in response.text
+
+
+@pytest.mark.parametrize("query", ["?distance=9K", "?from=soon", "?type=race&type=other"])
+def test_filters_that_make_no_sense_are_left_out_and_a_line_says_so(club, query):
+    response = club.open(f"/{query}")
+    assert "What you asked for is not here, so you see all races." in response.text
+    assert find_webcal(response) == f"webcal://{SITE[8:]}/events.ics"
+
+
+@pytest.mark.parametrize("name", ["q", "event"])
+@pytest.mark.parametrize(
+    ("asked", "listed"),
+    [("run", ["harbor", "island"]), ("  ILE ", ["island"]), ("trail", ["forest"])],
+)
+def test_a_search_lists_races_whose_names_have_the_text(club, name, asked, listed):
+    club.open()
+    response = club.client.get("/", query_string={name: asked})
+    months, _ = list_events(response)
+    assert [each for some in months.values() for each in some] == listed
+    assert f'name="q" value="{asked.strip()}"' in response.text
+
+
+def test_an_address_or_an_unknown_id_leads_to_the_page_of_the_event(club):
+    club.open()
+    for name, asked in (("event", "elsewhere"), ("q", "https://intervals.run/events/harbor")):
+        response = club.client.get("/", query_string={name: asked})
+        assert response.status_code == 303
+        assert response.headers["Location"] == f"events/{asked.rpartition('/')[2]}"
+
+
+@pytest.mark.parametrize("asked", ["a b", "<b>", 1_001 * "x"])
+def test_a_search_that_finds_nothing_is_404_and_shown_again(club, asked):
+    club.open()
+    response = club.client.get("/", query_string={"q": asked})
+    assert response.status_code == 404
+    assert "No race here has this name." in response.text
+    assert "<b>" not in response.text
+
+
+def test_ticks_lead_to_one_address_with_all_ways_to_subscribe(club):
+    page = club.open().text
+    for field in ('name="event" value="forest"', 'name="run" value="harbor-2"'):
+        assert field in page
+    response = club.open("/?run=harbor-2&event=forest")
+    months, past = list_events(response)
+    assert months["June 2026"] == ["harbor", "forest"]
+    assert past == []
+    feed = f"{SITE[8:]}/events.ics?event=forest&run=harbor-2"
+    assert find_webcal(response) == f"webcal://{feed}"
+    assert f"https://{feed}&download=1" in list_links(response)
+    assert set(CHECKED.findall(response.text)) == {("event", "forest"), ("run", "harbor-2")}
+    assert f"{SITE}/?event=forest&amp;run=harbor-2</code>" in response.text
+    assert "Sun, Jun 14, 2026" in response.text
+    for kind, begins in (("svg", b"<?xml"), ("png", b"\x89PNG")):
+        code = club.open(f"/qr.{kind}?run=harbor-2&event=forest")
+        assert code.data.startswith(begins)
+    assert (
+        b"<title>https://feeds.example.org/?event=forest&amp;run=harbor-2</title>"
+        in club.open("/qr.svg?run=harbor-2&event=forest").data
+    )
+
+
+def test_one_choice_has_one_address(club):
+    queries = ("?event=harbor&run=harbor-2", "?run=harbor-1&run=harbor-2&event=harbor&x=1")
+    assert {find_webcal(club.open(f"/{query}")) for query in queries} == {
+        f"webcal://{SITE[8:]}/events.ics?event=harbor"
+    }
+
+
+def test_ids_that_are_unknown_are_skipped_and_a_line_says_so(club):
+    response = club.open("/?event=forest&event=gone&run=nobody")
+    assert "Some of the races you asked for are not here. You see the others." in response.text
+    assert find_webcal(response) == f"webcal://{SITE[8:]}/events.ics?event=forest"
+    response = club.open("/?event=gone&event=left")
+    assert "What you asked for is not here, so you see all races." in response.text
+    assert find_webcal(response) == f"webcal://{SITE[8:]}/events.ics"
+
+
+def test_an_event_that_has_left_the_list_is_still_chosen(club, upstream):
+    club.open()
+    club.publish("elsewhere", "2026-07-01", name="Elsewhere")
+    club.client.get("/events/elsewhere.ics")
+    response = club.open("/?event=elsewhere&event=forest")
+    months, _ = list_events(response)
+    assert months == {"June 2026": ["forest"], "July 2026": ["elsewhere"]}
+    assert "not here" not in response.text
+
+
+def test_a_chosen_run_stays_ticked_however_the_event_is_shown(club):
+    club.publish("tuesdays", "2026-05-26", "2026-06-02", "2026-06-09", type="runClub")
+    response = club.open("/?run=tuesdays-2&event=forest")
+    assert ("run", "tuesdays-2") in CHECKED.findall(response.text)
+
+
+def test_the_page_of_a_group_has_its_races_and_its_description(club):
+    club.add_group("trails", "forest", name="Trail Runners", description="Off road.")
+    response = club.open("/groups/trails")
+    assert list_events(response)[0] == {"June 2026": ["forest"]}
+    assert "<bdi>Trail Runners</bdi></h1>" in response.text
+    assert "Off road." in response.text
+    assert "‹ <bdi>Lakeside Runners</bdi>" in response.text
+    assert find_webcal(response) == f"webcal://{SITE[8:]}/groups/trails.ics"
+    assert '<a class="tap" href="./groups/trails"><bdi>Trail Runners</bdi></a>' in club.open().text
+    assert club.open("/groups/trails.ics").mimetype == "text/calendar"
+
+
+@pytest.mark.parametrize("word", ["paused", "archived"])
+def test_a_group_that_is_paused_or_archived_says_so(club, word):
+    club.add_group("trails", "forest", status=word)
+    response = club.open("/groups/trails")
+    assert f"This group is {word}." in response.text
+    assert f'<span class="tag">{word}</span>' in club.open().text
+    assert find_webcal(response).endswith("/groups/trails.ics")
+
+
+def test_a_group_without_races_says_so(club):
+    club.add_group("empty")
+    assert "No race is ahead." in club.open("/groups/empty").text
+
+
+@pytest.mark.parametrize("form", ["", "/embed", "/embed-kit"])
+def test_an_unknown_group_is_404_as_a_page(club, form):
+    response = club.open(f"/groups/nobody{form}", status=404)
+    assert response.mimetype == "text/html"
+    assert "We don’t know this group." in response.text
+
+
+def test_a_key_without_the_scope_for_groups_has_the_clubs_page(club, upstream):
+    upstream.scopes.discard("read:groups")
+    response = club.open()
+    assert "Groups (" not in response.text
+    club.open("/groups/trails", status=404)
+
+
+def test_the_page_is_not_modified_until_a_race_is(club, client, clock):
+    etag = club.open().headers["ETag"]
+    again = client.get("/?utm=x&download=1", headers={"If-None-Match": etag})
+    assert (again.status_code, again.data) == (304, b"")
+    clock.advance(hours=2)
+    assert client.get("/", headers={"If-None-Match": etag}).status_code == 304
+    club.edit("forest", eventStatus="cancelled")
+    clock.advance(hours=2)
+    assert client.get("/", headers={"If-None-Match": etag}).status_code == 200
+
+
+def test_the_page_does_not_depend_on_the_time_of_the_request(club, client, clock, upstream):
+    etag = club.open().headers["ETag"]
+    upstream.stop()
+    clock.advance(days=40)
+    response = client.get("/")
+    upstream.restart()
+    assert response.headers["ETag"] == etag
+
+
+def test_another_name_of_the_organization_is_another_page(club, clock):
+    club.open()
+    club.rename("Seaside Runners")
+    clock.advance(days=2)
+    wait_until(lambda: "<bdi>Seaside Runners</bdi></h1>" in club.open().text, "the new name")
+
+
+def test_made_up_queries_are_one_page(club):
+    queries = ("", "?x=1", "?utm_source=mail&cancelled=drop", "?limit=3&days=2&busy=")
+    assert len({club.open(f"/{query}").headers["ETag"] for query in queries}) == 1
+
+
+def test_markup_in_names_is_shown_as_text(club):
+    club.rename(HOSTILE)
+    club.publish("evil", "2026-06-01", name=HOSTILE, address=HOSTILE, description=HOSTILE)
+    club.add_group("evil", "evil", name=HOSTILE, description="<b>")
+    for path in ("/", "/groups/evil", "/?event=evil&event=forest", "/embed", "/groups/evil/embed"):
+        page = club.open(path).text
+        assert "<script>alert" not in page
+        assert "<b>" not in page
+        assert "{{ 7 * 7 }}" in page
+        assert "\u202e" not in page
+        for found in re.findall(r'ld\+json">(.*?)</script>', page, re.DOTALL):
+            assert json.loads(found)["@type"] == "ItemList"
+
+
+def test_machines_read_the_list_its_feeds_and_how_to_embed_it(club):
+    response = club.open()
+    (found,) = re.findall(r'ld\+json">(.*?)</script>', response.text)
+    document = json.loads(found)
+    assert document["@type"] == "ItemList"
+    first = document["itemListElement"][0]
+    assert (first["@type"], first["position"]) == ("ListItem", 1)
+    event = first["item"]
+    assert (event["@type"], event["name"], event["url"]) == (
+        *("SportsEvent", "Harbor Run", f"{SITE}/events/harbor"),
+    )
+    assert event["organizer"]["name"] == "Lakeside Runners"
+    types = ("text/calendar", "application/rss+xml", "application/feed+json")
+    link = re.compile(r'<([^>]+)>; rel="alternate"; type="([^"]+)"')
+    links = dict(link.findall(response.headers["Link"]))
+    assert list(links.values()) == [*types, "application/json+oembed"]
+    assert f"{SITE}/events.ics" in links
+    for name, value in (("title", "Lakeside Runners"), ("url", f"{SITE}/")):
+        assert f'<meta property="og:{name}" content="{value}">' in response.text
+    assert '<meta name="twitter:card" content="summary_large_image">' in response.text
+
+
+def test_the_page_of_an_event_names_the_organization_and_leads_to_the_club(club):
+    page = club.open("/events/harbor").text
+    assert '<a href="../">‹ <bdi>Lakeside Runners</bdi></a>' in page
+    (found,) = re.findall(r'ld\+json">(.*?)</script>', page)
+    assert json.loads(found)["organizer"] == {
+        "@type": "SportsOrganization",
+        "name": "Lakeside Runners",
+        "url": f"{SITE}/",
+    }
+
+
+def test_many_races_are_on_several_pages_of_less_than_50_kilobytes(club):
+    for number in range(60):
+        day = f"2026-{7 + number // 28:02}-{1 + number % 28:02}"
+        name = f"The Annual Lakeside Championship Race number {number}"
+        club.publish(f"race-{number}", day, day, day, name=name, address="1 Lake Shore Drive")
+    first = club.open()
+    assert len(first.data) < 50_000
+    (later,) = re.findall(r'href="\./(\?from=[\d-]+)">Later races \((\d+)\)', first.text)
+    listed = [each for some in list_events(first)[0].values() for each in some]
+    second = club.open(f"/{later[0]}")
+    listed += [each for some in list_events(second)[0].values() for each in some]
+    assert int(later[1]) == 63 - 40
+    assert sorted(set(listed)) == sorted(
+        ["harbor", "forest", "island", *(f"race-{number}" for number in range(60))]
+    )
