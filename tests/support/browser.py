@@ -19,7 +19,7 @@ from feeds.domain.quota import Rate
 from feeds.sandbox import ORGANIZATION_ID
 from tests.support.clock import Clock
 from tests.support.processes import settings_for
-from tests.support.upstream import HOST, QuietHandler, Upstream
+from tests.support.upstream import HOST, SAMPLE_IDS, QuietHandler, Upstream
 from tests.support.waiting import PATIENCE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -51,6 +51,16 @@ PAGES = {
     "event, over": "/events/e72tuv901wxy234",
     "kit": f"/events/{MIXED}/embed-kit",
     "kit, 400": f"/events/{MIXED}/embed-kit?accent=red",
+    "club": "/?distance=10K",
+    "club, searched": "/?q=harbor",
+    "club, chosen": f"/?event={FESTIVAL}&run=lagoons-half-10k&event=gone",
+    "group": "/groups/north-shore-grand-prix",
+    "group, archived": "/groups/clock-changers",
+    "group, 404": "/groups/nobody",
+    "list": "/embed?days=365&limit=20",
+    "list, dark": "/groups/north-shore-grand-prix/embed?theme=dark&days=365",
+    "list, nothing": "/embed?type=other&distance=100M",
+    "list kit": "/groups/north-shore-grand-prix/embed-kit?distance=10K",
     "error": "/nothing",
     "embed": f"/events/{MIXED}/embed",
     "embed, hostile": "/events/run-for-all/embed",
@@ -189,8 +199,12 @@ def site(tmp_path_factory):
             websiteUrl="https://club.example/løb",
             registrationUrl="https://club.example/all",
         )
+        client = app.test_client()
+        for event_id in SAMPLE_IDS:  # so that the club's page is complete
+            client.get(f"/events/{event_id}.ics")
+            clock.advance(seconds=1)
         for path in PAGES.values():
-            app.test_client().get(path)
+            client.get(path)
         yield site
 
 

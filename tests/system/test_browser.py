@@ -51,7 +51,7 @@ def test_every_link_and_address_of_the_page_of_an_event_leads_where_its_text_say
     assert sorted(links) == sorted(
         [
             ["Skip to the content", "#main"],
-            ["‹ All races", "../"],
+            ["‹ North Shore Race Series", "../"],
             [
                 "Fælledparken, København",
                 "https://www.google.com/maps/search/?api=1&query="
@@ -228,7 +228,7 @@ def test_no_page_sends_a_request_to_another_site(visitor, site):
         visitor.page.goto(site.url + path)
 
     assert len(visitor.requests) > len(PAGES)
-    failing = [name for name in PAGES if name in ("home, 404", "kit, 400", "error", "embed, 404")]
+    failing = [name for name in PAGES if "40" in name or name == "error"]
     assert len(visitor.problems) == len(failing), visitor.problems
     assert [url for url in visitor.requests if not url.startswith(f"{site.url}/")] == []
 

@@ -85,6 +85,38 @@ def test_no_text_of_an_event_is_clipped_and_no_word_broken_at_any_width(page, si
                 assert page.evaluate(FIND_BROKEN_WORDS) == [], at
 
 
+LISTS = (
+    "home",
+    "club",
+    "club, chosen",
+    "group",
+    "group, archived",
+    "list",
+    "list, dark",
+    "list kit",
+)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_no_text_of_a_list_of_races_is_clipped_at_any_width(page, site, name):
+    page.goto(site.url + PAGES[name])
+    for details in page.locator("details").all():
+        details.evaluate("each => { each.open = true; }")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{width} px"
+        assert page.evaluate(FIND_CLIPPED) == [], f"{width} px"
+
+
+@pytest.mark.parametrize("name", ["home", "club, chosen", "group"])
+def test_the_first_screen_of_a_phone_offers_to_subscribe_to_a_list(page, site, name):
+    page.set_viewport_size(PHONE)
+    page.goto(site.url + PAGES[name])
+    expect(page.get_by_role("link", name="Subscribe").first).to_be_in_viewport(ratio=1)
+    expect(page.locator("h1")).to_be_in_viewport(ratio=1)
+    expect(page.locator(".events li").first).to_be_in_viewport()
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_everything_that_can_be_tapped_is_44_pixels_high_and_wide(page, site, name):
     page.goto(site.url + PAGES[name])

@@ -31,8 +31,8 @@ def test_the_widget_lists_the_next_runs_by_day_with_one_button(club):
     assert list_names(response) == {
         "Sat, Jun 13, 2026": ["Harbor Run – 10K"],
         "Sun, Jun 14, 2026": ["Harbor Run – 10K"],
-        "Sat, Jun 20, 2026": ["Forest Trail"],
-        "Sat, Aug 1, 2026": ["Île Run"],
+        "Sat, Jun 20, 2026": ["Forest Trail – 10K"],
+        "Sat, Aug 1, 2026": ["Île Run – 10K"],
     }
     buttons = re.findall(r'<a class="button" href="([^"]+)"', response.text)
     assert buttons == [f"{SITE}/#subscribe"]
