@@ -42,10 +42,10 @@ from feeds.store.database import Database
 from feeds.upstream.client import IntervalsClient
 from feeds.web import addresses, embed, errors, feeds, oembed, pages, resources
 from feeds.web.cache import RepresentationCache
-from feeds.web.operations import health, requests
 from feeds.web.collections import feeds as collection_feeds
 from feeds.web.collections import home, qr, widget
 from feeds.web.collections import pages as collection_pages
+from feeds.web.operations import health, requests
 from feeds.web.site import Site
 
 log = logging.getLogger(__name__)

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from bench.walking.proof import DAY, SKEW, Moment, find_doubt
+from bench.walking.statements import Form, State, build_guid, find_changes, takes_entries
 from msgspec import Struct, field
 
 from bench.walking.organizer import parse_instant
-from bench.walking.proof import DAY, SKEW, Moment, find_doubt
-from bench.walking.statements import Form, State, build_guid, find_changes, takes_entries
 from bench.walking.upstream import Call, Reading
 
 SHOWN_FOR = 30 * DAY

@@ -12,7 +12,7 @@ from feeds.domain.entries import Timetable
 from feeds.domain.options import Options, parse
 from feeds.errors import BadOption, EventNotFound
 from feeds.formats import COLLECTION_OPTIONS
-from feeds.service.collections.collections import CollectionEntry, Content
+from feeds.service.collections.entry import CollectionEntry, Content
 from feeds.web.addresses import read_query
 from feeds.web.site import get_site
 

@@ -13,7 +13,7 @@ from feeds.domain.model import DISTANCES
 from feeds.domain.options import Options, parse_event_id, to_query
 from feeds.errors import BadOption
 from feeds.formats import FORMATS, jsonld
-from feeds.service.collections.collections import Content
+from feeds.service.collections.entry import Content
 from feeds.text import collections as texts
 from feeds.text import dates
 from feeds.text.collections import Member, Members

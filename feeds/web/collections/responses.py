@@ -5,7 +5,7 @@ from collections.abc import Callable
 from flask import Response, request
 
 from feeds.domain.freshness import compute_max_age
-from feeds.service.collections.collections import CollectionEntry, Content
+from feeds.service.collections.entry import CollectionEntry, Content
 from feeds.web.cache import Key, to_flask
 from feeds.web.conditional import Representation, make_response
 from feeds.web.site import get_site
@@ -36,7 +36,7 @@ def respond(
             finish(representation) if finish else representation,
             request.environ,
             now=now,
-            max_age=compute_max_age(entry.expires, now),
+            max_age=compute_max_age(entry.expires, now, entry.least_max_age),
             download=download,
         )
     )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from feeds.domain.catalog import EVENTS, Group, build_group_part
 from feeds.domain.feed import Feed
 from feeds.domain.options import Options
-from feeds.service.collections.collections import Content
+from feeds.service.collections.entry import Content
 from feeds.text import collections as texts
 from feeds.text.summaries import strip_markup
 from feeds.web.site import get_site

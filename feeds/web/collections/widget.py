@@ -12,7 +12,7 @@ from feeds.domain.feed import select_entries
 from feeds.domain.options import Options, parse, to_query
 from feeds.errors import BadOption
 from feeds.formats import COLLECTION_OPTIONS
-from feeds.service.collections.collections import CollectionEntry, Content
+from feeds.service.collections.entry import CollectionEntry, Content
 from feeds.text import collections as texts
 from feeds.text import rows
 from feeds.text.summaries import build_name, strip_markup
