@@ -83,8 +83,9 @@ class Collections:
         1. Find the list in the catalog, and the editions of its members in memory and storage.
         2. Refresh up to three members that have expired, the next one first; wait 3 s for them.
         3. Have all members without an edition fetched, in the background.
-        4. Serve what there is, once all members that start within 28 days had an edition; members
-           that the options name must have one, however far ahead they start.
+        4. Serve what there is, once all members that start within 28 days had an edition, and the
+           others are not being fetched just now; members that the options name must have one,
+           however far ahead they start.
 
         Raises ``EventNotFound`` for an unknown group and if
         no event that the options name is known, ``CollectionIncomplete`` while members lack an
@@ -122,10 +123,6 @@ class Collections:
     def _check(self, name: str, entry: CollectionEntry, options: Options) -> None:
         """Raise the error for which a collection cannot be served with these options."""
         lacking, required = entry.lacking, entry.required
-        if not (self._filling.has_ended(name) and entry.content.timetables):
-            # What is being fetched is there in a moment: a calendar would drop it until then.
-            lacking = entry.unread
-            required = len(lacking) + len(entry.content.timetables)
         if options.event or options.run:
             lacking = entry.unread & set(options.event)
             required = len(lacking) + len(set(options.event) & entry.content.ids)
@@ -135,6 +132,10 @@ class Collections:
                 required = len(lacking) + len(entry.content.timetables)
         elif name in self._served:
             return
+        elif not self._is_complete(name, entry):
+            # What is being fetched is there in a moment: a calendar would drop it until then.
+            lacking = entry.unread
+            required = len(lacking) + len(entry.content.timetables)
         if lacking:
             raise CollectionIncomplete(
                 f"{required - len(lacking)} of {required} events are read so far."
