@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from msgspec import structs
 
 from feeds.formats import jsonfeed
 from tests.formats.test_golden import DATA
+from tests.support.factories import a_feed, a_run, an_event
 from tests.support.samples import feed_of
 from tests.support.upstream import SAMPLE_IDS
 
@@ -31,6 +33,27 @@ def test_the_schema_is_a_schema():
 @pytest.mark.parametrize("id_", SAMPLE_IDS)
 def test_the_feed_of_a_sample_is_valid(id_):
     validate(json.loads(jsonfeed.render(feed_of(id_, "json"))))
+
+
+def test_the_feed_of_a_collection_is_valid_also_without_runs():
+    events = [structs.replace(an_event(a_run(id=f"r{id_}")), id=id_) for id_ in ("a", "b")]
+    validate(json.loads(jsonfeed.render(a_feed(*events, extension="json"))))
+    validate(json.loads(jsonfeed.render(a_feed(*events, extension="json", run=("another",)))))
+
+
+def test_the_schema_tells_the_feed_of_an_event_from_that_of_a_collection():
+    feed = json.loads(jsonfeed.render(feed_of(SAMPLE_IDS[0], "json")))
+    event, runs = feed["_intervals"]["event"], feed["_intervals"]["runs"]
+    named = [run | {"event": event["id"]} for run in runs]
+    validate(feed | {"_intervals": {"events": [event], "runs": named}})
+    for wrong in (
+        {"event": event, "runs": named},
+        {"events": [event], "runs": runs},
+        {"event": event, "events": [event], "runs": runs},
+        {"event": event, "runs": []},
+        {"runs": runs},
+    ):
+        assert not Draft202012Validator(SCHEMA).is_valid(feed | {"_intervals": wrong})
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
