@@ -10,11 +10,15 @@ import click
 from feeds import __version__
 
 COMMANDS = {
+    "backup": "backup:backup",
+    "config": "settings:show_config",
     "demo": "local:run_demo",
     "health": "health:health",
     "refresh": "serve:refresh",
+    "restore": "backup:restore",
     "sandbox": "local:sandbox",
     "serve": "serve:serve",
+    "status": "status:show_status",
     "warm": "warm:run_warm",
 }
 """The modules of ``feeds.commands`` and the names in them, by the names of the commands."""

@@ -38,6 +38,10 @@ class DatabaseUnavailable(SettingsError):
     """The database of FEEDS_DATABASE_URL cannot be used, at least not now."""
 
 
+class BackupError(FeedsError):
+    """A backup cannot be made, or cannot be put back."""
+
+
 class BadOption(FeedsError):
     """An invalid option in a query; the message names the option and its valid values."""
 

@@ -13,7 +13,7 @@ from signal import Signals
 import pytest
 import requests
 
-from feeds import __version__
+from feeds import __version__, cli
 from feeds.sandbox import demo
 from tests.support.processes import (
     environment,
@@ -28,7 +28,7 @@ from tests.support.waiting import wait_until
 
 CALENDAR = f"/events/{EXAMPLE}.ics"
 SECOND = timedelta(seconds=1)
-COMMANDS = ["  demo ", "  health ", "  refresh ", "  sandbox ", "  serve ", "  warm "]
+COMMANDS = [f"  {name} " for name in sorted(cli.COMMANDS)]
 
 
 def send(method, url, **more):

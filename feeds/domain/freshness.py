@@ -92,6 +92,12 @@ def compute_refresh_time(fetched: datetime, expires: datetime) -> datetime:
     return expires - min((expires - fetched) / 5, timedelta(minutes=1))
 
 
+def find_expiry(fetched: datetime, due: datetime) -> datetime:
+    """When an edition expires whose ``compute_refresh_time`` is ``due``."""
+    until_due = due - fetched
+    return due + min(until_due / 4, timedelta(minutes=1))
+
+
 def compute_reopening(now: datetime, retry_at: datetime | None, window: timedelta) -> datetime:
     """Until when no call is made after a refusal that concerns all of them.
 

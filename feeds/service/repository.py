@@ -131,9 +131,7 @@ class EditionRepository:
                 polled=edition.fetched if polled else None,
             )
             if saved:
-                histories = (stored, last.edition if last else None)
-                before = [change for each in histories if each for change in each.changes]
-                log_changes(event_id, before, saved.changes)
+                log_changes(saved, (stored, last.edition if last else None))
                 return Snapshot(structs.replace(timetable, edition=saved), lifetime)
             stored = self._database.read(event_id)
             if lease and isinstance(stored, Edition) and stored.fetched >= edition.fetched:

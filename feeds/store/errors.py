@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 throttle = Throttle(log, monotonic)
 outage = Outage(log, "the database", monotonic)
 
-ADVICE = "What is in memory is served. Check FEEDS_DATABASE_URL, its disk or its server."
+ADVICE = "Check FEEDS_DATABASE_URL, its disk or its server."
 
 
 @contextmanager

@@ -1,19 +1,26 @@
 """The changes that a save has brought, as lines of the log."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import structs
 
-from feeds.domain.model import Change, State
+from feeds.domain.model import Change, Edition, History, State
 
 log = logging.getLogger("feeds.changes")
 
 
-def log_changes(event_id: str, before: Iterable[Change], after: Iterable[Change]) -> None:
-    """Log each change of an edition that the edition before it did not have."""
-    known = {_identify(change) for change in before}
-    for change in after:
+def log_changes(edition: Edition, before: Sequence[History | None]) -> None:
+    """Log each change of an edition that the histories before it did not have.
+
+    What a first edition tells of the past is no change that was noticed.
+    """
+    histories = [history for history in before if history]
+    if not histories:
+        return
+    event_id = edition.event.id
+    known = {_identify(change) for history in histories for change in history.changes}
+    for change in edition.changes:
         if _identify(change) not in known:
             was, now = _describe_difference(change)
             fields = {
@@ -32,11 +39,14 @@ def _identify(change: Change) -> tuple[str, str, object]:
 
 
 def _describe_difference(change: Change) -> tuple[str, str]:
-    """The fields that differ, as they were and as they are; all if the clock brought the change."""
+    """The fields that differ, as they were and as they are.
+
+    If the clock alone brought the change, these are the times of registration.
+    """
     was, now = structs.asdict(change.was), structs.asdict(change.now)
     names = [name for name in State.__struct_fields__ if was[name] != now[name]]
-    both = [", ".join(_list_fields(state, names)) for state in (was, now)]
-    return both[0] or change.was.start, both[1] or change.now.start
+    names = names or [name for name in ("opens", "closes") if now[name]]
+    return ", ".join(_list_fields(was, names)), ", ".join(_list_fields(now, names))
 
 
 def _list_fields(state: dict[str, object], names: Iterable[str]) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The state of the database at a glance, for operators."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from feeds.store import catalog, ratelimit, rows
 from feeds.store.engines import Engine
 from feeds.store.errors import convert_errors
 from feeds.store.tables import catalog as parts
-from feeds.store.tables import events, leases, service
+from feeds.store.tables import changes, events, leases, service
 
 RECENT_SAVES = 20
 """Saves among which the last answer of the upstream is looked for.
@@ -39,6 +40,53 @@ class Vitals(Struct, frozen=True):
     lacking: tuple[tuple[ListedEvent, UpstreamError | None], ...] | None
 
 
+class EventRow(Struct, frozen=True):
+    """A stored event; ``error`` is why the last attempt failed, ``retry_at`` when the next is due.
+
+    ``due`` is when the refresher fetches the next edition.
+    """
+
+    id: str
+    name: str
+    starts: datetime
+    ends: datetime
+    gone: bool
+    fetched: datetime
+    due: datetime
+    error: UpstreamError | None
+    retry_at: datetime | None
+
+
+class PartRow(Struct, frozen=True):
+    """A part of the catalog, with the number of its items."""
+
+    name: str
+    items: int
+    fetched: datetime
+    due: datetime
+    error: UpstreamError | None
+
+
+class ChangeRow(Struct, frozen=True):
+    """A change of a run."""
+
+    event: str
+    run: str
+    kind: str
+    noticed: datetime
+
+
+class State(Struct, frozen=True):
+    """What a database holds; ``calls``, ``closed`` and ``cause`` are as in ``Vitals``."""
+
+    events: tuple[EventRow, ...]
+    parts: tuple[PartRow, ...]
+    changes: tuple[ChangeRow, ...]
+    calls: int
+    closed: datetime
+    cause: UpstreamError | None
+
+
 class Overview:
     """Reads the state of a database; raises ``StorageUnavailable`` while it cannot be used."""
 
@@ -57,6 +105,73 @@ class Overview:
                 calls=ratelimit.count_left(shared.tat, quota, now),
                 lacking=_list_lacking(connection),
             )
+
+    def read_state(self, quota: Quota, now: datetime, most_changes: int) -> State:
+        """Read all events and parts, and the latest changes; takes as long as a table is large."""
+        with convert_errors(), self._engine.read() as connection:
+            shared = connection.execute(sa.select(service)).one()
+            failures = _read_failures(connection)
+            return State(
+                events=tuple(_list_events(connection, failures)),
+                parts=tuple(_list_parts(connection, failures)),
+                changes=tuple(_list_changes(connection, now, most_changes)),
+                calls=ratelimit.count_left(shared.tat, quota, now),
+                closed=ratelimit.from_micros(shared.closed_until),
+                cause=_find_error(shared.cause),
+            )
+
+
+_Failures = dict[str, tuple[UpstreamError, datetime]]
+"""Why the last attempt failed and when the next one may be made, by ids and names of parts."""
+
+
+def _read_failures(connection: sa.Connection) -> _Failures:
+    failed = sa.select(leases.c.event_id, leases.c.cause, leases.c.retry_at)
+    return {
+        row.event_id: (error, ratelimit.from_micros(row.retry_at))
+        for row in connection.execute(failed)
+        if (error := _find_error(row.cause))
+    }
+
+
+def _find_error(cause: str | None) -> UpstreamError | None:
+    kind = UPSTREAM_ERRORS.get(cause or "")
+    return kind() if kind else None
+
+
+def _list_events(connection: sa.Connection, failures: _Failures) -> Iterator[EventRow]:
+    names = ("id", "document", "starts", "ends", "gone", "fetched", "due")
+    for row in connection.execute(sa.select(*(events.c[name] for name in names))):
+        event = rows.read_event(row)
+        error, retry_at = failures.get(row.id, (None, None))
+        yield EventRow(
+            id=row.id,
+            name=event.name if event else "",
+            starts=rows.from_seconds(row.starts),
+            ends=rows.from_seconds(row.ends),
+            gone=row.gone is not None,
+            fetched=rows.from_seconds(row.fetched),
+            due=rows.from_seconds(row.due),
+            error=error,
+            retry_at=retry_at,
+        )
+
+
+def _list_parts(connection: sa.Connection, failures: _Failures) -> Iterator[PartRow]:
+    for name in connection.execute(sa.select(parts.c.name).order_by(parts.c.name)).scalars():
+        part = catalog.read(connection, name)
+        if part is not None:
+            items = len(getattr(part.value, "items", ()))
+            error, _ = failures.get(name, (None, None))
+            yield PartRow(name, items, part.fetched, part.due, error)
+
+
+def _list_changes(connection: sa.Connection, now: datetime, most: int) -> Iterator[ChangeRow]:
+    """The latest changes, the last one first; not those of a time that lies ahead."""
+    past = changes.c.noticed <= rows.to_seconds(now)
+    order = (changes.c.noticed.desc(), changes.c.event_id, changes.c.number)
+    for row in connection.execute(sa.select(changes).where(past).order_by(*order).limit(most)):
+        yield ChangeRow(row.event_id, row.run, row.kind, rows.from_seconds(row.noticed))
 
 
 def _find_last_answer(connection: sa.Connection) -> datetime | None:

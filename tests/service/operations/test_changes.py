@@ -122,7 +122,7 @@ def test_an_outage_of_the_database_is_logged_when_it_begins_and_when_it_is_over(
     begun, ended = list_outages(caplog)
     assert begun == (
         "the database is unavailable: unable to open database file."
-        " What is in memory is served. Check FEEDS_DATABASE_URL, its disk or its server."
+        " Check FEEDS_DATABASE_URL, its disk or its server."
     )
     assert ended.startswith("the database works again after ")
     outage.clear()
