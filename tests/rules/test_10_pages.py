@@ -6,7 +6,9 @@ from html import unescape
 
 import pytest
 
-from tests.support.service import PAGE, a_5k, a_run
+from tests.support.browser import UNLIMITED
+from tests.support.listed_club import ListedClub
+from tests.support.service import PAGE, PUBLIC_URL, a_5k, a_run
 
 
 def read(page: str, pattern: str) -> list[str]:
@@ -134,3 +136,98 @@ def test_registration_that_is_not_open_yet_says_when_it_opens(service):
     service.announce(a_run(registrationOpensAt=opens.isoformat()))
     (note,) = read(get_page(service), '<span class="what">.*?<small>(.*?)</small>')
     assert note == "registration opens Sat, Aug 1, 2026, 9:00 AM"
+
+
+def list_races(response):
+    """The ids of the races that a page lists, in its order."""
+    return re.findall(r'<a href="(?:\.\./|\./)events/([\w-]+)"><bdi>', response.text)
+
+
+@pytest.fixture
+def club(upstream, service, clock):
+    """A club with a race, one that is over, and a group that is paused."""
+    club = ListedClub(upstream, service.client, clock)
+    club.publish("harbor", "2026-06-13", "2026-06-14", name="Harbor Run", address="Navy Pier")
+    club.publish("island", "2026-07-01", name="Island Run")
+    club.publish("over", "2026-05-02")
+    club.add_group("trails", "island", name="Trails", description="Off road.", status="paused")
+    return club
+
+
+def test_the_clubs_page_lists_what_is_ahead_then_what_is_over(club):
+    """Rules 10.9."""
+    response = club.open()
+    assert read(response.text, "<h1[^>]*>(.*?)</h1>") == ["Lakeside Runners"]
+    assert list_races(response) == ["harbor", "island", "over"]
+    group = club.open("/groups/trails").text
+    assert "This group is paused." in group
+    assert "Off road." in group
+    event = club.open("/events/harbor").text
+    assert read(event, '<header class="site">(.*?)</header>') == ["‹ Lakeside Runners"]
+
+
+def test_while_races_are_not_read_a_page_says_so_and_lists_none(club, upstream):
+    """Rules 10.10."""
+    upstream.refuse_path("/events/harbor", 500, "INTERNAL")
+    response = club.client.get("/")
+    assert response.status_code == 503
+    assert read(response.text, "<h1>(.*?)</h1>") == [
+        "We are reading these races for the first time."
+    ]
+    assert re.search("[01] of 2 events are read so far.", response.text)
+    assert list_races(response) == []
+    search = club.client.get("/?q=https://intervals.run/events/harbor")
+    assert search.headers["Location"] == "events/harbor"
+
+
+def test_the_filters_of_the_page_are_those_of_its_links(club):
+    """Rules 10.11."""
+    response = club.open("/?from=2026-06-15&to=&type=race&q=")
+    assert list_races(response) == ["island"]
+    assert f"webcal://{PUBLIC_URL[8:]}/events.ics?from=2026-06-15&amp;type=race" in response.text
+    assert list_races(club.open("/?q=harbor")) == ["harbor"]
+    club.open("/?q=no+such+race", status=404)
+
+
+def test_a_choice_of_races_is_one_address_without_what_is_unknown(club):
+    """Rules 10.12."""
+    response = club.open("/?run=harbor-2&event=island&event=gone")
+    link = f"webcal://{PUBLIC_URL[8:]}/events.ics?event=island&amp;run=harbor-2"
+    assert link in response.text
+    assert "Some of the races you asked for are not here." in response.text
+    assert f"{PUBLIC_URL}/?event=island&amp;run=harbor-2</code>" in response.text
+    assert club.open("/qr.svg?run=harbor-2&event=island").mimetype == "image/svg+xml"
+
+
+def test_a_page_has_at_most_forty_races_and_leads_to_later_ones(club, service):
+    """Rules 10.13."""
+    service.restart(rate=UNLIMITED)
+    club.client = service.client
+    for number in range(45):
+        club.publish(f"race-{number}", f"2026-08-{1 + number % 28:02}")
+    response = club.open()
+    later = re.findall(r'href="\./(\?from=[0-9-]+)">Later races', response.text)
+    races = {*list_races(response), *list_races(club.open(f"/{later[0]}"))}
+    assert len(races) == 48
+    assert '"@type":"ItemList"' in response.text
+
+
+def test_a_key_that_may_not_list_events_has_the_known_ones(club, upstream):
+    """Rules 10.14."""
+    upstream.refuse_path("/events", 403, "FORBIDDEN")
+    assert "No race is listed here yet." in club.client.get("/").text
+    club.client.get("/events/harbor.ics")
+    assert list_races(club.client.get("/")) == ["harbor"]
+
+
+def test_the_widget_of_a_list_has_the_next_runs_and_one_button(club):
+    """Rules 10.15."""
+    response = club.open("/embed?limit=2")
+    names = read(response.text, '<span class="what">(.*?)</span>')
+    assert names == ["Harbor Run – 10K"] * 2
+    buttons = re.findall(r'class="button" href="([^"]+)"', response.text)
+    assert buttons == [f"{PUBLIC_URL}/#subscribe"]
+    club.open("/groups/trails/embed?limit=0", status=400)
+    assert 'data-group="trails"' in unescape(club.open("/groups/trails/embed-kit").text)
+    embedded = club.client.get("/oembed", query_string={"url": f"{PUBLIC_URL}/groups/trails"})
+    assert embedded.json["title"] == "Trails"

@@ -62,6 +62,7 @@ def list_files(wheel):
         return {name for name in archive.namelist() if ".dist-info/" not in name}
 
 
+@pytest.mark.usefixtures("unlisted")
 def test_the_installed_wheel_serves_pages_and_feeds_without_a_checkout(wheel, tmp_path, upstream):
     target, elsewhere = tmp_path / "installed", tmp_path / "elsewhere"
     elsewhere.mkdir()
