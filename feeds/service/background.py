@@ -23,8 +23,8 @@ from feeds.errors import (
     StorageUnavailable,
     Unauthorized,
 )
-from feeds.service.collections.entry import is_outage
-from feeds.service.collections.refresh import CatalogEntry, CatalogRefresh
+from feeds.service.collections.entry import CatalogEntry, is_outage
+from feeds.service.collections.refresh import CatalogRefresh
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
 from feeds.service.refresh import MAX_CONCURRENT_REFRESHES, Refresh

@@ -5,37 +5,24 @@ was made (compare-and-swap of tokens); a lease and a call are taken with one SQL
 Every method but those of a start raises ``StorageUnavailable`` while the database cannot be used.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 import sqlalchemy as sa
-from msgspec import Struct, structs
+from msgspec import structs
 
 from feeds.domain.model import Edition, Event, History
 from feeds.domain.quota import Quota
 from feeds.errors import SettingsError, UpstreamError
 from feeds.store import catalog, editions, identity, leases, ratelimit, tables
 from feeds.store.catalog import Part
+from feeds.store.editions import Saves
 from feeds.store.engines import create_engine
 from feeds.store.errors import convert_errors, convert_startup_errors
 from feeds.store.leases import HeldByOther, Lease
 from feeds.store.operations.overview import Overview
 from feeds.store.schema import create_schema
-
-
-class Saves(Struct, frozen=True):
-    """What was saved after another save, and how many events are polled at present.
-
-    ``number`` counts all saves, ``newest`` is what was saved last and its token. ``saved`` are the
-    tokens by ids of events and names of parts of the catalog; if ``complete``, those of all.
-    """
-
-    number: int
-    newest: tuple[str, str] | None
-    saved: Mapping[str, str]
-    complete: bool
-    polled: int
 
 
 class Database:

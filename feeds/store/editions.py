@@ -1,10 +1,11 @@
 """Editions in SQL: compare-and-swap of tokens, lists of events, and which events are polled."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from msgspec import Struct
 
 from feeds.domain.freshness import POLLED_WITHIN
 from feeds.domain.model import Edition, Event, History
@@ -14,6 +15,20 @@ from feeds.store.tables import catalog, changes, events, leases, revisions, serv
 
 MAX_WITNESSES = 100
 """Events that are looked at for one that is listed."""
+
+
+class Saves(Struct, frozen=True):
+    """What was saved after another save, and how many events are polled at present.
+
+    ``number`` counts all saves, ``newest`` is what was saved last and its token. ``saved`` are the
+    tokens by ids of events and names of parts of the catalog; if ``complete``, those of all.
+    """
+
+    number: int
+    newest: tuple[str, str] | None
+    saved: Mapping[str, str]
+    complete: bool
+    polled: int
 
 
 class Witness(NamedTuple):

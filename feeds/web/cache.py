@@ -4,11 +4,9 @@ Views of an event answer with ``RepresentationCache.respond``: the edition comes
 its representation from this cache or from a renderer, the response from ``make_response``.
 ``middleware`` answers a request for the URL of a feed that was requested before, without routing,
 as long as nothing about the feed has changed. Its response is the one that the view would make.
-Pages that show no edition use ``PageCache``.
 """
 
-from collections.abc import Callable, Hashable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from operator import attrgetter
 from threading import Lock
@@ -16,7 +14,6 @@ from typing import Any, NamedTuple, Protocol
 from weakref import ref
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from cachetools import LRUCache
 from flask import Response, request
 
 from feeds.clockcache import ClockCache
@@ -30,9 +27,6 @@ from feeds.web.conditional import Representation, WsgiResponse, make_response
 
 MAX_BYTES = 96 * 1024 * 1024
 """Bytes of cached representations, both codings and the keys included."""
-
-MAX_PAGE_BYTES = 4 * 1024 * 1024
-"""Bytes of cached pages that show no edition, each with ``OVERHEAD``."""
 
 MAX_URL_BYTES = 16 * 1024 * 1024
 """Bytes of known URLs, each with the key of its representation: 16,000 ordinary URLs."""
@@ -257,32 +251,6 @@ class RepresentationCache:
                     size,
                 )
         return representation
-
-
-class PageCache:
-    """Rendered pages that show no edition, for all threads of a process; bounded in bytes."""
-
-    def __init__(self) -> None:
-        self._state: object = None
-        self._pages: LRUCache[Hashable, bytes] = LRUCache(0)
-        self._lock = Lock()  # of both
-
-    def get_or_render(self, state: object, key: Hashable, render: Callable[[], str]) -> bytes:
-        """The page with this key, as rendered since ``state`` was passed for the first time.
-
-        ``state`` is what all pages are made of; another object makes all of them anew.
-        """
-        with self._lock:
-            if self._state is not state:
-                self._state = state
-                self._pages = LRUCache(MAX_PAGE_BYTES, lambda page: len(page) + OVERHEAD)
-            pages = self._pages
-            page = pages.get(key)
-        if page is None:
-            page = render().encode()
-            with self._lock, suppress(ValueError):  # larger than the whole cache
-                pages[key] = page
-        return page
 
 
 def _measure(representation: Representation) -> int:

@@ -15,7 +15,8 @@ from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 from feeds.app import create_app
 from feeds.formats import FORMATS
 from feeds.web import cache as module
-from feeds.web.cache import OVERHEAD, PageCache, RepresentationCache
+from feeds.web.cache import OVERHEAD, RepresentationCache
+from feeds.web.collections.page_cache import PageCache
 from feeds.web.conditional import build_representation
 from tests.support.clock import Clock
 from tests.support.headers import list_stable

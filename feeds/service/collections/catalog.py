@@ -11,7 +11,8 @@ from feeds.domain.freshness import INVALIDATION_INTERVAL
 from feeds.domain.quota import Priority
 from feeds.errors import FeedsError, GroupNotFound, StorageUnavailable, UpstreamTimeout
 from feeds.service.admission import Bulkhead
-from feeds.service.collections.refresh import CatalogEntry, CatalogRefresh
+from feeds.service.collections.entry import CatalogEntry
+from feeds.service.collections.refresh import CatalogRefresh
 from feeds.service.singleflight import Flight, Singleflight
 
 MAX_WAIT_COLD = 10.0

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from feeds.domain.catalog import RUN_CLUB, EventList, Group, ListedEvent, Organization
 from feeds.domain.entries import Timetable
@@ -41,6 +41,22 @@ _OUTAGES = (
     | Overloaded
     | StorageUnavailable
 )
+
+
+class CatalogEntry(Struct, frozen=True):
+    """A part of the catalog as known from ``since`` until ``until`` (UTC).
+
+    ``error`` is why there is no newer answer of the upstream, or none at all.
+    """
+
+    since: dt.datetime
+    until: dt.datetime
+    part: Part | None = None
+    error: FeedsError | None = None
+
+    def invalidate(self) -> "CatalogEntry":
+        """The same entry, to be read from the database again."""
+        return structs.replace(self, until=self.since)
 
 
 class Content(Struct, frozen=True, weakref=True):

@@ -26,7 +26,6 @@ from feeds.domain.freshness import FAILURE_CACHED_FOR, MAX_CLOCK_SKEW
 from feeds.domain.history.delisting import UNLISTED_SHOWN_FOR
 from feeds.domain.quota import Priority
 from feeds.errors import (
-    FeedsError,
     Forbidden,
     InvalidResponse,
     QuotaExhausted,
@@ -37,6 +36,7 @@ from feeds.errors import (
 )
 from feeds.logs import Throttle
 from feeds.service.calls import Calls
+from feeds.service.collections.entry import CatalogEntry
 from feeds.service.refresh import ADVICE
 from feeds.store.catalog import Part
 from feeds.store.database import Database
@@ -72,22 +72,6 @@ class Lists(Protocol):
 
     def fetch_organization(self, seconds: float) -> Organization:
         """The organization of the key, in that time; raises as ``fetch_page`` does."""
-
-
-class CatalogEntry(Struct, frozen=True):
-    """A part of the catalog as known from ``since`` until ``until`` (UTC).
-
-    ``error`` is why there is no newer answer of the upstream, or none at all.
-    """
-
-    since: datetime
-    until: datetime
-    part: Part | None = None
-    error: FeedsError | None = None
-
-    def invalidate(self) -> "CatalogEntry":
-        """The same entry, to be read from the database again."""
-        return structs.replace(self, until=self.since)
 
 
 class PagesRead(Struct):

@@ -16,7 +16,7 @@ from feeds.text import dates
 from feeds.text.collections import EventSummary, fold
 from feeds.web import templates
 from feeds.web.addresses import read_query
-from feeds.web.cache import PageCache
+from feeds.web.collections.page_cache import PageCache
 from feeds.web.collections.pages import MAX_SEARCHED, show_page
 from feeds.web.collections.scope import MAX_WAIT
 from feeds.web.site import get_site
