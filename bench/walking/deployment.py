@@ -21,7 +21,8 @@ from feeds.store.engines import create_engine
 from feeds.store.tables import metadata
 
 if TYPE_CHECKING:
-    from bench.walking.story import Story
+    from bench.walking.oracle.statements import Form
+    from bench.walking.oracle.story import Story
 
 HOME = "America/Chicago"
 RATE = Rate(600_000, timedelta(minutes=1), 60_000)
@@ -52,8 +53,8 @@ class Time:
 class Process:
     """An application with a clock that is ``offset`` seconds ahead.
 
-    ``stories`` are what it has in memory, ``stamps`` and ``modified`` the newest stamps and the
-    newest Last-Modified that it has served, by event.
+    ``stories`` are what it has in memory, ``forms`` the JSON Feeds that it has served last,
+    ``stamps`` and ``modified`` the newest stamps and the newest Last-Modified, by event.
     """
 
     def __init__(self, name: str, time: Time, offset: float) -> None:
@@ -65,6 +66,7 @@ class Process:
 
     def forget(self) -> None:
         self.stories: dict[str, Story] = {}
+        self.forms: dict[str, Form] = {}
         self.stamps: dict[str, dict[str, Stamps]] = {}
         self.modified: dict[str, datetime] = {}
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from bench.walking.story import PLAIN
+from bench.walking.oracle.story import PLAIN
 from bench.walking.world import World
 
 PAUSES = (620, *[660] * 5, *[8 * 3600] * 5, 3601)

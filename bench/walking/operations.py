@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 from bench.walking.clients import Client
 from bench.walking.deployment import Process, Rows, Time, run_round
-from bench.walking.world import World
+from bench.walking.world import Violation, World
 
 if TYPE_CHECKING:
-    from bench.walking.story import Story
+    from bench.walking.oracle.story import Story
+
+DAY = 86_400
+LONG = 9 * DAY
+"""Seconds after which readers may miss items."""
 
 
 class Operations:
@@ -33,6 +37,18 @@ class Operations:
 
     def advance(self, seconds: float) -> None:
         self.time.elapsed += seconds
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass; all clients poll before a month or more does: they would miss items."""
+        if seconds > LONG:
+            self.settle_if_unsettled()
+            self.poll_all()
+            self.advance(3)
+            self.poll_all()
+            for event in self.world.organizer.events.values():
+                if seconds > 150 * DAY:
+                    event.removed.clear()
+        self.advance(seconds)
 
     def ask(self, process: Process, client: Client) -> None:
         """A client polls; while there are two truths, a request that no client remembers."""
@@ -63,6 +79,23 @@ class Operations:
         self.log("all clients poll")
         for client in self.world.clients:
             self.ask(self.random.choice(self.world.processes), client)
+
+    def alike(self, event_id: str) -> None:
+        """Two processes of a deployment are alike some seconds after a save."""
+        world = self.world
+        current = [each for each in world.processes if each.public_url == world.public_url]
+        if len(current) < 2 or world.ages.is_ill(event_id) or not world.is_sound:
+            return
+        for pause in (4.5, 0):
+            total, found = world.upstream.total, {}
+            for form in (".ics?registration=1", ".rss", ".json"):
+                path = f"/events/{event_id}{form}"
+                found[path] = {world.get(each, path).data for each in current}
+            self.advance(pause)
+        for path, bodies in found.items():
+            is_quiet = total == world.upstream.total and not world.ages.is_ill(event_id)
+            if len(bodies) > 1 and is_quiet:
+                raise Violation(f"{path}: processes differ")
 
     def start(self, process: Process) -> None:
         world = self.world
@@ -121,11 +154,11 @@ class Operations:
         for process in self.world.processes:
             process.offset = max(-2, process.offset)
 
-    def restore(self) -> str:
+    def restore(self, *, last: bool = False) -> str:
         if not self._copies:
             return "none"
         self._set_right()
-        rows, stories = self.random.choice(self._copies)
+        rows, stories = self._copies[-1] if last else self.random.choice(self._copies)
         replace = self.random.random() < 0.5
         self.advance(1.1)
         self.world.storage.restore(rows, replace=replace)

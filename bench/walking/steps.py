@@ -10,8 +10,8 @@ from random import Random
 from bench.walking.clients import CONDITIONS, Client
 from bench.walking.deployment import START, Process, Storage, Time, closing_connections
 from bench.walking.ending import find_mistakes, heal
-from bench.walking.operations import Operations
 from bench.walking.organizer import Organizer
+from bench.walking.scenarios import Scenarios
 from bench.walking.upstream import DOUBTS, TROUBLES, Trouble
 from bench.walking.world import TooSlow, Violation, World
 
@@ -40,10 +40,8 @@ PACES = {
 }
 """How many days events lie ahead, and the seconds between steps."""
 
-LONG = 86_400 * 9
 
-
-class Walk(Operations):
+class Walk(Scenarios):
     """One walk; ``without`` are steps that are left out."""
 
     def __init__(self, seed: int, url: str | None, folder: Path, without: frozenset[str]) -> None:
@@ -80,11 +78,15 @@ class Walk(Operations):
             "poll": (16, self.poll),
             "wait": (12, self._wait),
             "trouble": (4, partial(self._trouble, TROUBLES)),
-            "refuse": (2, self._refuse),
+            "refuse": (2, self.refuse),
             "doubt": (5, partial(self._trouble, DOUBTS)),
-            "vanish": (3, self._vanish),
+            "vanish": (3, self.vanish),
             "slow": (6, self._slow),
-            "overtake": (2, self._overtake),
+            "overtake": (2, self.overtake),
+            "outage": (2, self.outage),
+            "diverge": (3, self.diverge),
+            "repeat": (3, self.repeat),
+            "renew": (3, self.renew),
             "restart": (3, self.restart),
             "deploy": (2, self.deploy),
             "refresher": (4, self.refresh),
@@ -119,15 +121,7 @@ class Walk(Operations):
         seconds = self.random.choice(self._pauses) * self.random.choice(
             (1, 1, self.random.random())
         )
-        if seconds > LONG:  # readers would miss items that are a month old
-            self.settle_if_unsettled()
-            self.poll_all()
-            self.time.elapsed += 3
-            self.poll_all()
-            for event in self.world.organizer.events.values():
-                if seconds > 150 * 86_400:
-                    event.removed.clear()
-        self.time.elapsed += seconds
+        self.wait(seconds)
         return f"{seconds:.1f} s"
 
     def _trouble(self, kinds: tuple[str, ...]) -> str:
@@ -137,55 +131,6 @@ class Walk(Operations):
         trouble = Trouble(kind, concerned, self.random.choice((1, 2, 4, 8)))
         self.world.upstream.trouble = trouble
         return str(tuple(trouble))
-
-    def _vanish(self) -> str:
-        """A run or an event is missing for as long as it takes, and returns, or does not."""
-        world, random = self.world, self.random
-        id_ = self.choose_event()
-        organizer, polls = world.organizer, random.choice((2, 3, 4))
-        kind = random.choice([each for each in ("remove run", "delete") if each in EDITS])
-        self.log(f"  {id_} {organizer.edit(id_, kind, self.time.read())}")
-        for _ in range(polls):
-            world.get(random.choice(world.processes), f"/events/{id_}.ics")
-            self.advance(random.choice((61, 310, 901, 1000)))
-        if random.random() < 0.6:
-            back = "return run" if kind == "remove run" else kind
-            self.log(f"  {id_} {organizer.edit(id_, back, self.time.read())}")
-            self.advance(3601 * random.random())
-            world.get(random.choice(world.processes), f"/events/{id_}.ics")
-        return f"{id_} {kind}, {polls} polls"
-
-    def _refuse(self) -> str:
-        """One event is refused, which concerns no other event."""
-        world, id_ = self.world, self.choose_event()
-        self.advance(3700)
-        trouble = Trouble("403", id_, self.random.choice((1, 2, 8)))
-        world.upstream.trouble = trouble
-        process = self.random.choice(world.processes)
-        for each in (id_, *sorted(world.stories.keys() - {id_})):
-            world.get(process, f"/events/{each}.ics")
-        return str(tuple(trouble))
-
-    def _overtake(self) -> str:
-        """A call takes longer than its lease, and another process saves a newer answer."""
-        world, random = self.world, self.random
-        if len(world.processes) < 2 or world.unsettled:
-            return "none"
-        id_, (slow, fast) = self.choose_event(), random.sample(world.processes, 2)
-
-        def pass_time(*_: str) -> bool:
-            self.advance(15)
-            self.wait_for_call()
-            for kind in ("start", "status", "sold out"):
-                self.log(f"  {id_} {world.organizer.edit(id_, kind, self.time.read())}")
-            world.get(fast, f"/events/{id_}.ics")
-            return True
-
-        self.advance(3700)
-        world.upstream.slow = ("after", pass_time)
-        world.get(slow, f"/events/{id_}.ics")
-        world.upstream.slow = None
-        return f"{id_} {slow.name} by {fast.name}"
 
     def _slow(self) -> str:
         """The next call takes long: meanwhile there is an edit, or another process refreshes."""
@@ -216,8 +161,7 @@ class Walk(Operations):
 
     def _compare(self) -> str:
         id_ = self.choose_event()
-        if len(self.world.processes) > 1 and not self.world.unsettled:
-            self.world.alike(id_)
+        self.alike(id_)
         return id_
 
     def _finish(self) -> None:

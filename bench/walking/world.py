@@ -7,14 +7,16 @@ from typing import NoReturn
 
 from werkzeug.test import TestResponse
 
-from bench.walking.ages import Ages
 from bench.walking.clients import Client
 from bench.walking.deployment import Process, Storage, Time
+from bench.walking.oracle.ages import Ages
+from bench.walking.oracle.others import find_others
+from bench.walking.oracle.proof import Moment, Others
+from bench.walking.oracle.record import Record, get_event_id
+from bench.walking.oracle.recovery import find_losses
+from bench.walking.oracle.statements import Form, read_form
+from bench.walking.oracle.story import Story
 from bench.walking.organizer import Organizer
-from bench.walking.proof import Moment
-from bench.walking.record import Record, get_event_id
-from bench.walking.statements import Form, read_form
-from bench.walking.story import Story
 from bench.walking.upstream import Call, Upstream
 
 MOST_ALTERNATIVES = 12
@@ -62,6 +64,7 @@ class World:
         self._record = Record(time)
         self.ages = Ages(time)
         self.unserved: set[str] = set()
+        self._listed: set[str] = set()
 
     def poll(self, process: Process, client: Client) -> None:
         """A client polls a process; checks the answer."""
@@ -155,6 +158,7 @@ class World:
         calls = [each for each in self.upstream.calls if each.event_id == event_id and each.reading]
         if not calls:
             return
+        self._listed.update(*(each.reading.listed for each in calls if each.reading))
         before = list(self._list_bases(event_id, process, form))
         for call in calls[:-1]:
             hidden = form.hide_unlisted()  # what has been told since may follow from later answers
@@ -187,18 +191,18 @@ class World:
 
     def _follow(self, base: Story, call: Call, form: Form) -> Iterator[tuple[Story, list[str]]]:
         """The stories that an answer can make of one, and what is wrong with ``form`` then."""
-        missing = [self._find_missing_since(id_) for id_ in self.stories if id_ != base.id]
         last = base.last
         if not (call.overtaken and last and last.at >= call.at and last.elapsed > call.elapsed):
-            yield base.follow(call, form, [each for each in missing if each])
+            yield base.follow(call, form, self._find_others(base.id))
         if call.overtaken:
             yield base, base.find_differences(form, call.at)
 
-    def _find_missing_since(self, event_id: str) -> Moment | None:
-        """Since when an event misses something; None if a restored backup may know less of it."""
-        stories = (self.stories[event_id], *self.alternatives.get(event_id, ()))
-        instants = {each.missing_since for each in stories}
-        return instants.pop() if len(instants) == 1 else None
+    def _find_others(self, event_id: str) -> Others:
+        ids = self.stories.keys() - {event_id}
+        known = {id_: (self.stories[id_], *self.alternatives.get(id_, ())) for id_ in ids}
+        stories = [(each, id_ not in self.rowless) for id_, each in known.items()]
+        calls = [each for each in self.upstream.calls if each.event_id in ids]
+        return find_others(stories, calls, self.time.read().date())
 
     def _list_bases(self, event_id: str, process: Process, form: Form) -> Iterator[Story]:
         """What the database can hold: more than one story while it has gone back."""
@@ -230,6 +234,7 @@ class World:
             known = self.alternatives.get(event_id, [])
             self._note_alternatives(event_id, [*matching, *known])
         process.stories[event_id] = story
+        process.forms[event_id] = form
 
     def _note_alternatives(self, event_id: str, matching: list[Story]) -> None:
         found = [each for at, each in enumerate(matching) if each not in matching[:at]]
@@ -245,24 +250,9 @@ class World:
         wrong = any(each.is_wrong for each in self.processes)
         return not (self.unsettled or self.storage.lost or wrong)
 
-    def alike(self, event_id: str) -> None:
-        """Two processes of a deployment are alike some seconds after a save."""
-        current = [each for each in self.processes if each.public_url == self.public_url]
-        if self.ages.is_ill(event_id) or not self.is_sound:
-            return
-        for pause in (4.5, 0):
-            total, found = self.upstream.total, {}
-            for form in (".ics?registration=1", ".rss", ".json"):
-                path = f"/events/{event_id}{form}"
-                found[path] = {self.get(each, path).data for each in current}
-            self.time.elapsed += pause
-        for path, bodies in found.items():
-            is_quiet = total == self.upstream.total and not self.ages.is_ill(event_id)
-            if len(bodies) > 1 and is_quiet:
-                self._violate(f"{path}: processes differ")
-
     def change_database(self, stories: dict[str, Story] | None) -> None:
         """The database went back to these stories, or was lost (None)."""
+        self._listed.clear()
         self.unsettled = True
         for id_, story in (stories or {}).items():
             story.allowed |= self.stories[id_].allowed
@@ -282,6 +272,7 @@ class World:
 
     def settle(self) -> None:
         """All processes look, notice what others save, and are alike again."""
+        served = [each for process in self.processes for each in process.stories.values()]
         for number in range(8):
             total = self.upstream.total
             for process in self.processes:
@@ -294,6 +285,16 @@ class World:
         self.ages.forget()
         self.stories |= self.processes[0].stories
         self.rowless -= self.processes[0].stories.keys()
+        for story in served:
+            self._check_recovery(story, self.processes[0])
+
+    def _check_recovery(self, served: Story, process: Process) -> None:
+        """The processes tell what one of them has served before they settled."""
+        form = process.forms.get(served.id)
+        if form is None or served.id in self.unserved or self.unsettled:
+            return
+        for loss in find_losses(served, form, process.clock(), self._listed):
+            self._violate(f"{served.id}, after a database that went back: {loss}", process)
 
     def _violate(self, finding: str, process: Process | None = None) -> NoReturn:
         raise Violation(f"{process.name if process else 'all'}: {finding}")

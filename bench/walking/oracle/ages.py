@@ -54,6 +54,11 @@ class Ages:
         if max_age is not None:
             self._fetched[event_id] = (self._time.elapsed, max_age, self._time.shift)
 
+    def find_rest(self, event_id: str) -> float:
+        """The seconds until the edition of an event expires, as far as that is known."""
+        began, max_age, _ = self._fetched.get(event_id, (self._time.elapsed, 0.0, 0.0))
+        return began + max_age - self._time.elapsed
+
     def forget(self) -> None:
         self._fetched.clear()
 

@@ -1,6 +1,5 @@
 """What proves that a run or an event is missing (rules 3.5 and 3.8)."""
 
-from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -25,17 +24,33 @@ class Moment(NamedTuple):
         return self.at - other.at - timedelta(seconds=self.elapsed - other.elapsed)
 
 
-def find_doubt(answers: tuple[Moment, ...], now: Moment, others: Collection[Moment]) -> str:
+class Others(NamedTuple):
+    """The other events: since when each has missed something, and when each was listed last.
+
+    ``listed`` are those events alone that the service must know to be ahead.
+    """
+
+    missing: tuple[Moment, ...] = ()
+    listed: tuple[Moment, ...] = ()
+
+
+def find_doubt(answers: tuple[Moment, ...], now: Moment, others: Others) -> str:
     """Why these answers in a row do not prove that something is missing; nothing if they do.
 
-    Nothing, too, if the clock of one of them was wrong: the service goes by its clock.
+    If other events are ``listed``, one has to be since the first answer: so for an event (rules
+    3.8). Nothing, too, if the clock of one of them was wrong: the service goes by its clock.
     """
-    if answers and any(abs(answers[0].compare(each)) > SKEW for each in (*answers, *others, now)):
+    seen = (*answers, *others.missing, *others.listed, now)
+    if answers and any(abs(answers[0].compare(each)) > SKEW for each in seen):
         return ""
     since = max((now.since(each) for each in answers), default=timedelta(0))
     if len(answers) < 3 or since < PROVED_AFTER - SKEW:
         return f"after {len(answers)} answers in {since}"
     hour = timedelta(hours=1) - SKEW
-    if since < DAY - SKEW and any(abs(answers[0].at - each.at) < hour for each in others):
+    if since > DAY - SKEW:
+        return ""
+    if any(abs(answers[0].at - each.at) < hour for each in others.missing):
         return "while another event is missing"
+    if others.listed and all(each.at < answers[0].at - SKEW for each in others.listed):
+        return "while no other event is listed"
     return ""

@@ -3,9 +3,9 @@
 It knows nothing of the service but the answers that were saved, in their order.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -13,6 +13,8 @@ from bench.walking.proof import DAY, SKEW, Moment, find_doubt
 from bench.walking.statements import Form, State, build_guid, find_changes, takes_entries
 from msgspec import Struct, field
 
+from bench.walking.oracle.proof import DAY, SKEW, Moment, Others, find_doubt
+from bench.walking.oracle.statements import Form, State, build_guid, find_changes, takes_entries
 from bench.walking.organizer import parse_instant
 from bench.walking.upstream import Call, Reading
 
@@ -38,6 +40,7 @@ class Story(Struct):
 
     ``runs`` are the fields of runs as last read, ``unlisted`` since when runs are told as no longer
     listed, ``lacking`` the documents in a row that lacked a run, ``gone`` the 404s in a row.
+    ``listed`` is when an answer was no 404 last.
     ``required`` are guids by scope that a feed must have, ``allowed`` those that it may have.
     """
 
@@ -48,6 +51,7 @@ class Story(Struct):
     lacking: dict[str, tuple[Moment, ...]] = field(default_factory=dict)
     gone: tuple[Moment, ...] = ()
     last: Moment | None = None
+    listed: Moment | None = None
     counts: dict[tuple[str, str, str], int] = field(default_factory=dict)
     required: dict[tuple[str, str], Told] = field(default_factory=dict)
     allowed: set[tuple[str, str]] = field(default_factory=set)
@@ -78,13 +82,13 @@ class Story(Struct):
         """How many answers lacked something, and how many changes were told."""
         return len(self.gone) + sum(map(len, self.lacking.values())), sum(self.counts.values())
 
-    def follow(
-        self, call: Call, form: Form, others: Collection[Moment]
-    ) -> tuple["Story", list[str]]:
-        """The story after an answer, and what is wrong with ``form``, which was served then.
+    def is_ahead(self, today: date) -> bool:
+        """Whether the event is not gone, and surely not over."""
+        is_gone = bool(self.gone) and self.runs.keys() <= self.unlisted.keys()
+        return not is_gone and any(run["date"] > f"{today}" for run in self.runs.values())
 
-        ``others`` are since when other events have lacked something.
-        """
+    def follow(self, call: Call, form: Form, others: Others) -> tuple["Story", list[str]]:
+        """The story after an answer, and what is wrong with ``form``, which was served then."""
         reading, now = call.reading, Moment(call.at, call.elapsed)
         assert reading is not None
         story = deepcopy(self)
@@ -92,7 +96,7 @@ class Story(Struct):
             story.gone = (*self.gone, now)
         else:
             story.gone = ()
-            story.fields = reading.fields
+            story.fields, story.listed = reading.fields, now
         story.runs |= reading.runs
         problems = list(story.list_runs(reading, form, now, others))
         story.last = now
@@ -132,9 +136,7 @@ class Story(Struct):
                 return told
         return story
 
-    def list_runs(
-        self, reading: Reading, form: Form, now: Moment, others: Collection[Moment]
-    ) -> Iterator[str]:
+    def list_runs(self, reading: Reading, form: Form, now: Moment, others: Others) -> Iterator[str]:
         """Take which runs are listed; yields false statements of the feed."""
         for id_ in self.runs:
             if id_ in reading.listed:
@@ -149,7 +151,8 @@ class Story(Struct):
                 continue
             self.unlisted[id_] = now
             doubts = [
-                find_doubt(each, now, others) for each in (self.lacking.get(id_, ()), self.gone)
+                find_doubt(self.lacking.get(id_, ()), now, others._replace(listed=())),
+                find_doubt(self.gone, now, others),
             ]
             if all(doubts):
                 yield f"{id_} is told as no longer listed {doubts}"
