@@ -9,8 +9,6 @@ from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from bench.walking.proof import DAY, SKEW, Moment, find_doubt
-from bench.walking.statements import Form, State, build_guid, find_changes, takes_entries
 from msgspec import Struct, field
 
 from bench.walking.oracle.proof import DAY, SKEW, Moment, Others, find_doubt
