@@ -49,24 +49,25 @@ class Filling:
     def _fill(self, left: list[str]) -> None:
         """Fetch until all are fetched, or an error concerns the next event as well.
 
-        An event for which there was no call comes next, so that the soonest are there first.
+        Events for which there was no call come next, so that the soonest are there first.
         """
-        while left and main_thread().is_alive():  # else the process is ending
-            tried, left = left[:AT_A_TIME], left[AT_A_TIME:]
+        tried: list[str] = []
+        while (tried or left) and main_thread().is_alive():  # else the process is ending
+            if not tried:
+                tried, left = left[:AT_A_TIME], left[AT_A_TIME:]
             flights = {id_: self._editions.start_refresh(id_) for id_ in tried}
-            again, exhausted = [], None
+            tried, exhausted = [], None
             for id_, flight in flights.items():
                 if flight is None or not flight.wait(MAX_WAIT_COLD) or flight.result is None:
                     return
                 error = flight.result.error
                 if isinstance(error, QuotaExhausted):
-                    again.append(id_)
+                    tried.append(id_)
                     exhausted = error
                 elif error and is_outage(error):
                     return
             if exhausted and not self._wait_for_call(exhausted):
                 return
-            left = again + left
 
     def _wait_for_call(self, error: FeedsError) -> bool:
         """Wait until a call can be made; False if that takes too long."""

@@ -1,0 +1,159 @@
+"""The catalog: which process asks for a list, who waits, and what others have saved."""
+
+from datetime import timedelta
+
+import pytest
+
+from feeds.domain.catalog import EVENTS, GROUPS, EventList, Nothing
+from feeds.domain.quota import Priority, Rate
+from feeds.errors import StorageUnavailable, UpstreamUnavailable
+from feeds.store.leases import Lease
+from tests.support.clock import Clock
+from tests.support.waiting import PATIENCE, wait_until
+from tests.support.workers import HOUR, SECOND
+
+QUOTA = Rate(1000, timedelta(minutes=1), 500).quota_for(Priority.ORDINARY)
+
+
+@pytest.fixture
+def upstream(upstream):
+    """An upstream with two events of the key's organization."""
+    upstream.give_key_to("club")
+    upstream.publish("near", "2026-05-27", organizationId="club")
+    upstream.publish("far", "2026-08-27", organizationId="club")
+    return upstream
+
+
+def list_ids(entry):
+    assert isinstance(entry.part.value, EventList)
+    return [each.id for each in entry.part.value.items]
+
+
+def test_several_processes_ask_for_a_list_once(start_worker, upstream, threads):
+    workers = [start_worker() for _ in range(3)]
+    with upstream.hold():
+        found = [threads.submit(each.catalog.get, EVENTS) for each in workers * 2]
+        wait_until(lambda: upstream.calls, "the first call")
+    entries = [each.result(PATIENCE) for each in found]
+    assert upstream.calls.count(EVENTS) == 1
+    assert {entry.part.token for entry in entries} == {entries[0].part.token}
+    assert list_ids(entries[0]) == ["near", "far"]
+
+
+def test_recurrences_are_known_before_the_first_list(worker, upstream):
+    worker.catalog.get(EVENTS)
+    assert upstream.calls == ["/recurrences", "/events"]
+
+
+def test_a_list_is_asked_for_once_the_lease_of_a_process_that_died_has_ended(
+    start_worker, upstream, clock
+):
+    assert isinstance(start_worker().database.acquire(EVENTS, "", QUOTA, clock()), Lease)
+    clock.advance(seconds=11)
+    assert list_ids(start_worker().catalog.get(EVENTS)) == ["near", "far"]
+
+
+def test_an_old_list_is_served_without_waiting_for_a_newer_one(worker, upstream, clock):
+    before = worker.catalog.get(EVENTS)
+    upstream.publish("new", "2026-06-01", organizationId="club")
+    clock.advance(hours=2)
+    with upstream.hold():
+        assert worker.catalog.get(EVENTS) is before
+    wait_until(lambda: list_ids(worker.catalog.get(EVENTS)) == ["near", "new", "far"], "the list")
+    assert upstream.calls.count(EVENTS) == 2
+
+
+def test_a_list_that_another_process_has_saved_is_read_without_a_call(
+    start_worker, upstream, clock
+):
+    one, other = start_worker(), start_worker()
+    for each in (one, other):
+        each.catalog.get(EVENTS)
+        each.editions.catch_up()
+    upstream.publish("new", "2026-06-01", organizationId="club")
+    clock.advance(hours=2)
+    one.catalog.get(EVENTS)
+    wait_until(lambda: "new" in list_ids(one.catalog.get(EVENTS)), "the list")
+    version = other.catalog.version
+    other.editions.catch_up()
+    assert other.catalog.version > version
+    wait_until(lambda: "new" in list_ids(other.catalog.get(EVENTS)), "the list")
+    assert upstream.calls.count(EVENTS) == 2
+
+
+def test_a_look_at_the_own_saves_invalidates_nothing(worker, clock):
+    worker.catalog.get(EVENTS)
+    version = worker.catalog.version
+    for _ in range(3):
+        clock.advance(seconds=3)
+        worker.editions.catch_up()
+    assert worker.catalog.version == version
+
+
+def test_a_failure_without_a_list_is_raised_and_remembered_by_all_processes(
+    start_worker, upstream, clock
+):
+    upstream.refuse(500, "INTERNAL")
+    for worker in (start_worker(), start_worker()):
+        with pytest.raises(UpstreamUnavailable):
+            worker.catalog.get(EVENTS)
+    assert upstream.calls.count(EVENTS) == 1
+    upstream.instead = None
+    clock.advance(seconds=61)
+    assert list_ids(start_worker().catalog.get(EVENTS)) == ["near", "far"]
+
+
+def test_a_failure_leaves_the_last_good_list(worker, upstream, clock):
+    before = worker.catalog.get(EVENTS)
+    upstream.refuse(500, "INTERNAL")
+    for _ in range(3):
+        clock.advance(hours=2)
+        assert worker.catalog.get(EVENTS).part == before.part
+
+
+def test_a_missing_database_leaves_the_list_in_memory(worker, clock, remove_database, start_worker):
+    before = worker.catalog.get(EVENTS)
+    cold = start_worker()
+    with remove_database():
+        clock.advance(hours=2)
+        assert worker.catalog.get(EVENTS).part == before.part
+        with pytest.raises(StorageUnavailable):
+            cold.catalog.get(EVENTS)
+    clock.advance(seconds=3)
+    assert list_ids(cold.catalog.get(EVENTS)) == ["near", "far"]
+
+
+def test_a_clock_that_is_some_seconds_behind_asks_for_no_list_again(start_worker, upstream, clock):
+    start_worker().catalog.get(EVENTS)
+    behind = start_worker(clock=Clock(clock() - 5 * SECOND))
+    assert list_ids(behind.catalog.get(EVENTS)) == ["near", "far"]
+    assert upstream.calls.count(EVENTS) == 1
+
+
+def test_a_clock_that_was_set_back_asks_for_the_list_again(worker, upstream, clock):
+    worker.catalog.get(EVENTS)
+    clock.now -= 3 * HOUR
+    worker.catalog.get(EVENTS)
+    wait_until(lambda: upstream.calls.count(EVENTS) == 2, "the list")
+
+
+def test_a_part_that_the_key_may_not_read_is_asked_for_once_a_day(start_worker, upstream, clock):
+    upstream.scopes.discard("read:groups")
+    for _ in range(3):
+        entry = start_worker().catalog.get(GROUPS)
+        assert entry.part is not None
+        assert entry.part.value == Nothing()
+    assert upstream.calls.count(GROUPS) == 1
+    clock.advance(days=1)
+    upstream.scopes.add("read:groups")
+    upstream.give_key_to("club")
+    worker = start_worker()
+    worker.catalog.get(GROUPS)
+    wait_until(lambda: worker.catalog.get(GROUPS).part.value != Nothing(), "the groups")
+
+
+def test_an_unexpected_error_keeps_no_request_waiting(worker, upstream, monkeypatch, caplog):
+    monkeypatch.setattr("feeds.service.collections.refresh.decode_events", None)
+    with pytest.raises(Exception, match="cannot be read"):
+        worker.catalog.get(EVENTS)
+    assert "the list /events cannot be refreshed" in caplog.text
