@@ -26,9 +26,8 @@ def render(feed: Feed) -> bytes:
     shown = build_channel(feed)
     # Of what this channel shows, so that a filtered channel changes only if its own items do.
     modified = [entry.revision.last_modified for entry in shown.entries]
-    channel.lastBuildDate(
-        max([*modified, *(item.published for item in shown.items)], default=feed.as_of)
-    )
+    modified += [item.published for item in shown.items]
+    channel.lastBuildDate(max(modified, default=feed.listed or feed.as_of))
     for item in shown.items:
         _add_item(channel, item)
     return bytes(channel.rss_str(pretty=True))

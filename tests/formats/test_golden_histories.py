@@ -9,11 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.club_history import live_club
 from tests.support.histories import live_all
 
 FOLDER = Path(__file__).parent / "data" / "histories"
 
-served = cache(live_all)
+
+@cache
+def served() -> dict[str, bytes]:
+    """The bodies by file."""
+    return live_all() | live_club()
 
 
 def rewrite() -> None:

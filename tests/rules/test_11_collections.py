@@ -344,6 +344,33 @@ def test_an_empty_result_is_an_empty_feed_with_a_name(filtered):
     assert filtered.read("/events.rss?distance=Marathon") == rss
 
 
+def test_an_empty_channel_stays_as_it_is_while_races_change_that_it_does_not_show(full):
+    """Rules 11.10."""
+    address = "/events.rss?distance=Marathon"
+    before = full.read(address)
+    full.cancel("near")
+    full.advance(hours=2)
+    assert full.summaries()[0] == "Cancelled: Near Run – 10K"
+    assert full.read(address) == before
+
+
+def test_a_calendar_has_the_zones_of_the_events_that_it_shows(full):
+    """Rules 2.3 and 11.2: the home zone is always there."""
+    full.hold("abroad", "2026-06-10", a_5k("london", date="2026-06-10"), lat=51.4494, lng=-0.3132)
+    full.refresh_lists()
+    full.fill()
+
+    def list_zones(query):
+        calendar = parse(full.read(f"/events.ics?{query}"))
+        return [str(each["TZID"]) for each in calendar.walk("VTIMEZONE")]
+
+    assert list_zones("") == ["America/Chicago", "Europe/London"]
+    assert list_zones("distance=10K") == ["America/Chicago"]
+    assert list_zones("distance=5K") == ["America/Chicago", "Europe/London"]
+    own = VEVENT.findall(full.fetch("/events/abroad.ics").data)
+    assert VEVENT.findall(full.read("/events.ics?distance=5K")) == own
+
+
 def test_an_organization_without_events_has_an_empty_calendar(upstream, clock, tmp_path):
     """Rules 11.10."""
     club = Club(upstream, clock, tmp_path)
