@@ -5,6 +5,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from bench.walking.clients import Client
+from bench.walking.collection import CollectionClient
 from bench.walking.deployment import Process, Rows, Time, run_round
 from bench.walking.world import Violation, World
 
@@ -27,6 +28,7 @@ class Operations:
         self.world = world
         self.random = random
         self.time: Time = world.time
+        self.collection = CollectionClient(world)
         self._copies: list[tuple[Rows, dict[str, Story]]] = []
 
     def log(self, text: str) -> None:
@@ -97,8 +99,18 @@ class Operations:
             if len(bodies) > 1 and is_quiet:
                 raise Violation(f"{path}: processes differ")
 
+    def collect(self, process: Process | None = None) -> str:
+        """A client polls the collection of all events, at any process or at this one."""
+        process = process or self.random.choice(self.world.processes)
+        if not self.world.is_sound or process.public_url != self.world.public_url:
+            return "none"
+        for problem in self.collection.poll(process):
+            raise Violation(f"{process.name}: {problem}")
+        return f"{process.name} {sorted(self.collection.members.get(process.name, ()))}"
+
     def start(self, process: Process) -> None:
         world = self.world
+        self.collection.members.pop(process.name, None)
         process.start(world.storage.settings(process.name, world.public_url))
         world.upstream.clocks[process.name] = process.clock
         if world.storage.lost:
@@ -162,6 +174,7 @@ class Operations:
         replace = self.random.random() < 0.5
         self.advance(1.1)
         self.world.storage.restore(rows, replace=replace)
+        self.collection.members.clear()
         self.world.change_database(deepcopy(stories))
         return "another file" if replace else "rows"
 
@@ -170,6 +183,7 @@ class Operations:
         empty = self.random.random() < 0.5
         self.advance(1.1)
         self.world.storage.lose(empty=empty)
+        self.collection.members.clear()
         self.world.change_database(None)
         return "empty" if empty else "removed"
 

@@ -133,10 +133,13 @@ class Scenarios(Operations):
         for _ in range(2):
             for process in world.processes:
                 world.get(process, f"/events/{id_}.ics")
+                self.collect(process)
             self.advance(2.1)
         self.advance(max(0.0, world.ages.find_rest(id_) - 20))
         self.edit(id_, "start", "status")
         called = self.refresh()
         if id_ in called.split():
             self.alike(id_)
+            for process in world.processes:
+                self.collect(process)
         return called

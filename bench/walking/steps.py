@@ -91,6 +91,7 @@ class Walk(Scenarios):
             "deploy": (2, self.deploy),
             "refresher": (4, self.refresh),
             "alike": (4, self._compare),
+            "collect": (4, self.collect),
             "copy": (3, self.copy),
             "restore": (2, self.restore),
             "lose": (1, self.lose),
@@ -175,6 +176,14 @@ class Walk(Scenarios):
             self.poll_all()
         for mistake in find_mistakes(world):
             raise Violation(mistake)
+        process = world.processes[0]
+        for _ in range(3):  # the first poll is answered with the list of before
+            self.advance(61)
+            self.log(f"collect: {self.collect(process)}")
+        members = self.collection.members.get(process.name, set())
+        listed = {id_ for id_, event in world.organizer.events.items() if not event.deleted}
+        if lacking := listed - world.unserved - members:
+            raise Violation(f"the collection lacks {sorted(lacking)}")
 
 
 def walk(seed: int, url: str | None, without: frozenset[str], count: int) -> tuple[Walk, str]:

@@ -105,6 +105,8 @@ class Upstream:
             return _respond(200, {"data": {"_id": ORGANIZATION, "name": "Walk"}})
         if path.startswith("/recurrences"):
             return _respond(200, {"data": [], "hasMore": False})
+        if path.startswith("/events?"):
+            return self._list_events()
         event_id = path.removeprefix("/events/")
         at, elapsed, overtaken, raised = self.clocks[process](), self._elapsed(), False, None
         slow, self.slow = self.slow, None
@@ -123,6 +125,22 @@ class Upstream:
         if raised:
             raise raised
         return response
+
+    def _list_events(self) -> HTTPResponse:
+        """The list of all events, which lacks one of them while all answers are in doubt.
+
+        It lacks no more: a collection asks for those events at once, in no certain order.
+        """
+        kind = self.trouble.kind if self.trouble and self.trouble.event_id is None else ""
+        events = [each for each in self._organizer.events.values() if not each.deleted]
+        names = ("_id", "name", "type", "date")
+        items = [{name: each.fields[name] for name in names} for each in events]
+        match kind:
+            case "500" | "503" | "timeout" | "reset" | "no JSON" | "half":
+                return self._fail(kind, json.dumps({"data": items}).encode(), "")
+            case "404" | "empty" | "few":
+                items = items[1:]
+        return _respond(200, {"data": items, "hasMore": False})
 
     def _respond(
         self, event_id: str, kind: str, etag: str | None

@@ -1,6 +1,7 @@
 """All parts of a walk, and the checks of every answer."""
 
 from collections.abc import Iterator
+from itertools import product
 from random import Random
 from time import monotonic
 from typing import NoReturn
@@ -92,8 +93,7 @@ class World:
             self.ages.note_call(call, unsettled=self.unsettled)
         if observed.status_code == 200:
             form = read_form(observed.data)
-            cached = observed.headers["Cache-Control"]
-            max_age = int(cached.partition("=")[2].partition(",")[0])
+            max_age = int(observed.headers["Cache-Control"].partition("=")[2].partition(",")[0])
             self._take_calls(process, event_id, form, max_age)
             self._observe(process, event_id, form)
             if response.status_code == 200 and not self.unsettled:
@@ -118,8 +118,7 @@ class World:
     def _check_end(self, process: Process, event_id: str) -> None:
         """A 410 is for an event that is gone for 30 days; it tells no more of what is in memory."""
         story = self.stories[event_id]
-        shown = [id_ for id_ in story.runs if story.is_shown(id_, process.clock())]
-        if not shown:
+        if not (shown := [id_ for id_ in story.runs if story.is_shown(id_, process.clock())]):
             self.ended[event_id] = story
         elif self.unsettled and event_id in self.ended:
             process.stories[event_id] = self.ended[event_id]
@@ -158,7 +157,8 @@ class World:
         calls = [each for each in self.upstream.calls if each.event_id == event_id and each.reading]
         if not calls:
             return
-        self._listed.update(*(each.reading.listed for each in calls if each.reading))
+        for reading in (each.reading for each in calls if each.reading):
+            self._listed |= reading.listed if reading.complete else form.states.keys()
         before = list(self._list_bases(event_id, process, form))
         for call in calls[:-1]:
             hidden = form.hide_unlisted()  # what has been told since may follow from later answers
@@ -201,7 +201,7 @@ class World:
         ids = self.stories.keys() - {event_id}
         known = {id_: (self.stories[id_], *self.alternatives.get(id_, ())) for id_ in ids}
         stories = [(each, id_ not in self.rowless) for id_, each in known.items()]
-        calls = [each for each in self.upstream.calls if each.event_id in ids]
+        calls = (each for each in self.upstream.calls if each.event_id in ids)
         return find_others(stories, calls, self.time.read().date())
 
     def _list_bases(self, event_id: str, process: Process, form: Form) -> Iterator[Story]:
@@ -247,8 +247,8 @@ class World:
     @property
     def is_sound(self) -> bool:
         """Whether there is one database, and no clock is wrong."""
-        wrong = any(each.is_wrong for each in self.processes)
-        return not (self.unsettled or self.storage.lost or wrong)
+        is_wrong = any(each.is_wrong for each in self.processes)
+        return not (is_wrong or self.unsettled or self.storage.lost)
 
     def change_database(self, stories: dict[str, Story] | None) -> None:
         """The database went back to these stories, or was lost (None)."""
@@ -275,9 +275,8 @@ class World:
         served = [each for process in self.processes for each in process.stories.values()]
         for number in range(8):
             total = self.upstream.total
-            for process in self.processes:
-                for id_ in self.stories:
-                    self.get(process, f"/events/{id_}.ics?registration=1")
+            for process, id_ in product(self.processes, self.stories):
+                self.get(process, f"/events/{id_}.ics?registration=1")
             self.time.elapsed += 2.5
             if number > 2 and total == self.upstream.total:
                 break
@@ -286,15 +285,16 @@ class World:
         self.stories |= self.processes[0].stories
         self.rowless -= self.processes[0].stories.keys()
         for story in served:
-            self._check_recovery(story, self.processes[0])
+            self._check_recovery(story, served)
 
-    def _check_recovery(self, served: Story, process: Process) -> None:
+    def _check_recovery(self, served: Story, stories: list[Story]) -> None:
         """The processes tell what one of them has served before they settled."""
-        form = process.forms.get(served.id)
-        if form is None or served.id in self.unserved or self.unsettled:
+        process, id_ = self.processes[0], served.id
+        if id_ in self.unserved or self.unsettled:
             return
-        for loss in find_losses(served, form, process.clock(), self._listed):
-            self._violate(f"{served.id}, after a database that went back: {loss}", process)
+        others, form = [each for each in stories if each.id == id_], process.forms[id_]
+        for loss in find_losses(served, others, form, process.clock(), self._listed):
+            self._violate(f"{id_}, after a database that went back: {loss}", process)
 
-    def _violate(self, finding: str, process: Process | None = None) -> NoReturn:
-        raise Violation(f"{process.name if process else 'all'}: {finding}")
+    def _violate(self, finding: str, process: Process) -> NoReturn:
+        raise Violation(f"{process.name}: {finding}")

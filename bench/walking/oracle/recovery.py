@@ -1,6 +1,6 @@
 """What all processes must tell after a database that went back (rules 4.12)."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 
 from bench.walking.oracle.statements import Form
@@ -10,11 +10,15 @@ MOVES = ("moved", "rescheduled")
 """Kinds whose items may be corrected by those of the other history (rules 5.15)."""
 
 
-def find_losses(served: Story, form: Form, now: datetime, listed: Collection[str]) -> Iterator[str]:
+def find_losses(
+    served: Story, others: Iterable[Story], form: Form, now: datetime, listed: Collection[str]
+) -> Iterator[str]:
     """What ``form``, after the processes have settled, has lost of what one of them remembered.
 
-    ``listed`` are the runs that answers have listed since the database went back.
+    ``others`` are what the others remembered, ``listed`` the runs that answers may have listed
+    since the database went back.
     """
+    listed = {*listed, *(id_ for each in others for id_ in _find_listed_again(served, each))}
     for id_ in served.runs:
         if not served.is_shown(id_, now):
             continue
@@ -30,3 +34,11 @@ def find_losses(served: Story, form: Form, now: datetime, listed: Collection[str
             groups = f"{served.id}@intervals.run/{kind}"
             if kind not in MOVES and not any(each.startswith(groups) for each in form.guids):
                 yield f"{guid} is lost"
+
+
+def _find_listed_again(served: Story, other: Story) -> Iterator[str]:
+    """The runs that ``served`` tells as no longer listed, and that another process knows better."""
+    for id_, since in served.unlisted.items():
+        is_missing = id_ not in other.runs or id_ in other.unlisted or id_ in other.lacking
+        if other.listed and other.listed.elapsed > since.elapsed and not is_missing:
+            yield id_
