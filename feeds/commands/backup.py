@@ -34,7 +34,7 @@ def restore(file: Path) -> None:
     """
     settings = read_settings()
     database = _find_database(
-        settings, "pg_restore --clean --single-transaction --dbname=NAME FILE"
+        settings, "pg_restore --clean --if-exists --single-transaction --dbname=NAME FILE"
     )
     try:
         events, aside = copies.restore(file, database, settings.api_url, utc_now())
