@@ -5,12 +5,13 @@ request for longer than the request chooses to wait.
 """
 
 from collections.abc import Callable
-from contextvars import copy_context
 from math import inf
 from threading import Event as Flag
 from threading import Lock, Thread
 from time import monotonic
 from typing import Generic, TypeVar
+
+from structlog.contextvars import bind_contextvars, get_contextvars
 
 T = TypeVar("T")
 
@@ -74,9 +75,15 @@ class Singleflight(Generic[T]):
             if flight is None and len(self._flights) >= self._limit:
                 return None
             started: Flight[T] = Flight()
-            # Lines in the log have the id of the request that began the flight.
-            arguments = (started.run, task, lambda: self._remove(key, started))
-            Thread(target=copy_context().run, args=arguments).start()
+            fields = get_contextvars()
+
+            def run() -> None:
+                # Lines in the log have the id of the request that began the flight. The rest of the
+                # context stays behind: Flask's would keep the request in memory.
+                bind_contextvars(**fields)
+                started.run(task, lambda: self._remove(key, started))
+
+            Thread(target=run).start()
             self._flights[key] = started
             return started
 
