@@ -15,6 +15,10 @@ from tests.support.databases import bind_organization
 from tests.support.processes import settings_for
 from tests.support.upstream import Upstream
 
+ASIDE = ("/organization", "/recurrences")
+"""Calls that a request starts and does not wait for, once there was an answer: a later request may
+be the one during which they are made."""
+
 
 class Exchange(NamedTuple):
     """One request with its answer: ``record`` is a line of ``step`` in the recorded answers."""
@@ -73,7 +77,7 @@ class Service:
                 "request": f"{method} {target}",
                 "with": sent,
                 "times": times if equal and times > 1 else None,
-                "upstream": self.upstream.calls[calls:],
+                "upstream": [each for each in self.upstream.calls[calls:] if each not in ASIDE],
             }
             given = {name: value for name, value in request.items() if value}
             self.exchanges.append(Exchange(self._step, given | record, body))

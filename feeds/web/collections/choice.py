@@ -76,12 +76,12 @@ def _knows_event(content: Content, event_id: str) -> bool:
 
 def _select_known(content: Content, options: Options) -> tuple[Content, Options]:
     """The content with the events that the options name, and the options with known ids only."""
+    if not (options.event or options.run):
+        return content, options
     try:
         content = get_site().collections.add_named(content, options)
     except EventNotFound:
         return content, structs.replace(options, event=(), run=())
-    if not (options.event or options.run):
-        return content, options
     events = {timetable.edition.event.id for timetable in content.timetables}
     runs = {id_ for timetable in content.timetables for id_ in _list_runs(timetable)}
     return content, structs.replace(

@@ -1,6 +1,5 @@
 """The pages of the club and of its groups: what is on, filters, a choice of races, subscribing."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -53,14 +52,13 @@ def show_page(slug: str = "") -> Response:
     groups = () if slug else get_site().catalog.list_groups(MAX_WAIT)
     if choice.asked:
         return _search(choice, scope, groups)
-    members = _list_members(choice.content, choice.options)
     # What the page shows besides the members of the collection.
-    other = hashlib.sha256(repr((scope.owner, groups, choice.understood)).encode()).hexdigest()
+    other = hash((scope.owner, groups, choice.understood))
     return respond(
         choice.entry,
         choice.content,
         (scope.part, f"html {other}", to_query(choice.options)),
-        lambda: _render(choice, scope, groups, members),
+        lambda: _render(choice, scope, groups, _list_members(choice.content, choice.options)),
     )
 
 
