@@ -296,7 +296,7 @@ def test_demo_serves_all_samples_and_leaves_nothing_behind_after_ctrl_c(tmp_path
     with running(tmp_path / "log", "demo", env=demo_env) as process:
         process.wait_for("Press Ctrl-C to stop")
         assert process.output.splitlines() == [
-            f"Sample events:           {url}/",
+            f"The club's page:         {url}/",
             f"A calendar:              {url}{CALENDAR}",
             f"A channel:               {url}/events/{EXAMPLE}.rss",
             f"The local Intervals API: {api_url}/events (key: sandbox-key)",

@@ -23,7 +23,7 @@ from feeds.sandbox.samples import SAMPLES, load_samples
 
 HOST = "127.0.0.1"
 ADDRESSES = """\
-Sample events:           {service}/
+The club's page:         {service}/
 A calendar:              {service}/events/e72tuv901wxy234.ics
 A channel:               {service}/events/e72tuv901wxy234.rss
 The local Intervals API: {api}/events (key: {key})

@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from http import HTTPStatus
+from typing import Any
+from weakref import ref
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, current_app
+from markupsafe import escape
 from msgspec import structs
 
 from feeds.domain.catalog import Group
@@ -18,6 +21,7 @@ from feeds.text import dates
 from feeds.text.collections import Member, Members
 from feeds.text.summaries import strip_markup
 from feeds.web import subscribe, templates
+from feeds.web.cache import PageCache
 from feeds.web.collections.choice import Choice, read_choice
 from feeds.web.collections.qr import MAX_URL
 from feeds.web.collections.responses import respond
@@ -33,11 +37,14 @@ MAX_SHOWN = 40
 MAX_PAST = 20
 """Past races on a page, the last ones."""
 
-MAX_DESCRIBED = 8
+MAX_DESCRIBED = 5
 """Races in the JSON-LD of a page."""
 
 MAX_SEARCHED = 1_000
 """Characters of a search; names have 300, and more code points if they are decomposed."""
+
+_ASKED = "\x1a"
+"""Stands for the text of the form in a rendered page; no text of an event has this character."""
 
 _STATUSES = ("active", "paused")
 
@@ -58,45 +65,104 @@ def show_page(slug: str = "") -> Response:
         choice.entry,
         choice.content,
         (scope.part, f"html {other}", to_query(choice.options)),
-        lambda: _render(choice, scope, groups, _list_members(choice.content, choice.options)),
+        lambda: _render(
+            choice, scope, groups, _list_members(scope, choice.content, choice.options)
+        ),
     )
 
 
 def _search(choice: Choice, scope: Scope, groups: Sequence[Group]) -> Response:
-    members, asked = _list_members(choice.content, choice.options), texts.fold(choice.asked)
-    if len(choice.asked) <= MAX_SEARCHED:
-        found = Members(
-            tuple(each for each in members.ahead if asked in texts.fold(each.event.name)),
-            tuple(each for each in members.past if asked in texts.fold(each.event.name)),
-            members.at,
-        )
-        if found.all:
-            page = _render(choice, scope, groups, found)
-            return templates.respond_with_representation(page, HTTPStatus.OK)
+    members = _list_members(scope, choice.content, choice.options)
+    if found := _find_names(members, choice.asked):
+        return _respond_to_search(choice, scope, groups, found)
     try:
         event_id = parse_event_id(choice.asked)
     except BadOption:
         problem = "No race here has this name. You can also paste its address on Intervals."
-        page = _render(choice, scope, groups, members, problem)
-        return templates.respond_with_representation(page, HTTPStatus.NOT_FOUND)
+        return _respond_to_search(choice, scope, groups, members, problem)
     # Relative (RFC 9110 10.2.2), as are all links within the service.
     location = f"{'../' * scope.path.count('/')}events/{event_id}"
     return Response(status=303, headers={"Location": location, "Cache-Control": "max-age=60"})
 
 
-def _list_members(content: Content, options: Options) -> Members:
-    """The members as of the newest edition: the page does not know the time of the request."""
+def _find_names(members: Members, asked: str) -> Members | None:
+    """The members whose names have this text; None if there are none."""
+    if len(asked) > MAX_SEARCHED:
+        return None
+    text = texts.fold(asked)
+    found = Members(
+        tuple(each for each in members.ahead if text in texts.fold(each.event.name)),
+        tuple(each for each in members.past if text in texts.fold(each.event.name)),
+        members.at,
+    )
+    return found if found.all else None
+
+
+def _respond_to_search(
+    choice: Choice, scope: Scope, groups: Sequence[Group], members: Members, problem: str = ""
+) -> Response:
+    """The page of these members; searches that find the same are rendered once."""
+    cache: PageCache = current_app.extensions.setdefault("searches", PageCache())
+    ids = tuple(each.event.id for each in members.all)
+    page = cache.get_or_render(
+        choice.content,
+        (ids, problem, choice.understood, to_query(choice.options), scope.owner, groups),
+        lambda: templates.render(
+            "club.html",
+            **_build_context(choice._replace(asked=_ASKED), scope, groups, members, problem),
+        ),
+    )
+    response = templates.make_page(
+        page.replace(_ASKED.encode(), escape(choice.asked).encode()),
+        HTTPStatus.NOT_FOUND if problem else HTTPStatus.OK,
+    )
+    response.headers["Cache-Control"] = "max-age=60"
+    return response
+
+
+def _list_members(scope: Scope, content: Content, options: Options) -> Members:
+    """The members as of the newest edition: the page does not know the time of the request.
+
+    Those without a filter are kept, since each search begins with them.
+    """
+    kept: dict[str, tuple[ref[Content], Members]]
+    kept = current_app.extensions.setdefault("members", {})
+    is_whole = structs.replace(options, busy=False, registration=False) == Options()
+    if is_whole and scope.part in kept and kept[scope.part][0]() is content:
+        return kept[scope.part][1]
     at = max((each.edition.fetched for each in content.timetables), default=content.listed)
-    return texts.list_members(content.timetables, options, at)
+    members = texts.list_members(content.timetables, options, at)
+    if is_whole:
+        kept[scope.part] = ref(content), members
+    return members
 
 
 def _render(
+    choice: Choice, scope: Scope, groups: Sequence[Group], members: Members
+) -> Representation:
+    context = _build_context(choice, scope, groups, members)
+    return templates.render_page(
+        "club.html",
+        last_modified=None,
+        links=[
+            f'<{scope.page}>; rel="canonical"',
+            *(
+                f'<{url}>; rel="alternate"; type="{type_}"'
+                for url, type_ in context["alternates"].items()
+            ),
+        ],
+        **context,
+    )
+
+
+def _build_context(
     choice: Choice,
     scope: Scope,
     groups: Sequence[Group],
     members: Members,
     problem: str = "",
-) -> Representation:
+) -> dict[str, Any]:
+    """The variables of the template."""
     site, content, options = get_site(), choice.content, choice.options
     locale, query = site.locale, to_query(options)
     chosen = bool(options.event or options.run)
@@ -113,48 +179,44 @@ def _render(
         *subscribe.build_subscribe_links(scope.feeds, title, options),
         subscribe.build_computer_link(page),
     )
-    return templates.render_page(
-        "club.html",
-        last_modified=None,
-        links=[
-            f'<{scope.page}>; rel="canonical"',
-            *(f'<{url}>; rel="alternate"; type="{type_}"' for url, type_ in alternates.items()),
-        ],
-        scope=scope,
-        status=texts.describe_group_status(scope.group) if scope.group else "",
-        groups=_order_groups(groups),
-        options=options,
-        understood=choice.understood,
-        asked=choice.asked,
-        problem=problem,
-        chosen=chosen,
-        chosen_count=len(members.all),
-        filters=texts.describe_filters(options, locale),
-        filtered=bool(query) and not chosen,
-        offered=_find_offered(content),
-        months=texts.group_by_month(_summarize(shown, members.at, options), locale),
-        ended=_summarize(members.past[:MAX_PAST], members.at, options),
-        others=_summarize(_find_others(content, members), members.at, options) if chosen else [],
-        later=f"?{to_query(structs.replace(options, first=later.first))}" if later else "",
-        later_count=len(members.ahead) - len(shown),
-        title=title,
-        page=page,
-        query=f"?{query}" if query else "",
-        alternates=alternates,
-        ways={way.key: way for way in ways},
-        qr=len(page) <= MAX_URL,
-        card=f"{site.public_url}/{templates.build_asset_url('card.png')}",
-        jsonld=jsonld.render_script(
+    return {
+        "scope": scope,
+        "status": texts.describe_group_status(scope.group) if scope.group else "",
+        "groups": _order_groups(groups),
+        "options": options,
+        "understood": choice.understood,
+        "asked": choice.asked,
+        "problem": problem,
+        "chosen": chosen,
+        "chosen_count": len(members.all),
+        "filters": texts.describe_filters(options, locale),
+        "filtered": bool(query) and not chosen,
+        "offered": _find_offered(content),
+        "months": texts.group_by_month(_summarize(shown, members.at, options), locale),
+        "ended": _summarize(members.past[:MAX_PAST], members.at, options),
+        "others": _summarize(_find_others(scope, content, members), members.at, options)
+        if chosen
+        else [],
+        "later": f"?{to_query(structs.replace(options, first=later.first))}" if later else "",
+        "later_count": len(members.ahead) - len(shown),
+        "title": title,
+        "page": page,
+        "query": f"?{query}" if query else "",
+        "alternates": alternates,
+        "ways": {way.key: way for way in ways},
+        "qr": len(page) <= MAX_URL,
+        "card": f"{site.public_url}/{templates.build_asset_url('card.png')}",
+        "jsonld": jsonld.render_script(
             jsonld.build_list(
                 scope.build_feed(content, options),
                 [(each.event, each.agenda) for each in shown[:MAX_DESCRIBED]],
                 scope.owner,
             )
         ),
-        locale=locale,
-        dates=dates,
-        types=texts.TYPES,
-    )
+        "locale": locale,
+        "dates": dates,
+        "types": texts.TYPES,
+    }
 
 
 def _cut(ahead: tuple[Member, ...]) -> tuple[tuple[Member, ...], Member | None]:
@@ -175,10 +237,10 @@ def _summarize(
     ]
 
 
-def _find_others(content: Content, members: Members) -> Sequence[Member]:
+def _find_others(scope: Scope, content: Content, members: Members) -> Sequence[Member]:
     """Races that one may add to a choice."""
     chosen = {each.event.id for each in members.all}
-    ahead = _list_members(content, Options()).ahead
+    ahead = _list_members(scope, content, Options()).ahead
     return [each for each in ahead if each.event.id not in chosen][:MAX_SHOWN]
 
 
