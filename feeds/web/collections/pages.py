@@ -21,8 +21,8 @@ from feeds.text import dates
 from feeds.text.collections import Member, Members
 from feeds.text.summaries import strip_markup
 from feeds.web import subscribe, templates
-from feeds.web.cache import PageCache
 from feeds.web.collections.choice import Choice, read_choice
+from feeds.web.collections.page_cache import PageCache
 from feeds.web.collections.qr import MAX_URL
 from feeds.web.collections.responses import respond
 from feeds.web.collections.scope import MAX_WAIT, Scope, find_scope
