@@ -15,7 +15,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from feeds import config, fingerprint
+from feeds import config, fingerprint, metrics
 from feeds.config import Settings
 from feeds.domain import timezones
 from feeds.domain.catalog import ORGANIZATION, Organization
@@ -46,6 +46,7 @@ from feeds.web.collections import feeds as collection_feeds
 from feeds.web.collections import home, qr, widget
 from feeds.web.collections import pages as collection_pages
 from feeds.web.operations import health, requests
+from feeds.web.operations.counting import count_requests
 from feeds.web.site import Site
 
 log = logging.getLogger(__name__)
@@ -203,7 +204,9 @@ def create_app(
         clock,
         bulkhead=parts.bulkhead,
     )
-    representations = RepresentationCache(editions, timestamp)
+    recorder = metrics.get()
+    note_hit = recorder.hits.append if recorder else None
+    representations = RepresentationCache(editions, timestamp, note_hit)
     app.extensions["site"] = Site(
         editions,
         collections,
@@ -229,6 +232,8 @@ def create_app(
         *COLLECTIONS,
     ):
         app.register_blueprint(module.blueprint)
+    if recorder:
+        count_requests(app, recorder)
     return app
 
 

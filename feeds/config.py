@@ -31,7 +31,7 @@ DEFAULTS = {
     "FEEDS_LOG_LEVEL": "info",
     "FEEDS_ACCESS_LOG": "0",
 }
-NAMED = (KEY, KEY_FILE, "FEEDS_TIMEZONE", *DEFAULTS, "FEEDS_MAX_AGE")
+NAMED = (KEY, KEY_FILE, "FEEDS_TIMEZONE", *DEFAULTS, "FEEDS_MAX_AGE", "FEEDS_METRICS_BIND")
 """The names of all settings in the environment."""
 
 # Characters that no URI has (RFC 3986 2), or that do not belong into the address of a service.
@@ -51,6 +51,8 @@ _WINDOWS = {
 _RATE = re.compile(rf"([0-9]{{1,7}})/({'|'.join(_WINDOWS)})(?:;burst=([0-9]{{1,7}}))?")
 MAX_DEFAULT_BURST = 50
 """The largest burst of a rate that names none."""
+
+MAX_PORT = 65535
 
 RATE = Rate(100, timedelta(minutes=1), 20)
 
@@ -73,6 +75,8 @@ class Settings:
     trusted_proxies: int = 0
     log_level: str = DEFAULTS["FEEDS_LOG_LEVEL"]
     access_log: bool = False
+    metrics_bind: tuple[str, int] | None = None
+    """The host and the port of the metrics; None if nothing is counted."""
     confirm_after: timedelta = CONFIRM_AFTER
     """How long answers lack a run or an event before it counts as no longer listed.
 
@@ -107,6 +111,7 @@ def read(environ: Mapping[str, str]) -> Settings:
         trusted_proxies=checked("FEEDS_TRUSTED_PROXIES", _parse_proxies, 0),
         log_level=checked("FEEDS_LOG_LEVEL", _check_level, ""),
         access_log=checked("FEEDS_ACCESS_LOG", _parse_switch, False),  # noqa: FBT003 - a default
+        metrics_bind=checked("FEEDS_METRICS_BIND", _parse_bind, None),
     )
     if faults:
         raise SettingsError(*faults)
@@ -241,3 +246,12 @@ def _parse_seconds(text: str) -> timedelta | None:
     if not re.fullmatch("[0-9]{1,5}", text) or not 1 <= int(text) <= 86400:  # noqa: PLR2004 - a day
         raise ValueError("takes a number of seconds from 1 to 86400.")
     return timedelta(seconds=int(text))
+
+
+def _parse_bind(text: str) -> tuple[str, int] | None:
+    if not text:
+        return None
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", text)
+    if not found or not 1 <= int(found[2]) <= MAX_PORT:
+        raise ValueError("takes an address of this machine and a port, such as 127.0.0.1:9464.")
+    return found[1].strip("[]"), int(found[2])

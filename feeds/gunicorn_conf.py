@@ -11,7 +11,9 @@ import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+from feeds import exporter, metrics
 from feeds.logs import bound_bad_requests
 
 logger_class = "feeds.gunicorn_logger.Logger"
@@ -47,7 +49,8 @@ with suppress(AttributeError, OSError):  # another libc
 
 
 def on_starting(_server: object) -> None:
-    """Raise the soft limit of descriptors to the hard one, for all workers."""
+    """Start the exporter; raise the soft limit of descriptors to the hard one, for all workers."""
+    exporter.start()
     resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_FILES, _HARD))
 
 
@@ -60,3 +63,14 @@ def post_fork(_server: object, _worker: object) -> None:
     """Set what does not survive the fork."""
     sys.setswitchinterval(SWITCH_INTERVAL)
     bound_bad_requests(logging.getLogger("gunicorn.error"))
+    metrics.start_flushing()
+
+
+def worker_exit(_server: object, _worker: object) -> None:
+    """Count the last hits of this worker."""
+    metrics.flush()
+
+
+def child_exit(_server: object, worker: Any) -> None:  # noqa: ANN401 - gunicorn has no types
+    """Drop what only a living worker counts."""
+    metrics.forget_process(worker.pid)

@@ -68,6 +68,7 @@ def test_every_setting_is_read_from_the_environment():
         FEEDS_TRUSTED_PROXIES="2",
         FEEDS_LOG_LEVEL="WARNING",
         FEEDS_ACCESS_LOG="1",
+        FEEDS_METRICS_BIND="127.0.0.1:9464",
     ) == Settings(
         api_key="secret-key",
         timezone="Europe/Paris",
@@ -80,6 +81,7 @@ def test_every_setting_is_read_from_the_environment():
         trusted_proxies=2,
         log_level="warning",
         access_log=True,
+        metrics_bind=("127.0.0.1", 9464),
     )
 
 
@@ -346,3 +348,29 @@ def test_an_at_sign_in_a_password_is_refused_without_a_part_of_the_password(sche
 )
 def test_a_key_that_leaves_the_machine_without_encryption_is_noticed(url, in_clear):
     assert config.sends_key_in_clear(url) is in_clear
+
+
+@pytest.mark.parametrize(
+    ("text", "bind"),
+    [
+        ("localhost:1", ("localhost", 1)),
+        ("0.0.0.0:65535", ("0.0.0.0", 65535)),
+        ("[::1]:9464", ("::1", 9464)),
+        ("[2001:db8::1]:9464", ("2001:db8::1", 9464)),
+    ],
+)
+def test_the_address_of_the_metrics_is_a_host_and_a_port(text, bind):
+    assert read(FEEDS_METRICS_BIND=text).metrics_bind == bind
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("9464", ":9464", "127.0.0.1", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536"),
+        *("::1:9464", "http://127.0.0.1:9464", "127.0.0.1:9464/metrics", "unix:/run/x", "a b:1"),
+    ],
+)
+def test_another_address_of_the_metrics_is_refused_in_one_line(text):
+    (line,) = errors(REQUIRED | {"FEEDS_METRICS_BIND": text})
+
+    assert line.startswith("FEEDS_METRICS_BIND takes an address of this machine and a port")

@@ -7,7 +7,7 @@ import click
 from werkzeug.serving import make_server
 
 from feeds.app import create_app
-from feeds.commands.startup import MAX_PORT
+from feeds.config import MAX_PORT
 from feeds.sandbox import ORGANIZATION_ID, SAMPLES, SANDBOX_KEY, Key, create_sandbox, demo
 from feeds.sandbox.keys import Plan
 

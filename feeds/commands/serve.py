@@ -7,8 +7,11 @@ from collections.abc import Sequence
 
 import click
 
+from feeds import exporter
 from feeds.app import assemble, utc_now
-from feeds.commands.startup import MAX_PORT, handle_signals, prepare, warn
+from feeds.commands.startup import handle_signals, prepare, warn
+from feeds.config import MAX_PORT, Settings
+from feeds.errors import SettingsError
 from feeds.service.background import BackgroundRefresher
 
 STARTS = " The service starts all the same."
@@ -36,6 +39,7 @@ def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
     settings = prepare(STARTS)
     if not os.environ.get("FEEDS_PUBLIC_URL", "").strip():
         warn(f"FEEDS_PUBLIC_URL is not set; links say {settings.public_url}.")
+    _listen_for_metrics(settings, bind)
     options: list[object] = ["-c", "python:feeds.gunicorn_conf", "--bind", bind]
     options += ["--workers", workers] if workers else []
     options += ["--threads", threads] if threads else []
@@ -49,12 +53,22 @@ def refresh() -> None:
     Run the command beside the web processes, with the same settings: changes are found between
     polls, and most polls need not wait. One process is enough.
     """
-    parts, ends = assemble(prepare(STARTS), must_exist=True), handle_signals()
+    settings = prepare(STARTS)
+    _listen_for_metrics(settings)
+    exporter.start()
+    parts, ends = assemble(settings, must_exist=True), handle_signals()
     click.echo("Refreshing polled events; press Ctrl-C to stop.")
     refresher = BackgroundRefresher(
         parts.refresh, parts.catalog_refresh, parts.database, parts.invalidation, utc_now
     )
     refresher.run(ends)
+
+
+def _listen_for_metrics(settings: Settings, bind: str = "") -> None:
+    try:
+        exporter.prepare(settings, bind)
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _run_gunicorn(options: Sequence[object]) -> None:

@@ -17,8 +17,6 @@ from feeds.service.refresh import ADVICE
 
 log = logging.getLogger(__name__)
 
-MAX_PORT = 65535
-
 
 def read_settings() -> Settings:
     """Read the settings; log warnings.

@@ -4,9 +4,11 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from time import monotonic
 
 from msgspec import structs
 
+from feeds import metrics
 from feeds.domain import freshness
 from feeds.domain.freshness import FAILURE_CACHED_FOR, INVALIDATION_INTERVAL
 from feeds.domain.quota import Priority, choose_priority
@@ -155,6 +157,14 @@ class Refresh:
         return self._build_entry(self._updater.confirm_gone(entry.snapshot))
 
     def _fetch(self, lease: Lease, known: CacheEntry, *, polled: bool) -> CacheEntry:
+        began = monotonic()
+        entry = self._fetch_and_save(lease, known, polled=polled)
+        if recorder := metrics.get():
+            outcome = type(entry.error).__name__ if entry.error else "saved"
+            recorder.observe_refresh(outcome, monotonic() - began)
+        return entry
+
+    def _fetch_and_save(self, lease: Lease, known: CacheEntry, *, polled: bool) -> CacheEntry:
         try:
             snapshot = self._updater.fetch_and_save(lease, known.snapshot, polled=polled)
         except UpstreamError as error:

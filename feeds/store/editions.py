@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from msgspec import Struct
 
-from feeds.domain.freshness import POLLED_WITHIN
+from feeds.domain.freshness import POLLED_WITHIN, find_expiry
 from feeds.domain.model import Edition, Event, History
 from feeds.store import leases as leasing
 from feeds.store import rows
@@ -208,6 +208,18 @@ def count_polled(connection: sa.Connection, now: datetime) -> int:
     """How many events were polled within ``POLLED_WITHIN``."""
     polled = sa.select(sa.func.count()).where(_is_polled(now))
     return connection.execute(polled).scalar_one()
+
+
+def list_polled_lifetimes(
+    connection: sa.Connection, now: datetime
+) -> list[tuple[datetime, datetime]]:
+    """When the editions of polled events were fetched, and when they expire; not of gone ones."""
+    listed = sa.select(events.c.fetched, events.c.due).where(events.c.gone.is_(None))
+    return [
+        (fetched, find_expiry(fetched, rows.from_seconds(row.due)))
+        for row in connection.execute(listed.where(_is_polled(now)))
+        if (fetched := rows.from_seconds(row.fetched)) < rows.from_seconds(row.due)
+    ]
 
 
 def list_due(connection: sa.Connection, now: datetime, most: int) -> list[str]:

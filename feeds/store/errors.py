@@ -8,6 +8,7 @@ from time import monotonic
 
 import sqlalchemy as sa
 
+from feeds import metrics
 from feeds.errors import DatabaseUnavailable, StorageUnavailable
 from feeds.logs import Outage, Throttle
 
@@ -27,6 +28,8 @@ def convert_errors() -> Iterator[None]:
         cause = _describe(error)
         if not outage.begin("the database is unavailable: %s. %s", cause, ADVICE):
             throttle.warning(cause, "the database is unavailable: %s", cause)
+        if recorder := metrics.get():
+            recorder.count_database_error(type(error).__name__)
         raise StorageUnavailable from None
     else:
         outage.end()

@@ -6,6 +6,7 @@ bucket's interval, and is refused if the instant would lie too far ahead.
 """
 
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -40,12 +41,34 @@ def spend_call(connection: sa.Connection, quota: Quota, now: datetime) -> Upstre
 
 def count_left(tat: int, quota: Quota, now: datetime) -> int:
     """The calls that a quota has now in the bucket of all calls, whose arrival time is ``tat``."""
-    bucket = quota.bucket
-    full_at = from_micros(tat)
-    if full_at > _compute_latest_tat(now, bucket, quota):  # the clock was set back
+    return max(0, _count_calls(from_micros(tat), quota.bucket, quota, now) - quota.reserve)
+
+
+class Budget(NamedTuple):
+    """The calls that a bucket has at present, and for how long none can be made all the same."""
+
+    calls: int
+    closed_for: timedelta
+
+
+def read_budget(connection: sa.Connection, quota: Quota, now: datetime) -> Budget:
+    """The calls in the smallest bucket of a quota, its reserves included."""
+    row = connection.execute(sa.select(service)).one()
+    left = [
+        _count_calls(from_micros(getattr(row, column)), bucket, quota, now)
+        for column, (bucket, _) in _list_buckets(quota).items()
+    ]
+    closed_until = from_micros(row.closed_until)
+    closed = now < closed_until <= _compute_latest_reopening(now, quota.window)
+    return Budget(min(left), closed_until - now if closed else timedelta(0))
+
+
+def _count_calls(tat: datetime, bucket: Bucket, quota: Quota, now: datetime) -> int:
+    """The calls in a bucket, its reserve included."""
+    if tat > _compute_latest_tat(now, bucket, quota):  # the clock was set back
         return 1
-    spent = max(full_at - now, timedelta(0)) / bucket.interval
-    return max(0, int(bucket.capacity - quota.reserve - spent))
+    missing = -(-max(tat - now, timedelta(0)) // bucket.interval)
+    return max(0, bucket.capacity - missing)
 
 
 def count_call(connection: sa.Connection, quota: Quota, now: datetime) -> None:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from urllib3 import Timeout
 from urllib3 import exceptions as urllib3
 
-from feeds import __version__, errors
+from feeds import __version__, errors, metrics
 
 CONNECT_TIMEOUT = 2.0
 READ_TIMEOUT = 5.0
@@ -77,11 +77,14 @@ class HttpClient:
         ``READ_TIMEOUT`` for the last read; and as long as a server drips a byte per
         ``READ_TIMEOUT`` that is not of the body (header, chunk size, trailer, gzip header).
         """
-        end = monotonic() + min(self._deadline, seconds)
+        began = monotonic()
+        end = began + min(self._deadline, seconds)
         used = self._take_idle()
         outcome = self._send(used or _Session(self._auth), path, headers, end)
         if isinstance(outcome, _Failure) and (outcome.unsent or (used and outcome.unanswered)):
             outcome = self._send(_Session(self._auth), path, headers, end)
+        if recorder := metrics.get():
+            recorder.observe_call(_name_outcome(outcome), monotonic() - began)
         if isinstance(outcome, _Failure):
             # Outside any except block: a context would hold the request, and thus the key.
             raise outcome.error
@@ -132,6 +135,13 @@ class _Failure(Struct, frozen=True):
     error: errors.UpstreamError
     unsent: bool
     unanswered: bool
+
+
+def _name_outcome(outcome: Response | _Failure) -> str:
+    """The status of an answer, or the name of the error."""
+    if isinstance(outcome, _Failure):
+        return type(outcome.error).__name__
+    return str(outcome.status)
 
 
 class _Session(requests.Session):

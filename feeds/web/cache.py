@@ -10,20 +10,24 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from operator import attrgetter
 from threading import Lock
+from time import perf_counter
 from typing import Any, NamedTuple, Protocol
 from weakref import ref
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Response, request
 
+from feeds import metrics
 from feeds.clockcache import ClockCache
 from feeds.domain.entries import Timetable
 from feeds.domain.freshness import compute_max_age
 from feeds.formats import FORMATS
+from feeds.metrics.requests import Hit
 from feeds.service.editions import Editions
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import NOTED_EVERY
 from feeds.web.conditional import Representation, WsgiResponse, make_response
+from feeds.web.operations.counting import mark_stale
 
 MAX_BYTES = 96 * 1024 * 1024
 """Bytes of cached representations, both codings and the keys included."""
@@ -108,12 +112,19 @@ class KnownUrl(NamedTuple):
 class RepresentationCache:
     """The representations of events and collections, for all threads of a process.
 
-    ``timestamp`` is the clock, in POSIX time. Both caches are bounded in bytes.
+    ``timestamp`` is the clock, in POSIX time. ``note_hit`` notes the answers of ``middleware``, if
+    they are counted. Both caches are bounded in bytes.
     """
 
-    def __init__(self, editions: Editions, timestamp: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        editions: Editions,
+        timestamp: Callable[[], float],
+        note_hit: Callable[[Hit], object] | None = None,
+    ) -> None:
         self._editions = editions
         self._timestamp = timestamp
+        self._note_hit = note_hit
         size = attrgetter("size")
         self._cached: ClockCache[Key, CachedRepresentation] = ClockCache(MAX_BYTES, size)
         self._urls: ClockCache[Url, KnownUrl] = ClockCache(MAX_URL_BYTES, size)
@@ -165,6 +176,7 @@ class RepresentationCache:
         download: bool = False,
     ) -> Response:
         """Make the response for an entry that came from ``source``: steps 2 to 4 of ``respond``."""
+        mark_stale(entry.expires)
         representation = self._get_or_render(key, entry, render)
         if key[1] in FORMATS:
             self._remember_url(source, request.environ, key, download=download)
@@ -200,7 +212,8 @@ class RepresentationCache:
         """
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return None
-        url = self._urls.read((environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")))
+        sent = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")  # PEP 3333
+        url = self._urls.read(sent)
         cached = url and self._cached.read(url.key)
         if not (url and cached):
             return None
@@ -209,13 +222,17 @@ class RepresentationCache:
             return None
         if not url.source.holds(url.key[0], cached.entry(), now):
             return None
-        return make_response(
+        response = make_response(
             cached.representation,
             environ,
             now=now,
             max_age=compute_max_age(cached.expires, now, cached.least_max_age),
             download=url.download,
         )
+        if self._note_hit:
+            stale, user_agent = cached.expires is None, environ.get("HTTP_USER_AGENT")
+            self._note_hit((url.key, sent, response.status, stale, user_agent))
+        return response
 
     def _remember_url(
         self, source: Source, environ: WSGIEnvironment, key: Key, *, download: bool
@@ -235,7 +252,7 @@ class RepresentationCache:
         if cached and cached.content() is content:
             representation = cached.representation
         else:
-            representation = render()
+            representation = _render(key[1], render)
         until = min(entry.until.timestamp(), since + NOTED_EVERY.total_seconds())
         size = _measure(representation) + _count_characters(key)
         if size <= MAX_BYTES:
@@ -251,6 +268,14 @@ class RepresentationCache:
                     size,
                 )
         return representation
+
+
+def _render(kind: str, render: Callable[[], Representation]) -> Representation:
+    began = perf_counter()
+    representation = render()
+    if recorder := metrics.get():
+        recorder.observe_render(kind if kind in FORMATS else "page", perf_counter() - began)
+    return representation
 
 
 def _measure(representation: Representation) -> int:

@@ -1,17 +1,18 @@
-"""The changes that a save has brought, as lines of the log."""
+"""The changes that a save has brought, as lines of the log and in the metrics."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import structs
 
+from feeds import metrics
 from feeds.domain.model import Change, Edition, History, State
 
 log = logging.getLogger("feeds.changes")
 
 
 def log_changes(edition: Edition, before: Sequence[History | None]) -> None:
-    """Log each change of an edition that the histories before it did not have.
+    """Log and count each change of an edition that the histories before it did not have.
 
     What a first edition tells of the past is no change that was noticed.
     """
@@ -32,6 +33,8 @@ def log_changes(edition: Edition, before: Sequence[History | None]) -> None:
             }
             message = "event %s, run %s: %s, from %s to %s"
             log.info(message, event_id, change.run, change.kind.value, was, now, extra=fields)
+            if recorder := metrics.get():
+                recorder.count_change(change.kind.value)
 
 
 def _identify(change: Change) -> tuple[str, str, object]:

@@ -8,6 +8,7 @@ from feeds.domain.freshness import compute_max_age
 from feeds.service.collections.entry import CollectionEntry, Content
 from feeds.web.cache import Key, to_flask
 from feeds.web.conditional import Representation, make_response
+from feeds.web.operations.counting import mark_stale
 from feeds.web.site import get_site
 
 
@@ -30,6 +31,7 @@ def respond(
         return site.cache.respond_with(
             site.collections, key, entry, render, finish=finish, download=download
         )
+    mark_stale(entry.expires)
     representation, now = render(), site.timestamp()
     return to_flask(
         make_response(
