@@ -1,8 +1,10 @@
 ## make demo   start a local Intervals API and the service, with sample races (PORT=8123: other ports)
 ## make test   run every check that a change must pass
+## make tools  install what the tests of the image need (Debian, root)
 ## make bench  run the benchmarks (about 45 minutes; needs wrk)
 ## make screenshots  draw the README's picture and the picture of shared links (needs Chromium)
 ## make setup  make .venv with everything for development
+## make audit  ask for known vulnerabilities of the locked packages (needs the network)
 ## make lock   compile requirements*.txt from pyproject.toml
 ## make clean  remove .venv, the database in var/ and all caches
 
@@ -10,12 +12,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--custom-compile-command 'make lock' pyproject.toml
+	--custom-compile-command 'make lock'
 # The packages of the month view in templates/snippets.html.
 FULLCALENDAR := fullcalendar@6.1.19 @fullcalendar/icalendar@6.1.19 ical.js@1.5.0
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test chromium nginx fullcalendar bench screenshots lock clean
+.PHONY: help setup demo test tools chromium nginx fullcalendar bench screenshots audit lock clean
 
 # The lines of this file that begin with two number signs.
 help:
@@ -32,6 +34,15 @@ test: .venv/dev chromium nginx fullcalendar
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+# buildah and mmdebstrap for the tests of the image, from Debian. Without them these tests are skipped.
+tools:
+	@command -v buildah > /dev/null && command -v mmdebstrap > /dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		echo 'Adding buildah and mmdebstrap for the tests ...'; \
+		{ apt-get -qq update && apt-get -qq -y install --no-install-recommends buildah mmdebstrap; } > /dev/null 2>&1 || \
+			echo 'buildah cannot be installed: the tests of the image are skipped.'; \
+	else echo 'buildah is missing: the tests of the image are skipped.'; fi
 
 # Chromium for the browser tests, from Debian. Without Chromium these tests are skipped.
 chromium:
@@ -71,24 +82,31 @@ bench: .venv/dev
 screenshots: .venv/dev chromium
 	$(BIN)/python -m tests.support.screenshots
 
+# Each file for itself: a package that only builds is no part of the service.
+audit: .venv/dev
+	@for file in requirements-postgres.txt requirements-build.txt; do \
+		$(BIN)/uv tool run --quiet pip-audit --require-hashes --disable-pip --requirement $$file || exit 1; done
+
 lock: .venv/dev
-	$(COMPILE) --output-file requirements.txt
-	$(COMPILE) --extra postgres --output-file requirements-postgres.txt
-	$(COMPILE) --group dev --output-file requirements-dev.txt
+	$(COMPILE) --group build --output-file requirements-build.txt
+	$(COMPILE) pyproject.toml --output-file requirements.txt
+	$(COMPILE) pyproject.toml --extra postgres --output-file requirements-postgres.txt
+	$(COMPILE) pyproject.toml --group dev --output-file requirements-dev.txt
 
 clean:
 	rm -rf .venv var dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 # .venv/run has what the service needs, .venv/dev what development needs. Each is updated when its lock changes.
-.venv/run: requirements.txt
+.venv/run: requirements-build.txt requirements.txt
 	@echo 'Setting up .venv ...'
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; PYTHON=python3.12 make ... names another." if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv .venv
-	@$(PIP) install --require-hashes --requirement requirements.txt
+	@$(PIP) install --require-hashes --requirement requirements-build.txt
+	@$(PIP) install --require-hashes --no-build-isolation --requirement requirements.txt
 	@touch $@
 
 .venv/dev: .venv/run requirements-dev.txt pyproject.toml
 	@echo 'Adding the development dependencies ...'
-	@$(PIP) install --require-hashes --requirement requirements-dev.txt
+	@$(PIP) install --require-hashes --no-build-isolation --requirement requirements-dev.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
