@@ -27,6 +27,11 @@ keepalive = 75
 # No header of a client changes the address of the application or the scheme.
 forwarder_headers = ""
 forwarded_allow_ips = ""
+# A longer URL, a longer or another header field than these is refused (414, 431): no feed, page or
+# search needs one. Bodies have no use here: gunicorn_worker.MAX_BODY.
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
 control_socket_disable = True  # its default place is the home directory
 # The heartbeat file: a slow disk would block it. Not every system has /dev/shm.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108

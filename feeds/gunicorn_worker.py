@@ -23,6 +23,9 @@ from gunicorn.workers.gthread import _DEFER, ThreadWorker
 MAX_HEAD = 8192
 """Bytes of the head of a request that are collected without a thread."""
 
+MAX_BODY = 64 * 1024
+"""Bytes of a body that are read to use the connection again. No request here needs a body."""
+
 _AT_ONCE = int(socket.MSG_DONTWAIT)  # the operators of the enumeration are slow
 _TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -190,11 +193,15 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         return True
 
     def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:  # noqa: ANN401 - gunicorn has no types
-        """Whether the connection is kept after a request, whose body is read to its end."""
+        """Whether the connection is kept after a request, whose body is read to its end.
+
+        The connection is closed after a longer body, or one of unknown length (chunked).
+        """
         conn.sock.deadline = conn.head_deadline = inf
-        if getattr(conn.parser.mesg.body.reader, "length", None) == 0:
+        length = getattr(conn.parser.mesg.body.reader, "length", None)
+        if length == 0:
             return bool(keepalive)
-        if not self._slow.acquire(blocking=False):
+        if length is None or length > MAX_BODY or not self._slow.acquire(blocking=False):
             return False
         conn.sock.deadline = monotonic() + self.receive_timeout
         try:

@@ -12,7 +12,7 @@ from time import monotonic
 import pytest
 
 from feeds import gunicorn_conf
-from feeds.gunicorn_worker import Worker
+from feeds.gunicorn_worker import MAX_BODY, Worker
 from tests.support.attacks import HALF_A_REQUEST, connect, guess, poll
 from tests.support.deployment import FAR, Deployment, deploy
 from tests.support.waiting import PATIENCE, wait_until
@@ -132,6 +132,59 @@ def test_requests_that_are_no_http_leave_one_short_line_in_the_log(impatient):
             assert one.recv(12) == b"HTTP/1.1 400"
     (line,) = impatient.service.process.wait_for('"(Invalid request from .*)"}')
     assert len(line) < 220
+
+
+LONGEST_URL = 4094 - len("GET  HTTP/1.1")
+
+
+@pytest.mark.parametrize(
+    ("target", "fields", "status"),
+    [
+        ("/", 60, b"200"),
+        ("/?event=" + "x" * (LONGEST_URL - 18), 1, b"404"),
+        ("/?event=" + "x" * LONGEST_URL, 1, b"414"),
+        ("/", 65, b"431"),
+        ("/", 100_000, b"431"),
+    ],
+    ids=["fields", "long URL", "too long URL", "too many fields", "far too many fields"],
+)
+def test_the_head_of_a_request_is_refused_above_a_bound_alone(impatient, target, fields, status):
+    head = f"GET {target} HTTP/1.1\r\nHost: a\r\n" + "X-More: 1\r\n" * (fields - 1) + "\r\n"
+    with connect(impatient.service.url, 1) as (one,):
+        with suppress(OSError):  # refused before all of it has arrived
+            one.sendall(head.encode())
+        assert one.recv(12)[-3:] == status
+    assert_nothing_was_logged(impatient)
+
+
+def test_a_header_field_of_more_than_8_kb_is_refused(impatient):
+    with connect(impatient.service.url, 1) as (one,):
+        one.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX-Long: %s\r\n\r\n" % (b"x" * 9000))
+        assert one.recv(12) == b"HTTP/1.1 431"
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "kept"),
+    [
+        ("Content-Length: 1000", b"x" * 1000, True),
+        (f"Content-Length: {MAX_BODY + 1}", b"x" * (MAX_BODY + 1), False),
+        ("Content-Length: 1000000000000", b"x" * 100_000, False),
+        ("Transfer-Encoding: chunked", b"1\r\nx\r\n0\r\n\r\n", False),
+    ],
+    ids=["short", "long", "endless", "chunked"],
+)
+def test_a_long_body_is_not_read_and_ends_the_connection(impatient, head, body, kept):
+    post = f"POST /events/hit.ics HTTP/1.1\r\nHost: a\r\n{head}\r\n\r\n".encode()
+    with connect(impatient.service.url, 1, post) as (one,):
+        one.settimeout(PATIENCE)
+        assert one.recv(12) == b"HTTP/1.1 405"
+        received = b""
+        with suppress(OSError):
+            one.sendall(body + b"GET /robots.txt HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            while data := one.recv(65536):
+                received += data
+    assert (b"HTTP/1.1 200" in received) == kept
+    assert_nothing_was_logged(impatient)
 
 
 def test_a_client_that_does_not_read_is_reset(impatient):
