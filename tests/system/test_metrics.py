@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import Signals
@@ -176,3 +177,20 @@ def test_the_metrics_of_a_database_that_is_away_say_so(env, address, tmp_path):
         assert samples.list_labels("feeds_editions", "max_ages") == set()
         (tmp_path / "away").rename(database)
         wait_until(lambda: scrape(address).get("feeds_database_up") == 1, "the database again")
+
+
+def test_clients_of_the_metrics_that_go_away_leave_nothing_in_the_log(env, address, tmp_path):
+    host, _, port = address.partition(":")
+    with serving(tmp_path / "log", env) as (process, _):
+        process.wait_for(BOOTED, 2)
+        for data in (
+            b"",
+            b"GET /metrics HTT",
+            b"GET /metrics HTTP/1.1\r\n\r\n",
+            b"\x16\x03\x01\r\n",
+        ):
+            with socket.create_connection((host, int(port)), PATIENCE) as connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.sendall(data)
+        assert scrape(address).get("feeds_database_up") == 1
+        assert "Traceback" not in process.output
