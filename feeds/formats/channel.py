@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from feeds.domain.entries import Entry
 from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, select_entries
-from feeds.domain.sessions import select_announced
+from feeds.domain.history.sessions import select_announced
 from feeds.formats.items import (
     ITEM_SIZE,
     Item,

@@ -22,9 +22,9 @@ from feeds.domain.history.changes import capture_state, find_changes, find_turns
 from feeds.domain.history.delisting import mark_left
 from feeds.domain.history.numbering import append_changes, drop_old_changes
 from feeds.domain.history.recovery import SECOND
+from feeds.domain.history.sessions import drop_changes_of_past, find_announcements
 from feeds.domain.model import NEVER, Edition, Revision, State
 from feeds.domain.places import is_far
-from feeds.domain.sessions import drop_changes_of_past, find_announcements
 from feeds.formats.ical import render_contents
 
 SEQUENCE_EPOCH = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
