@@ -130,9 +130,10 @@ def test_a_clock_that_is_some_seconds_behind_asks_for_no_list_again(start_worker
     assert upstream.calls.count(EVENTS) == 1
 
 
-def test_a_clock_that_was_set_back_asks_for_the_list_again(worker, upstream, clock):
+def test_a_clock_that_was_set_back_asks_for_the_list_again(start_worker, upstream, clock):
+    worker = start_worker(clock=Clock(clock()))
     worker.catalog.get(EVENTS)
-    clock.now -= 3 * HOUR
+    worker.clock.now -= 3 * HOUR
     worker.catalog.get(EVENTS)
     wait_until(lambda: upstream.calls.count(EVENTS) == 2, "the list")
 
