@@ -67,9 +67,10 @@ class Received(NamedTuple):
 
     @property
     def lasting(self) -> dict[str, str]:
-        """The header fields that depend neither on the second nor on the server."""
+        """The header fields that depend neither on the second, the request nor the server."""
         control = re.sub(r"max-age=\d+", "max-age=", self.fields.get("cache-control", ""))
-        kept = {name: value for name, value in self.fields.items() if name not in CONNECTION_FIELDS}
+        changing = {*CONNECTION_FIELDS, "x-request-id"}
+        kept = {name: value for name, value in self.fields.items() if name not in changing}
         return kept | {"cache-control": control}
 
 
