@@ -16,7 +16,7 @@ from bench.walking.oracle.statements import Form, State, build_guid, find_change
 from bench.walking.organizer import parse_instant
 from bench.walking.upstream import Call, Reading
 
-SHOWN_FOR = 30 * DAY
+SHOWN_FOR, KEPT_FOR = 30 * DAY, 365 * DAY
 CORRECTED_WITHIN = timedelta(minutes=15)
 
 MAX_ITEMS = 45
@@ -222,6 +222,8 @@ class Story(Struct):
                 closes = parse_instant(is_.closes)
                 if kind == "opens" and closes and closes <= at:
                     certain = False  # what never opens makes no item (rules 5.7)
+                if now - at > KEPT_FOR - DAY:
+                    certain = False  # it is dropped at once (rules 4.11)
                 if certain and at < now - SKEW and takes_entries(was) and takes_entries(is_):
                     for scope in (PLAIN, id_):
                         self.required.setdefault((scope, guids[0]), Told(now, (id_,)))
