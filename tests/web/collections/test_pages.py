@@ -57,9 +57,9 @@ def test_the_page_says_how_many_races_are_read(club, client, upstream):
     upstream.refuse_path("/events/harbor", 500, "INTERNAL")
 
     def find_count():
-        return re.search("1 of 2 events are read so far", client.get("/").text)
+        return re.search("3 of 4 events are read so far", client.get("/").text)
 
-    wait_until(find_count, "one of two races")
+    wait_until(find_count, "three of four races")
     response = client.get("/")
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) >= 1
