@@ -57,7 +57,7 @@ def test_every_link_and_address_of_the_page_of_an_event_leads_where_its_text_say
                 "https://www.google.com/maps/search/?api=1&query="
                 + percent_encode("Fælledparken, København"),
             ],
-            ["Subscribe", "#subscribe"],
+            ["Subscribe in your calendar", "#subscribe"],
             ["Register", "#runs"],
             *(
                 [f"Register for {label}", f"https://club.example/{path}"]
@@ -74,7 +74,7 @@ def test_every_link_and_address_of_the_page_of_an_event_leads_where_its_text_say
             ["Calendar app", f"webcal://{feed}"],
             ["Download .ics (won’t update)", f"http://{feed}?download=1"],
             ["Add to Google Calendar", once],
-            ["Website of the event", "https://club.example/l%C3%B8b"],
+            ["Event website", "https://club.example/l%C3%B8b"],
             ["", f"../events/{MIXED}/qr.svg"],
             ["SVG", f"../events/{MIXED}/qr.svg"],
             ["PNG", f"../events/{MIXED}/qr.png"],

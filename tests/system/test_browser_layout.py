@@ -150,7 +150,7 @@ def test_the_first_screen_of_a_phone_says_whether_when_and_where_with_what_to_ta
     if notice:
         parts.append(page.locator(".notice:visible").first)
         expect(parts[-1]).to_contain_text(notice)
-    words = ["Subscribe", *(["Register"] if registers else [])]
+    words = ["Subscribe in your calendar", *(["Register"] if registers else [])]
     actions = page.locator(".actions a")
     assert actions.all_text_contents() == words
     bar = page.locator(".actions").bounding_box()
