@@ -95,10 +95,13 @@ class Collections:
         group = self._catalog.find_group(slug) if slug else None
         name = catalog.build_group_part(slug) if slug else catalog.EVENTS
         entry = self._get_fresh(name) or self._compose(name, group)
+        now = self._clock()
         for part in {name, catalog.GROUPS} if slug else {name}:
-            self._invalidation.note_poll(part, self._clock())
+            self._invalidation.note_poll(part, now)
         for timetable in entry.content.timetables:
-            self._invalidation.note_poll(timetable.edition.event.id, self._clock())
+            # What has ended would stretch the max-age of all events (rules 8.2).
+            if timetable.span[1] > now:
+                self._invalidation.note_poll(timetable.edition.event.id, now)
         self._check(name, entry, options)
         return entry
 
