@@ -119,16 +119,25 @@ def test_the_club_is_named_by_its_organization(samples):
 def test_a_club_is_served_once_all_events_of_four_weeks_are_read(club, upstream):
     """Rules 11.7: before that, 503 with Retry-After and how many of how many."""
     club.hold("soon", "2026-06-16")
+    upstream.refuse_path("/events/soon", 500, "INTERNAL")
+    text = "3 of 4 events are read so far. Try again in a minute.\n"
+    wait_until(lambda: club.fetch("/events.ics").text == text, "three of four events")
     response = club.fetch("/events.ics")
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "10"
     assert response.headers["Cache-Control"] == "no-store"
-    assert re.fullmatch("0 of [24] events are read so far. Try again in a minute.\n", response.text)
-    club.fill()
+    upstream.failing.clear()
+    club.fill(seconds=61)
     assert set(club.shown()) == {"near-10k", "soon-10k", "next-10k", "far-10k"}
-    calls = sorted(club.upstream.calls)
-    events = [f"/events/{id_}" for id_ in ("far", "near", "next", "soon")]
-    assert calls == ["/events", *events, "/organization", "/recurrences"]
+
+
+def test_the_first_poll_of_a_cold_club_waits_until_its_events_are_read(club):
+    """Rules 11.7: it costs a call for each page and each event."""
+    response = club.fetch("/events.ics")
+    assert response.status_code == 200
+    assert set(club.shown()) == {"near-10k", "next-10k", "far-10k"}
+    events = [f"/events/{id_}" for id_ in ("far", "near", "next")]
+    assert sorted(club.upstream.calls) == ["/events", *events, "/organization", "/recurrences"]
 
 
 def test_a_club_waits_for_no_event_that_starts_later(club, upstream):

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Lock
 from time import monotonic
 
@@ -82,7 +83,8 @@ class Collections:
 
         1. Find the list in the catalog, and the editions of its members in memory and storage.
         2. Refresh up to three members that have expired, the next one first; wait 3 s for them.
-        3. Have all members without an edition fetched, in the background.
+        3. Have all members without an edition fetched, in the background; for a collection that was
+           never served, wait 10 s in all.
         4. Serve what there is, once all members that start within 28 days had an edition, and the
            others are not being fetched just now; members that the options name must have one,
            however far ahead they start.
@@ -94,7 +96,11 @@ class Collections:
         self._editions.catch_up()
         group = self._catalog.find_group(slug) if slug else None
         name = catalog.build_group_part(slug) if slug else catalog.EVENTS
+        end = monotonic() + MAX_WAIT_COLD
         entry = self._get_fresh(name) or self._compose(name, group)
+        if entry.unread and not (name in self._served or self._filling.has_ended(name)):
+            self._bulkhead.wait(partial(self._filling.wait, name), end)
+            entry = self._get_fresh(name) or self._compose(name, group)
         now = self._clock()
         for part in {name, catalog.GROUPS} if slug else {name}:
             self._invalidation.note_poll(part, now)

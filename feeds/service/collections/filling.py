@@ -1,7 +1,9 @@
 """Fetch members of collections that have no edition yet, in the background."""
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from threading import Event as Flag
 from threading import main_thread
 from time import monotonic, sleep
 
@@ -24,11 +26,15 @@ class Filling:
         self._editions = editions
         self._clock = clock
         self._flights: Singleflight[None] = Singleflight(limit=1)
-        self._ended: set[str] = set()
+        self._ended: defaultdict[str, Flag] = defaultdict(Flag)
 
     def has_ended(self, name: str) -> bool:
         """Whether the first filling of this collection has ended, with all members or without."""
-        return name in self._ended
+        return self._ended[name].is_set()
+
+    def wait(self, name: str, seconds: float) -> bool:
+        """Wait for the end of the first filling; False if it goes on for longer."""
+        return self._ended[name].wait(seconds)
 
     def start(self, name: str, ids: Sequence[str]) -> None:
         """Fetch these members of a collection that have no edition.
@@ -38,13 +44,13 @@ class Filling:
         if ids:
             self._flights.join("", lambda _: self._fill_and_note(name, list(ids)))
         else:
-            self._ended.add(name)
+            self._ended[name].set()
 
     def _fill_and_note(self, name: str, ids: list[str]) -> None:
         try:
             self._fill(ids)
         finally:
-            self._ended.add(name)
+            self._ended[name].set()
 
     def _fill(self, left: list[str]) -> None:
         """Fetch until all are fetched, or an error concerns the next event as well.
