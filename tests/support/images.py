@@ -13,7 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -137,6 +137,14 @@ class Container:
         os.kill(self._find_first(), signal.SIGTERM)
         return self._unshare.wait(PATIENCE), time.monotonic() - began
 
+    def kill(self) -> None:
+        """End what is left: all processes of a namespace end with its first one."""
+        if self._unshare.poll() is None:
+            # unshare's own --kill-child has no effect after a change of the user.
+            with suppress(OSError, ValueError):  # it has just ended
+                os.kill(self._find_first(), signal.SIGKILL)
+        self._unshare.wait(PATIENCE)
+
     def _find_first(self) -> int:
         pid = self._unshare.pid
         (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -152,7 +160,7 @@ def run_image(
     data.mkdir(exist_ok=True)
     os.chown(data, USER, USER)
     arguments = [*image.config["Entrypoint"], *(command or image.config["Cmd"])]
-    isolated = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+    isolated = ["unshare", "--mount", "--pid", "--fork"]
     entered = ["sh", "-c", _ENTER, "sh", str(image.root), str(data), str(USER), *arguments]
     path = {"PATH": f"{image.environment['PATH']}:/usr/sbin:/sbin"}
     with log.open("wb") as output:
@@ -162,11 +170,11 @@ def run_image(
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+    container = Container(process, image, log)
     try:
-        yield Container(process, image, log)
+        yield container
     finally:
-        process.kill()
-        process.wait()
+        container.kill()
 
 
 def _run(*command: str) -> str:
