@@ -25,6 +25,7 @@ def test_the_command_shows_every_setting_and_which_are_defaults(run, service, da
         "FEEDS_LOG_LEVEL": "info  # default",
         "FEEDS_ACCESS_LOG": "0  # default",
         "FEEDS_MAX_AGE": "300",
+        "FEEDS_METRICS_BIND": "",
     }
 
 

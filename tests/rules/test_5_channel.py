@@ -559,7 +559,7 @@ def test_a_channel_has_the_title_the_page_a_description_a_language_and_a_ttl_of_
     service.announce(a_run())
     channel = service.channel().feed
     assert (channel.title, channel.link, channel.language) == ("Harbor Run", PAGE, "en")
-    assert channel.subtitle.startswith("Harbor Run: ")
+    assert channel.subtitle == "Schedule, changes and cancellations for Harbor Run."
     assert channel.ttl == "60"
     feed = service.json_feed()
     assert (feed["title"], feed["home_page_url"], feed["language"]) == ("Harbor Run", PAGE, "en")

@@ -190,7 +190,7 @@ def test_without_scripts_the_page_shows_everything_but_the_copy_buttons(open_vis
 
     expect(page.locator(".runs li")).to_have_count(5)
     for selector, count in (
-        (".notice:visible", 3),
+        (".notice:visible", 4),
         ("#ways a.button:visible", 6),
         (".address code:visible", 3),
         ("#choice button:visible", 1),
