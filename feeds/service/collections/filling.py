@@ -55,9 +55,12 @@ class Filling:
     def _fill(self, left: list[str]) -> None:
         """Fetch until all are fetched, or an error concerns the next event as well.
 
+        Ends, too, if there is still no call after the wait for one: others spend them.
+
         Events for which there was no call come next, so that the soonest are there first.
         """
         tried: list[str] = []
+        waited = False
         while (tried or left) and main_thread().is_alive():  # else the process is ending
             if not tried:
                 tried, left = left[:AT_A_TIME], left[AT_A_TIME:]
@@ -72,8 +75,10 @@ class Filling:
                     exhausted = error
                 elif error and is_outage(error):
                     return
-            if exhausted and not self._wait_for_call(exhausted):
+            is_refused = waited and len(tried) == len(flights)
+            if exhausted and (is_refused or not self._wait_for_call(exhausted)):
                 return
+            waited = exhausted is not None
 
     def _wait_for_call(self, error: FeedsError) -> bool:
         """Wait until a call can be made; False if that takes too long."""
