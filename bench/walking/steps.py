@@ -177,8 +177,9 @@ class Walk(Scenarios):
         for mistake in find_mistakes(world):
             raise Violation(mistake)
         process = world.processes[0]
-        for _ in range(3):  # the first poll is answered with the list of before
-            self.advance(61)
+        # A list is fresh for an hour; the first poll after that is answered with the one before.
+        for seconds in (3661, 61, 61):
+            self.advance(seconds)
             self.log(f"collect: {self.collect(process)}")
         members = self.collection.members.get(process.name, set())
         listed = {id_ for id_, event in world.organizer.events.items() if not event.deleted}
