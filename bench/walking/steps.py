@@ -181,10 +181,6 @@ class Walk(Scenarios):
         for seconds in (3661, 61, 61):
             self.advance(seconds)
             self.log(f"collect: {self.collect(process)}")
-        members = self.collection.members.get(process.name, set())
-        listed = {id_ for id_, event in world.organizer.events.items() if not event.deleted}
-        if lacking := listed - world.unserved - members:
-            raise Violation(f"the collection lacks {sorted(lacking)}")
 
 
 def walk(seed: int, url: str | None, without: frozenset[str], count: int) -> tuple[Walk, str]:
