@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from random import Random
+from time import monotonic
 
 from bench.walking.clients import CONDITIONS, Client
 from bench.walking.deployment import START, Process, Storage, Time, closing_connections
@@ -33,6 +34,9 @@ EDITS = {
     "break run": 2,
     "delete": 2,
 }
+LIST_PATIENCE = 5.0
+"""Seconds of real time in which a thread fetches a list."""
+
 PACES = {
     "quick": (60, (0.3, 1, 2.2, 5, 20, 61, 301, 900, 3601)),
     "slow": (90, (2.2, 301, 601, 901, 3601, 3601, 20_000, 90_000)),
@@ -177,10 +181,22 @@ class Walk(Scenarios):
         for mistake in find_mistakes(world):
             raise Violation(mistake)
         process = world.processes[0]
-        # A list is fresh for an hour; the first poll after that is answered with the one before.
+        # A list is fresh for an hour. A thread fetches the next one, which takes real time; what it
+        # could not fetch, it fetches again a minute later.
         for seconds in (3661, 61, 61):
             self.advance(seconds)
-            self.log(f"collect: {self.collect(process)}")
+            end = monotonic() + LIST_PATIENCE
+            while (lacking := self._find_lacking(process)) and monotonic() < end:
+                pass
+        if lacking:
+            raise Violation(f"the collection lacks {sorted(lacking)}")
+
+    def _find_lacking(self, process: Process) -> set[str]:
+        """The listed events that the collection does not show."""
+        self.collect(process)
+        members = self.collection.members.get(process.name, set())
+        listed = {id_ for id_, event in self.world.organizer.events.items() if not event.deleted}
+        return listed - self.world.unserved - members
 
 
 def walk(seed: int, url: str | None, without: frozenset[str], count: int) -> tuple[Walk, str]:

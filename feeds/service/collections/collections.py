@@ -203,13 +203,16 @@ class Collections:
         owner = group or self._catalog.get_organization(wait)
         members = part.value
         entries = self._editions.read_many([each.id for each in members.items])
-        stale = choose_stale(members, entries, part, self._clock())
+        ids = [each.id for each in members.items]
+        unseen = [id_ for id_ in ids if needs_call(entries.get(id_), part)]
+        # Nobody gets a collection that was never served: its calls are for what it lacks.
+        is_held = bool(unseen) and not (part.served or name in self._served)
+        stale = [] if is_held else choose_stale(members, entries, part, self._clock())
         if stale:
             self._refresh(stale, end)
             version = self._editions.version, version[1]
             entries = self._editions.read_many([each.id for each in members.items])
-        ids = [each.id for each in members.items]
-        self._filling.start(name, [id_ for id_ in ids if needs_call(entries.get(id_), part)])
+        self._filling.start(name, unseen)
         entry = build_entry(owner, part, members, entries, version=version, now=self._clock())
         with self._lock:
             last = self._entries.get(name)
