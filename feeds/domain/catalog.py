@@ -66,7 +66,7 @@ class Group(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Organization(Struct, frozen=True, tag=True):
-    """The organization of the key, and the name of the key's plan, if the API told it."""
+    """The organization of the key, and the name of the key's plan, if the API gave it."""
 
     id: str
     name: str
@@ -148,7 +148,7 @@ def list_group_members(
 ) -> EventList:
     """The members of a group after an answer.
 
-    An event that enough answers lack has left the group: its own feed tells whether it takes place.
+    An event that enough answers lack has left the group: its own feed says whether it takes place.
     """
     known = known or EventList()
     items, missing = keep_missing(known.items, known.missing, listed, at)

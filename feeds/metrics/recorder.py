@@ -49,7 +49,7 @@ class Recorder:
         )
         self._subscribers = Gauge(
             "feeds_told_subscribers",
-            "Subscribers that services for feed readers told in the last two days, by format.",
+            "Subscribers that feed reader services reported in the last two days, by format.",
             ("format",),
             registry=registry,
             multiprocess_mode="livemax",  # each worker hears of all of them sooner or later

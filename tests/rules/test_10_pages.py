@@ -9,6 +9,7 @@ import pytest
 from tests.support.browser import UNLIMITED
 from tests.support.listed_club import ListedClub
 from tests.support.service import PAGE, PUBLIC_URL, a_5k, a_run
+from tests.support.waiting import wait_until
 
 
 def read(page: str, pattern: str) -> list[str]:
@@ -169,12 +170,13 @@ def test_the_clubs_page_lists_what_is_ahead_then_what_is_over(club):
 def test_while_races_are_not_read_a_page_says_so_and_lists_none(club, upstream):
     """Rules 10.10."""
     upstream.refuse_path("/events/harbor", 500, "INTERNAL")
+    text = "2 of 3 events are read so far."
+    wait_until(lambda: text in club.client.get("/").text, "two of three races")
     response = club.client.get("/")
     assert response.status_code == 503
     assert read(response.text, "<h1>(.*?)</h1>") == [
         "We are reading these races for the first time."
     ]
-    assert re.search("[0-9] of [0-9] events are read so far.", response.text)
     assert list_races(response) == []
     search = club.client.get("/?q=https://intervals.run/events/harbor")
     assert search.headers["Location"] == "events/harbor"

@@ -140,6 +140,16 @@ def test_the_first_poll_of_a_cold_club_waits_until_its_events_are_read(club):
     assert sorted(club.upstream.calls) == ["/events", *events, "/organization", "/recurrences"]
 
 
+def test_a_club_that_was_never_served_has_calls_for_what_it_lacks_alone(club, upstream):
+    """Rules 11.8: members that have expired are refreshed once the club is served."""
+    upstream.refuse_path("/events/near", 500, "INTERNAL")
+    wait_until(lambda: "2 of 3" in club.fetch("/events.ics").text, "two of three events")
+    club.advance(hours=2)
+    club.fetch("/events.ics")
+    wait_until(lambda: club.count_calls("/events/near") > 1, "another call for the event")
+    assert [club.count_calls(f"/events/{id_}") for id_ in ("next", "far")] == [1, 1]
+
+
 def test_a_club_waits_for_no_event_that_starts_later(club, upstream):
     """Rules 11.7: later events join as they come."""
     upstream.refuse_path("/events/far", 500, "INTERNAL")
