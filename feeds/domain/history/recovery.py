@@ -13,7 +13,7 @@ from feeds.domain.history.changes import (
     group_changes,
     is_turn,
 )
-from feeds.domain.history.delisting import MAX_UNLISTED, run_sort_key
+from feeds.domain.history.delisting import FORGOTTEN_AFTER, MAX_UNLISTED, run_sort_key
 from feeds.domain.history.numbering import append_changes, get_number, identify, identify_group
 from feeds.domain.model import NEVER, Change, Edition, History, Kind, Revision, Run
 
@@ -23,7 +23,8 @@ SECOND = dt.timedelta(seconds=1)
 def has_gone_back(served: Edition, stored: Edition) -> bool:
     """Whether the database went back: a backup was restored, or a failover lost commits.
 
-    The stored edition then has older stamps than the served one, or lacks a run or a change of it.
+    The stored edition then has older stamps than the served one, or lacks a run or a change of it
+    that is not dropped by age.
     """
     if stored.modified < served.modified:
         return True
@@ -32,7 +33,9 @@ def has_gone_back(served: Edition, stored: Edition) -> bool:
     known = {run.id for run in stored.event.runs}
     is_full = sum(run.unlisted is not None for run in stored.event.runs) >= MAX_UNLISTED
     if any(
-        run.id not in known and not run.left and not (run.unlisted and is_full)
+        run.id not in known
+        and not run.left
+        and not (run.unlisted and (is_full or stored.fetched - run.unlisted >= FORGOTTEN_AFTER))
         for run in served.event.runs
     ):
         return True

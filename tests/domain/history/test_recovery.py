@@ -257,6 +257,15 @@ def test_a_database_went_back_if_other_content_has_the_time_of_the_one_that_was_
     assert not has_gone_back(served, structs.replace(served, fetched=NOW + HOUR, token="other"))
 
 
+def test_a_database_went_back_if_it_lacks_a_run_that_was_served_and_is_not_gone_for_a_year():
+    gone = structs.replace(FIVE, unlisted=NOW, withdrawn=True)
+    served = structs.replace(SERVED, event=an_event(TEN, gone), modified=NOW)
+    for days, has_left in ((364, False), (365, True)):
+        at = NOW + days * DAY
+        stored = structs.replace(served, event=an_event(TEN), fetched=at, modified=at)
+        assert has_gone_back(served, stored) is not has_left
+
+
 def test_a_database_went_back_if_it_lacks_a_change_that_was_served_and_is_not_a_year_old():
     # The 10K was reinstated and moved before the next fetch: all of its stamps are newer.
     stored = then(BACKUP, structs.replace(TEN, date=SUN), FIVE, hours=3)
