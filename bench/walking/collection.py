@@ -16,7 +16,9 @@ class CollectionClient:
     """``members`` are the events that each process has served in the collection.
 
     They are as of the last loss of the database, or the last start of the process. While a list is
-    fetched again, the one before it is served: two processes may have different ones.
+    fetched again, the one before it is served: two processes may have different ones. After a loss,
+    an event counts once the stored list has it: a process without memory may have stored another
+    list than one that remembers.
     """
 
     def __init__(self, world: World) -> None:
@@ -37,7 +39,7 @@ class CollectionClient:
         known = self.members.setdefault(process.name, set())
         for id_ in sorted((known & own.keys()) - members):
             yield f"{PATH} has lost the member {id_}"
-        known |= members
+        known |= members & self._world.storage.list_members()
         for id_ in sorted(members):
             for uid, vevent in own[id_].items():
                 if found.pop(uid) != vevent:

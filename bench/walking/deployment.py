@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event as Flag
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -15,10 +16,12 @@ from werkzeug.test import Client, TestResponse
 from bench.walking.upstream import URL
 from feeds.app import assemble, create_app
 from feeds.config import Settings
+from feeds.domain.catalog import EVENTS, EventList
 from feeds.domain.quota import Rate
 from feeds.service.background import BackgroundRefresher
+from feeds.store import catalog
 from feeds.store.engines import create_engine
-from feeds.store.tables import metadata
+from feeds.store.tables import events, metadata
 
 if TYPE_CHECKING:
     from bench.walking.oracle.statements import Form
@@ -28,13 +31,20 @@ HOME = "America/Chicago"
 RATE = Rate(600_000, timedelta(minutes=1), 60_000)
 """So high that no poll is refused a call."""
 
-PATIENCE = 60.0
+PATIENCE = 2.5
+"""Seconds of real time that a request may take: after three, it is answered without a refresh."""
+
+PATIENCE_AT_END = 60.0
 """Seconds for which the end of a walk waits for a thread."""
 
 Stamps = tuple[datetime, int]
 """LAST-MODIFIED and SEQUENCE of a VEVENT."""
 
 Rows = dict[str, list[dict[str, Any]]]
+
+
+class TooSlow(Exception):
+    """The machine is too slow for a walk: a request did not wait for what it has to wait for."""
 
 
 class Time:
@@ -85,7 +95,12 @@ class Process:
         self._client = Client(create_app(settings, lambda: self.clock().timestamp()))
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> TestResponse:
-        return self._client.get(path, headers=headers)
+        """Answer a request; raises ``TooSlow``."""
+        began = monotonic()
+        response = self._client.get(path, headers=headers)
+        if monotonic() - began > PATIENCE:
+            raise TooSlow
+        return response
 
 
 @contextmanager
@@ -105,7 +120,7 @@ def closing_connections() -> Iterator[None]:
         yield
     finally:
         for thread in set(threading.enumerate()) - known:
-            thread.join(PATIENCE)
+            thread.join(PATIENCE_AT_END)
         sa.event.remove(sa.Pool, "connect", note)
         for each in opened:
             each.close()
@@ -150,6 +165,18 @@ class Storage:
                 for table in metadata.sorted_tables
             }
 
+    def list_events(self) -> set[str]:
+        """The ids of the events that are stored."""
+        with closing(create_engine(self.url)) as engine, engine.read() as connection:
+            return set(connection.execute(sa.select(events.c.id)).scalars())
+
+    def list_members(self) -> set[str]:
+        """The ids of the events in the stored list of all events."""
+        with closing(create_engine(self.url)) as engine, engine.read() as connection:
+            part = catalog.read(connection, EVENTS)
+        value = part.value if part else None
+        return {each.id for each in value.items} if isinstance(value, EventList) else set()
+
     def restore(self, rows: Rows, *, replace: bool) -> None:
         """Go back to a copy; a SQLite file is replaced by another one if so chosen."""
         replace = self._file is not None and (replace or self.lost)
@@ -159,6 +186,9 @@ class Storage:
         engine = create_engine(f"sqlite:///{target}" if target else self.url)
         with closing(engine), engine.write() as connection:
             metadata.create_all(connection)
+            if self._file is None:  # threads that fetch lists write meanwhile
+                names = ", ".join(table.name for table in metadata.sorted_tables)
+                connection.execute(sa.text(f"LOCK TABLE {names}"))
             for table in metadata.sorted_tables:
                 connection.execute(sa.delete(table))
                 if rows[table.name]:

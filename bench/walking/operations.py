@@ -1,6 +1,7 @@
 """What happens to processes, clocks and the database in a walk, and polls of clients."""
 
 from copy import deepcopy
+from itertools import product
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,12 @@ from bench.walking.deployment import Process, Rows, Time, run_round
 from bench.walking.world import Violation, World
 
 if TYPE_CHECKING:
-    from bench.walking.oracle.story import Story
+    from bench.walking.oracle.story import Stories
 
 DAY = 86_400
+RESTORED_FOR = 300 * DAY
+"""Seconds after which no copy of the database is restored."""
+
 LONG = 9 * DAY
 """Seconds after which readers may miss items."""
 
@@ -29,7 +33,7 @@ class Operations:
         self.random = random
         self.time: Time = world.time
         self.collection = CollectionClient(world)
-        self._copies: list[tuple[Rows, dict[str, Story]]] = []
+        self._copies: list[tuple[float, Rows, Stories]] = []
 
     def log(self, text: str) -> None:
         self.steps.append(f"{self.time.read():%d %H:%M:%S.%f} {text}")
@@ -41,12 +45,18 @@ class Operations:
         self.time.elapsed += seconds
 
     def wait(self, seconds: float) -> None:
-        """Let time pass; all clients poll before a month or more does: they would miss items."""
+        """Let time pass; all clients poll before a month or more does: they would miss items.
+
+        So do all processes: none remembers an edition of a year ago.
+        """
         if seconds > LONG:
             self.settle_if_unsettled()
             self.poll_all()
             self.advance(3)
             self.poll_all()
+            self.advance(3)
+            for process, id_ in product(self.world.processes, self.world.stories):
+                self.world.get(process, f"/events/{id_}.ics")
             for event in self.world.organizer.events.values():
                 if seconds > 150 * DAY:
                     event.removed.clear()
@@ -150,16 +160,22 @@ class Operations:
             return "none"
         world.upstream.slow = None
         run_round(settings, self.time.read)
-        called = [call.event_id for call in world.upstream.calls]
-        self.advance(2.6)
+        return " ".join(self._take_calls())
+
+    def _take_calls(self) -> list[str]:
+        """Poll the events that were fetched for others than their clients; returns their ids."""
+        called = [call.event_id for call in self.world.upstream.calls]
+        if called:
+            self.advance(2.6)
         for id_ in called:
-            world.get(world.processes[0], f"/events/{id_}.ics?registration=1")
-        return " ".join(called)
+            self.world.get(self.world.processes[0], f"/events/{id_}.ics?registration=1")
+        return called
 
     def copy(self) -> str:
+        self._take_calls()
         if not self.world.storage.lost and not self.world.rowless:
-            copy = self.world.storage.copy(), deepcopy(self.world.stories)
-            self._copies = [*self._copies[-2:], copy]
+            rows, stories = self.world.storage.copy(), deepcopy(self.world.list_stories())
+            self._copies = [*self._copies[-2:], (self.time.elapsed, rows, stories)]
         return str(len(self._copies))
 
     def _set_right(self) -> None:
@@ -167,10 +183,12 @@ class Operations:
             process.offset = max(-2, process.offset)
 
     def restore(self, *, last: bool = False) -> str:
-        if not self._copies:
+        """Restore a copy; none of a year ago, when runs that have left since are forgotten."""
+        copies = [each for each in self._copies if self.time.elapsed - each[0] < RESTORED_FOR]
+        if not copies:
             return "none"
         self._set_right()
-        rows, stories = self._copies[-1] if last else self.random.choice(self._copies)
+        _, rows, stories = copies[-1] if last else self.random.choice(copies)
         replace = self.random.random() < 0.5
         self.advance(1.1)
         self.world.storage.restore(rows, replace=replace)

@@ -9,12 +9,19 @@ from random import Random
 from time import monotonic
 
 from bench.walking.clients import CONDITIONS, Client
-from bench.walking.deployment import START, Process, Storage, Time, closing_connections
+from bench.walking.deployment import (
+    START,
+    Process,
+    Storage,
+    Time,
+    TooSlow,
+    closing_connections,
+)
 from bench.walking.ending import find_mistakes, heal
 from bench.walking.organizer import Organizer
 from bench.walking.scenarios import Scenarios
 from bench.walking.upstream import DOUBTS, TROUBLES, Trouble
-from bench.walking.world import TooSlow, Violation, World
+from bench.walking.world import Violation, World
 
 EDITS = {
     "start": 4,

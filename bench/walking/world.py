@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from itertools import product
 from random import Random
-from time import monotonic
 from typing import NoReturn
 
 from werkzeug.test import TestResponse
@@ -13,22 +12,15 @@ from bench.walking.deployment import Process, Storage, Time
 from bench.walking.oracle.ages import Ages
 from bench.walking.oracle.others import find_others
 from bench.walking.oracle.proof import Moment, Others
-from bench.walking.oracle.record import Record, get_event_id
+from bench.walking.oracle.record import NOTICED_AFTER, Record, get_event_id
 from bench.walking.oracle.recovery import find_losses
 from bench.walking.oracle.statements import Form, read_form
-from bench.walking.oracle.story import Story
+from bench.walking.oracle.story import Stories, Story
 from bench.walking.organizer import Organizer
 from bench.walking.upstream import Call, Upstream
 
 MOST_ALTERNATIVES = 12
 """Stories of an event that are kept besides the likeliest one."""
-
-PATIENCE = 2.5
-"""Seconds of real time that a request may take: after three, it is answered without a refresh."""
-
-
-class TooSlow(Exception):
-    """The machine is too slow for a walk: a request did not wait for what it has to wait for."""
 
 
 class Violation(Exception):
@@ -107,6 +99,8 @@ class World:
         if observed.status_code == 410:
             self._check_end(process, event_id)
         self.upstream.calls = [call for call in self.upstream.calls if call.event_id != event_id]
+        if self.upstream.calls:  # other events were fetched on the way, which is noticed later
+            self.time.elapsed += NOTICED_AFTER
         if (
             response.status_code not in (200, 304)
             and "?" not in path
@@ -135,10 +129,7 @@ class World:
         self, process: Process, path: str, headers: dict[str, str] | None = None
     ) -> TestResponse:
         self.polls += 1
-        began = monotonic()
         response = process.get(path, headers)
-        if monotonic() - began > PATIENCE:
-            raise TooSlow
         if response.status_code == 200:
             for fault in self._record.find_faults(
                 process, path, response, settled=not self.unsettled, sound=self.is_sound
@@ -250,13 +241,19 @@ class World:
         is_wrong = any(each.is_wrong for each in self.processes)
         return not (is_wrong or self.unsettled or self.storage.lost)
 
-    def change_database(self, stories: dict[str, Story] | None) -> None:
+    def list_stories(self) -> Stories:
+        """What the database may hold: the stories by event, the likeliest one first."""
+        return {id_: [each, *self.alternatives.get(id_, ())] for id_, each in self.stories.items()}
+
+    def change_database(self, stories: Stories | None) -> None:
         """The database went back to these stories, or was lost (None)."""
         self._listed.clear()
         self.unsettled = True
-        for id_, story in (stories or {}).items():
-            story.allowed |= self.stories[id_].allowed
-            self.stories[id_] = story
+        for id_, restored in (stories or {}).items():
+            for story in restored:
+                story.allowed |= self.stories[id_].allowed
+            self.stories[id_] = restored[0]
+            self._note_alternatives(id_, [*self.alternatives.get(id_, ()), *restored[1:]])
         self.rowless = set() if stories else set(self.stories)
         self.forget_unknown()
 
@@ -283,7 +280,9 @@ class World:
         self.unsettled = self.storage.lost
         self.ages.forget()
         self.stories |= self.processes[0].stories
-        self.rowless -= self.processes[0].stories.keys()
+        self.rowless = (
+            set() if self.storage.lost else self.stories.keys() - self.storage.list_events()
+        )
         for story in served:
             self._check_recovery(story, served)
 

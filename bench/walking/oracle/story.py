@@ -261,7 +261,7 @@ class Story(Struct):
         found += [f"{id_} is unknown" for id_ in form.states.keys() - self.runs.keys()]
         allowed = {guid for scope, guid in self.allowed if scope == PLAIN}
         allowed |= {f"{id_}@intervals.run" for id_ in (*shown, self.id)}
-        if self.runs:  # else the event itself is the entry
+        if shown:  # else the event itself is the entry
             found += [f"told without cause: {guid}" for guid in sorted(form.guids - allowed)]
         if len(form.guids) < MAX_ITEMS:
             missing = self.list_required(PLAIN, now) - form.guids
@@ -284,3 +284,7 @@ class Story(Struct):
         if since is None or now - since.at < SHOWN_FOR - DAY:
             return True
         return False if self.last and self.last.at - since.at > SHOWN_FOR + DAY else None
+
+
+Stories = dict[str, list[Story]]
+"""Stories by event, the likeliest one first."""
