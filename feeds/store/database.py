@@ -5,14 +5,16 @@ was made (compare-and-swap of tokens); a lease and a call are taken with one SQL
 Every method but those of a start raises ``StorageUnavailable`` while the database cannot be used.
 """
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 from uuid import uuid4
 
 import sqlalchemy as sa
 from msgspec import structs
 
-from feeds.domain.model import Edition, Event, History
+from feeds.domain.model import Edition, History
 from feeds.domain.quota import Quota
 from feeds.errors import SettingsError, UpstreamError
 from feeds.store import catalog, editions, identity, leases, ratelimit, tables
@@ -24,6 +26,23 @@ from feeds.store.leases import HeldByOther, Lease
 from feeds.store.operations.overview import Overview
 from feeds.store.schema import create_schema
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _as_method(
+    query: Callable[Concatenate[sa.Connection, P], T], *, writes: bool = False
+) -> Callable[Concatenate["Database", P], T]:
+    """The method of ``Database`` that runs a query in a transaction of its own."""
+
+    @wraps(query)
+    def method(self: "Database", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        engine = self._engine
+        with convert_errors(), engine.write() if writes else engine.read() as connection:
+            return query(connection, *args, **kwargs)
+
+    return method
+
 
 class Database:
     """One database. Threads and processes may share it; a connection is opened when needed."""
@@ -31,6 +50,27 @@ class Database:
     def __init__(self, url: str) -> None:
         self._engine = create_engine(url)
         self.overview = Overview(self._engine)
+
+    # Editions.
+    read = _as_method(editions.read)
+    has_events = _as_method(editions.has_any)
+    list_events = _as_method(editions.list_events)
+    list_coming = _as_method(editions.list_coming)
+    list_due = _as_method(editions.list_due)
+    list_missing_since = _as_method(editions.list_missing_since)
+    find_witness = _as_method(editions.find_witness)
+    # The catalog.
+    read_part = _as_method(catalog.read)
+    count_pages = _as_method(catalog.count_pages)
+    list_polled_parts = _as_method(catalog.list_polled)
+    list_ends = _as_method(catalog.list_ends)
+    mark_served = _as_method(catalog.mark_served, writes=True)
+    # Leases and calls.
+    fail = _as_method(leases.fail, writes=True)
+    release = _as_method(leases.release, writes=True)
+    spend_call = _as_method(ratelimit.spend_call, writes=True)
+    close_upstream = _as_method(ratelimit.close_upstream, writes=True)
+    note_forbidden = _as_method(ratelimit.note_forbidden, writes=True)
 
     def open(self, api_url: str, now: datetime, *, must_exist: bool = False) -> None:
         """Create the tables if there are none, and bind the database to one upstream.
@@ -73,11 +113,6 @@ class Database:
         with convert_errors(), self._engine.read() as connection:
             return identity.read(connection, "organization")
 
-    def read_part(self, name: str) -> Part | None:
-        """A part of the catalog as it was saved last."""
-        with convert_errors(), self._engine.read() as connection:
-            return catalog.read(connection, name)
-
     def save_part(self, part: Part, lease: Lease | None = None) -> Part | None:
         """Save a part of the catalog and release its lease; returns the part with its token.
 
@@ -91,31 +126,6 @@ class Database:
             catalog.write(connection, part)
             editions.number_save(connection, part.name)
         return part
-
-    def mark_served(self, name: str) -> None:
-        """Store that a feed was made of a part of the catalog."""
-        with convert_errors(), self._engine.write() as connection:
-            catalog.mark_served(connection, name)
-
-    def count_pages(self, name: str) -> int:
-        """The calls that the other parts of the catalog cost."""
-        with convert_errors(), self._engine.read() as connection:
-            return catalog.count_pages(connection, name)
-
-    def list_polled_parts(self, since: datetime) -> list[str]:
-        """The parts of the catalog that were polled since then."""
-        with convert_errors(), self._engine.read() as connection:
-            return catalog.list_polled(connection, since)
-
-    def list_ends(self, gone_before: datetime) -> dict[str, datetime | None]:
-        """When each stored event ends; None for events that were gone before then."""
-        with convert_errors(), self._engine.read() as connection:
-            return catalog.list_ends(connection, gone_before)
-
-    def read(self, event_id: str) -> History | None:
-        """The edition of an event that was saved last; its history alone if it cannot be read."""
-        with convert_errors(), self._engine.read() as connection:
-            return editions.read(connection, event_id)
 
     def acquire(
         self, event_id: str, token: str, quota: Quota, now: datetime
@@ -191,72 +201,10 @@ class Database:
                 return None
         return edition
 
-    def fail(
-        self, lease: Lease, error: UpstreamError, retry: datetime, *, refused: bool = False
-    ) -> None:
-        """Release a lease with an error that all processes remember until ``retry``.
-
-        ``refused`` is whether the error counts as one more refusal of the event.
-        """
-        with convert_errors(), self._engine.write() as connection:
-            leases.fail(connection, lease, error, retry, refused=refused)
-
-    def note_forbidden(self, event_id: str) -> bool:
-        """Note a 403 for a known event; whether another one got a 403 since the last success."""
-        with convert_errors(), self._engine.write() as connection:
-            return ratelimit.note_forbidden(connection, event_id)
-
-    def release(self, lease: Lease) -> None:
-        """Release a lease without a result."""
-        with convert_errors(), self._engine.write() as connection:
-            leases.release(connection, lease)
-
-    def spend_call(self, quota: Quota, now: datetime) -> UpstreamError | None:
-        """Spend one call that concerns no single event; the error if none can be made."""
-        with convert_errors(), self._engine.write() as connection:
-            return ratelimit.spend_call(connection, quota, now)
-
     def count_call(self, quota: Quota, now: datetime) -> None:
         """Count the call that every start makes, whatever is left; raises ``SettingsError``."""
         with convert_startup_errors(), self._engine.write() as connection:
             ratelimit.count_call(connection, quota, now)
-
-    def close_upstream(
-        self, until: datetime, cause: UpstreamError, now: datetime, window: timedelta
-    ) -> None:
-        """Refuse the calls of all processes until then; ``window`` is that of the rate limit."""
-        with convert_errors(), self._engine.write() as connection:
-            ratelimit.close_upstream(connection, until, type(cause).__name__, now, window)
-
-    def has_events(self) -> bool:
-        """Whether the API key has ever read an event."""
-        with convert_errors(), self._engine.read() as connection:
-            return editions.has_any(connection)
-
-    def list_events(self, now: datetime, most: int) -> list[Event]:
-        """Coming events, the next one first, then past events, the last one first."""
-        with convert_errors(), self._engine.read() as connection:
-            return editions.list_events(connection, now, most)
-
-    def list_coming(self, now: datetime, most: int) -> list[str]:
-        """The ids of events that are not over or gone, the next start first."""
-        with convert_errors(), self._engine.read() as connection:
-            return editions.list_coming(connection, now, most)
-
-    def list_missing_since(
-        self, event_id: str, between: tuple[datetime, datetime], now: datetime
-    ) -> list[datetime]:
-        """Since when other events have missed a run, or are missing, if that began ``between``.
-
-        Only events that have not ended at ``now`` count, whether they are gone or not.
-        """
-        with convert_errors(), self._engine.read() as connection:
-            return editions.list_missing_since(connection, event_id, between, now)
-
-    def find_witness(self, event_id: str, now: datetime) -> editions.Witness | None:
-        """The other event that has not ended and was fetched last; a listed one, if any is."""
-        with convert_errors(), self._engine.read() as connection:
-            return editions.find_witness(connection, event_id, now)
 
     def read_saves(self, last: Saves | None, now: datetime) -> Saves:
         """The events that all processes saved after the ``last`` look.
@@ -279,11 +227,6 @@ class Database:
             if ids := set(ids) - names:
                 editions.mark_polled(connection, ids, now)
             catalog.mark_polled(connection, names, now)
-
-    def list_due(self, now: datetime, most: int) -> list[str]:
-        """The ids of polled events that are due and can be leased, the nearest event first."""
-        with convert_errors(), self._engine.read() as connection:
-            return editions.list_due(connection, now, most)
 
 
 def _read_token(connection: sa.Connection, key: str) -> str:

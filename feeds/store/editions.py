@@ -170,7 +170,10 @@ def list_missing_since(
     between: tuple[datetime, datetime],
     now: datetime,
 ) -> list[datetime]:
-    """Since when other events that are ahead have missed something, if that began ``between``."""
+    """Since when other events have missed a run, or are missing, if that began ``between``.
+
+    Only events that have not ended at ``now`` count, whether they are gone or not.
+    """
     begin, end = between
     listed = sa.select(events.c.pending, events.c.missing_since).where(
         events.c.id != event_id,
@@ -183,7 +186,7 @@ def list_missing_since(
 
 
 def find_witness(connection: sa.Connection, event_id: str, now: datetime) -> Witness | None:
-    """The other event that is ahead and was fetched last; a listed one, if there is any."""
+    """The other event that has not ended and was fetched last; a listed one, if any is."""
     ahead = (events.c.id != event_id) & (events.c.ends > rows.to_seconds(now))
     listed = sa.select(events.c.id, events.c.fetched, events.c.pending).where(ahead)
     listed = listed.where(events.c.gone.is_(None)).order_by(events.c.fetched.desc(), events.c.id)

@@ -75,7 +75,7 @@ def renew(connection: sa.Connection, lease: Lease) -> bool:
     return connection.execute(renewed).rowcount > 0
 
 
-def release(connection: sa.Connection, lease: Lease, **result: Any) -> bool:  # noqa: ANN401 - columns
+def release(connection: sa.Connection, /, lease: Lease, **result: Any) -> bool:  # noqa: ANN401 - columns
     """Release a lease; False if it has expired and another process holds the event's lease."""
     own = (leases.c.event_id == lease.event_id) & (leases.c.holder == lease.holder)
     released = sa.update(leases).where(own).values(acquired_at=0, **result)
@@ -91,9 +91,14 @@ def succeed(connection: sa.Connection, lease: Lease) -> bool:
 
 
 def fail(
-    connection: sa.Connection, lease: Lease, error: UpstreamError, retry: datetime, *, refused: bool
+    connection: sa.Connection,
+    lease: Lease,
+    error: UpstreamError,
+    retry: datetime,
+    *,
+    refused: bool = False,
 ) -> None:
-    """Release a lease with an error that is remembered until ``retry``; delete old rows.
+    """Release a lease with an error that all processes remember until ``retry``; delete old rows.
 
     ``refused`` is whether the error counts as one more refusal of the event.
     """

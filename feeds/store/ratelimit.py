@@ -78,13 +78,21 @@ def count_call(connection: sa.Connection, quota: Quota, now: datetime) -> None:
 
 
 def close_upstream(
-    connection: sa.Connection, until: datetime, cause: str, now: datetime, window: timedelta
+    connection: sa.Connection,
+    until: datetime,
+    cause: UpstreamError,
+    now: datetime,
+    window: timedelta,
 ) -> None:
-    """Refuse all calls until then; an earlier refusal that ends later stays."""
+    """Refuse the calls of all processes until then; an earlier refusal that ends later stays.
+
+    ``window`` is that of the rate limit.
+    """
     latest = _compute_latest_reopening(now, window)
     stays = is_plausible(service.c.closed_until, until - MICROSECOND, latest)
-    values = {"closed_until": to_micros(until), "cause": cause, "forbidden_event": None}
-    connection.execute(sa.update(service).where(~stays).values(values))
+    values = {"closed_until": to_micros(until), "cause": type(cause).__name__}
+    closing = sa.update(service).where(~stays).values(**values, forbidden_event=None)
+    connection.execute(closing)
 
 
 def accept_key(connection: sa.Connection) -> None:
