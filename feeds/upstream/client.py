@@ -48,27 +48,20 @@ class IntervalsClient:
     """The partner API with one key; threads may share a client.
 
     Each ``fetch`` method is one call. It raises a leaf of ``UpstreamError``, one for each kind of
-    refusal in the API's reference. ``deadline`` and ``clock`` are those of ``HttpClient``.
+    refusal in the API's reference. ``clock`` is that of ``HttpClient``.
     """
 
-    def __init__(
-        self,
-        url: str,
-        key: str,
-        *,
-        deadline: float = DEADLINE,
-        clock: Callable[[], float] = monotonic,
-    ) -> None:
-        self._http = HttpClient(url, key, deadline=deadline, clock=clock)
+    def __init__(self, url: str, key: str, *, clock: Callable[[], float] = monotonic) -> None:
+        self._http = HttpClient(url, key, clock=clock)
         self._outage = Outage(log, "the Intervals API", clock)
 
     def fetch(self, event_id: str, etag: str | None = None) -> FetchResult:
         """Fetch the document of an event; with an ETag, only if the document has changed."""
         headers = {"If-None-Match": etag} if etag else {}
         response = self._get(f"/events/{event_id}", headers)
-        if response.status == HTTPStatus.NOT_MODIFIED and etag:
+        if response.status == HTTPStatus.NOT_MODIFIED:
             return FetchResult(body=None, etag=etag)
-        validator = _check_status(response).headers.get("ETag", "")
+        validator = response.headers.get("ETag", "")
         # An ETag that no header can carry would make every later call fail.
         usable = re.fullmatch("[ -~]{1,256}", validator)
         return FetchResult(response.body, etag=validator if usable else None)
@@ -78,7 +71,7 @@ class IntervalsClient:
 
         Raises ``Forbidden`` if the key lacks the scope read:series.
         """
-        response = _check_status(self._get("/organization", seconds=seconds))
+        response = self._get("/organization", seconds=seconds)
         data = _get_member(response, "data", dict)
         if not isinstance(data.get("_id"), str):
             raise errors.InvalidResponse
@@ -88,7 +81,7 @@ class IntervalsClient:
     def fetch_page(self, path: str, after: str | None = None) -> Page:
         """Fetch the page of a list that comes after a cursor, or the first page."""
         cursor = f"&after={quote(after, safe='', errors='replace')}" if after else ""
-        response = _check_status(self._get(f"{path}?limit={PAGE_SIZE}{cursor}"))
+        response = self._get(f"{path}?limit={PAGE_SIZE}{cursor}")
         items = _get_member(response, "data", list)
         page = lists.read_page(items, has_more=_get_member(response, "hasMore", bool))
         if page is None:
@@ -98,41 +91,45 @@ class IntervalsClient:
     def _get(
         self, path: str, headers: Mapping[str, str] | None = None, *, seconds: float = DEADLINE
     ) -> Response:
-        """``HttpClient.get``; logs the beginning and the end of an outage."""
+        """The answer, if it is 200, or 304 to a request with ``headers``; else raises its error.
+
+        Logs the beginning and the end of an outage.
+        """
         try:
             response = self._http.get(path, headers, seconds=seconds)
         except (errors.UpstreamTimeout, errors.UpstreamUnavailable) as error:
             self._outage.begin("%s%s", error, OUTAGE_ADVICE)
             raise
-        if response.status not in (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED):
-            refusal = _translate_status(response.status, response.body)
-            if isinstance(refusal, errors.UpstreamUnavailable):
-                self._outage.begin("%s%s", refusal, OUTAGE_ADVICE)
-                return response
-        self._outage.end()
-        return response
+        good = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED) if headers else (HTTPStatus.OK,)
+        if response.status in good:
+            self._outage.end()
+            return response
+        refusal = _translate_status(response.status, response.body)
+        if isinstance(refusal, errors.UpstreamUnavailable):
+            self._outage.begin("%s%s", refusal, OUTAGE_ADVICE)
+        else:
+            self._outage.end()
+        raise refusal
 
     def decode(self, body: bytes, event_id: str, known: Event | None = None) -> Document:
         """Decode a document that ``fetch`` returned, see ``schema.decode``."""
         return schema.decode(body, event_id, known)
 
 
-def _check_status(response: Response) -> Response:
-    """Return the response if its status is 200; else raise the error of its status."""
-    if response.status != HTTPStatus.OK:
-        raise _translate_status(response.status, response.body)
-    return response
-
-
 def _get_member(response: Response, name: str, type_: type) -> Any:  # noqa: ANN401 - any JSON
     """Return a member of the JSON object; raise ``InvalidResponse`` if it has another type."""
-    try:
-        value = json.loads(response.body)[name]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        value = None
+    value = _load_member(response.body, name)
     if not isinstance(value, type_):
         raise errors.InvalidResponse
     return value
+
+
+def _load_member(body: bytes, name: str) -> Any:  # noqa: ANN401 - any JSON
+    """Return a member of a JSON object, None if there is none."""
+    try:
+        return json.loads(body)[name]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def _translate_status(status: int, body: bytes) -> errors.UpstreamError:
@@ -141,7 +138,8 @@ def _translate_status(status: int, body: bytes) -> errors.UpstreamError:
     Only the API itself sends an error code in JSON. A 401, 403 or 404 without a code comes from
     something in between (a proxy, a gateway) and says nothing about the key or the event.
     """
-    error = _parse_error(body)
+    error = _load_member(body, "error")
+    error = error if isinstance(error, dict) else {}
     code = error.get("code")
     match status:
         case 429:
@@ -157,15 +155,6 @@ def _translate_status(status: int, body: bytes) -> errors.UpstreamError:
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return errors.UpstreamUnavailable("The Intervals API is out of order.")
     return errors.InvalidResponse()
-
-
-def _parse_error(body: bytes) -> dict[str, Any]:
-    """Return the ``error`` object of a body; an empty dict without such an object."""
-    try:
-        error = json.loads(body)["error"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return {}
-    return error if isinstance(error, dict) else {}
 
 
 def _parse_milliseconds(milliseconds: object) -> datetime | None:

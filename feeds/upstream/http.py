@@ -43,20 +43,12 @@ class Response(Struct, frozen=True):
 class HttpClient:
     """GET requests to one server with one key; threads may share a client.
 
-    ``deadline`` is in seconds. ``clock`` gives the seconds in which idle time is measured.
+    ``clock`` gives the seconds in which idle time is measured.
     """
 
-    def __init__(
-        self,
-        url: str,
-        key: str,
-        *,
-        deadline: float = DEADLINE,
-        clock: Callable[[], float] = monotonic,
-    ) -> None:
+    def __init__(self, url: str, key: str, *, clock: Callable[[], float] = monotonic) -> None:
         self._url = url.rstrip("/")
         self._auth = _BearerAuth(key)
-        self._deadline = deadline
         self._clock = clock
         self._lock = Lock()
         # Sessions of one connection each, with the time of their last use; the latest at the end.
@@ -78,7 +70,7 @@ class HttpClient:
         ``READ_TIMEOUT`` that is not of the body (header, chunk size, trailer, gzip header).
         """
         began = monotonic()
-        end = began + min(self._deadline, seconds)
+        end = began + min(DEADLINE, seconds)
         used = self._take_idle()
         outcome = self._send(used or _Session(self._auth), path, headers, end)
         if isinstance(outcome, _Failure) and (outcome.unsent or (used and outcome.unanswered)):

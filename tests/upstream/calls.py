@@ -13,10 +13,10 @@ E = TypeVar("E", bound=UpstreamError)
 KEY = "sk_live_51H8aVeryPrivate"
 
 
-def catch(kind: type[E], call: Callable[..., object], *arguments: object) -> E:
+def catch(kind: type[E], call: Callable[..., object], *arguments: object, **keywords: object) -> E:
     """Call, and return the error; check that it has one line and does not show the key."""
     with pytest.raises(UpstreamError) as caught:
-        call(*arguments)
+        call(*arguments, **keywords)
     error = caught.value
     assert type(error) is kind
     # An exception of requests holds the request, and the request holds the key.

@@ -314,7 +314,7 @@ def test_the_deadline_ends_a_body_that_drips(start, drop):
         connection.drip(start, drop)
 
     with serving(behave) as server, ends_soon():
-        catch(UpstreamTimeout, HttpClient(server.url, KEY, deadline=0.25).get, "/events/e1")
+        catch(UpstreamTimeout, HttpClient(server.url, KEY).get, "/events/e1", seconds=0.25)
 
 
 def test_a_header_that_drips_past_the_deadline_is_a_timeout_without_another_request():
@@ -327,7 +327,7 @@ def test_a_header_that_drips_past_the_deadline_is_a_timeout_without_another_requ
         connection.send(b"\r\n\r\n" + BODY)
 
     with serving(behave) as server, ends_soon():
-        catch(UpstreamTimeout, HttpClient(server.url, KEY, deadline=0.3).get, "/events/e1")
+        catch(UpstreamTimeout, HttpClient(server.url, KEY).get, "/events/e1", seconds=0.3)
         assert server.paths == ["/events/e1"]
 
 
@@ -365,8 +365,8 @@ def test_a_connection_or_handshake_that_takes_longer_than_the_connect_timeout_is
 def test_no_second_connection_is_tried_after_the_deadline(monkeypatch):
     with never_accepting() as url, ends_soon():
         lookups = resolve(monkeypatch, int(url.rpartition(":")[2]), ["127.0.0.1"])
-        client = HttpClient(url.replace("127.0.0.1", "many.test"), KEY, deadline=0.2)
-        catch(UpstreamTimeout, client.get, "/events/e1")
+        client = HttpClient(url.replace("127.0.0.1", "many.test"), KEY)
+        catch(UpstreamTimeout, client.get, "/events/e1", seconds=0.2)
     assert len(lookups) == 1
 
 
@@ -448,14 +448,14 @@ def test_a_request_that_fails_unanswered_on_a_used_connection_is_repeated_once(
 ):
     monkeypatch.setattr(http, "READ_TIMEOUT", 0.2)
     with serving(behave) as server, ends_soon():
-        client = HttpClient(server.url, KEY, deadline=deadline)
+        client = HttpClient(server.url, KEY)
         client.get("/events/e1")
         if behave is close_after_one_answer:
             assert server.closed.wait(SOON)
         if outcome == BODY:
             assert client.get("/events/e2").body == BODY
         else:
-            catch(outcome, client.get, "/events/e2")
+            catch(outcome, client.get, "/events/e2", seconds=deadline)
         assert server.paths == ["/events/e1", *["/events/e2"] * requests]
 
 
@@ -463,10 +463,10 @@ def test_a_repeated_request_has_the_rest_of_the_deadline(monkeypatch):
     monkeypatch.setattr(http, "READ_TIMEOUT", 1.0)
     behave = by_connection(first_well_then(silent_when_asked), silent_when_asked)
     with serving(behave) as server:
-        client = HttpClient(server.url, KEY, deadline=1.2)
+        client = HttpClient(server.url, KEY)
         client.get("/events/e1")
         started = time.monotonic()
-        catch(UpstreamTimeout, client.get, "/events/e2")
+        catch(UpstreamTimeout, client.get, "/events/e2", seconds=1.2)
         assert time.monotonic() - started < 1.8
         assert server.paths == ["/events/e1", "/events/e2", "/events/e2"]
 
@@ -494,13 +494,13 @@ def test_threads_that_share_a_client_get_their_own_answers_and_deadlines():
 
     def get_body(path):
         try:
-            return client.get(path).body
+            return client.get(path, seconds=0.8).body
         except UpstreamTimeout:
             return None
 
     paths = [f"/slow/{i}" if i % 10 == 0 else f"/events/{i}" for i in range(60)]
     with serving(behave) as server, ThreadPoolExecutor(8) as threads, ends_soon():
-        client = HttpClient(server.url, KEY, deadline=0.8)
+        client = HttpClient(server.url, KEY)
         bodies = list(threads.map(get_body, paths))
         assert bodies == [None if "slow" in path else path.encode() for path in paths]
         assert Counter(server.paths) == Counter(paths)
@@ -536,5 +536,5 @@ def arbitrary_server():
 def test_any_bytes_are_an_answer_or_an_upstream_error(arbitrary_server, pieces, start):
     arbitrary_server.behaviour = once(start + b"".join(pieces))
     with suppress(UpstreamError):
-        body = HttpClient(arbitrary_server.url, KEY, deadline=2).get("/events/e1").body
+        body = HttpClient(arbitrary_server.url, KEY).get("/events/e1", seconds=2).body
         assert isinstance(body, bytes)
