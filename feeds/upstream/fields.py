@@ -7,7 +7,7 @@ follows.
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from urllib.parse import urlsplit
 
@@ -50,7 +50,7 @@ class PartlyReadError(ValueError):
         self.part = part
 
 
-def _parse_text(value: object) -> str:
+def parse_text(value: object) -> str:
     """Return a text without white space around it."""
     if not isinstance(value, str):
         raise ValueError("not a text")  # noqa: TRY004 - one error for all that is not understood
@@ -63,7 +63,7 @@ def parse_date(value: object) -> date:
     A timestamp at another time may be of another day at the place: JavaScript's ``toISOString``
     gives 22:00 of the day before for a midnight in Berlin.
     """
-    text = _parse_text(value)
+    text = parse_text(value)
     if not _DATE.fullmatch(text):
         raise ValueError("not YYYY-MM-DD")
     day = (date if len(text) == len("YYYY-MM-DD") else datetime).fromisoformat(text)
@@ -79,7 +79,7 @@ def parse_time(value: object) -> time:
     24:00 is ``END_OF_DAY``. A fraction of a second must be zero. An offset is not understood: the
     wall time of the place is not known then.
     """
-    found = _TIME.fullmatch(_parse_text(value))
+    found = _TIME.fullmatch(parse_text(value))
     if not found:
         raise ValueError("not a wall time")
     hour, minute = int(found["hour"] or found["hour4"]), int(found["minute"] or found["minute4"])
@@ -93,7 +93,7 @@ def parse_time(value: object) -> time:
 
 def parse_instant(value: object) -> datetime:
     """Parse an ISO 8601 time with an offset, to UTC in whole seconds."""
-    instant = datetime.fromisoformat(_parse_text(value))
+    instant = datetime.fromisoformat(parse_text(value))
     if instant.tzinfo is None or instant.year not in YEARS:
         raise ValueError("no offset, or not a year of races")
     return instant.astimezone(UTC).replace(microsecond=0)
@@ -112,7 +112,7 @@ def parse_number(value: object) -> float:
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         return float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("not a number")  # noqa: TRY004 - see _parse_text
+        raise ValueError("not a number")  # noqa: TRY004 - see parse_text
     return float(value)
 
 
@@ -131,7 +131,7 @@ def parse_url(value: object) -> str | None:
     A URL that begins with a host, without a scheme, gets ``https://``. ``None`` for a blank text. A
     URL with a user is refused: ``https://club.example@evil.example/`` only looks like the club's.
     """
-    text = _parse_text(value)
+    text = parse_text(value)
     if not text:
         return None
     if len(text) > MAX_URL:
@@ -189,7 +189,7 @@ def format_address(address: object) -> str | None:
     if isinstance(address, str):
         return clean_line(address) or None
     if not isinstance(address, dict):
-        raise ValueError("neither a text nor an object")  # noqa: TRY004 - see _parse_text
+        raise ValueError("neither a text nor an object")  # noqa: TRY004 - see parse_text
     parts = [
         next((part for key in keys if (part := _clean_part(address.get(key)))), "")
         for keys in _POSTAL_KEYS
@@ -201,7 +201,7 @@ def format_address(address: object) -> str | None:
     understood = any(parts)
     if not understood:
         parts = [_clean_part(value) for value in address.values() if isinstance(value, str)]
-    line = ", ".join(_unique(part for part in parts if part)) or None
+    line = ", ".join(dict.fromkeys(part for part in parts if part)) or None
     known = [address.get(key) for keys in (*_POSTAL_KEYS, ("formatted",)) for key in keys]
     unread = any(
         not _is_part(value) if understood else not isinstance(value, str)
@@ -221,10 +221,6 @@ def _is_part(value: object) -> bool:
 def _clean_part(value: object) -> str:
     """Return a part of an address as a clean line; "" if the value is none."""
     return clean_line(str(value)) if _is_part(value) else ""
-
-
-def _unique(parts: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(parts))
 
 
 # Characters that some client's parser takes for the end of a line, and characters that XML 1.0 2.2

@@ -39,12 +39,26 @@ def read_page(items: Sequence[Any], *, has_more: bool) -> Page | None:
 
 def decode_events(items: Iterable[object]) -> tuple[ListedEvent, ...]:
     """The events of a list in its order, each once."""
-    found: dict[str, ListedEvent] = {}
+    found = _index(items, "_id", _ID)
+    return tuple(_decode_event(id_, item) for id_, item in found.items())
+
+
+def decode_groups(items: Iterable[object]) -> tuple[Group, ...]:
+    """The groups that an address can hold, in the order of the list, each once."""
+    found = _index(items, "slug", _SLUG)
+    return tuple(_decode_group(slug, item) for slug, item in found.items())
+
+
+def _index(
+    items: Iterable[object], member: str, pattern: re.Pattern[str]
+) -> dict[str, dict[str, Any]]:
+    """The objects of a list by a member that has this pattern; the first one of each value."""
+    found: dict[str, dict[str, Any]] = {}
     for item in items:
-        id_ = item.get("_id") if isinstance(item, dict) else None
-        if isinstance(item, dict) and isinstance(id_, str) and _ID.fullmatch(id_):
-            found.setdefault(id_, _decode_event(id_, item))
-    return tuple(found.values())
+        value = item.get(member) if isinstance(item, dict) else None
+        if isinstance(item, dict) and isinstance(value, str) and pattern.fullmatch(value):
+            found.setdefault(value, item)
+    return found
 
 
 def _decode_event(id_: str, item: dict[str, Any]) -> ListedEvent:
@@ -52,18 +66,8 @@ def _decode_event(id_: str, item: dict[str, Any]) -> ListedEvent:
         day = fields.parse_date(item.get("date"))
     except ValueError:
         day = None
-    name = fields.shorten(_clean(item.get("name")), fields.MAX_NAME)
-    return ListedEvent(id_, name or id_, _clean(item.get("type"))[: fields.MAX_LABEL], day)
-
-
-def decode_groups(items: Iterable[object]) -> tuple[Group, ...]:
-    """The groups that an address can hold, in the order of the list, each once."""
-    found: dict[str, Group] = {}
-    for item in items:
-        slug = item.get("slug") if isinstance(item, dict) else None
-        if isinstance(item, dict) and isinstance(slug, str) and _SLUG.fullmatch(slug):
-            found.setdefault(slug, _decode_group(slug, item))
-    return tuple(found.values())
+    name, type_ = decode_name(item.get("name")), _clean(item.get("type"))
+    return ListedEvent(id_, name or id_, type_[: fields.MAX_LABEL], day)
 
 
 def _decode_group(slug: str, item: dict[str, Any]) -> Group:
@@ -71,14 +75,14 @@ def _decode_group(slug: str, item: dict[str, Any]) -> Group:
     text = fields.clean_text(description) if isinstance(description, str) else ""
     return Group(
         slug,
-        fields.shorten(_clean(item.get("name")), fields.MAX_NAME) or slug,
+        decode_name(item.get("name")) or slug,
         fields.shorten(text, fields.MAX_DESCRIPTION),
         _clean(item.get("status"))[: fields.MAX_LABEL] or "active",
     )
 
 
 def decode_name(item: object) -> str:
-    """The name of an organization; empty if it has none."""
+    """The name of an event, a group or an organization; empty if it has none."""
     return fields.shorten(_clean(item), fields.MAX_NAME)
 
 

@@ -15,6 +15,7 @@ from feeds.upstream import fields
 from feeds.upstream.markup import convert_html
 
 findings = FindingLog(logging.getLogger(__name__))
+"""Each finding begins with the word ``event`` and the id of the event."""
 
 OVERRIDES = {"paused": "paused", "closed": "closed"}
 """Words of the API in lower case, and the words of the model."""
@@ -38,21 +39,10 @@ class Field(NamedTuple):
     read: Read
 
 
-def normalize_word(text: object, words: Mapping[str, str], what: str) -> str | None:
-    """Return the model's word for a word of the API; an unknown word stays as it is."""
-    if not isinstance(text, str):
-        raise ValueError("not a text")  # noqa: TRY004 - one error for all that is not understood
-    word = fields.shorten(fields.clean_line(text), fields.MAX_WORD)
-    known = words.get(word.casefold())
-    if word and not known:
-        log_once(f"{what} {word!a:.80} is not known")
-    return known or word or None
-
-
 def shorten(text: str, limit: int, what: str) -> str:
     """Return a text of at most ``limit`` characters."""
     if len(text) > limit:
-        log_once(f"{what} has {len(text)} characters and is cut off after {limit}")
+        findings.warning(f"{what} has {len(text)} characters and is cut off after {limit}")
     return fields.shorten(text, limit)
 
 
@@ -62,11 +52,16 @@ def _read(parse: Callable[..., Any]) -> Read:
 
 
 def _read_word(words: Mapping[str, str]) -> Read:
+    """Return a reader of the model's word; a word that the API does not document stays as it is."""
+
     def read(what: str, value: object) -> str:
-        word = normalize_word(value, words, what)
-        if word is None:
+        word = fields.shorten(fields.clean_line(fields.parse_text(value)), fields.MAX_WORD)
+        if not word:
             raise ValueError("a blank word")
-        return word
+        known = words.get(word.casefold())
+        if not known:
+            findings.warning(f"{what} {word!a:.80} is not known")
+        return known or word
 
     return read
 
@@ -82,9 +77,8 @@ def _read_address(what: str, value: object) -> str | None:
 
 
 def _read_description(what: str, value: object) -> str | None:
-    if not isinstance(value, str):
-        raise ValueError("not a text")  # noqa: TRY004 - see normalize_word
-    text = fields.clean_text(convert_html(fields.clean_text(value)[:MAX_RAW_DESCRIPTION]))
+    raw = fields.clean_text(fields.parse_text(value))[:MAX_RAW_DESCRIPTION]
+    text = fields.clean_text(convert_html(raw))
     return shorten(text, fields.MAX_DESCRIPTION, what) or None
 
 
@@ -134,13 +128,8 @@ def read_optional(
             value = field.read(name, *values)
         except (ValueError, OverflowError) as error:
             value = error.part if isinstance(error, fields.PartlyReadError) else None
-            log_once(f"{name} {'can be read only in part' if value else 'cannot be read'}")
+            findings.warning(f"{name} {'can be read only in part' if value else 'cannot be read'}")
             unread.append(field.name)
         if value is not None:
             found[field.name] = value
     return found | {"unread": tuple(unread)}
-
-
-def log_once(finding: str) -> None:
-    """Log a finding about an event, which begins with the words ``event`` and its id."""
-    findings.warning(finding)

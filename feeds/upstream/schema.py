@@ -24,7 +24,6 @@ from feeds.upstream.optional import (
     EVENT_FIELDS,
     RUN_FIELDS,
     findings,
-    log_once,
     read_optional,
     shorten,
 )
@@ -105,7 +104,7 @@ def decode(body: bytes, event_id: str, known: Event | None = None) -> Document:
     )
     findings.finish(f"event {event.id}")
     if len(runs) > feed.MAX_RUNS:
-        log_once(f"event {event.id}: {len(runs)} runs, a feed shows {feed.MAX_RUNS}")
+        findings.warning(f"event {event.id}: {len(runs)} runs, a feed shows {feed.MAX_RUNS}")
     return Document(event=structs.replace(event, runs=runs), complete=complete)
 
 
@@ -123,7 +122,7 @@ def _decode_runs(
             if last := known.get(_read_id(raw) or ""):
                 unread[last.id] = structs.replace(last, unlisted=None, withdrawn=False, left=False)
         elif run.id in runs:
-            log_once(f"event {event.id}: run {run.id} is listed twice, the first is taken")
+            findings.warning(f"event {event.id}: run {run.id} is listed twice, the first is taken")
         else:
             runs[run.id] = keep_last_read(run, known.get(run.id))
     return tuple(sorted((unread | runs).values(), key=run_sort_key)), complete
@@ -136,7 +135,7 @@ def _decode_run(raw: object, event: Event) -> Run | None:
     try:
         return _build_run(raw, event)  # type: ignore[arg-type]  # convert refuses any other
     except (ValueError, TypeError, OverflowError) as error:
-        log_once(f"{what}: a run does not decode: {type(error).__name__}")
+        findings.warning(f"{what}: a run does not decode: {type(error).__name__}")
         return None
 
 
@@ -214,7 +213,7 @@ def _read_name(
     name = names.get(re.sub(r"[\s_-]", "", text).casefold())
     if name is None:
         member = "".join(part.title() if at else part for at, part in enumerate(field.split("_")))
-        log_once(f"{what}: {member} {text!r:.80} is not known")
+        findings.warning(f"{what}: {member} {text!r:.80} is not known")
         optional["unread"] += (field,)
     return name
 
