@@ -15,7 +15,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
-from feeds import config, fingerprint, metrics
+from feeds import config, metrics
 from feeds.config import Settings
 from feeds.domain import timezones
 from feeds.domain.catalog import ORGANIZATION, Organization
@@ -27,6 +27,7 @@ from feeds.errors import (
     StorageUnavailable,
     Unauthorized,
 )
+from feeds.fingerprint import compute_fingerprint
 from feeds.service.admission import Bulkhead
 from feeds.service.calls import Calls
 from feeds.service.collections.catalog import Catalog
@@ -105,7 +106,7 @@ def assemble(
 
     A database that ``must_exist`` is not created where it is missing.
     """
-    digest = _compute_fingerprint(settings)
+    digest = compute_fingerprint(TEMPLATES, settings.timezone, settings.locale, settings.public_url)
     source = IntervalsClient(settings.api_url, settings.api_key, clock=lambda: clock().timestamp())
     database = Database(settings.database_url)
     invalidation = Invalidation(database, clock)
@@ -221,9 +222,10 @@ def create_app(
     )
     # Flask's documentation replaces wsgi_app like this; mypy sees a method.
     application = representations.middleware(requests.bind_id(_normalize(app.wsgi_app)))
-    if settings.trusted_proxies:
-        application = _trust_proxies(application, settings.trusted_proxies)
-    application = requests.identify(application, trusted=settings.trusted_proxies > 0)
+    if proxies := settings.trusted_proxies:
+        # Host and path stay as sent: links are made from FEEDS_PUBLIC_URL.
+        application = ProxyFix(application, x_for=proxies, x_proto=proxies, x_host=0)
+    application = requests.identify(application, trusted=proxies > 0)
     if settings.access_log:
         application = requests.log_requests(application)
     app.wsgi_app = application  # type: ignore[method-assign,assignment]
@@ -235,14 +237,6 @@ def create_app(
     if recorder:
         count_requests(app, recorder)
     return app
-
-
-def _trust_proxies(application: WSGIApplication, number: int) -> WSGIApplication:
-    """The application behind so many proxies: they tell the address of the client and the scheme.
-
-    Host and path stay as sent: links are made from FEEDS_PUBLIC_URL.
-    """
-    return ProxyFix(application, x_for=number, x_proto=number, x_host=0)
 
 
 def _normalize(application: WSGIApplication) -> WSGIApplication:
@@ -282,9 +276,3 @@ def check(settings: Settings) -> Organization:
         with suppress(StorageUnavailable):
             parts.catalog_refresh.store(ORGANIZATION, organization)
     return organization
-
-
-def _compute_fingerprint(settings: Settings) -> str:
-    return fingerprint.compute_fingerprint(
-        TEMPLATES, settings.timezone, settings.locale, settings.public_url
-    )

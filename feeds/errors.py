@@ -152,19 +152,5 @@ class InvalidResponse(UpstreamError):
     message = "The Intervals API sent an answer that cannot be read."
 
 
-UPSTREAM_ERRORS = {
-    each.__name__: each
-    for each in (
-        EventNotFound,
-        Unauthorized,
-        Forbidden,
-        OtherOrganization,
-        RateLimited,
-        QuotaExhausted,
-        Rejected,
-        UpstreamUnavailable,
-        UpstreamTimeout,
-        InvalidResponse,
-    )
-}
+UPSTREAM_ERRORS = {each.__name__: each for each in UpstreamError.__subclasses__()}
 """By name, as the database stores them for other processes."""
