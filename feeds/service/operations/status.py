@@ -56,22 +56,13 @@ class Budget(Struct, frozen=True):
     why: str | None
 
 
-class ChangeStatus(Struct, frozen=True):
-    """A change that was noticed."""
-
-    event: str
-    run: str
-    kind: str
-    noticed: datetime
-
-
 class Status(Struct, frozen=True):
     """The state of a deployment; ``counts`` are the events by how they are doing."""
 
     counts: dict[str, int]
     events: tuple[EventStatus, ...]
     budget: Budget
-    changes: tuple[ChangeStatus, ...]
+    changes: tuple[ChangeRow, ...]
     catalog: tuple[PartStatus, ...]
 
 
@@ -91,7 +82,7 @@ def summarize(state: State, now: datetime, burst: int) -> Status:
             closed_until=closed,
             why=str(state.cause) if closed and state.cause else None,
         ),
-        changes=tuple(_describe_change(each) for each in state.changes),
+        changes=state.changes,
         catalog=tuple(_describe_part(each, now) for each in state.parts),
     )
 
@@ -129,10 +120,6 @@ def _describe_part(row: PartRow, now: datetime) -> PartStatus:
         overdue=row.due <= now,
         why=str(row.error) if row.error and row.due <= now else None,
     )
-
-
-def _describe_change(row: ChangeRow) -> ChangeStatus:
-    return ChangeStatus(row.event, row.run, row.kind, row.noticed)
 
 
 def _count_seconds(duration: timedelta) -> int:
