@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from feeds.domain.entries import Entry, find_ended
-from feeds.domain.schedule import DAY, to_instant
+from feeds.domain.entries import Entry
+from feeds.domain.schedule import DAY
 
 OCCASION_GAP = 6 * DAY
 """How far the days of one occasion may be apart: what repeats weekly is another one."""
@@ -37,15 +37,15 @@ class Agenda(Struct, frozen=True):
 
 def build_agenda(entries: Sequence[Entry], at: dt.datetime) -> Agenda:
     """The agenda of entries in the order of their starts, at least one."""
-    ended = find_ended(entries, at)
-    ahead = tuple(entry for entry in entries if entry.run.id not in ended)
-    past = tuple(reversed([entry for entry in entries if entry.run.id in ended]))
+    ahead = tuple(entry for entry in entries if entry.ends > at)
+    past = tuple(entry for entry in reversed(entries) if entry.ends <= at)
     if ahead:
         return Agenda(ahead, past, _find_next(ahead), over=False)
-    last_end = max(to_instant(entry.period.end, entry.zone) for entry in entries)
+    last_end = max(entry.ends for entry in entries)
     is_series = entries[0].event.is_series
     over = at >= last_end + (SERIES_OVER_AFTER if is_series else dt.timedelta(0))
-    last = [entry for entry in entries if _get_day(entry) == _get_day(entries[-1])]
+    last_day = entries[-1].period.first_day
+    last = [entry for entry in entries if entry.period.first_day == last_day]
     return Agenda((), past, tuple(last if is_series else entries), over)
 
 
@@ -53,19 +53,10 @@ def _find_next(ahead: Sequence[Entry]) -> tuple[Entry, ...]:
     """The entries of the next occasion, without those that are off."""
     taking_place = [entry for entry in ahead if not entry.off] or ahead
     gap = dt.timedelta(0) if taking_place[0].event.is_series else OCCASION_GAP
-    last, found = _get_day(taking_place[0]), []
+    last, found = taking_place[0].period.first_day, []
     for entry in taking_place:
-        if _get_day(entry) - last > gap:
+        if entry.period.first_day - last > gap:
             break
         found.append(entry)
-        last = max(last, _get_last_day(entry))
+        last = max(last, entry.period.last_day)
     return tuple(found)
-
-
-def _get_day(entry: Entry) -> dt.date:
-    start = entry.period.start
-    return start.date() if isinstance(start, dt.datetime) else start
-
-
-def _get_last_day(entry: Entry) -> dt.date:
-    return entry.period.end - DAY if entry.period.all_day else _get_day(entry)

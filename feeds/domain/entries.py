@@ -61,6 +61,16 @@ class Entry(Struct, frozen=True):
         return self.announced.created if self.announced != NO_REVISION else None
 
     @property
+    def starts(self) -> dt.datetime:
+        """The instant of the start, in UTC."""
+        return to_instant(self.period.start, self.zone)
+
+    @property
+    def ends(self) -> dt.datetime:
+        """The instant of the end, in UTC."""
+        return to_instant(self.period.end, self.zone)
+
+    @property
     def wall_start(self) -> str:
         """The start as ``State`` has it: a day, or a wall time without its zone, in ISO 8601."""
         start = self.period.start
@@ -150,7 +160,7 @@ class Timetable(Struct, frozen=True):
 
     def list_spans(self) -> list[tuple[dt.datetime, dt.datetime]]:
         """When each entry that has not left takes place: start and end in UTC."""
-        return [_get_span(entry) for entry in self.list_current()]
+        return [(entry.starts, entry.ends) for entry in self.list_current()]
 
     def find_span_ahead(self) -> tuple[dt.datetime, dt.datetime]:
         """From the start of the next run to the latest end, as of when the edition was fetched.
@@ -226,12 +236,13 @@ def build_event_timetable(timetable: Timetable) -> Timetable:
 
 def _build(edition: Edition, entries: tuple[Entry, ...]) -> Timetable:
     by_start = tuple(sorted(entries, key=order_by_start))
-    return Timetable(edition, entries, by_start, _compute_span(entries))
+    span = min(entry.starts for entry in entries), max(entry.ends for entry in entries)
+    return Timetable(edition, entries, by_start, span)
 
 
 def order_by_start(entry: Entry) -> tuple[dt.datetime, str]:
     """The key by which a feed sorts its entries."""
-    return to_instant(entry.period.start, entry.zone), entry.uid
+    return entry.starts, entry.uid
 
 
 def _build_event_entry(edition: Edition, zone: ZoneInfo) -> Entry:
@@ -275,18 +286,4 @@ def _group_by_run(changes: Iterable[Change]) -> dict[str, tuple[Change, ...]]:
 
 def find_ended(entries: Iterable[Entry], now: dt.datetime) -> frozenset[str]:
     """The ids of the entries that have ended."""
-    return frozenset(
-        entry.run.id for entry in entries if to_instant(entry.period.end, entry.zone) <= now
-    )
-
-
-def _compute_span(entries: Iterable[Entry]) -> tuple[dt.datetime, dt.datetime]:
-    """The earliest start and the latest end as instants in UTC."""
-    starts, ends = zip(*map(_get_span, entries), strict=True)
-    return min(starts), max(ends)
-
-
-def _get_span(entry: Entry) -> tuple[dt.datetime, dt.datetime]:
-    """The start and the end of an entry as instants in UTC."""
-    period, zone = entry.period, entry.zone
-    return to_instant(period.start, zone), to_instant(period.end, zone)
+    return frozenset(entry.run.id for entry in entries if entry.ends <= now)

@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct, structs
 
-from feeds.domain.entries import CUT, Entry, Timetable, find_ended, order_by_start
+from feeds.domain.entries import CUT, Entry, Timetable, order_by_start
 from feeds.domain.options import Options, shows
-from feeds.domain.schedule import to_instant
 
 MAX_RUNS = 1000
 """Runs in one feed: Google is reported to take some 1,100."""
@@ -81,12 +80,10 @@ def _select_one_per_uid(entries: Iterable[Entry]) -> list[Entry]:
 def _select_next(feed: Feed, entries: Iterable[Entry]) -> list[Entry]:
     """The next entries: so many, or those of so many days, as of the newest edition."""
     at = max((timetable.edition.fetched for timetable in feed.timetables), default=feed.as_of)
-    entries, options = list(entries), feed.options
-    ended = find_ended(entries, at)
-    ahead = [entry for entry in entries if entry.run.id not in ended]
+    options, ahead = feed.options, [entry for entry in entries if entry.ends > at]
     if options.days:
         end = at + timedelta(days=options.days)
-        ahead = [each for each in ahead if to_instant(each.period.start, each.zone) < end]
+        ahead = [each for each in ahead if each.starts < end]
     return ahead[: options.limit or len(ahead)]
 
 
@@ -123,10 +120,9 @@ def _rank(entry: Entry, as_of: datetime) -> tuple[int, float]:
     """The place of an entry among those of a feed: the last one is left out first."""
     if entry.run.unlisted:
         return 2, -entry.run.unlisted.timestamp()
-    end = to_instant(entry.period.end, entry.zone)
-    if end <= as_of:
-        return 1, -end.timestamp()
-    return 0, to_instant(entry.period.start, entry.zone).timestamp()
+    if entry.ends <= as_of:
+        return 1, -entry.ends.timestamp()
+    return 0, entry.starts.timestamp()
 
 
 def _leave_out_text(entry: Entry) -> Entry:

@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from feeds.domain.entries import Entry
 from feeds.domain.model import DISTANCES, Run
-from feeds.domain.schedule import DAY
 from feeds.errors import BadOption
 
 
@@ -163,12 +162,6 @@ def shows(options: Options, entry: Entry) -> bool:
         return False
     if options.virtual and (options.virtual == "yes") != run.virtual:
         return False
-    first = _get_day(period.start)
-    last = period.end - DAY if period.all_day else _get_day(period.start)
-    return (options.first is None or options.first <= last) and (
-        options.last is None or first <= options.last
+    return (options.first is None or options.first <= period.last_day) and (
+        options.last is None or period.first_day <= options.last
     )
-
-
-def _get_day(when: dt.date) -> dt.date:
-    return when.date() if isinstance(when, dt.datetime) else when

@@ -42,6 +42,15 @@ class Period(Struct, frozen=True):
     def all_day(self) -> bool:
         return not isinstance(self.start, dt.datetime)
 
+    @property
+    def first_day(self) -> dt.date:
+        return self.start.date() if isinstance(self.start, dt.datetime) else self.start
+
+    @property
+    def last_day(self) -> dt.date:
+        """The last day of an all-day period; of others the day of the start, as one speaks."""
+        return self.end - DAY if self.all_day else self.first_day
+
 
 def compute_time_limit(run: Run) -> dt.timedelta:
     """How long the last finisher may take, in half hours."""

@@ -17,7 +17,6 @@ from feeds.domain.history.changes import build_group_guid_value, build_guid_valu
 from feeds.domain.history.moves import merge_moves
 from feeds.domain.model import Change, Event, Kind, State
 from feeds.domain.options import Options, selects, shows
-from feeds.domain.schedule import to_instant
 from feeds.text import changes, dates, descriptions, summaries
 from feeds.text.descriptions import Link
 
@@ -195,7 +194,7 @@ def _build_item(
         categories=tuple(categories),
         point=runs[0].event.point if any(run.run.in_person for run in runs) else None,
         anchors=tuple(anchors),
-        start=min(to_instant(run.period.start, run.zone) for run in runs),
+        start=min(run.starts for run in runs),
         runs=tuple(run.run.id for run in runs),
         entry=entry,
         kind=kind,

@@ -19,7 +19,7 @@ from babel.dates import (
     get_timezone_name,
 )
 
-from feeds.domain.schedule import DAY, END_OF_DAY, Period
+from feeds.domain.schedule import END_OF_DAY, Period
 from feeds.domain.timezones import localize
 
 _DAY = "yMMMEd"
@@ -100,16 +100,12 @@ def format_moment(when: dt.date, locale: str) -> str:
 
 def format_when(period: Period, locale: str) -> str:
     """The start of a period; for an all-day period of several days, the first and the last day."""
-    if period.all_day:
-        return format_range(period.start, period.end - DAY, locale)
-    return format_moment(period.start, locale)
+    return format_days(period, locale) if period.all_day else format_moment(period.start, locale)
 
 
 def format_days(period: Period, locale: str) -> str:
     """The day of a period; for an all-day period of several days, the first and the last day."""
-    if period.all_day:
-        return format_range(period.start, period.end - DAY, locale)
-    return format_day(period.start, locale)
+    return format_range(period.first_day, period.last_day, locale)
 
 
 def format_start(start: str, locale: str, zone: str = "") -> str:

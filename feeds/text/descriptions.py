@@ -14,7 +14,7 @@ from msgspec import Struct
 from feeds.domain.entries import CUT, Entry
 from feeds.domain.history.changes import announces_start_time
 from feeds.domain.model import Run
-from feeds.domain.schedule import DAY, find_start_time, is_start_unread, tells_length
+from feeds.domain.schedule import find_start_time, is_start_unread, tells_length
 from feeds.domain.status import POSTPONED
 from feeds.text.dates import (
     format_clock,
@@ -120,7 +120,7 @@ def _list_start(entry: Entry, locale: str) -> Iterator[str]:
         word = "Start" if entry.status.confirmed else "Planned start"
         yield f"{word}: {format_zoned(period.start, locale)}"
         return
-    word = "Dates" if period.end - DAY > period.start else "Date"
+    word = "Dates" if period.last_day > period.first_day else "Date"
     yield f"{word}: {format_when(period, locale)}"
     clock = run.start_time if run.virtual else find_start_time(run, entry.event)
     if clock:

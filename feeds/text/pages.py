@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from feeds.domain.entries import Entry
 from feeds.domain.history.delisting import CONFIRM_AFTER, find_provable
 from feeds.domain.model import Edition
-from feeds.domain.schedule import DAY, to_instant
 from feeds.domain.status import CANCELLED, POSTPONED
 from feeds.text import dates
 
@@ -53,7 +52,7 @@ def format_first_start(entries: Sequence[Entry], locale: str) -> tuple[str, str]
     shown = _select_taking_place(entries)
     first, last = find_days(entries)
     days = dates.format_full_day(first, locale) if first == last else format_dates(entries, locale)
-    starts = {e.period.start for e in shown if dates.get_day(e.period.start) == first}
+    starts = {e.period.start for e in shown if e.period.first_day == first}
     times = {each for each in starts if isinstance(each, dt.datetime)}
     if not times:
         return days, ""
@@ -67,13 +66,10 @@ def format_first_start(entries: Sequence[Entry], locale: str) -> tuple[str, str]
 def find_days(entries: Sequence[Entry]) -> tuple[dt.date, dt.date]:
     """The first and the last day on which a run takes place; of all runs if all are off."""
     shown = _select_taking_place(entries)
-    starts = [entry.period.start for entry in shown]
-    lasts = [
-        entry.period.end - DAY if entry.period.all_day else entry.period.start for entry in shown
-    ]
+    lasts = [entry.period.last_day for entry in shown]
     # An event without runs ends on the event's end date.
     lasts += [e.event.end_date for e in shown if e.run.id == e.event.id and e.event.end_date]
-    return min(map(dates.get_day, starts)), max(map(dates.get_day, lasts))
+    return min(entry.period.first_day for entry in shown), max(lasts)
 
 
 def has_lost_its_date(entries: Sequence[Entry]) -> bool:
@@ -91,7 +87,7 @@ def describe_registration(entry: Entry, at: dt.datetime) -> str:
     It is empty for runs that are off or have ended.
     """
     run, closes = entry.run, entry.run.registration_closes
-    if entry.off or has_ended(entry, at):
+    if entry.off or entry.ends <= at:
         return ""
     if run.sold_out:
         return "Sold out"
@@ -106,7 +102,7 @@ def describe_registration_window(entry: Entry, at: dt.datetime, locale: str) -> 
     Empty for runs of which ``describe_registration`` says something.
     """
     run = entry.run
-    if entry.off or has_ended(entry, at) or describe_registration(entry, at):
+    if entry.off or entry.ends <= at or describe_registration(entry, at):
         return ""
     if not run.registration_read:
         return ""
@@ -132,13 +128,9 @@ def find_register(entries: Sequence[Entry], at: dt.datetime) -> str | None:
 def is_registration_open(entry: Entry, at: dt.datetime) -> bool:
     """Whether registration is or may be open."""
     opens, closes = entry.run.registration_opens, entry.run.registration_closes
-    if not entry.takes_entries or has_ended(entry, at):
+    if not entry.takes_entries or entry.ends <= at:
         return False
     return (opens is None or opens <= at) and (closes is None or at < closes)
-
-
-def has_ended(entry: Entry, at: dt.datetime) -> bool:
-    return to_instant(entry.period.end, entry.zone) <= at
 
 
 def describe_held(edition: Edition, entries: Sequence[Entry], locale: str) -> str:

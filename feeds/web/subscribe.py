@@ -7,14 +7,12 @@ https://github.com/InteractionDesignFoundation/add-event-to-calendar-docs/pull/1
 https://github.com/nextcloud/calendar/issues/2416
 """
 
-import datetime as dt
 from urllib.parse import quote
 
 from msgspec import Struct, structs
 
 from feeds.domain.entries import Entry
 from feeds.domain.options import Options, to_query
-from feeds.domain.schedule import to_instant
 from feeds.text.pages import get_label
 from feeds.text.summaries import build_summary
 
@@ -138,8 +136,7 @@ def build_google_link(entry: Entry, page: str) -> str:
     if period.all_day:
         start, end = (f"{each:%Y%m%d}" for each in (period.start, period.end))
     else:
-        instants = (to_instant(each, entry.zone) for each in (period.start, period.end))
-        start, end = (f"{each.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}" for each in instants)
+        start, end = (f"{each:%Y%m%dT%H%M%SZ}" for each in (entry.starts, entry.ends))
     parameters = {
         "action": "TEMPLATE",
         "text": build_summary(entry),

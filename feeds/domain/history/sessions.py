@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 
 from feeds.domain.entries import Entry, find_ended, order_by_start
 from feeds.domain.model import NEVER, Change, Revision
-from feeds.domain.schedule import to_instant
 
 ANNOUNCED_BEFORE = dt.timedelta(days=7)
 """How long before its start the item of a session is published."""
@@ -38,10 +37,9 @@ def find_announcements(
     for entry in after:
         if not entry.is_session:
             continue
-        begin, end = (to_instant(at, entry.zone) for at in (entry.period.start, entry.period.end))
-        due = begin - ANNOUNCED_BEFORE
+        due = entry.starts - ANNOUNCED_BEFORE
         last = known.get(entry.run.id)
-        if entry.published or not due <= until < end:
+        if entry.published or not due <= until < entry.ends:
             continue
         if entry.off and _is_told(entry, last):
             continue
@@ -59,8 +57,7 @@ def _build_key(entry: Entry) -> str:
 
 def _find_nearest(sessions: Sequence[Entry], at: dt.datetime) -> Entry:
     """The next session that has not ended; the last one if all have."""
-    ended = find_ended(sessions, at)
-    ahead = [entry for entry in sessions if entry.run.id not in ended]
+    ahead = [entry for entry in sessions if entry.ends > at]
     return min(ahead, key=order_by_start) if ahead else max(sessions, key=order_by_start)
 
 
