@@ -210,7 +210,7 @@ class Simulation:
         except FeedsError:
             result.errors += 1
         else:
-            edition = entry.get_edition()
+            edition = entry.get_timetable().edition
             max_age = freshness.compute_max_age(entry.expires, now.timestamp())
             result.failed += entry.failed
             oldest = now - self._compute_max_age(edition)

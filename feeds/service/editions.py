@@ -92,7 +92,7 @@ class Editions:
         """
         self.catch_up()
         entry = self._get_fresh(event_id) or self._wait_for_refresh(event_id, client)
-        edition = entry.get_edition()
+        edition = entry.get_timetable().edition
         self._invalidation.note_poll(event_id, self._clock())
         if has_ended_as_gone(edition):
             raise EventGone

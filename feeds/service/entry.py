@@ -39,7 +39,7 @@ class CacheEntry(Struct, frozen=True, weakref=True):
     @property
     def content(self) -> Edition:
         """The edition; raises as ``get_timetable`` does."""
-        return self.get_edition()
+        return self.get_timetable().edition
 
     @property
     def failed(self) -> bool:
@@ -51,10 +51,6 @@ class CacheEntry(Struct, frozen=True, weakref=True):
         if self.snapshot is None:
             raise (self.error or EventNotFound()).copy()  # other requests raise it, too
         return self.snapshot.timetable
-
-    def get_edition(self) -> Edition:
-        """The edition; raises as ``get_timetable`` does."""
-        return self.get_timetable().edition
 
     @property
     def max_age(self) -> timedelta:

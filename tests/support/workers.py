@@ -171,7 +171,7 @@ class Worker:
 
     def get_edition(self, event_id: str = "harbor", client: str = "") -> Edition:
         """The edition with which the process answers a request."""
-        return self.poll(event_id, client).get_edition()
+        return self.poll(event_id, client).get_timetable().edition
 
     def get_max_age(self, event_id: str = "harbor") -> int:
         """The seconds of max-age with which the process answers a request."""
@@ -217,7 +217,7 @@ class Pair:
 
 def wait_for(polling: Future[CacheEntry]) -> Edition:
     """The edition with which a request in a thread is answered."""
-    return polling.result(PATIENCE).get_edition()
+    return polling.result(PATIENCE).get_timetable().edition
 
 
 def list_changes(edition: Edition) -> list[tuple[Kind, datetime]]:
