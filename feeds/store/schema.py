@@ -1,4 +1,4 @@
-"""Create the tables at the first start; upgrade those of earlier versions, refuse any others."""
+"""Create the tables at the first start; upgrade those of release 0.1.0, refuse any others."""
 
 import logging
 from uuid import uuid4
@@ -16,7 +16,6 @@ REFILL = '"feeds warm --all" fetches the events of the organization, "feeds warm
 VERSION = 3
 """The version of the tables: raise it with each change of ``tables``."""
 
-
 REMOVED = ("version", "pending_since")
 """Columns of version 1 that later versions do not have."""
 
@@ -24,7 +23,7 @@ REMOVED = ("version", "pending_since")
 def create_schema(connection: sa.Connection) -> None:
     """Create the tables, in the transaction of ``connection``, if there are none.
 
-    Tables of earlier versions are upgraded. Raises ``SettingsError`` if the database has tables of
+    Tables of version 1 are upgraded. Raises ``SettingsError`` if the database has tables of
     another version, or of another program.
     """
     version = _read_version(connection)
@@ -42,9 +41,9 @@ def create_schema(connection: sa.Connection) -> None:
         row = {"name": "tables", "value": str(VERSION), "since": 0}
         connection.execute(sa.insert(deployment).values(row))
         log.warning("the database is new and empty: %s", REFILL)
-    elif version in ("1", "2"):
-        _upgrade(connection, version)
-        log.warning("the tables of version %s were upgraded to version %d", version, VERSION)
+    elif version == "1":
+        _upgrade(connection)
+        log.warning("the tables of version 1 were upgraded to version %d", VERSION)
     elif version != str(VERSION):
         raise SettingsError(
             f"FEEDS_DATABASE_URL has tables of version {version}, this release uses {VERSION}; "
@@ -60,8 +59,8 @@ def _read_version(connection: sa.Connection) -> str | None:
     return str(connection.execute(version).scalar() or "unknown")
 
 
-def _upgrade(connection: sa.Connection, version: str) -> None:
-    """Bring the tables of version 1 (release 0.1.0) or 2 to the present version.
+def _upgrade(connection: sa.Connection) -> None:
+    """Bring the tables of version 1 (release 0.1.0) to the present version.
 
     All rows are copied into new tables. No stamp is lost: those of the entries are kept, and
     Last-Modified rises above them with the first save. Removals that were pending begin anew.
@@ -76,7 +75,7 @@ def _upgrade(connection: sa.Connection, version: str) -> None:
     metadata.create_all(connection)
     for table in tables:
         rows = [{name: row[name] for name in row if name not in REMOVED} for row in stored[table]]
-        if table is events and version == "1":
+        if table is events:
             for row in rows:
                 row |= {"token": uuid4().hex, "modified": 0, "numbers": b"{}", "pending": None}
         if rows:

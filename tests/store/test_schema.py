@@ -29,7 +29,7 @@ def test_the_first_start_creates_the_tables_and_the_next_start_keeps_them(url, c
     assert {row.name: row.value for row in read_rows(url, deployment)}["tables"] == str(VERSION)
 
 
-@pytest.mark.parametrize("version", ["0", f"{VERSION}0", "other"])
+@pytest.mark.parametrize("version", ["0", "2", f"{VERSION}0", "other"])
 def test_tables_of_another_version_are_refused_in_one_line_and_left_as_they_are(url, version):
     open_database(url)
     execute(url, sa.update(deployment).where(is_version).values(value=version))
