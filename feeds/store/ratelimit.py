@@ -39,11 +39,6 @@ def spend_call(connection: sa.Connection, quota: Quota, now: datetime) -> Upstre
     return QuotaExhausted(retry_at=max(retry_at, now + MICROSECOND))
 
 
-def count_left(tat: int, quota: Quota, now: datetime) -> int:
-    """The calls that a quota has now in the bucket of all calls, whose arrival time is ``tat``."""
-    return max(0, _count_calls(from_micros(tat), quota.bucket, quota, now) - quota.reserve)
-
-
 class Budget(NamedTuple):
     """The calls that a bucket has at present, and for how long none can be made all the same."""
 

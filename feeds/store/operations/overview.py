@@ -102,7 +102,7 @@ class Overview:
                 failed=_find_failure(connection, now),
                 closed=ratelimit.from_micros(shared.closed_until),
                 cause=shared.cause,
-                calls=ratelimit.count_left(shared.tat, quota, now),
+                calls=ratelimit.read_budget(connection, quota, now).calls,
                 lacking=_list_lacking(connection),
             )
 
@@ -115,7 +115,7 @@ class Overview:
                 events=tuple(_list_events(connection, failures)),
                 parts=tuple(_list_parts(connection, failures)),
                 changes=tuple(_list_changes(connection, now, most_changes)),
-                calls=ratelimit.count_left(shared.tat, quota, now),
+                calls=ratelimit.read_budget(connection, quota, now).calls,
                 closed=ratelimit.from_micros(shared.closed_until),
                 cause=_find_error(shared.cause),
             )
@@ -204,7 +204,5 @@ def _list_lacking(
     missing = [each for each in part.value.items if each.id not in stored]
     if not missing:
         return ()
-    failed = sa.select(leases.c.event_id, leases.c.cause).where(leases.c.cause.is_not(None))
-    causes = {row.event_id: row.cause for row in connection.execute(failed)}
-    errors = {id_: UPSTREAM_ERRORS[cause]() for id_, cause in causes.items()}
-    return tuple((each, errors.get(each.id)) for each in missing)
+    failures = _read_failures(connection)
+    return tuple((each, failures.get(each.id, (None, None))[0]) for each in missing)
