@@ -7,11 +7,13 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
-from feeds.domain.history.delisting import CONFIRM_AFTER, MIN_ANSWERS
+from feeds.domain.freshness import NEAR
+from feeds.domain.history.delisting import CONFIRM_AFTER, MIN_ANSWERS, count_answer
 from feeds.domain.model import PendingRemoval, Recurrence
 from feeds.domain.quota import Rate
+from feeds.domain.schedule import DAY
 
 ORGANIZATION, EVENTS, GROUPS, RECURRENCES = "/organization", "/events", "/groups", "/recurrences"
 """The parts of the catalog, by their paths in the partner API."""
@@ -28,15 +30,12 @@ MEMBER_KEPT_FOR = dt.timedelta(days=60)
 MAX_MEMBERS = 1_000
 """Members of a collection: those ahead first, the next one first."""
 
-NEAR = dt.timedelta(days=14)
 LISTED_AGE_NEAR, LISTED_AGE = dt.timedelta(minutes=15), dt.timedelta(hours=1)
 """How old a list may get: while an event starts within ``NEAR``, and else."""
 
-SELDOM_AGE = dt.timedelta(days=1)
+SELDOM_AGE = DAY
 """How old the organization and its recurrences may get, and the answer that a key may not read a
 part of the catalog."""
-
-DAY = dt.timedelta(days=1)
 
 
 class ListedEvent(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -122,14 +121,8 @@ def keep_missing(
     """The items after an answer, and those that it lacks: no single answer removes an item."""
     keys = {each.key for each in listed}
     lacking: list[Listed] = [each for each in known if each.key not in keys]
-    counted = {each.key: _count(missing.get(each.key), at) for each in lacking}
+    counted = {each.key: count_answer(missing.get(each.key), at) for each in lacking}
     return (*listed, *lacking), counted
-
-
-def _count(pending: PendingRemoval | None, at: dt.datetime) -> PendingRemoval:
-    if pending is None:
-        return PendingRemoval(at, 1)
-    return structs.replace(pending, answers=pending.answers + 1)
 
 
 def list_groups(known: GroupList | None, listed: Sequence[Group], at: dt.datetime) -> GroupList:

@@ -101,7 +101,7 @@ def apply_not_found(known: Edition, now: dt.datetime) -> Edition:
     if known.gone:
         return structs.replace(known, fetched=now)
     id_ = known.event.id
-    pending = {**known.pending, id_: _count(known.pending.get(id_), now)}
+    pending = {**known.pending, id_: count_answer(known.pending.get(id_), now)}
     return structs.replace(known, fetched=now, pending=pending)
 
 
@@ -194,12 +194,12 @@ def _count_missing(
     """The pending removals after another answer without these runs."""
     for run in missing:
         if run.unlisted is None:
-            yield run.id, _count(pending.get(run.id), now)
+            yield run.id, count_answer(pending.get(run.id), now)
         elif run.id in pending:
             yield run.id, pending[run.id]
 
 
-def _count(pending: PendingRemoval | None, now: dt.datetime) -> PendingRemoval:
+def count_answer(pending: PendingRemoval | None, now: dt.datetime) -> PendingRemoval:
     """The pending removal after another answer; after the clock was set back, that is the first."""
     if pending is None or pending.since > now:
         return PendingRemoval(now, 1)
