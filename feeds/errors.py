@@ -47,8 +47,6 @@ class BadOption(FeedsError):
 
 
 class NoSuchRun(FeedsError):
-    """The options of a query select no run of the event."""
-
     message = "There is no such run of this event."
 
 
@@ -65,8 +63,6 @@ class StorageUnavailable(FeedsError):
 
 
 class CollectionIncomplete(FeedsError):
-    """Some events of a collection were not fetched yet."""
-
     message = "Not all events are read yet."
 
 
@@ -77,8 +73,6 @@ class Overloaded(FeedsError):
 
 
 class Stopped(FeedsError):
-    """The operator has stopped the command."""
-
     message = "Stopped."
 
 
@@ -93,8 +87,6 @@ class EventNotFound(UpstreamError):
 
 
 class GroupNotFound(EventNotFound):
-    """The list of groups has no such group."""
-
     message = "There is no such group."
 
 
@@ -141,8 +133,6 @@ class UpstreamUnavailable(UpstreamError):
 
 
 class UpstreamTimeout(UpstreamError):
-    """The upstream did not answer in time."""
-
     message = "The Intervals API did not answer in time."
 
 

@@ -95,7 +95,6 @@ class Outage:
             self._log.warning(message, self._what, _format_length(length), extra=fields)
 
     def clear(self) -> None:
-        """Forget all outages."""
         self.__init__(self._log, self._what, self._seconds)  # type: ignore[misc]
 
 
@@ -179,7 +178,6 @@ class FindingLog:
         self._log.warning("%s: %d more findings like these", name, suppressed)
 
     def clear(self) -> None:
-        """Forget what was logged."""
         with self._lock:
             self._documents.clear()
 

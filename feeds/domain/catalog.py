@@ -108,7 +108,6 @@ Ends = Mapping[str, dt.datetime | None]
 
 
 def build_group_part(slug: str) -> str:
-    """The part of the catalog with the events of a group."""
     return f"{GROUPS}/{slug}{EVENTS}"
 
 

@@ -241,7 +241,6 @@ def _build(edition: Edition, entries: tuple[Entry, ...]) -> Timetable:
 
 
 def order_by_start(entry: Entry) -> tuple[dt.datetime, str]:
-    """The key by which a feed sorts its entries."""
     return entry.starts, entry.uid
 
 
@@ -285,5 +284,4 @@ def _group_by_run(changes: Iterable[Change]) -> dict[str, tuple[Change, ...]]:
 
 
 def find_ended(entries: Iterable[Entry], now: dt.datetime) -> frozenset[str]:
-    """The ids of the entries that have ended."""
     return frozenset(entry.run.id for entry in entries if entry.ends <= now)

@@ -44,7 +44,6 @@ class Feed(Struct, frozen=True, kw_only=True):
         return max([*changed, *([self.listed] if self.listed else [])])
 
     def build_page_url(self, event_id: str) -> str:
-        """The address of the page of one of the events."""
         return build_page_url(self.public_url, event_id)
 
 

@@ -48,8 +48,6 @@ class MaxAgeBounds(Struct, frozen=True):
 
 
 class Lifetime(Struct, frozen=True):
-    """How long an edition is fresh: its max-age, and when it expires."""
-
     max_age: timedelta
     expires: datetime
 
@@ -83,7 +81,6 @@ def shorten_lifetime(
 
 
 def compute_unknown_expiry(asked: datetime, cap: timedelta | None) -> datetime:
-    """When an id that was unknown at ``asked`` is asked for again."""
     return asked + clamp_max_age(UNKNOWN_CACHED_FOR, MaxAgeBounds(cap))
 
 
@@ -143,7 +140,6 @@ def _list_phases(spans: Spans) -> set[datetime]:
 
 
 def clamp_max_age(longest: timedelta, bounds: MaxAgeBounds) -> timedelta:
-    """A max-age within the bounds of a deployment."""
     capped = longest if bounds.cap is None else min(longest, bounds.cap)
     return max(capped, bounds.stretch)
 

@@ -156,7 +156,6 @@ def selects(options: Options, event_id: str, run: Run) -> bool:
 
 
 def shows(options: Options, entry: Entry) -> bool:
-    """Whether a feed with these options shows this entry."""
     event, run, period = entry.event, entry.run, entry.period
     if not selects(options, event.id, run) or (options.type and event.type != options.type):
         return False

@@ -21,7 +21,6 @@ class Format(Struct, frozen=True):
 
     @property
     def collection_options(self) -> frozenset[str]:
-        """The names of the query options that the feed of a collection takes."""
         return self.options | COLLECTION_OPTIONS | self.own_options
 
 

@@ -69,7 +69,6 @@ def build_channel(feed: Feed) -> Channel:
 
 
 def _select_own(selected: Sequence[Entry], items: Iterable[Item]) -> list[Entry]:
-    """The entries that have an item of their own."""
     told = {(run, item.kind) for item in items for run in item.runs}
     return [
         entry

@@ -63,7 +63,6 @@ class _Text(vText):
 
 
 def render(feed: Feed) -> bytes:
-    """The feed as ``text/calendar``."""
     selected = select_entries(feed)
     zones = build_zones(feed, selected)
     entries, vevents = _render_fitting(feed, zones, selected)

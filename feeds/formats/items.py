@@ -47,12 +47,10 @@ class Item(Struct, frozen=True, kw_only=True):
 
     @property
     def anchor(self) -> str:
-        """The anchor that the item links to."""
         return self.anchors[0]
 
     @property
     def url(self) -> str:
-        """The address of the item's place on the page."""
         return f"{self.page}#{self.anchor}"
 
 

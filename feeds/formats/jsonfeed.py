@@ -21,7 +21,6 @@ VERSION = "https://jsonfeed.org/version/1.1"
 
 
 def render(feed: Feed) -> bytes:
-    """The feed as ``application/feed+json``."""
     title, channel = summaries.strip_markup(feed.title), build_channel(feed)
     document = {
         "version": VERSION,

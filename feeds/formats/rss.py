@@ -12,7 +12,6 @@ TTL = 60
 
 
 def render(feed: Feed) -> bytes:
-    """The feed as ``application/rss+xml``."""
     title = summaries.strip_markup(feed.title)
     channel = FeedGenerator()
     channel.load_extension("geo", atom=False, rss=True)

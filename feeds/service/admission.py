@@ -53,7 +53,6 @@ class Misses:
             self._full_at[client] = min(full_at, now + MAX_MISSES * self._interval)
 
     def are_spent(self, address: str, now: datetime) -> bool:
-        """Whether the client at this address has no miss left."""
         with self._lock:
             full_at = self._full_at.get(_identify(address), now)
         left = now + MAX_MISSES * self._interval - full_at
@@ -120,7 +119,6 @@ class Turn:
         return False
 
     def free_place(self) -> None:
-        """Free the place."""
         self._places[self.kind].release()
 
 
@@ -222,7 +220,6 @@ class Bulkhead:
         return stalled and self._waiting > MAX_WAITING
 
     def begin(self) -> None:
-        """Count a refresh that begins."""
         with self._lock:
             if self._answered and not self._running:
                 self._since = monotonic()

@@ -33,12 +33,10 @@ class CacheEntry(Struct, frozen=True, weakref=True):
 
     @property
     def edition(self) -> Edition | None:
-        """The last good edition."""
         return self.snapshot.timetable.edition if self.snapshot else None
 
     @property
     def content(self) -> Edition:
-        """The edition; raises as ``get_timetable`` does."""
         return self.get_timetable().edition
 
     @property
@@ -54,7 +52,6 @@ class CacheEntry(Struct, frozen=True, weakref=True):
 
     @property
     def max_age(self) -> timedelta:
-        """How old the edition may get."""
         return self.snapshot.lifetime.max_age if self.snapshot else FAILURE_CACHED_FOR
 
     @property

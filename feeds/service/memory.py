@@ -41,7 +41,6 @@ class EditionCache:
             return self._entries.read(event_id)
 
     def note_saved_here(self, event_id: str) -> None:
-        """Note that this process has saved an event."""
         with self._lock:
             self._saved_here.add(event_id)
 

@@ -82,7 +82,6 @@ class Refresh:
 
     @property
     def window(self) -> timedelta:
-        """The window of the rate limit."""
         return self._calls.rate.window
 
     def read(self, event_id: str, last: CacheEntry | None = None) -> CacheEntry:

@@ -45,7 +45,6 @@ class Flight(Generic[T]):
         return self._ended.wait(seconds)
 
     def run(self, task: Callable[["Flight[T]"], T], when_ended: Callable[[], None]) -> None:
-        """Run the task in this thread."""
         try:
             self.result = task(self)
         finally:
@@ -88,7 +87,6 @@ class Singleflight(Generic[T]):
             return started
 
     def keys(self) -> frozenset[str]:
-        """The keys whose tasks are running."""
         with self._lock:
             return frozenset(self._flights)
 

@@ -91,7 +91,6 @@ def mark_polled(connection: sa.Connection, names: Iterable[str], now: datetime) 
 
 
 def list_polled(connection: sa.Connection, since: datetime) -> list[str]:
-    """The parts that were polled since then."""
     polled = sa.select(catalog.c.name).where(catalog.c.polled >= rows.to_seconds(since))
     return list(connection.execute(polled.order_by(catalog.c.name)).scalars())
 

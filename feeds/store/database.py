@@ -230,6 +230,5 @@ class Database:
 
 
 def _read_token(connection: sa.Connection, key: str) -> str:
-    """The token of what is stored of an event or a part of the catalog."""
     read = catalog.read_token if key.startswith("/") else editions.read_token
     return read(connection, key)

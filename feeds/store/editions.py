@@ -108,7 +108,6 @@ def number_save(connection: sa.Connection, saved: str) -> None:
 
 
 def read_save_number(connection: sa.Connection) -> int:
-    """The number of the last save."""
     return int(connection.execute(sa.select(service.c.save_number)).scalar_one())
 
 
@@ -139,7 +138,6 @@ _SAVED = ((events, events.c.id), (catalog, catalog.c.name))
 
 
 def has_any(connection: sa.Connection) -> bool:
-    """Whether there is an edition of any event."""
     return connection.execute(sa.select(events.c.id).limit(1)).first() is not None
 
 
@@ -208,7 +206,6 @@ def mark_polled(connection: sa.Connection, ids: Iterable[str], now: datetime) ->
 
 
 def count_polled(connection: sa.Connection, now: datetime) -> int:
-    """How many events were polled within ``POLLED_WITHIN``."""
     polled = sa.select(sa.func.count()).where(_is_polled(now))
     return connection.execute(polled).scalar_one()
 

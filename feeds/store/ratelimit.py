@@ -120,12 +120,10 @@ def to_micros(instant: datetime) -> int:
 
 
 def from_micros(micros: int) -> datetime:
-    """The instant of these microseconds since 1970 (UTC)."""
     return _EPOCH + micros * MICROSECOND
 
 
 def _compute_latest_reopening(now: datetime, window: timedelta) -> datetime:
-    """Until when the upstream can be closed."""
     return now + max(window, FAILURE_CACHED_FOR) + MAX_CLOCK_SKEW
 
 

@@ -61,7 +61,6 @@ def build_event_row(
 
 
 def build_revision_rows(edition: Edition) -> Iterator[dict[str, Any]]:
-    """The rows of ``revisions``."""
     for id_, revision in edition.revisions.items():
         times = {
             "created": to_seconds(revision.created),

@@ -19,7 +19,6 @@ blueprint = Blueprint("feeds", __name__)
 
 
 def serve_feed(event_id: str, extension: str) -> Response:
-    """The feed of an event in the format of ``extension``, with the options of the query."""
     chosen = options.parse(read_query().items(multi=True), FORMATS[extension].options)
     query = options.to_query(chosen)
 

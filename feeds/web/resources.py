@@ -53,13 +53,11 @@ def build_qr_code(url: str, kind: str, name: str) -> Representation:
 
 @blueprint.get("/widget.js", provide_automatic_options=False)
 def serve_widget_script() -> Response:
-    """The script that puts the widget on a page of another site."""
     return _respond_with_asset("widget.js", SCRIPT_MAX_AGE)
 
 
 @blueprint.get("/assets/<name>", provide_automatic_options=False)
 def serve_asset(name: str) -> Response:
-    """A file that pages load."""
     if name not in templates.ASSETS:
         raise NotFound
     # Another version is that of another deployment, which is about to end or begins.

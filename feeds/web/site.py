@@ -93,6 +93,5 @@ class Site(NamedTuple):
 
 
 def get_site() -> Site:
-    """The site of the application that handles the current request."""
     site: Site = current_app.extensions["site"]
     return site

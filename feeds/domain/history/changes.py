@@ -103,7 +103,6 @@ def _takes_entries(state: State) -> bool:
 
 
 def _is_open(state: State, at: dt.datetime) -> bool:
-    """Whether an instant lies in the registration window."""
     opens, closes = state.opens, state.closes
     return (opens is None or opens <= at) and (closes is None or at < closes)
 

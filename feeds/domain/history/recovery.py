@@ -184,7 +184,6 @@ def _merge_changes(old: Edition, new: Edition) -> tuple[Change, ...]:
 
 
 def carry_over(history: History, edition: Edition) -> Edition:
-    """The edition with this history."""
     fields = {name: getattr(history, name) for name in History.__struct_fields__}
     return structs.replace(edition, **fields)
 

@@ -68,8 +68,6 @@ class PartRow(Struct, frozen=True):
 
 
 class ChangeRow(Struct, frozen=True):
-    """A change of a run."""
-
     event: str
     run: str
     kind: str
