@@ -119,7 +119,7 @@ def build_change_items(timetable: Timetable, feed: Feed) -> list[Item]:
         is_current = visible[0].kind == runs[0].status.change_kind
         reason = descriptions.split_text(runs[0], page)[0] if is_current else ""
         item = _build_item(
-            _build_change_guid(edition.event, whole, group),
+            _build_guid(edition.event, whole, group),
             changes.build_change_title(visible, runs, feed.locale),
             _build_html(lines, _list_links(visible[0], linked, page), reason),
             visible[0].noticed,
@@ -148,26 +148,23 @@ def _list_anchors(
     return list(dict.fromkeys(anchors[id_, first.kind, first.noticed] for id_ in named))
 
 
-def _build_change_guid(event: Event, whole: Sequence[Change], group: Sequence[Change]) -> str:
-    """The guid of an item. ``group`` are the changes of ``whole`` whose runs the feed had then."""
+def _build_guid(event: Event, whole: Sequence[Change], group: Sequence[Change]) -> str:
+    """The guid of an item (rules 1.5): made of data, so it is the same on every deployment.
+
+    ``group`` are the changes of ``whole`` whose runs the feed had then.
+    """
     first = group[0]
-    runs = [each.run for each in group]
+    named, value, nth = first.run, build_guid_value(first), first.nth
     if len(group) > 1:
-        return _build_guid(event, runs, first.kind, build_group_guid_value(whole), first.group_nth)
-    return _build_guid(event, runs, first.kind, build_guid_value(first), first.nth)
+        named, value, nth = event.id, build_group_guid_value(whole), first.group_nth
+    parts = (f"{named}@intervals.run", first.kind, value, str(nth) if nth > 1 else "")
+    return "/".join(part for part in parts if part)
 
 
 def _is_selected(options: Options, event: Event, run_id: str, state: State) -> bool:
     """Whether the options select a run in this state; its distance may differ from today's."""
     run = structs.replace(event.as_run, id=run_id, distance_standard=state.distance)
     return selects(options, event.id, run)
-
-
-def _build_guid(event: Event, runs: Sequence[str], kind: str, value: str, nth: int) -> str:
-    """The guid (rules 1.5). It is made of data, so it is the same on every deployment."""
-    named = runs[0] if len(runs) == 1 else event.id
-    parts = (f"{named}@intervals.run", kind, value, str(nth) if nth > 1 else "")
-    return "/".join(part for part in parts if part)
 
 
 def _build_item(
