@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from time import monotonic, sleep
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct, field, structs
 
@@ -18,7 +18,6 @@ from feeds.domain.catalog import (
     EventList,
     GroupList,
     Nothing,
-    Organization,
     RecurrenceList,
     Value,
 )
@@ -38,11 +37,12 @@ from feeds.logs import Throttle
 from feeds.service.calls import Calls
 from feeds.service.collections.entry import CatalogEntry
 from feeds.service.refresh import ADVICE
+from feeds.service.update import Source
 from feeds.store.catalog import Part
 from feeds.store.database import Database
 from feeds.store.leases import HeldByOther, Lease
 from feeds.upstream.http import DEADLINE
-from feeds.upstream.lists import Page, decode_events, decode_groups
+from feeds.upstream.lists import decode_events, decode_groups
 from feeds.upstream.recurrences import decode_recurrences
 
 log = logging.getLogger(__name__)
@@ -64,16 +64,6 @@ SCOPES = {
 """The scope that a part of the catalog needs, and what happens without it."""
 
 
-class Lists(Protocol):
-    """Where lists come from: the partner API, or a stand-in for it in benchmarks."""
-
-    def fetch_page(self, path: str, after: str | None = None) -> Page:
-        """The page of a list after a cursor; raises a leaf of ``UpstreamError``."""
-
-    def fetch_organization(self, seconds: float) -> Organization:
-        """The organization of the key, in that time; raises as ``fetch_page`` does."""
-
-
 class PagesRead(Struct):
     """The pages of a list that were read ``since`` then: their items, and their cursors."""
 
@@ -91,7 +81,7 @@ class CatalogRefresh:
 
     def __init__(
         self,
-        source: Lists,
+        source: Source,
         calls: Calls,
         database: Database,
         clock: Callable[[], datetime],
