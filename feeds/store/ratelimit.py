@@ -5,17 +5,16 @@ arrival time, the instant at which the bucket is full again. A call moves that i
 bucket's interval, and is refused if the instant would lie too far ahead.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from feeds.domain.freshness import FAILURE_CACHED_FOR, MAX_CLOCK_SKEW
 from feeds.domain.quota import MICROSECOND, Bucket, Quota
+from feeds.domain.timezones import EPOCH
 from feeds.errors import UPSTREAM_ERRORS, QuotaExhausted, Unauthorized, UpstreamError
 from feeds.store.tables import service
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def spend_call(connection: sa.Connection, quota: Quota, now: datetime) -> UpstreamError | None:
@@ -116,11 +115,11 @@ def is_plausible(
 
 def to_micros(instant: datetime) -> int:
     """Microseconds since 1970 (UTC)."""
-    return (instant - _EPOCH) // MICROSECOND
+    return (instant - EPOCH) // MICROSECOND
 
 
 def from_micros(micros: int) -> datetime:
-    return _EPOCH + micros * MICROSECOND
+    return EPOCH + micros * MICROSECOND
 
 
 def _compute_latest_reopening(now: datetime, window: timedelta) -> datetime:

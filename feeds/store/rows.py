@@ -6,7 +6,7 @@ the operator went back.
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
@@ -24,12 +24,12 @@ from feeds.domain.model import (
     Revision,
     State,
 )
+from feeds.domain.timezones import EPOCH
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNREADABLE = (ValueError, OverflowError, TypeError)
 
 # Created at import: msgspec 0.22 crashes if two threads are the first to decode a class.
@@ -170,4 +170,4 @@ def to_seconds(instant: datetime) -> int:
 
 def from_seconds(seconds: int) -> datetime:
     """The instant of these seconds since 1970 (UTC); raises ``OverflowError`` for too many."""
-    return _EPOCH + timedelta(seconds=seconds)
+    return EPOCH + timedelta(seconds=seconds)
