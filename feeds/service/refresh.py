@@ -87,9 +87,7 @@ class Refresh:
     def read(self, event_id: str, last: CacheEntry | None = None) -> CacheEntry:
         """The edition saved last; that of ``last`` if the database has none.
 
-        See ``EditionRepository.read``.
-
-        Raises ``StorageUnavailable``.
+        As ``EditionRepository.read``, which raises ``StorageUnavailable``.
         """
         snapshot, token = self._repository.read(event_id, last.snapshot if last else None)
         now = self._clock()

@@ -26,12 +26,9 @@ MAX_SAVES = 5
 class EditionRepository:
     """The editions of one upstream in the database; threads may share it.
 
-    ``timezone`` is the zone of events without a known place, ``locale`` that of texts,
-    ``public_url`` the service's own address, ``fingerprint`` that of the deployment, ``cap`` the
-    longest max-age, ``rate`` what the upstream grants. ``open_database`` opens the database if that
-    could not be done at the start; it raises ``StorageUnavailable``. ``count_polled`` counts the
-    events that are polled, which stretches max-age. ``confirm_after`` is the time over which
-    answers lack a run before it is no longer listed.
+    ``open_database`` opens the database if that could not be done at the start; it raises
+    ``StorageUnavailable``. ``cap`` is the longest max-age, ``count_polled`` counts the events that
+    are polled, which stretches it. The others are the deployment's.
     """
 
     def __init__(

@@ -48,9 +48,8 @@ class Source(Protocol):
 class Updater:
     """Makes the editions of one upstream; threads may share it.
 
-    ``rate`` is what the upstream grants. ``find_recurrences`` finds those of all events within so
-    many seconds. ``confirm_after`` is the time over which answers lack a
-    run before it is no longer listed.
+    ``find_recurrences`` finds those of all events within so many seconds; ``confirm_after`` is as
+    in ``Settings``.
     """
 
     def __init__(

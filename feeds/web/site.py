@@ -23,9 +23,7 @@ from feeds.web.cache import RepresentationCache
 class Site(NamedTuple):
     """The parts and settings of one application.
 
-    ``timestamp`` is the clock, in POSIX time. ``timezone`` is the name of the zone of events
-    without a place, ``locale`` the name of the locale of all texts, such as ``en_US``, and
-    ``fingerprint`` that of the deployment.
+    ``timestamp`` is the clock, in POSIX time; ``timezone`` and ``locale`` are as in ``Settings``.
     """
 
     editions: Editions
