@@ -42,8 +42,6 @@ def build_name(organization: Organization | None, group: Group | None) -> str:
 MAX_ABOUT = 500
 """Characters of a group's own text in its feeds."""
 
-_STATUS = {"paused": "This group is paused.", "archived": "This group is archived."}
-
 
 def build_about(group: Group | None) -> str:
     """The status of a group that is not active, and its own text."""
@@ -52,7 +50,7 @@ def build_about(group: Group | None) -> str:
     text = " ".join(group.description.split())
     if len(text) > MAX_ABOUT:
         text = f"{text[:MAX_ABOUT].rstrip()}…"
-    return " ".join(part for part in (_STATUS.get(group.status.casefold(), ""), text) if part)
+    return " ".join(part for part in (describe_group_status(group), text) if part)
 
 
 def build_title(name: str, options: Options) -> str:
@@ -63,7 +61,7 @@ def build_title(name: str, options: Options) -> str:
 
 def describe_group_status(group: Group) -> str:
     """A sentence such as ``This group is paused.``; empty if it is active or the word unknown."""
-    return _GROUP_STATUSES.get(group.status, "")
+    return _GROUP_STATUSES.get(group.status.casefold(), "")
 
 
 def describe_filters(options: Options, locale: str) -> str:

@@ -4,7 +4,7 @@ A page is a function of an edition: ``at`` is when the edition was fetched.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 from msgspec import Struct
@@ -79,21 +79,28 @@ def build_listing(agenda: Agenda, at: dt.datetime, locale: str, most: int = MAX_
     )
 
 
-def list_days(entries: Sequence[Entry], at: dt.datetime, locale: str) -> Iterator[Day]:
+def list_days(
+    entries: Sequence[Entry],
+    at: dt.datetime,
+    locale: str,
+    get_label: Callable[[Entry], str] = pages.get_label,
+) -> Iterator[Day]:
     """The rows of entries, which are in the order of their starts, by day."""
     for title, group in groupby(entries, lambda entry: dates.format_days(entry.period, locale)):
         # A run without a time would come first, at the beginning of its day.
         ordered = sorted(group, key=lambda entry: entry.period.all_day)
-        yield Day(title, tuple(_build_row(entry, at, locale) for entry in ordered))
+        yield Day(
+            title, tuple(_build_row(entry, at, locale, get_label(entry)) for entry in ordered)
+        )
 
 
-def _build_row(entry: Entry, at: dt.datetime, locale: str) -> Row:
+def _build_row(entry: Entry, at: dt.datetime, locale: str, label: str) -> Row:
     run = entry.run
     tags = (("virtual", run.virtual), ("relay", run.relay), ("walking", run.walking))
     return Row(
         entry,
         _format_time(entry, locale),
-        pages.get_label(entry),
+        label,
         tuple(tag for tag, so in tags if so),
         tuple(_list_states(entry, at)),
         tuple(_list_notes(entry, at, locale)),

@@ -43,6 +43,7 @@ def show_event(event_id: str) -> Response:
         page, title, at = feed.page, summaries.strip_markup(edition.event.name), edition.fetched
         entries, locale = select_entries(feed), get_site().locale
         agenda = build_agenda(entries, at)
+        headline = pages.build_headline(shown, title)
         shown = agenda.shown
         found = list(notices.list_notices(shown, locale))
         choices = [each for each in agenda.ahead if not each.off]
@@ -83,10 +84,12 @@ def show_event(event_id: str) -> Response:
             fetched=edition.fetched.isoformat(),
             card=f"{get_site().public_url}/{templates.build_asset_url('card.png')}",
             options=options,
+            canonical=page,
             understood=understood,
             page=page,
             title=title,
-            headline=pages.build_headline(shown, title),
+            headline=headline,
+            description=summaries.describe_feed(headline),
             alternates=alternates,
             jsonld=jsonld.render_script(jsonld.build_document(feed, owner)),
             owner=owner,
@@ -99,7 +102,6 @@ def show_event(event_id: str) -> Response:
             locale=locale,
             dates=dates,
             pages=pages,
-            summaries=summaries,
         )
 
     # The page shows these, so each makes another representation.

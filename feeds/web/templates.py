@@ -54,7 +54,7 @@ def render_page(
     ``framed`` lets other sites show the page in a frame. ``style`` is CSS that the page contains.
     """
     return build_representation(
-        render(template, style=style, **context).encode(),
+        render(template, style=style, framed=framed, **context).encode(),
         media_type=HTML,
         last_modified=last_modified,
         filename=template,

@@ -16,8 +16,8 @@ from feeds.app import create_app
 from feeds.formats import FORMATS
 from feeds.web import cache as module
 from feeds.web.cache import OVERHEAD, RepresentationCache
-from feeds.web.collections import page_cache
-from feeds.web.collections.page_cache import PageCache
+from feeds.web.collections import search
+from feeds.web.collections.search import PageCache
 from feeds.web.conditional import build_representation
 from tests.support.clock import Clock
 from tests.support.headers import list_stable
@@ -305,7 +305,7 @@ def render_page(monkeypatch):
 
     It returns the body, and whether the page was rendered.
     """
-    monkeypatch.setattr(page_cache, "MAX_PAGE_BYTES", 10 * (OVERHEAD + 100))
+    monkeypatch.setattr(search, "MAX_PAGE_BYTES", 10 * (OVERHEAD + 100))
     pages = PageCache()
 
     def render_page(state, key, size=100):

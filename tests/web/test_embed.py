@@ -29,6 +29,12 @@ def test_equal_styles_of_the_widget_are_one_representation(client, query, canoni
     assert written.headers["ETag"] == client.get(f"{WIDGET}?{canonical}").headers["ETag"]
 
 
+def test_every_link_of_the_widget_leaves_the_frame(client):
+    links = re.findall(r"<a [^>]*>", client.get(WIDGET).text)
+    assert any("/register" in each for each in links)
+    assert [each for each in links if 'target="_blank"' not in each] == []
+
+
 def test_each_style_of_the_widget_is_another_representation(client):
     queries = ("", "?theme=dark", "?theme=auto", "?accent=f80", "?theme=dark&accent=f80")
     assert len({client.get(WIDGET + query).headers["ETag"] for query in queries}) == len(queries)

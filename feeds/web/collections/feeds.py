@@ -12,6 +12,7 @@ from feeds.service.collections.entry import Content
 from feeds.text import collections as texts
 from feeds.web.addresses import read_query
 from feeds.web.collections.responses import respond
+from feeds.web.collections.scope import Scope
 from feeds.web.conditional import Representation, build_representation
 from feeds.web.site import get_site
 
@@ -36,15 +37,12 @@ def serve_feed(extension: str, slug: str = "") -> Response:
 
 def _render(content: Content, extension: str, chosen: Options, query: str) -> Representation:
     site, format_ = get_site(), FORMATS[extension]
-    group = content.group
-    base = f"{site.public_url}/groups/{group.slug}" if group else f"{site.public_url}/events"
-    page = base if group else f"{site.public_url}/"
-    name = texts.build_name(content.organization, group)
+    scope = Scope(content.group, texts.build_name(content.organization, content.group), "")
     feed = site.build_collection_feed(
         content,
-        texts.build_title(name, chosen),
-        page,
-        f"{base}.{extension}{'?' if query else ''}{query}",
+        texts.build_title(scope.name, chosen),
+        scope.page,
+        f"{scope.feeds}.{extension}{'?' if query else ''}{query}",
         chosen,
     )
     return build_representation(
@@ -52,7 +50,7 @@ def _render(content: Content, extension: str, chosen: Options, query: str) -> Re
         media_type=format_.media_type,
         # A list may change within the second in which a member changed: only an etag tells.
         last_modified=None,
-        filename=f"{_build_filename(name)}.{extension}",
+        filename=f"{_build_filename(scope.name)}.{extension}",
     )
 
 

@@ -4,27 +4,22 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from flask import Blueprint, Response, current_app
-from markupsafe import escape
 
 from feeds.domain.agenda import build_agenda
 from feeds.domain.entries import build_timetable
 from feeds.domain.model import Edition, Event
-from feeds.domain.options import parse_event_id
-from feeds.errors import BadOption, FeedsError, Forbidden, StorageUnavailable
+from feeds.errors import FeedsError, Forbidden, StorageUnavailable
 from feeds.text import collections as texts
 from feeds.text import dates
 from feeds.text.collections import EventSummary, fold
 from feeds.web import templates
 from feeds.web.addresses import read_query
-from feeds.web.collections.page_cache import PageCache
-from feeds.web.collections.pages import MAX_SEARCHED, show_page
+from feeds.web.collections import search
+from feeds.web.collections.pages import show_page
 from feeds.web.collections.scope import MAX_WAIT
 from feeds.web.site import get_site
 
 blueprint = Blueprint("home", __name__)
-
-_ASKED = "\x1a"
-"""Stands for the text of the form in a rendered page; no text of an event has this character."""
 
 _UNLISTED = "lists no events"
 """The extension that says that the key may not list the events of the organization."""
@@ -59,26 +54,17 @@ def _show_known_events(asked: str) -> Response:
     """The known events by month; those whose names were searched; or a redirect to an event."""
     listing = _get_listing()
     found = _search(listing, asked)
-    problem = None
+    problem = ""
     if asked and not found:
-        try:
-            # Relative (RFC 9110 10.2.2), as are all links within the service.
-            location = f"events/{parse_event_id(asked)}"
-        except BadOption:
-            problem = "No race here has this name. You can also paste its address on Intervals."
-        else:
-            headers = {"Location": location, "Cache-Control": "max-age=60"}
-            return Response(status=303, headers=headers)
+        if response := search.redirect_to_event(asked):
+            return response
+        problem = search.NOT_FOUND
     shown = found or tuple(range(len(listing.names)))
-    page = _get_pages().get_or_render(
+    cache: search.PageCache = current_app.extensions.setdefault("pages", search.PageCache())
+    page = cache.get_or_render(
         listing, (shown, problem), lambda: _render_home(listing, shown, problem)
     )
-    response = templates.make_page(
-        page.replace(_ASKED.encode(), escape(asked).encode()),
-        HTTPStatus.NOT_FOUND if problem else HTTPStatus.OK,
-    )
-    response.headers["Cache-Control"] = "max-age=60"
-    return response
+    return search.make_page(page, asked, problem)
 
 
 class Listing(NamedTuple):
@@ -104,28 +90,23 @@ def _get_listing() -> Listing:
     return listing
 
 
-def _get_pages() -> PageCache:
-    pages: PageCache = current_app.extensions.setdefault("pages", PageCache())
-    return pages
-
-
 def _search(listing: Listing, asked: str) -> tuple[int, ...]:
     """The positions of the events whose names have this text."""
-    if len(asked) > MAX_SEARCHED:
+    if len(asked) > search.MAX_SEARCHED:
         return ()
     folded = fold(asked)
     return tuple(number for number, name in enumerate(listing.names) if folded in name)
 
 
-def _render_home(listing: Listing, found: tuple[int, ...], problem: str | None) -> str:
-    """The page of some events with ``_ASKED`` for what was asked."""
+def _render_home(listing: Listing, found: tuple[int, ...], problem: str) -> str:
+    """The page of some events with ``ASKED`` for what was asked."""
     shown = [listing.summaries[number] for number in found]
     locale = get_site().locale
     months = texts.group_by_month((each for each in shown if not each.over), locale)
     return templates.render(
         "home.html",
         problem=problem,
-        asked=_ASKED,
+        asked=search.ASKED,
         searched=len(found) < len(listing.events),
         months=months,
         ended=[each for each in shown if each.over],

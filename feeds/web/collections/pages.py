@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from http import HTTPStatus
 from typing import Any
+from urllib.parse import parse_qsl
 from weakref import ref
 
 from flask import Blueprint, Response, current_app
-from markupsafe import escape
 from msgspec import structs
 
 from feeds.domain.catalog import Group
@@ -21,8 +20,8 @@ from feeds.text import dates
 from feeds.text.collections import Member, Members
 from feeds.text.summaries import strip_markup
 from feeds.web import subscribe, templates
+from feeds.web.collections import search
 from feeds.web.collections.choice import Choice, read_choice
-from feeds.web.collections.page_cache import PageCache
 from feeds.web.collections.qr import MAX_URL
 from feeds.web.collections.responses import respond
 from feeds.web.collections.scope import MAX_WAIT, Scope, find_scope
@@ -39,12 +38,6 @@ MAX_PAST = 20
 
 MAX_DESCRIBED = 5
 """Races in the JSON-LD of a page."""
-
-MAX_SEARCHED = 1_000
-"""Characters of a search; names have 300, and more code points if they are decomposed."""
-
-_ASKED = "\x1a"
-"""Stands for the text of the form in a rendered page; no text of an event has this character."""
 
 _STATUSES = ("active", "paused")
 
@@ -75,19 +68,14 @@ def _search(choice: Choice, scope: Scope, groups: Sequence[Group]) -> Response:
     members = _list_members(scope, choice.content, choice.options)
     if found := _find_names(members, choice.asked):
         return _respond_to_search(choice, scope, groups, found)
-    try:
-        event_id = parse_event_id(choice.asked)
-    except BadOption:
-        problem = "No race here has this name. You can also paste its address on Intervals."
-        return _respond_to_search(choice, scope, groups, members, problem)
-    # Relative (RFC 9110 10.2.2), as are all links within the service.
-    location = f"{'../' * scope.path.count('/')}events/{event_id}"
-    return Response(status=303, headers={"Location": location, "Cache-Control": "max-age=60"})
+    if response := search.redirect_to_event(choice.asked, "../" * scope.path.count("/")):
+        return response
+    return _respond_to_search(choice, scope, groups, members, search.NOT_FOUND)
 
 
 def _find_names(members: Members, asked: str) -> Members | None:
     """The members whose names have this text; None if there are none."""
-    if len(asked) > MAX_SEARCHED:
+    if len(asked) > search.MAX_SEARCHED:
         return None
     text = texts.fold(asked)
     found = Members(
@@ -102,22 +90,17 @@ def _respond_to_search(
     choice: Choice, scope: Scope, groups: Sequence[Group], members: Members, problem: str = ""
 ) -> Response:
     """The page of these members; searches that find the same are rendered once."""
-    cache: PageCache = current_app.extensions.setdefault("searches", PageCache())
+    cache: search.PageCache = current_app.extensions.setdefault("searches", search.PageCache())
     ids = tuple(each.event.id for each in members.all)
     page = cache.get_or_render(
         choice.content,
         (ids, problem, choice.understood, to_query(choice.options), scope.owner, groups),
         lambda: templates.render(
             "club.html",
-            **_build_context(choice._replace(asked=_ASKED), scope, groups, members, problem),
+            **_build_context(choice._replace(asked=search.ASKED), scope, groups, members, problem),
         ),
     )
-    response = templates.make_page(
-        page.replace(_ASKED.encode(), escape(choice.asked).encode()),
-        HTTPStatus.NOT_FOUND if problem else HTTPStatus.OK,
-    )
-    response.headers["Cache-Control"] = "max-age=60"
-    return response
+    return search.make_page(page, choice.asked, problem)
 
 
 def _list_members(scope: Scope, content: Content, options: Options) -> Members:
@@ -174,7 +157,7 @@ def _build_context(
         for extension, format_ in FORMATS.items()
     }
     alternates = {url: type_.partition(";")[0] for url, type_ in alternates.items()}
-    alternates[get_site().build_oembed_url(page)] = "application/json+oembed"
+    alternates[site.build_oembed_url(page)] = "application/json+oembed"
     ways = (
         *subscribe.build_subscribe_links(scope.feeds, title, options),
         subscribe.build_computer_link(page),
@@ -200,8 +183,14 @@ def _build_context(
         "later": f"?{to_query(structs.replace(options, first=later.first))}" if later else "",
         "later_count": len(members.ahead) - len(shown),
         "title": title,
+        "headline": title,
+        "description": f"Race calendar of {title}: dates, changes and cancellations, in your own"
+        " calendar.",
+        "owner": scope.owner,
+        "canonical": scope.page,
         "page": page,
         "query": f"?{query}" if query else "",
+        "hidden": parse_qsl(to_query(structs.replace(options, busy=False, registration=False))),
         "alternates": alternates,
         "ways": {way.key: way for way in ways},
         "qr": len(page) <= MAX_URL,
