@@ -54,6 +54,11 @@ def build_page_url(public_url: str, event_id: str) -> str:
 
 def select_entries(feed: Feed) -> tuple[Entry, ...]:
     """The entries that the options select, in the order of time; ``MAX_RUNS`` at most."""
+    return _keep(feed, list_selected(feed), lambda _: 1, MAX_RUNS)
+
+
+def list_selected(feed: Feed) -> list[Entry]:
+    """All entries that the options select, in the order of time."""
     shown = [
         entry
         for timetable in feed.timetables
@@ -64,7 +69,7 @@ def select_entries(feed: Feed) -> tuple[Entry, ...]:
         shown = _select_one_per_uid(shown)
     if feed.options.limit or feed.options.days:
         shown = _select_next(feed, shown)
-    return _keep(feed, shown, lambda _: 1, MAX_RUNS)
+    return shown
 
 
 def _select_one_per_uid(entries: Iterable[Entry]) -> list[Entry]:

@@ -20,7 +20,7 @@ from icalendar import (
 from msgspec import structs
 
 from feeds.domain.entries import Entry
-from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, select_entries
+from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, list_selected, select_entries
 from feeds.domain.model import Revision
 from feeds.domain.options import Options
 from feeds.formats.vtimezone import Zones, build_vtimezone, build_zones, find_span
@@ -77,10 +77,11 @@ def render(feed: Feed) -> bytes:
     return b"".join((head, *vevents, _CALENDAR_END))
 
 
-def fit(feed: Feed) -> tuple[Entry, ...]:
-    """The entries that the calendar shows: those that fit (rules 6.13)."""
+def count_left_out(feed: Feed) -> int:
+    """How many of the selected entries the calendar has no room for (rules 6.13)."""
     selected = select_entries(feed)
-    return _render_fitting(feed, build_zones(feed, selected), selected)[0]
+    shown, _ = _render_fitting(feed, build_zones(feed, selected), selected)
+    return len(list_selected(feed)) - len(shown)
 
 
 def _render_fitting(

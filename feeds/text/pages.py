@@ -7,7 +7,10 @@ import datetime as dt
 import re
 from collections.abc import Sequence
 
+from babel.numbers import format_decimal
+
 from feeds.domain.entries import Entry
+from feeds.domain.feed import MAX_RUNS
 from feeds.domain.history.delisting import CONFIRM_AFTER, find_provable
 from feeds.domain.model import Edition
 from feeds.domain.status import CANCELLED, POSTPONED
@@ -145,13 +148,25 @@ def describe_held(edition: Edition, entries: Sequence[Entry], locale: str) -> st
         what = "this event"
     else:
         what = ", ".join(dict.fromkeys(get_label(e) for e in entries if e.run.id in held))
-    since = format_instant(min(each.since for each in held.values()), entries, locale)
+    since = format_instant(min(each.since for each in held.values()), entries[0].zone, locale)
     return f"The organizer's list has lacked {what or 'a run'} since {since}."
 
 
-def format_instant(at: dt.datetime, entries: Sequence[Entry], locale: str) -> str:
-    """``Sun, Jun 1, 2025, 7:00 AM CDT``: the local time of the place, to the minute."""
-    local = at.astimezone(entries[0].zone).replace(second=0)
+def describe_left_out(count: int, whose: str, locale: str) -> str:
+    """What the calendar has no room for (rules 6.13); empty if nothing."""
+    if not count:
+        return ""
+    left_out, runs = (format_decimal(each, locale=locale) for each in (count, MAX_RUNS))
+    return (
+        f"The calendar leaves out {left_out} of {whose} runs: it holds {runs} runs and 1 MB at"
+        " most. First it leaves out what is no longer listed, then what has ended, then what is"
+        " furthest ahead."
+    )
+
+
+def format_instant(at: dt.datetime, zone: dt.tzinfo, locale: str) -> str:
+    """``Sun, Jun 1, 2025, 7:00 AM CDT``: the local time of a zone, to the minute."""
+    local = at.astimezone(zone).replace(second=0)
     return f"{dates.format_moment(local, locale)} {dates.format_zone(local, locale)}"
 
 

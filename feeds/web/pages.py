@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from operator import itemgetter
 from urllib.parse import quote
 
-from babel.numbers import format_decimal
 from flask import Blueprint, Response, request
 
 from feeds.domain.agenda import build_agenda
 from feeds.domain.entries import Entry, Timetable
-from feeds.domain.feed import MAX_RUNS, Feed, select_entries
+from feeds.domain.feed import Feed, select_entries
 from feeds.domain.history.delisting import find_unconfirmed
 from feeds.domain.model import Event
 from feeds.domain.options import Options, to_query
@@ -43,8 +42,8 @@ def show_event(event_id: str) -> Response:
         page, title, at = feed.page, summaries.strip_markup(edition.event.name), edition.fetched
         entries, locale = select_entries(feed), get_site().locale
         agenda = build_agenda(entries, at)
-        headline = pages.build_headline(shown, title)
         shown = agenda.shown
+        headline = pages.build_headline(shown, title)
         found = list(notices.list_notices(shown, locale))
         choices = [each for each in agenda.ahead if not each.off]
         alternates = {
@@ -73,8 +72,7 @@ def show_event(event_id: str) -> Response:
             all_off=all(each.off for each in shown),
             repeats=describe_recurrences(edition.event.recurrences, locale),
             history=channel.build_history(feed),
-            left_out=len(timetable.list_current()) - len(ical.fit(feed)),
-            max_runs=format_decimal(MAX_RUNS, locale=locale),
+            left_out=pages.describe_left_out(ical.count_left_out(feed), "this event’s", locale),
             choices=choices,
             folded=rows.MAX_SHOWN,
             several_days=len({dates.format_days(each.period, locale) for each in shown}) > 1,
@@ -84,9 +82,9 @@ def show_event(event_id: str) -> Response:
             fetched=edition.fetched.isoformat(),
             card=f"{get_site().public_url}/{templates.build_asset_url('card.png')}",
             options=options,
-            canonical=page,
             understood=understood,
             page=page,
+            canonical=page,
             title=title,
             headline=headline,
             description=summaries.describe_feed(headline),

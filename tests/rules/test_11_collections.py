@@ -180,6 +180,69 @@ def test_an_event_that_cannot_be_understood_keeps_no_club_waiting(club, upstream
     wait_until(lambda: set(club.shown()) == {"next-10k", "far-10k"}, "the others")
 
 
+def fail_after_lists(club, times, *ids):
+    """Let so many newer lists be fetched, and the calls for these events fail after each.
+
+    Stop once the club is served.
+    """
+    for _ in range(times):
+        for seconds, paths in ((901, ["/events"]), (61, [f"/events/{id_}" for id_ in ids])):
+            before = [club.count_calls(path) for path in paths]
+            club.advance(seconds=seconds)
+
+            def is_asked(paths: list[str] = paths, before: list[int] = before) -> bool:
+                club.advance(seconds=1)
+                is_served = club.fetch("/events.ics").status_code == 200
+                counts = [club.count_calls(path) for path in paths]
+                return is_served or all(map(int.__lt__, before, counts))
+
+            wait_until(is_asked, f"calls for {paths}")
+
+
+def test_an_event_whose_calls_fail_again_and_again_keeps_no_club_waiting(club, upstream, caplog):
+    """Rules 11.7: three lists over 30 minutes; the page and the log say so."""
+    upstream.refuse_path("/events/near", 500, "INTERNAL")
+    wait_until(lambda: "2 of 3" in club.fetch("/events.ics").text, "two of three events")
+    fail_after_lists(club, 1, "near")
+    assert club.fetch("/events.ics").status_code == 503
+    fail_after_lists(club, 1, "near")
+    wait_until(lambda: club.fetch("/events.ics").status_code == 200, "the club without the event")
+    assert set(club.shown()) == {"next-10k", "far-10k"}
+    assert "1 race on the organizer’s list could not be read yet" in club.fetch("/").text
+    told = "the collection /events is served without events whose calls fail again and again: near"
+    assert caplog.text.count(told) == 1
+    assert club.fetch("/events.ics?event=near&event=far").status_code == 503
+    assert set(club.shown("/events.ics?run=next-10k&run=gone")) == {"next-10k"}
+    upstream.failing.clear()
+    club.fill(seconds=61)
+    assert set(club.shown()) == {"near-10k", "next-10k", "far-10k"}
+    assert "could not be read yet" not in club.fetch("/").text
+    names = [each.partition(",")[0] for each in club.titles()]
+    assert sorted(names) == ["Far Run – 10K", "Near Run – 10K", "Next Run – 10K"]
+
+
+def test_several_events_whose_calls_fail_keep_a_club_waiting_for_a_day(club, upstream):
+    """Rules 11.7: the upstream may be at fault."""
+    club.hold("soon", "2026-06-10")
+    for id_ in ("near", "soon"):
+        upstream.refuse_path(f"/events/{id_}", 500, "INTERNAL")
+    wait_until(lambda: "2 of 4" in club.fetch("/events.ics").text, "two of four events")
+    fail_after_lists(club, 4, "near", "soon")
+    assert club.fetch("/events.ics").status_code == 503
+    club.advance(days=1)
+    fail_after_lists(club, 1, "near", "soon")
+    wait_until(lambda: club.fetch("/events.ics").status_code == 200, "the club without the events")
+    assert set(club.shown()) == {"next-10k", "far-10k"}
+
+
+def test_the_soonest_events_keep_later_ones_from_nothing_if_their_calls_fail(club, upstream):
+    """Rules 11.7: the next one first, those whose calls failed last."""
+    for number in range(5):
+        club.hold(f"bad-{number}", f"2026-05-2{number + 1}")
+        upstream.refuse_path(f"/events/bad-{number}", 500, "INTERNAL")
+    wait_until(lambda: "3 of 8" in club.fetch("/events.ics").text, "the events that can be read")
+
+
 def test_a_poll_past_max_age_starts_three_refreshes_at_most(full, upstream):
     """Rules 11.8: of events within 48 hours first, then of those that waited for longest."""
     for number in range(5):
@@ -447,7 +510,7 @@ def test_a_named_event_that_has_left_the_list_is_still_refreshed(full, upstream)
 
 
 def test_a_feed_has_at_most_1000_runs(upstream, clock, tmp_path):
-    """Rules 11.12: those that ended are left out first, then the furthest."""
+    """Rules 11.12: those that ended are left out first, then the furthest; the page says so."""
     club = Club(upstream, clock, tmp_path)
     for number in range(6):
         day = f"2026-{number + 4:02}-10"
@@ -461,6 +524,8 @@ def test_a_feed_has_at_most_1000_runs(upstream, clock, tmp_path):
     assert kept == {"r1", "r2", "r3", "r4", "r5"}
     assert len(body) < 1_000_000
     assert len(club.read("/events.json")) < 1_000_000
+    assert "The calendar leaves out 200 of these runs: it holds 1,000" in club.fetch("/").text
+    assert "leaves out" not in club.fetch("/?event=e4&event=e5").text
 
 
 def test_the_channel_has_the_changes_of_thirty_days_and_200_items(full):

@@ -1,6 +1,7 @@
 """Texts of pages: notices, dates of an event, registration."""
 
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec import structs
@@ -223,7 +224,6 @@ def test_a_duration_is_rounded_up_to_minutes_or_hours(seconds, text):
 
 def test_an_instant_is_shown_in_the_local_time_of_the_place():
     at = datetime(2025, 6, 1, 12, 0, 59, tzinfo=UTC)
-    assert pages.format_instant(at, entries(a_run()), "en_US") == "Sun, Jun 1, 2025, 7:00 AM CDT"
-    assert (
-        pages.format_instant(at, entries(a_run()), "en_GB") == "Sun, 1 Jun 2025, 07:00 Chicago time"
-    )
+    zone = ZoneInfo("America/Chicago")
+    assert pages.format_instant(at, zone, "en_US") == "Sun, Jun 1, 2025, 7:00 AM CDT"
+    assert pages.format_instant(at, zone, "en_GB") == "Sun, 1 Jun 2025, 07:00 Chicago time"

@@ -34,7 +34,7 @@ from feeds.service.collections.entry import (
     is_stale,
     needs_call,
 )
-from feeds.service.collections.filling import Filling
+from feeds.service.collections.filling import Failures, Filling, count_failures, find_broken
 from feeds.service.editions import MAX_WAIT, MAX_WAIT_COLD, Editions
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
@@ -48,6 +48,8 @@ MAX_FLIGHTS = 16
 
 RETRY_AFTER = timedelta(seconds=10)
 """When clients are asked to come again while members lack an edition."""
+
+_WITHOUT = "the collection %s is served without events whose calls fail again and again: %s"
 
 
 class Collections:
@@ -71,8 +73,9 @@ class Collections:
         self._bulkhead = bulkhead
         self._entries: dict[str, CollectionEntry] = {}
         self._served: set[str] = set()
-        # Collections of which no member was without an edition at one time.
+        # Collections that lacked no member at one time, but for broken ones.
         self._full: set[str] = set()
+        self._failures: dict[str, dict[str, Failures]] = {}
         self._lock = Lock()
         self._flights: Singleflight[CollectionEntry | FeedsError] = Singleflight(MAX_FLIGHTS)
         self._named: Singleflight[dict[str, CacheEntry]] = Singleflight(MAX_FLIGHTS)
@@ -196,30 +199,45 @@ class Collections:
     def _compose_now(self, name: str, group: Group | None, end: float) -> CollectionEntry:
         # Before the list is read: a newer list, or a newer edition, is for the next entry.
         version = self._read_version()
-        part = self._catalog.get(name).part
+        found = self._catalog.get(name)
+        part = found.part
         if part is None or not isinstance(part.value, EventList):  # the key may not read it
             raise EventNotFound("There is no such group.")
         wait = max(0.0, end - monotonic())
         owner = group or self._catalog.get_organization(wait)
         members = part.value
-        entries = self._editions.read_many([each.id for each in members.items])
         ids = [each.id for each in members.items]
+        entries = self._editions.read_many(ids)
+        # Those whose calls failed come last: they must not keep the others waiting.
         unseen = [id_ for id_ in ids if needs_call(entries.get(id_), part)]
+        unseen.sort(key=lambda id_: id_ in entries)
         # Nobody gets a collection that was never served: its calls are for what it lacks.
         is_held = bool(unseen) and not (part.served or name in self._served)
         stale = [] if is_held else choose_stale(members, entries, part, self._clock())
         if stale:
             self._refresh(stale, end)
             version = self._editions.version, version[1]
-            entries = self._editions.read_many([each.id for each in members.items])
+            entries = self._editions.read_many(ids)
         self._filling.start(name, unseen)
-        entry = build_entry(owner, part, members, entries, version=version, now=self._clock())
+        known = self._failures.get(name, {})
+        self._failures[name] = count_failures(known, unseen, entries, part.fetched)
+        broken = find_broken(self._failures[name])
+        entry = build_entry(
+            owner,
+            part,
+            members,
+            entries,
+            broken=broken,
+            failing=found.error is not None,
+            version=version,
+            now=self._clock(),
+        )
         with self._lock:
             last = self._entries.get(name)
             if last and last.content.equals(entry.content):
                 entry = structs.replace(entry, content=last.content)
             self._entries[name] = entry
-        if not entry.unread:
+        if entry.unread <= broken:
             self._full.add(name)
         if part.served:
             self._served.add(name)
@@ -227,6 +245,8 @@ class Collections:
             with suppress(StorageUnavailable):
                 self._database.mark_served(name)
                 self._served.add(name)
+                if broken:
+                    log.warning(_WITHOUT, name, ", ".join(sorted(broken)))
         return entry
 
     def _is_complete(self, name: str, entry: CollectionEntry) -> bool:

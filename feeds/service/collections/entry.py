@@ -1,7 +1,7 @@
 """The state of a collection at one time, made of its list and of the editions of its members."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from msgspec import Struct, structs
 
@@ -95,19 +95,23 @@ class Content(Struct, frozen=True, weakref=True):
 class CollectionEntry(Struct, frozen=True, weakref=True):
     """A collection from ``since`` until ``until`` (UTC), or until ``version`` has changed.
 
-    ``stale_at`` is when the list or a member needs a refresh. ``unread`` are the ids of the members
-    that have no edition yet; ``lacking`` are those of them that start within ``REQUIRED_WITHIN``,
-    as ``required`` members do. ``failed`` is whether the last attempt at a newer entry failed.
+    ``stale_at`` is when the list or a member needs a refresh, ``fetched`` when the list was
+    fetched, ``failing`` whether the last refresh of it, or of a member that has not ended, failed.
+    ``unread`` are the ids of the members that have no edition yet; ``lacking`` are those of them
+    that start within ``REQUIRED_WITHIN``, as ``required`` members do, without those that nobody
+    waits for any longer. ``failed`` is whether the last attempt at a newer entry failed.
     """
 
     since: dt.datetime
     until: dt.datetime
     stale_at: dt.datetime
+    fetched: dt.datetime
     version: tuple[int, int]
     content: Content
     unread: frozenset[str] = frozenset()
     lacking: frozenset[str] = frozenset()
     required: int = 0
+    failing: bool = False
     failed: bool = False
 
     @property
@@ -161,10 +165,16 @@ def build_entry(
     members: EventList,
     entries: Mapping[str, CacheEntry],
     *,
+    broken: Collection[str],
+    failing: bool,
     version: tuple[int, int],
     now: dt.datetime,
 ) -> CollectionEntry:
-    """The entry of a collection as of now; its ``owner`` is None while it is not known."""
+    """The entry of a collection as of now; its ``owner`` is None while it is not known.
+
+    It does not wait for the members that are ``broken``; ``failing`` is whether the last refresh of
+    the list failed.
+    """
     timetables, ends, required = [], [], 0
     unread, lacking = set(), set()
     for listed in members.items:
@@ -176,16 +186,18 @@ def build_entry(
             if not has_ended_as_gone(edition):
                 timetables.append(entry.get_timetable())
                 ends.append(entry.until)
+                failing |= entry.failed and timetables[-1].span[1] > now
         elif entry is None or is_outage(entry.error):
             required += soon
             unread.add(listed.id)
-            if soon:
+            if soon and listed.id not in broken:
                 lacking.add(listed.id)
     stale_at = max(min([part.due, *ends]), now + MIN_MAX_AGE)
     return CollectionEntry(
         since=now,
         until=now + INVALIDATION_INTERVAL if lacking else stale_at,
         stale_at=stale_at,
+        fetched=part.fetched,
         version=version,
         content=Content(
             organization=owner if isinstance(owner, Organization) else None,
@@ -197,7 +209,18 @@ def build_entry(
         unread=frozenset(unread),
         lacking=frozenset(lacking),
         required=required,
+        failing=failing,
     )
+
+
+def find_checked(timetables: Sequence[Timetable], listed: dt.datetime) -> dt.datetime:
+    """The oldest of the times when the list and the events that have not ended were fetched."""
+    fetched = [timetable.edition.fetched for timetable in timetables]
+    at = max(fetched, default=listed)
+    ahead = [
+        each for each, timetable in zip(fetched, timetables, strict=True) if timetable.span[1] > at
+    ]
+    return min([listed, *ahead])
 
 
 def starts_soon(listed: ListedEvent, now: dt.datetime) -> bool:

@@ -1,15 +1,19 @@
 """Fetch members of collections that have no edition yet, in the background."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from threading import Event as Flag
 from threading import main_thread
 from time import monotonic, sleep
 
-from feeds.errors import FeedsError, QuotaExhausted
+from msgspec import Struct
+
+from feeds.domain.history.delisting import CONFIRM_AFTER, MIN_ANSWERS, compute_doubt_limit
+from feeds.errors import FeedsError, QuotaExhausted, UpstreamTimeout, UpstreamUnavailable
 from feeds.service.collections.entry import is_outage
 from feeds.service.editions import MAX_WAIT_COLD, POLL_INTERVAL, Editions
+from feeds.service.entry import CacheEntry
 from feeds.service.singleflight import Singleflight
 
 MAX_WAIT_FOR_CALL = 10.0
@@ -17,6 +21,52 @@ MAX_WAIT_FOR_CALL = 10.0
 
 AT_A_TIME = 4
 """Members that are fetched at a time."""
+
+
+class Failures(Struct, frozen=True):
+    """The lists after which the calls for a member failed: the first, the last, how many."""
+
+    first: datetime
+    last: datetime
+    lists: int = 1
+
+
+def count_failures(
+    known: Mapping[str, Failures],
+    unread: Sequence[str],
+    entries: Mapping[str, CacheEntry],
+    listed: datetime,
+) -> dict[str, Failures]:
+    """The failures of members without an edition, after the list that was fetched at ``listed``.
+
+    The upstream answered for each list that counts: it is not down.
+    """
+    found = dict(known)
+    for id_ in unread:
+        entry, last = entries.get(id_), known.get(id_)
+        if entry is None or entry.since < listed or not isinstance(entry.error, _FAILED):
+            continue
+        if last is None:
+            found[id_] = Failures(listed, listed)
+        elif last.last < listed:
+            found[id_] = Failures(last.first, listed, last.lists + 1)
+    return {id_: found[id_] for id_ in unread if id_ in found}
+
+
+def find_broken(failures: Mapping[str, Failures]) -> frozenset[str]:
+    """The members that no collection waits for any longer (rules 11.7).
+
+    One alone may be at fault. If several fail, it is probably the upstream that is.
+    """
+    least = CONFIRM_AFTER if len(failures) == 1 else compute_doubt_limit(CONFIRM_AFTER)
+    return frozenset(
+        id_
+        for id_, each in failures.items()
+        if each.lists >= MIN_ANSWERS and each.last - each.first >= least
+    )
+
+
+_FAILED = UpstreamTimeout | UpstreamUnavailable
 
 
 class Filling:
@@ -55,7 +105,8 @@ class Filling:
     def _fill(self, left: list[str]) -> None:
         """Fetch until all are fetched, or an error concerns the next event as well.
 
-        Ends, too, if there is still no call after the wait for one: others spend them.
+        Ends, too, if the calls for all that are fetched at a time fail, and if there is still no
+        call after the wait for one: others spend them.
 
         Events for which there was no call come next, so that the soonest are there first.
         """
@@ -65,7 +116,7 @@ class Filling:
             if not tried:
                 tried, left = left[:AT_A_TIME], left[AT_A_TIME:]
             flights = {id_: self._editions.start_refresh(id_) for id_ in tried}
-            tried, exhausted = [], None
+            tried, exhausted, failed = [], None, 0
             for id_, flight in flights.items():
                 if flight is None or not flight.wait(MAX_WAIT_COLD) or flight.result is None:
                     return
@@ -73,8 +124,12 @@ class Filling:
                 if isinstance(error, QuotaExhausted):
                     tried.append(id_)
                     exhausted = error
+                elif isinstance(error, _FAILED):
+                    failed += 1
                 elif error and is_outage(error):
                     return
+            if failed == len(flights):
+                return
             is_refused = waited and len(tried) == len(flights)
             if exhausted and (is_refused or not self._wait_for_call(exhausted)):
                 return

@@ -4,6 +4,7 @@ What makes no sense is left out, and the page says so: its links always work, an
 make no further representations.
 """
 
+from datetime import datetime
 from typing import NamedTuple
 
 from msgspec import structs
@@ -12,12 +13,24 @@ from feeds.domain.entries import Timetable
 from feeds.domain.options import Options, parse
 from feeds.errors import BadOption, EventNotFound
 from feeds.formats import COLLECTION_OPTIONS
-from feeds.service.collections.entry import CollectionEntry, Content
+from feeds.service.collections.entry import CollectionEntry, Content, find_checked
 from feeds.web.addresses import read_query
 from feeds.web.site import get_site
 
 OPTIONS = COLLECTION_OPTIONS | {"busy", "distance", "registration", "run"}
 """The options of the page: its list, and its links to subscribe, are those of this choice."""
+
+
+class State(NamedTuple):
+    """How new a collection is: the oldest check of the list and of the races ahead.
+
+    ``failing`` is whether the last check of any of them failed, ``unread`` how many members were
+    never read.
+    """
+
+    checked: datetime
+    failing: bool
+    unread: int
 
 
 class Choice(NamedTuple):
@@ -32,6 +45,12 @@ class Choice(NamedTuple):
     options: Options
     understood: bool
     asked: str
+
+    @property
+    def state(self) -> State:
+        entry = self.entry
+        checked = find_checked(self.content.timetables, entry.fetched)
+        return State(checked, entry.failing or entry.failed, len(entry.unread))
 
 
 def read_choice(slug: str, *, searches_events: bool = False) -> Choice:

@@ -5,18 +5,18 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 from weakref import ref
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, current_app
 from msgspec import structs
 
 from feeds.domain.catalog import Group
 from feeds.domain.model import DISTANCES
-from feeds.domain.options import Options, parse_event_id, to_query
-from feeds.errors import BadOption
-from feeds.formats import FORMATS, jsonld
+from feeds.domain.options import Options, to_query
+from feeds.formats import FORMATS, ical, jsonld
 from feeds.service.collections.entry import Content
 from feeds.text import collections as texts
-from feeds.text import dates
+from feeds.text import dates, pages
 from feeds.text.collections import Member, Members
 from feeds.text.summaries import strip_markup
 from feeds.web import subscribe, templates
@@ -53,7 +53,7 @@ def show_page(slug: str = "") -> Response:
     if choice.asked:
         return _search(choice, scope, groups)
     # What the page shows besides the members of the collection.
-    other = hash((scope.owner, groups, choice.understood))
+    other = hash((scope.owner, groups, choice.understood, choice.state))
     return respond(
         choice.entry,
         choice.content,
@@ -94,7 +94,7 @@ def _respond_to_search(
     ids = tuple(each.event.id for each in members.all)
     page = cache.get_or_render(
         choice.content,
-        (ids, problem, choice.understood, to_query(choice.options), scope.owner, groups),
+        (ids, problem, choice.understood, choice.state, to_query(choice.options), scope, groups),
         lambda: templates.render(
             "club.html",
             **_build_context(choice._replace(asked=search.ASKED), scope, groups, members, problem),
@@ -151,7 +151,7 @@ def _build_context(
     chosen = bool(options.event or options.run)
     shown, later = _cut(members.ahead)
     title = strip_markup(texts.build_title(scope.name, options))
-    page = scope.build_url(query)
+    page, feed = scope.build_url(query), scope.build_feed(content, options)
     alternates = {
         subscribe.build_feed_url(scope.feeds, extension, options): format_.media_type
         for extension, format_ in FORMATS.items()
@@ -197,7 +197,7 @@ def _build_context(
         "card": f"{site.public_url}/{templates.build_asset_url('card.png')}",
         "jsonld": jsonld.render_script(
             jsonld.build_list(
-                scope.build_feed(content, options),
+                feed,
                 [(each.event, each.agenda) for each in shown[:MAX_DESCRIBED]],
                 scope.owner,
             )
@@ -205,6 +205,9 @@ def _build_context(
         "locale": locale,
         "dates": dates,
         "types": texts.TYPES,
+        "left_out": pages.describe_left_out(ical.count_left_out(feed), "these", locale),
+        "state": choice.state,
+        "checked": pages.format_instant(choice.state.checked, ZoneInfo(site.timezone), locale),
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime, timedelta
 from html import unescape
 
 import pytest
@@ -235,24 +236,55 @@ def test_a_key_without_the_scope_for_groups_has_the_clubs_page(club, upstream):
     club.open("/groups/trails", status=404)
 
 
-def test_the_page_is_not_modified_until_a_race_is(club, client, clock):
+def test_the_page_is_not_modified_until_something_was_checked_again(club, client, clock):
     etag = club.open().headers["ETag"]
     again = client.get("/?utm=x&download=1", headers={"If-None-Match": etag})
     assert (again.status_code, again.data) == (304, b"")
-    clock.advance(hours=2)
+    clock.advance(minutes=59)
     assert client.get("/", headers={"If-None-Match": etag}).status_code == 304
-    club.edit("forest", eventStatus="cancelled")
     clock.advance(hours=2)
     assert client.get("/", headers={"If-None-Match": etag}).status_code == 200
 
 
-def test_the_page_does_not_depend_on_the_time_of_the_request(club, client, clock, upstream):
+@pytest.mark.parametrize("path", ["/", "/groups/trails", "/?event=forest"])
+def test_the_page_says_when_the_list_and_the_races_ahead_were_checked(club, clock, path):
+    club.add_group("trails", "forest")
+    club.open(path)
+    began = clock.now
+    for id_ in ("harbor", "forest", "island"):
+        clock.advance(hours=2)
+        club.client.get(f"/events/{id_}.ics")
+
+    def find_checked():
+        page = club.open(path).text
+        assert "The list and each race ahead were checked <time" in page
+        (checked,) = re.findall(r'<time class="ago" datetime="([^"]+)">', page)
+        return datetime.fromisoformat(checked)
+
+    assert find_checked() < began + timedelta(hours=6)
+    wait_until(lambda: find_checked() >= began + timedelta(hours=2), "the list and the races")
+    clock.advance(minutes=70)
+    wait_until(lambda: find_checked() == clock.now, "the list and the races")
+
+
+def test_the_page_says_that_a_check_failed_and_knows_no_time_of_the_request(club, clock, upstream):
+    club.open()
+    upstream.refuse_path("/events", 500, "INTERNAL")
+    clock.advance(hours=2)
+    failed = "<strong>Not everything could be checked again.</strong>"
+    wait_until(lambda: failed in club.open().text, "the failure")
     etag = club.open().headers["ETag"]
+    clock.advance(seconds=59)
+    assert club.open().headers["ETag"] == etag
+    assert (
+        "You see what Intervals said on Wed, May 20, 2026, 7:00 AM CDT or later."
+        in club.open().text
+    )
     upstream.stop()
     clock.advance(days=40)
-    response = client.get("/")
+    page = club.client.get("/").text
     upstream.restart()
-    assert response.headers["ETag"] == etag
+    assert failed in page
 
 
 def test_another_name_of_the_organization_is_another_page(club, clock):
