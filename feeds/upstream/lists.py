@@ -14,7 +14,8 @@ from feeds.domain.catalog import Group, ListedEvent
 from feeds.upstream import fields
 
 _ID = re.compile("[A-Za-z0-9_-]{1,64}")
-_SLUG = re.compile("[A-Za-z0-9._~-]{1,100}")
+# An end such as ``.ics`` would be the extension of a feed, and ``..`` leads elsewhere.
+_SLUG = re.compile(r"(?!.*\.[A-Za-z]*\Z)[A-Za-z0-9._~-]{1,100}")
 
 MAX_CURSOR = 200
 """Characters of a cursor, which may be an id that no address of this service can hold."""

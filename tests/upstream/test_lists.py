@@ -19,7 +19,7 @@ def test_an_event_that_no_address_can_hold_is_left_out(id_):
     assert [each.id for each in decode_events([EVENT | {"_id": id_}, EVENT])] == ["e1"]
 
 
-@pytest.mark.parametrize("slug", ["a/b", "a b", "é", "s" * 101, "a\n", "a?b"])
+@pytest.mark.parametrize("slug", ["a/b", "a b", "é", "s" * 101, "a\n", "a?b", "..", "a.", "a.ics"])
 def test_a_group_that_no_address_can_hold_is_left_out(slug):
     assert decode_groups([{"slug": slug}, {"slug": "north"}]) == (Group("north", "north"),)
 
