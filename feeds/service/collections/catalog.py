@@ -62,10 +62,12 @@ class Catalog:
             entry = flight.result or flight.fallback or entry
         return self._check(entry or CatalogEntry(now, now, error=UpstreamTimeout()))
 
-    def get_value(self, name: str, max_wait: float = MAX_WAIT_COLD) -> Value | None:
-        """The value of a part; None while nothing is known of it."""
+    def get_value(
+        self, name: str, max_wait: float = MAX_WAIT_COLD, *, patient: bool = False
+    ) -> Value | None:
+        """The value of a part, as ``get`` finds it; None while nothing is known of it."""
         try:
-            part = self.get(name, max_wait).part
+            part = self.get(name, max_wait, patient=patient).part
         except FeedsError:
             return None
         return part.value if part else None
@@ -94,11 +96,8 @@ class Catalog:
 
         Waits for ``max_wait`` seconds at most.
         """
-        try:
-            part = self.get(catalog.RECURRENCES, max_wait, patient=True).part
-        except FeedsError:
-            return None
-        return part.value if part and isinstance(part.value, RecurrenceList) else None
+        value = self.get_value(catalog.RECURRENCES, max_wait, patient=True)
+        return value if isinstance(value, RecurrenceList) else None
 
     def note_saves(self, saved: Mapping[str, str], *, complete: bool) -> None:
         """Invalidate the parts that other processes have saved, and those that are lost."""

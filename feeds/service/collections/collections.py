@@ -34,7 +34,7 @@ from feeds.service.collections.entry import (
     is_stale,
     needs_call,
 )
-from feeds.service.collections.filling import Failures, Filling, count_failures, find_broken
+from feeds.service.collections.filling import Filling
 from feeds.service.editions import MAX_WAIT, MAX_WAIT_COLD, Editions
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
@@ -48,8 +48,6 @@ MAX_FLIGHTS = 16
 
 RETRY_AFTER = timedelta(seconds=10)
 """When clients are asked to come again while members lack an edition."""
-
-_WITHOUT = "the collection %s is served without events whose calls fail again and again: %s"
 
 
 class Collections:
@@ -75,7 +73,6 @@ class Collections:
         self._served: set[str] = set()
         # Collections that lacked no member at one time, but for broken ones.
         self._full: set[str] = set()
-        self._failures: dict[str, dict[str, Failures]] = {}
         self._lock = Lock()
         self._flights: Singleflight[CollectionEntry | FeedsError] = Singleflight(MAX_FLIGHTS)
         self._named: Singleflight[dict[str, CacheEntry]] = Singleflight(MAX_FLIGHTS)
@@ -208,7 +205,7 @@ class Collections:
         members = part.value
         ids = [each.id for each in members.items]
         entries = self._editions.read_many(ids)
-        # Those whose calls failed come last: they must not keep the others waiting.
+        # Those whose calls failed must not keep the others waiting.
         unseen = [id_ for id_ in ids if needs_call(entries.get(id_), part)]
         unseen.sort(key=lambda id_: id_ in entries)
         # Nobody gets a collection that was never served: its calls are for what it lacks.
@@ -219,9 +216,7 @@ class Collections:
             version = self._editions.version, version[1]
             entries = self._editions.read_many(ids)
         self._filling.start(name, unseen)
-        known = self._failures.get(name, {})
-        self._failures[name] = count_failures(known, unseen, entries, part.fetched)
-        broken = find_broken(self._failures[name])
+        broken = self._filling.find_broken(name, unseen, entries, part.fetched)
         entry = build_entry(
             owner,
             part,
@@ -246,7 +241,8 @@ class Collections:
                 self._database.mark_served(name)
                 self._served.add(name)
                 if broken:
-                    log.warning(_WITHOUT, name, ", ".join(sorted(broken)))
+                    ids = sorted(broken)
+                    log.warning("%s is served without events whose calls fail: %s", name, ids)
         return entry
 
     def _is_complete(self, name: str, entry: CollectionEntry) -> bool:

@@ -23,6 +23,9 @@ AT_A_TIME = 4
 """Members that are fetched at a time."""
 
 
+_FAILED = UpstreamTimeout | UpstreamUnavailable
+
+
 class Failures(Struct, frozen=True):
     """The lists after which the calls for a member failed: the first, the last, how many."""
 
@@ -30,43 +33,9 @@ class Failures(Struct, frozen=True):
     last: datetime
     lists: int = 1
 
-
-def count_failures(
-    known: Mapping[str, Failures],
-    unread: Sequence[str],
-    entries: Mapping[str, CacheEntry],
-    listed: datetime,
-) -> dict[str, Failures]:
-    """The failures of members without an edition, after the list that was fetched at ``listed``.
-
-    The upstream answered for each list that counts: it is not down.
-    """
-    found = dict(known)
-    for id_ in unread:
-        entry, last = entries.get(id_), known.get(id_)
-        if entry is None or entry.since < listed or not isinstance(entry.error, _FAILED):
-            continue
-        if last is None:
-            found[id_] = Failures(listed, listed)
-        elif last.last < listed:
-            found[id_] = Failures(last.first, listed, last.lists + 1)
-    return {id_: found[id_] for id_ in unread if id_ in found}
-
-
-def find_broken(failures: Mapping[str, Failures]) -> frozenset[str]:
-    """The members that no collection waits for any longer (rules 11.7).
-
-    One alone may be at fault. If several fail, it is probably the upstream that is.
-    """
-    least = CONFIRM_AFTER if len(failures) == 1 else compute_doubt_limit(CONFIRM_AFTER)
-    return frozenset(
-        id_
-        for id_, each in failures.items()
-        if each.lists >= MIN_ANSWERS and each.last - each.first >= least
-    )
-
-
-_FAILED = UpstreamTimeout | UpstreamUnavailable
+    def count(self, listed: datetime) -> "Failures":
+        """With the list that was fetched at ``listed``."""
+        return self if listed <= self.last else Failures(self.first, listed, self.lists + 1)
 
 
 class Filling:
@@ -77,6 +46,7 @@ class Filling:
         self._clock = clock
         self._flights: Singleflight[None] = Singleflight(limit=1)
         self._ended: defaultdict[str, Flag] = defaultdict(Flag)
+        self._failures: dict[str, dict[str, Failures]] = {}
 
     def has_ended(self, name: str) -> bool:
         """Whether the first filling of this collection has ended, with all members or without."""
@@ -95,6 +65,29 @@ class Filling:
             self._flights.join("", lambda _: self._fill_and_note(name, list(ids)))
         else:
             self._ended[name].set()
+
+    def find_broken(
+        self, name: str, unread: Sequence[str], entries: Mapping[str, CacheEntry], listed: datetime
+    ) -> frozenset[str]:
+        """Those of the members without an edition that nobody waits for any longer (rules 11.7).
+
+        Their calls failed after each of several lists, for which the upstream did answer. One alone
+        may be at fault. If several fail, it is probably the upstream that is.
+        """
+        known, failures = self._failures.get(name, {}), {}
+        for id_ in unread:
+            entry, last = entries.get(id_), known.get(id_)
+            if entry and entry.since >= listed and isinstance(entry.error, _FAILED):
+                last = (last or Failures(listed, listed)).count(listed)
+            if last:
+                failures[id_] = last
+        self._failures[name] = failures
+        least = CONFIRM_AFTER if len(failures) == 1 else compute_doubt_limit(CONFIRM_AFTER)
+        return frozenset(
+            id_
+            for id_, each in failures.items()
+            if each.lists >= MIN_ANSWERS and each.last - each.first >= least
+        )
 
     def _fill_and_note(self, name: str, ids: list[str]) -> None:
         try:
