@@ -257,7 +257,7 @@ def test_the_page_says_when_the_list_and_the_races_ahead_were_checked(club, cloc
 
     def find_checked():
         page = club.open(path).text
-        assert "The list and each race ahead were checked <time" in page
+        assert "Oldest check of the list and the races ahead: <time" in page
         (checked,) = re.findall(r'<time class="ago" datetime="([^"]+)">', page)
         return datetime.fromisoformat(checked)
 
@@ -277,7 +277,7 @@ def test_the_page_says_that_a_check_failed_and_knows_no_time_of_the_request(club
     clock.advance(seconds=59)
     assert club.open().headers["ETag"] == etag
     assert (
-        "You see what Intervals said on Wed, May 20, 2026, 7:00 AM CDT or later."
+        "The oldest check of the list and the races ahead was on Wed, May 20, 2026, 7:00 AM CDT."
         in club.open().text
     )
     upstream.stop()
