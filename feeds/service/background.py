@@ -8,7 +8,8 @@ members are fetched that have no edition yet.
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import partial
 from threading import Event as Flag
 
@@ -36,6 +37,9 @@ log = logging.getLogger(__name__)
 MAX_ROUND = 60.0
 """Seconds after which a round ends without the calls that have not ended."""
 
+TELL_INTERVAL = timedelta(minutes=1)
+"""How often the refresher stores that it runs, for ``service.operations.health``."""
+
 MAX_DUE = 50
 """Events of one round; the next round finds out again which are the nearest."""
 
@@ -57,6 +61,7 @@ class BackgroundRefresher:
         self._invalidation = invalidation
         self._clock = clock
         self._closed_until: datetime | None = None
+        self._told = NEVER
         # When events of lists were found not to exist, or not to be understood.
         self._unreadable: dict[str, datetime] = {}
 
@@ -64,8 +69,11 @@ class BackgroundRefresher:
         """Run round after round until the flag is set, then wait for the calls under way."""
         with ThreadPoolExecutor(MAX_CONCURRENT_REFRESHES) as threads:
             while not ends.is_set():
+                self._tell()
                 self.run_round(threads, ends)
                 ends.wait(self._compute_pause())
+        with suppress(StorageUnavailable):
+            self._database.overview.note_refresher(None)
 
     def run_round(self, threads: ThreadPoolExecutor, ends: Flag) -> None:
         """Refresh what is due now, until the flag is set or calls are refused.
@@ -93,6 +101,15 @@ class BackgroundRefresher:
         _, late = wait(calls, MAX_ROUND)
         for call in late:  # a call that hangs holds its thread, but not the next round
             call.cancel()
+
+    def _tell(self) -> None:
+        """Store that this process runs, once a minute."""
+        now = self._clock()
+        if self._told <= now < self._told + TELL_INTERVAL:
+            return
+        with suppress(StorageUnavailable):
+            self._database.overview.note_refresher(now)
+            self._told = now
 
     def _list_unread(self, lists: Mapping[str, CatalogEntry]) -> list[str]:
         """The members without an edition, the next ones first; what failed, after a newer list."""

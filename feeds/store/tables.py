@@ -11,7 +11,7 @@ deployment = sa.Table(
     sa.Column("value", sa.String, nullable=False),
     sa.Column("since", sa.BigInteger, nullable=False),
 )
-"""The version of the tables, the upstream, its organization."""
+"""The version of the tables, the upstream, its organization, and when the refresher ran last."""
 
 events = sa.Table(
     "events",

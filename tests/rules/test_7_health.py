@@ -1,9 +1,11 @@
 """Section 7 of the rules: whether the service answers, and whether it can do its work."""
 
 import shutil
+from datetime import timedelta
 
 import pytest
 
+from feeds.store.database import Database
 from tests.support.processes import rate
 from tests.support.service import a_run
 
@@ -15,6 +17,7 @@ READY = {
     "last_answer_age": 0,
     "calls_left": 20,
     "events_missing": None,
+    "refresher_age": None,
 }
 
 
@@ -153,3 +156,15 @@ def test_a_rate_limit_that_is_used_up_is_a_reason(polled):
     assert get_reason(polled) == (
         "The rate limit of the Intervals API is used up. FEEDS_UPSTREAM_RATE sets it."
     )
+
+
+def test_a_refresher_that_was_killed_is_a_reason_until_it_runs_again(polled):
+    """Rules 7.16."""
+    (file,) = polled.folder.glob("*.sqlite3")
+    database = Database(f"sqlite:///{file}")
+    database.overview.note_refresher(polled.clock() - timedelta(minutes=4))
+    assert get_reason(polled) == ('The refresher has not run for 240 s. "feeds refresh" starts it.')
+    database.overview.note_refresher(polled.clock())
+    polled.advance(seconds=2)
+    assert read_report(polled)["ready"]
+    database.close()

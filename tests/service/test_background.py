@@ -6,10 +6,12 @@ from threading import Event as Flag
 
 import pytest
 
-from feeds.domain.quota import Rate
+from feeds.domain.quota import Priority, Rate
 from feeds.service.background import BackgroundRefresher
 from tests.support.waiting import PATIENCE
 from tests.support.workers import change_database
+
+QUOTA = Rate(100, timedelta(minutes=1), 20).quota_for(Priority.URGENT)
 
 
 class Refresher:
@@ -265,3 +267,24 @@ def test_an_unexpected_error_of_a_list_or_a_missing_database_stops_no_round(
     clock.advance(hours=2)
     club.upstream.refuse_path("/events", 500, "INTERNAL")
     assert club.run_round() == ["near", "far"]
+
+
+def test_a_refresher_tells_each_minute_that_it_runs_and_when_it_ends_in_order(stale, clock):
+    told = []
+
+    class Watch(Pauses):
+        def wait(self, timeout=None):
+            told.append(read_refresher(stale, clock))
+            clock.advance(seconds=50)
+            return super().wait(timeout)
+
+    began = clock()
+    stale.background.run(Watch(3))
+
+    assert told == [began, began, began + timedelta(seconds=100)]
+    assert read_refresher(stale, clock) is None
+
+
+def read_refresher(refresher, clock):
+    """When the refresher ran last, as a web process reads it."""
+    return refresher.web.database.overview.read_vitals(QUOTA, clock()).refresher

@@ -22,12 +22,17 @@ DOWN_AFTER = timedelta(minutes=5)
 """How long the upstream may fail before the service is not ready: failures end by themselves."""
 
 
+LOST_AFTER, FORGOTTEN_AFTER = timedelta(minutes=3), timedelta(days=1)
+"""When a refresher counts as lost that did not end in order, and until when."""
+
+
 class Report(Struct, frozen=True):
     """Whether the service is ready; ``reasons`` say why not, in one line each.
 
     ``last_answer_age`` is in seconds; None if there was no answer yet. ``calls_left`` is what the
     rate limit grants now. ``events_missing`` is how many events that are listed and start soon were
-    never fetched; None if no list is known. All are None while the database is unavailable.
+    never fetched; None if no list is known. ``refresher_age`` is how long ago the refresher ran;
+    None if there is none. All are None while the database is unavailable.
     """
 
     ready: bool
@@ -37,6 +42,7 @@ class Report(Struct, frozen=True):
     last_answer_age: int | None = None
     calls_left: int | None = None
     events_missing: int | None = None
+    refresher_age: int | None = None
 
 
 class Health:
@@ -86,7 +92,7 @@ _REPORT_HANGING = Report(
 def build_report(vitals: Vitals, now: datetime) -> Report:
     """The report about a database that answers."""
     accepted = not _is_refused(vitals)
-    age = None if vitals.answered is None else max(now - vitals.answered, timedelta(0))
+    age = _compute_age(vitals.answered, now)
     missing = _count_missing(vitals, now)
     reasons = tuple(_list_reasons(vitals, age, missing, now, accepted=accepted))
     return Report(
@@ -94,9 +100,10 @@ def build_report(vitals: Vitals, now: datetime) -> Report:
         reasons=reasons,
         database=True,
         key_accepted=accepted,
-        last_answer_age=None if age is None else int(age.total_seconds()),
+        last_answer_age=_count_seconds(age),
         calls_left=0 if vitals.closed > now else vitals.calls,
         events_missing=missing,
+        refresher_age=_count_seconds(_compute_age(vitals.refresher, now)),
     )
 
 
@@ -115,6 +122,17 @@ def _list_reasons(
     if missing:
         verb = "event is" if missing == 1 else "events are"
         yield f'{missing} listed {verb} not stored. "feeds warm --all" fetches all.'
+    lost = _compute_age(vitals.refresher, now)
+    if lost and LOST_AFTER <= lost < FORGOTTEN_AFTER:
+        yield f'The refresher has not run for {_count_seconds(lost)} s. "feeds refresh" starts it.'
+
+
+def _compute_age(at: datetime | None, now: datetime) -> timedelta | None:
+    return None if at is None else max(now - at, timedelta(0))
+
+
+def _count_seconds(age: timedelta | None) -> int | None:
+    return None if age is None else int(age.total_seconds())
 
 
 def _is_refused(vitals: Vitals) -> bool:

@@ -13,7 +13,7 @@ from feeds.store import catalog, ratelimit, rows
 from feeds.store.engines import Engine
 from feeds.store.errors import convert_errors
 from feeds.store.tables import catalog as parts
-from feeds.store.tables import changes, events, leases, service
+from feeds.store.tables import changes, deployment, events, leases, service
 
 RECENT_SAVES = 20
 """Saves among which the last answer of the upstream is looked for.
@@ -23,13 +23,18 @@ answer. All times of fetching would have to be read from the whole table.
 """
 
 
+REFRESHER = "refresher"
+"""The name in ``deployment`` of the row that says when the background refresher ran last."""
+
+
 class Vitals(Struct, frozen=True):
     """What decides whether the service can do its work.
 
     ``answered`` is when the upstream gave the last answer that was saved, ``failed`` whether calls
     fail now, and why. ``closed`` is until when the upstream was last closed, ``cause`` why.
     ``calls`` is how many calls can be made now. ``lacking`` are the events of the list that are not
-    stored, and were not refused by themselves; None if no list is stored.
+    stored, and were not refused by themselves; None if no list is stored. ``refresher`` is when the
+    background refresher ran last; None if there is none, or it has ended in order.
     """
 
     answered: datetime | None
@@ -38,6 +43,7 @@ class Vitals(Struct, frozen=True):
     cause: str | None
     calls: int
     lacking: tuple[tuple[ListedEvent, UpstreamError | None], ...] | None
+    refresher: datetime | None
 
 
 class EventRow(Struct, frozen=True):
@@ -102,7 +108,16 @@ class Overview:
                 cause=shared.cause,
                 calls=ratelimit.read_budget(connection, quota, now).calls,
                 lacking=_list_lacking(connection),
+                refresher=_find_refresher(connection),
             )
+
+    def note_refresher(self, now: datetime | None) -> None:
+        """Store that the background refresher runs; None if it ends in order."""
+        since = rows.to_seconds(now) if now else 0
+        row = self._engine.insert(deployment).values(name=REFRESHER, value="", since=since)
+        update = row.on_conflict_do_update(index_elements=["name"], set_={"since": since})
+        with convert_errors(), self._engine.write() as connection:
+            connection.execute(update)
 
     def read_state(self, quota: Quota, now: datetime, most_changes: int) -> State:
         """Read all events and parts, and the latest changes; takes as long as a table is large."""
@@ -179,6 +194,12 @@ def _find_last_answer(connection: sa.Connection) -> datetime | None:
     ]
     fetched = [at for select in recent for at in connection.execute(select).scalars()]
     return rows.from_seconds(max(fetched)) if fetched else None
+
+
+def _find_refresher(connection: sa.Connection) -> datetime | None:
+    row = sa.select(deployment.c.since).where(deployment.c.name == REFRESHER)
+    since = connection.execute(row).scalar()
+    return rows.from_seconds(since) if since else None
 
 
 def _find_failure(connection: sa.Connection, now: datetime) -> UpstreamError | None:

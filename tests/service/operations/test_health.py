@@ -79,10 +79,30 @@ def test_an_event_that_was_refused_by_itself_is_not_missing(database, error, mis
     ],
 )
 def test_only_events_that_start_within_28_days_are_missing(listed, missing):
+    lacking = ((listed, None),)
     vitals = Vitals(
-        answered=NOW, failed=None, closed=NOW, cause=None, calls=9, lacking=((listed, None),)
+        answered=NOW, failed=None, closed=NOW, cause=None, calls=9, lacking=lacking, refresher=None
     )
     assert build_report(vitals, NOW).events_missing == missing
+
+
+@pytest.mark.parametrize(
+    ("ago", "ready"),
+    [
+        ({"seconds": -5}, True),
+        ({"seconds": 179}, True),
+        ({"minutes": 3}, False),
+        ({"hours": 23, "minutes": 59}, False),
+        ({"days": 1}, True),
+    ],
+)
+def test_a_refresher_that_has_not_run_for_three_minutes_is_missed_for_a_day(database, ago, ready):
+    database.overview.note_refresher(NOW - timedelta(**ago))
+    report = read_report(database)
+    assert report.ready == ready
+    assert report.refresher_age == max(0, timedelta(**ago).total_seconds())
+    database.overview.note_refresher(None)
+    assert read_report(database).refresher_age is None
 
 
 def test_a_database_that_hangs_delays_one_request_and_is_noticed_when_it_answers(
