@@ -153,8 +153,9 @@ def _read_key(given: Mapping[str, str]) -> str:
     if KEY_FILE in given:
         try:
             key = Path(given[KEY_FILE]).read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise ValueError(f"cannot be read from the file that {KEY_FILE} names.") from None
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "that is no text"
+            raise ValueError(f"cannot be read from the file of {KEY_FILE}: {reason}.") from None
     if not key:
         raise ValueError(f"is not set; it is the partner API's key, or {KEY_FILE} names its file.")
     if not all("!" <= character <= "~" for character in key):

@@ -281,12 +281,21 @@ def test_an_empty_key_file_counts_as_no_key(content, tmp_path):
     assert line.startswith(f"{KEY} is not set; ")
 
 
-@pytest.mark.parametrize("name", ["missing", "missing/key", ".", "binary"])
-def test_a_key_file_that_cannot_be_read_is_reported_without_its_path(name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("missing", "No such file or directory"),
+        (".", "Is a directory"),
+        ("binary", "that is no text"),
+    ],
+)
+def test_a_key_file_that_cannot_be_read_is_reported_with_the_reason_without_its_path(
+    name, reason, tmp_path
+):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
 
     assert errors(key_file(tmp_path / name)) == (
-        f"{KEY} cannot be read from the file that {KEY_FILE} names.",
+        f"{KEY} cannot be read from the file of {KEY_FILE}: {reason}.",
     )
 
 
