@@ -1,5 +1,6 @@
 """``feeds serve`` and ``feeds refresh``: the two kinds of processes of a deployment."""
 
+import logging
 import os
 import runpy
 import sys
@@ -13,6 +14,8 @@ from feeds.commands.startup import handle_signals, prepare, warn
 from feeds.config import MAX_PORT, Settings
 from feeds.errors import SettingsError
 from feeds.service.background import BackgroundRefresher
+
+log = logging.getLogger(__name__)
 
 STARTS = " The service starts all the same."
 
@@ -57,7 +60,7 @@ def refresh() -> None:
     _listen_for_metrics(settings)
     exporter.start()
     parts, ends = assemble(settings, must_exist=True), handle_signals()
-    click.echo("Refreshing polled events; press Ctrl-C to stop.")
+    log.info("Refreshing polled events; press Ctrl-C to stop.")
     refresher = BackgroundRefresher(
         parts.refresh, parts.catalog_refresh, parts.database, parts.invalidation, utc_now
     )

@@ -23,9 +23,6 @@ MAX_EVENTS = 20
 WIDTH = 140
 """Characters of a line where there is no terminal."""
 
-WIDTH = 140
-"""Characters of a line where there is no terminal."""
-
 STYLES = {Health.FAILING: "bold red", Health.STALE: "yellow", Health.GONE: "dim"}
 
 
