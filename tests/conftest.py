@@ -14,6 +14,7 @@ from tests.support.clock import Clock
 from tests.support.databases import ENGINES, close_all, open_database
 from tests.support.postgres import running_postgres
 from tests.support.processes import settings_for
+from tests.support.statements import share_statements
 from tests.support.upstream import Upstream
 
 pytest_plugins = ["tests.support.browser"]
@@ -21,6 +22,8 @@ pytest_plugins = ["tests.support.browser"]
 # No deadline: the speed of the machine decides nothing.
 hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
+
+share_statements()
 
 
 @pytest.hookimpl(wrapper=True)
