@@ -2,10 +2,12 @@
 
 import hashlib
 from functools import cache
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 
 _LIBRARIES = ("babel", "feedgen", "icalendar", "jinja2", "lxml", "segno", "tzdata", "tzfpy")
+
+version = cache(metadata.version)
 
 
 def compute_fingerprint(templates: Path, *settings: str) -> str:

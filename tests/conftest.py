@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import logging
 import os
 
@@ -24,6 +25,11 @@ hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
 
 share_statements()
+
+
+def pytest_collection_finish():
+    """Spare the garbage collector the modules: with them, it takes a tenth of the time of tests."""
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -35,7 +35,7 @@ def create_schema(connection: sa.Connection) -> None:
             "FEEDS_DATABASE_URL has tables of another program; use a database of its own."
         )
     if version is None:
-        metadata.create_all(connection)
+        metadata.create_all(connection, checkfirst=False)
         empty = dict.fromkeys(("save_number", "tat", "unseen_tat", "closed_until"), 0)
         connection.execute(sa.insert(service).values(id=1, **empty))
         row = {"name": "tables", "value": str(VERSION), "since": 0}
@@ -72,7 +72,7 @@ def _upgrade(connection: sa.Connection) -> None:
         for table in tables
     }
     metadata.drop_all(connection)
-    metadata.create_all(connection)
+    metadata.create_all(connection, checkfirst=False)
     for table in tables:
         rows = [{name: row[name] for name in row if name not in REMOVED} for row in stored[table]]
         if table is events:
