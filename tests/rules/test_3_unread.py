@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -148,14 +149,15 @@ def may_be_read(member, value):
             return False
 
 
+def is_odd(member: str, value: Any) -> bool:
+    return not may_be_read(member, value)
+
+
 def test_whatever_stands_in_place_of_known_fields_makes_no_news(service):
     """Rules 3.7."""
     announce_whole(service)
     before = ask(service)
-    odd = {
-        each: VALUES.filter(lambda value, member=each[1]: not may_be_read(member, value))
-        for each in MEMBERS
-    }
+    odd = {each: VALUES.filter(partial(is_odd, each[1])) for each in MEMBERS}
 
     @settings(
         max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), database=None
@@ -492,7 +494,8 @@ def test_a_listed_run_of_which_any_member_cannot_be_read_is_never_missing(servic
     """Rules 3.5 and 3.6."""
     service.announce(a_run(), a_5k())
     before = service.entries().keys()
-    for value in (None, 5, "", [], {"?": 1}, "a b", "\ud800"):
+    values: list[Any] = [None, 5, "", [], {"?": 1}, "a b", "\ud800"]
+    for value in values:
         service.edit("ten", **{member: value})
         service.advance(hours=2)
         service.believe_removal()
