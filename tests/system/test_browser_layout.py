@@ -7,6 +7,8 @@ from tests.support.browser import FESTIVAL, MIXED, PAGES
 from tests.support.upstream import SAMPLE_IDS
 
 WIDTHS = (320, 390, 768, 1280)
+FRAME = 288
+"""The width of a widget on the page of a club, with margins, on the smallest phone."""
 PHONE = {"width": 390, "height": 844}
 LONG = "Unbreakable" * 27
 MANY = "many"
@@ -54,6 +56,22 @@ FIND_SMALL_TARGETS = """() => [...document.querySelectorAll(
   .filter(([, box]) => box.height < 43.9 || box.width < 43.9)
   .map(([html, box]) => `${html} ${box.width} x ${box.height}`)"""
 
+# How near a text is to the rule above or below its row, in pixels.
+FIND_NEAREST = """() => {
+  const found = [];
+  for (const row of document.querySelectorAll('.runs li')) {
+    const { top, bottom } = row.getBoundingClientRect();
+    const texts = document.createTreeWalker(row, NodeFilter.SHOW_TEXT);
+    for (let text; text = texts.nextNode();) {
+      if (text.parentElement.closest('.hidden')) continue;
+      const range = document.createRange();
+      range.selectNodeContents(text);
+      for (const box of range.getClientRects()) found.push(box.top - top, bottom - box.bottom);
+    }
+  }
+  return Math.min(...found);
+}"""
+
 FIND_BOTTOM = "each => each.getBoundingClientRect().bottom"
 
 
@@ -76,13 +94,23 @@ def test_no_text_of_an_event_is_clipped_and_no_word_broken_at_any_width(page, si
         page.goto(f"{site.url}/events/{event}{path}")
         for details in page.locator("details").all():
             details.evaluate("each => { each.open = true; }")
-        for width in WIDTHS:
+        for width in (FRAME, *WIDTHS) if path else WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             at = f"{event}{path} at {width} px"
             assert page.evaluate("document.documentElement.scrollWidth") <= width, at
             assert page.evaluate(FIND_CLIPPED) == [], at
             if event != "run-for-all":  # it has an address, markup and Thai, which break anywhere
                 assert page.evaluate(FIND_BROKEN_WORDS) == [], at
+
+
+@pytest.mark.parametrize(
+    "path", [f"events/{FESTIVAL}", f"events/{MIXED}/embed", "events/snowline-ultra", "embed"]
+)
+def test_no_text_of_a_row_touches_the_rules_around_it(page, site, path):
+    page.goto(f"{site.url}/{path}")
+    for width in (FRAME, *WIDTHS):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate(FIND_NEAREST) >= 7, f"{width} px"
 
 
 LISTS = (
