@@ -80,16 +80,21 @@ def load_boundaries() -> None:
 
 
 def find_zone(point: tuple[float, float] | None, home: str) -> ZoneInfo:
-    """Return the zone at a point (latitude, longitude) in degrees, else the zone named ``home``.
+    """Return the zone at a point, else the zone named ``home``, which is a guess (rules 2.1)."""
+    return find_zone_at(point) or ZoneInfo(home)
 
-    The zone is ``home`` without a point, off the globe, on the open sea (an ``Etc/`` zone), as at
-    0,0 (an empty form), and where tzdata does not know the zone (rules 2.1).
+
+def find_zone_at(point: tuple[float, float] | None) -> ZoneInfo | None:
+    """Return the zone at a point (latitude, longitude) in degrees, if it is known (rules 2.1).
+
+    It is unknown without a point, off the globe, on the open sea (an ``Etc/`` zone), as at 0,0 (an
+    empty form), and where tzdata does not know the zone.
     """
     name = ""
     if point:
         latitude, longitude = point
         name = tzfpy.get_tz(longitude, latitude)  # "" off the globe and for NaN
-    return ZoneInfo(name if name in ZONE_NAMES and not name.startswith("Etc/") else home)
+    return ZoneInfo(name) if name in ZONE_NAMES and not name.startswith("Etc/") else None
 
 
 def localize(wall: datetime, zone: ZoneInfo) -> datetime:

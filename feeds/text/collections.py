@@ -18,6 +18,7 @@ from feeds.domain.options import Options, shows
 from feeds.domain.schedule import to_instant
 from feeds.text import dates, notices, pages
 from feeds.text.recurrences import describe_recurrences
+from feeds.text.rows import sort_by_clock
 
 NO_NAME = "Races"
 """The name of an organization whose name is unknown."""
@@ -187,9 +188,11 @@ def summarize(
         name=event.name,
         first=pages.find_days(agenda.next)[0],
         when=f"{pages.format_dates(agenda.next, locale)}{' · ' if repeats else ''}{repeats}",
-        place=event.location,
+        place=event.location or ("Virtual" if all(each.run.virtual for each in shown) else None),
         distances=tuple(
-            dict.fromkeys(pages.get_label(each) for each in shown if each.run.id != event.id)
+            dict.fromkeys(
+                pages.get_label(each) for each in sort_by_clock(shown) if each.run.id != event.id
+            )
         ),
         notices=tuple(notices.list_notices(shown, locale)),
         states=tuple(_list_states(agenda.next, at)),
@@ -219,7 +222,7 @@ def select_ticks(member: Member, options: Options) -> list[Entry]:
     several = not member.event.is_series and 1 < len(member.ahead) <= MAX_TICKS
     runs = {each.run.id: each for each in (*member.ahead, *member.agenda.past)}
     chosen = [runs[id_] for id_ in options.run if id_ in runs]
-    ahead = list(member.ahead) if several else []
+    ahead = sort_by_clock(member.ahead) if several else []
     return ahead + [each for each in chosen if each not in ahead]
 
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from feeds.domain.entries import Entry
 from feeds.domain.history.changes import announces_start_time
-from feeds.domain.model import Event
+from feeds.domain.model import Change, Event
 from feeds.domain.status import POSTPONED, RESCHEDULED, SCHEDULED, STATUSES, Status
 from feeds.text import dates
 from feeds.text.descriptions import split_first_paragraph
@@ -48,7 +48,8 @@ def list_notices(entries: Sequence[Entry], locale: str) -> Iterator[Notice]:
             yield Notice(status.word, status.css_class, (), details, reason)
         elif affected:
             labels = _list_labels(affected, entries, locale)
-            yield Notice(status.word, status.css_class, labels)
+            details = tuple(_tell_unknown(status, affected))
+            yield Notice(status.word, status.css_class, labels, details)
     move = describe_common_move(entries, locale)
     if move and all(entry.status == SCHEDULED for entry in entries):
         yield Notice("Moved", "rescheduled", (), (move,))
@@ -83,6 +84,12 @@ def _list_details(status: Status, entries: Sequence[Entry], locale: str) -> Iter
         yield move
     elif status == RESCHEDULED:
         yield f"The organizer now lists {when}."
+        yield from _tell_unknown(status, entries)
+
+
+def _tell_unknown(status: Status, entries: Sequence[Entry]) -> Iterator[str]:
+    if status == RESCHEDULED and not any(map(_find_move, entries)):
+        yield "We don’t know the old date."
 
 
 def _find_reason(status: Status, event: Event) -> str:
@@ -99,15 +106,21 @@ def find_about(event: Event, notices: Sequence[Notice]) -> str:
 
 
 def describe_common_move(entries: Sequence[Entry], locale: str) -> str:
-    """``From Sat, Dec 12, 2026 to Sun, Dec 20, 2026.`` if that is the last move of all runs."""
-    moves = {
-        (move.was.start, move.now.start)
-        if (move := entry.last_move) and move.new_start and not announces_start_time(move)
-        else None
-        for entry in entries
-    }
-    found = moves.pop() if len(moves) == 1 else None
-    if found is None:
+    """``From Sat, Dec 12, 2026 to Sun, Dec 20, 2026.`` if that is the last move of all runs.
+
+    Runs with different times share a move if they share their old day and their new day.
+    """
+    moves = [(move.was.start, move.now.start) for each in entries if (move := _find_move(each))]
+    found = set(moves)
+    if len(found) > 1:
+        found = {(was[:10], now[:10]) for was, now in moves if was[:10] != now[:10]}
+    if len(moves) < len(entries) or len(found) != 1:
         return ""
-    was, now = found
+    was, now = found.pop()
     return f"From {dates.format_start(was, locale)} to {dates.format_start(now, locale)}."
+
+
+def _find_move(entry: Entry) -> Change | None:
+    """The last move of an entry, if that changed its start."""
+    move = entry.last_move
+    return move if move and move.new_start and not announces_start_time(move) else None

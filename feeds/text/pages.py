@@ -14,6 +14,7 @@ from feeds.domain.feed import MAX_RUNS
 from feeds.domain.history.delisting import CONFIRM_AFTER, find_provable
 from feeds.domain.model import Edition
 from feeds.domain.status import CANCELLED, POSTPONED
+from feeds.domain.timezones import find_zone_at
 from feeds.text import dates
 
 
@@ -66,8 +67,18 @@ def format_first_start(entries: Sequence[Entry], locale: str) -> tuple[str, str]
     return days, clock if len(starts) == 1 else f"from {clock}"
 
 
+def describe_guess(entries: Sequence[Entry], locale: str) -> str:
+    """``CST is our guess: ...`` if the zone of a time is the home zone for want of a place."""
+    starts = (entry.period.start for entry in entries)
+    start = next((each for each in starts if isinstance(each, dt.datetime)), None)
+    if start is None or find_zone_at(entries[0].event.point):
+        return ""
+    zone = dates.format_zone(start, locale)
+    return f"{zone} is our guess: Intervals has no usable coordinates for this race."
+
+
 def find_days(entries: Sequence[Entry]) -> tuple[dt.date, dt.date]:
-    """The first and the last day on which a run takes place; of all runs if all are off."""
+    """The first and the last day on which a run takes place; of all runs if none does."""
     shown = _select_taking_place(entries)
     lasts = [entry.period.last_day for entry in shown]
     # An event without runs ends on the event's end date.
@@ -81,7 +92,9 @@ def has_lost_its_date(entries: Sequence[Entry]) -> bool:
 
 
 def _select_taking_place(entries: Sequence[Entry]) -> Sequence[Entry]:
-    return [entry for entry in entries if not entry.off] or entries
+    """Those that keep their dates; if there are none, those that are postponed, or else all."""
+    on = [entry for entry in entries if not entry.off]
+    return [entry for entry in on if entry.status != POSTPONED] or on or entries
 
 
 def describe_registration(entry: Entry, at: dt.datetime) -> str:

@@ -4,7 +4,7 @@ A page is a function of an edition: ``at`` is when the edition was fetched.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
 from msgspec import Struct
@@ -87,11 +87,13 @@ def list_days(
 ) -> Iterator[Day]:
     """The rows of entries, which are in the order of their starts, by day."""
     for title, group in groupby(entries, lambda entry: dates.format_days(entry.period, locale)):
-        # A run without a time would come first, at the beginning of its day.
-        ordered = sorted(group, key=lambda entry: entry.period.all_day)
-        yield Day(
-            title, tuple(_build_row(entry, at, locale, get_label(entry)) for entry in ordered)
-        )
+        ordered = sort_by_clock(group)
+        yield Day(title, tuple(_build_row(each, at, locale, get_label(each)) for each in ordered))
+
+
+def sort_by_clock(entries: Iterable[Entry]) -> list[Entry]:
+    """By day, with runs without a time last: they would come first, at the beginning of the day."""
+    return sorted(entries, key=lambda each: (dates.get_day(each.period.start), each.period.all_day))
 
 
 def _build_row(entry: Entry, at: dt.datetime, locale: str, label: str) -> Row:

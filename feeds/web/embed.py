@@ -81,7 +81,7 @@ def read_kit_style() -> tuple[WidgetStyle, dict[str, str]]:
         accent = parse_accent(given["accent"])
     except BadOption:
         accent = ""
-        problems["accent"] = f"“{given['accent']}” is no colour. Write one such as #{ACCENT}."
+        problems["accent"] = f"“{given['accent']}” is no color. Write one such as #{ACCENT}."
     return WidgetStyle(theme, accent), problems
 
 

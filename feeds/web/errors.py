@@ -155,7 +155,7 @@ def _make_response(
             framed=framed,
             headline=words.headline,
             words=words.advice,
-            again=request.path == "/" and status >= HTTPStatus.INTERNAL_SERVER_ERROR,
+            again=not framed and status >= HTTPStatus.INTERNAL_SERVER_ERROR,
         )
     else:
         response = Response(f"{text}\n", status, mimetype="text/plain")

@@ -45,7 +45,7 @@ def show_event(event_id: str) -> Response:
         shown = agenda.shown
         headline = pages.build_headline(shown, title)
         found = list(notices.list_notices(shown, locale))
-        choices = [each for each in agenda.ahead if not each.off]
+        choices = rows.sort_by_clock(each for each in agenda.ahead if not each.off)
         alternates = {
             f"{page}.{extension}": format_.media_type.partition(";")[0]
             for extension, format_ in FORMATS.items()
@@ -70,6 +70,7 @@ def show_event(event_id: str) -> Response:
             about=notices.find_about(edition.event, found),
             virtual=all(each.run.virtual for each in shown),
             all_off=all(each.off for each in shown),
+            guess="" if agenda.over else pages.describe_guess(shown, locale),
             repeats=describe_recurrences(edition.event.recurrences, locale),
             history=channel.build_history(feed),
             left_out=pages.describe_left_out(ical.count_left_out(feed), "this event’s", locale),

@@ -52,7 +52,7 @@ def build_subscribe_links(
         SubscribeLink(
             "apple",
             "Apple Calendar",
-            "As often as Settings › Calendar › Fetch says.",
+            "Looks for changes as often as you choose in Settings › Calendar › Fetch.",
             href=to_webcal(calendar),
         ),
         SubscribeLink(
@@ -76,7 +76,7 @@ def build_subscribe_links(
         SubscribeLink(
             "others",
             "Calendar app",
-            "Thunderbird, ICSx5 and others: as often as their settings say.",
+            "Thunderbird, ICSx5 and others. They look for changes as often as you choose.",
             href=to_webcal(calendar),
         ),
         SubscribeLink(

@@ -111,7 +111,7 @@ def test_errors_of_pages_say_what_happened_and_what_to_do(service):
     assert read(page.text, "<h1>(.*?)</h1>") == ["We don’t know this race."]
     kit = service.get("/embed-kit?accent=red&theme=dark")
     assert kit.status_code == 400
-    assert "“red” is no colour." in kit.text
+    assert "“red” is no color." in kit.text
     assert '<option value="dark" selected>' in kit.text
 
 

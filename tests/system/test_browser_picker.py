@@ -70,7 +70,7 @@ def test_ticking_a_run_changes_the_links_at_once_and_the_address_of_the_page(vis
     expect(page).to_have_url(f"{url}?run={ten['_id']}")
     expect(page.locator("#told")).to_have_text("The links are updated.")
     page.get_by_label("5K", exact=True).check()
-    page.get_by_label("Registration dates, too").check()
+    page.get_by_label("Also when registration opens and closes").check()
     chosen = f"registration=1&{'&'.join(f'run={k}' for k in sorted((five['_id'], ten['_id'])))}"
     expect(page.locator("[data-way=others] a")).to_have_attribute(
         "href", f"webcal://{url.removeprefix('http://')}.ics?{chosen}"
@@ -84,7 +84,7 @@ def test_ticking_a_run_changes_the_links_at_once_and_the_address_of_the_page(vis
     page.reload()
     expect(page.get_by_label("10K")).to_be_checked()
     assert read_links(page) == links
-    for label in ("10K", "5K", "Registration dates, too"):
+    for label in ("10K", "5K", "Also when registration opens and closes"):
         page.get_by_label(label, exact=True).uncheck()
     expect(page).to_have_url(url)
     assert read_links(page) == whole

@@ -45,7 +45,7 @@ def test_a_choice_is_changed_on_its_page(page, site):
 
 def test_options_change_the_links_and_keep_the_filters(page, site):
     page.goto(f"{site.url}/?distance=10K")
-    page.get_by_label("Registration dates, too").check()
+    page.get_by_label("Also when registration opens and closes").check()
     link = page.locator("[data-way=others] a").first
     feed = f"{site.url.removeprefix('http://')}/events.ics?distance=10K&registration=1"
     expect(link).to_have_attribute("href", f"webcal://{feed}")

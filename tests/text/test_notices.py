@@ -1,6 +1,6 @@
 """Notices at the top of a page: what is off, postponed or moved, and why."""
 
-from datetime import date, time
+from datetime import time
 
 import pytest
 
@@ -9,6 +9,7 @@ from feeds.text.notices import find_about, list_notices
 from tests.support.factories import NOW, a_run, an_edition, an_event, entries_of
 
 CANCELLED = {"status": "cancelled"}
+UNKNOWN = "We don’t know the old date."
 WHY = ["The levee road is under water.", "Entries are refunded."]
 
 
@@ -60,7 +61,7 @@ def test_a_notice_about_one_of_two_runs_with_the_same_label_has_its_start():
     [
         ("cancelled", ()),
         ("postponed", ("No new date yet. It was planned for Sat, Jun 14, 2025, 8:00 AM.",)),
-        ("rescheduled", ("The organizer now lists Sat, Jun 14, 2025, 8:00 AM.",)),
+        ("rescheduled", ("The organizer now lists Sat, Jun 14, 2025, 8:00 AM.", UNKNOWN)),
     ],
 )
 @pytest.mark.parametrize("gap", ["\n\n", "\n \n"])
@@ -71,7 +72,8 @@ def test_the_notice_about_all_runs_has_the_reason_and_the_page_has_it_once(statu
     assert find_about(event, found) == WHY[1]
 
     some = notices_of(a_run(id="a", status=status), a_run(id="b"), description=gap.join(WHY))
-    assert [(each.details, each.reason) for each in some] == [((), "")]
+    unknown = (UNKNOWN,) if status == "rescheduled" else ()
+    assert [(each.details, each.reason) for each in some] == [(unknown, "")]
     assert find_about(event, some) == gap.join(WHY)
 
 
@@ -86,6 +88,9 @@ def test_the_text_of_an_event_without_a_notice_is_as_the_organizer_wrote_it():
     assert find_about(an_event(), notices_of(a_run(**CANCELLED))) == ""
 
 
+BY_A_WEEK = "From Sat, Jun 7, 2025 to Sat, Jun 14, 2025."
+
+
 def move(run_id, was, now):
     old, new = (State(start=each, zone="America/Chicago") for each in (was, now))
     return Change(run=run_id, kind=Kind.MOVED, was=old, now=new, noticed=NOW)
@@ -94,14 +99,25 @@ def move(run_id, was, now):
 @pytest.mark.parametrize(
     ("was", "heading", "details"),
     [
-        (["2025-06-07", "2025-06-07"], "Moved", "From Sat, Jun 7, 2025 to Sat, Jun 14, 2025."),
+        (["2025-06-07", "2025-06-07"], "Moved", BY_A_WEEK),
         (["2025-06-07", "2025-06-08"], None, None),  # the moves differ
         (["2025-06-07", None], None, None),
+        (["2025-06-07T08:00:00", "2025-06-07T09:00:00"], "Moved", BY_A_WEEK),
+        (["2025-06-14T08:00:00", "2025-06-14T09:00:00"], None, None),  # the day is the same
     ],
 )
 def test_a_notice_tells_of_a_move_that_all_runs_share(was, heading, details):
-    runs = [a_run(id=str(n), date=date(2025, 6, 14)) for n, _ in enumerate(was)]
+    runs = [a_run(id=str(n)) for n, _ in enumerate(was)]
     changes = tuple(move(str(n), day, "2025-06-14") for n, day in enumerate(was) if day)
     found = notices_of(*runs, changes=changes)
     assert [each.heading for each in found] == ([heading] if heading else [])
     assert [each.details for each in found] == ([(details,)] if details else [])
+
+
+def test_a_notice_knows_the_old_date_of_rescheduled_runs_from_their_moves():
+    runs = [a_run(id=id_, status="rescheduled") for id_ in "ab"]
+    changes = tuple(move(id_, f"2025-06-07T0{n}:00:00", "2025-06-14") for n, id_ in enumerate("ab"))
+    (notice,) = notices_of(*runs, changes=changes)
+    assert notice.details == (BY_A_WEEK,)
+    (notice,) = notices_of(*runs, changes=changes[:1])  # the row of the run has its old date
+    assert notice.details == ("The organizer now lists Sat, Jun 14, 2025.",)

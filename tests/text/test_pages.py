@@ -16,7 +16,7 @@ SECOND = timedelta(seconds=1)
 ENDS = datetime(2025, 6, 15, 5, tzinfo=UTC)
 """Midnight in Chicago: without a start time, a run ends with its day."""
 SUN = date(2025, 6, 15)
-CANCELLED = {"status": "cancelled"}
+CANCELLED, POSTPONED = {"status": "cancelled"}, {"status": "postponed"}
 SATURDAY, SAT_AND_SUN = "Saturday, June 14, 2025", "Sat, Jun 14 – Sun, Jun 15, 2025"
 
 
@@ -106,6 +106,8 @@ def test_an_event_has_lost_its_date_if_all_runs_are_off_or_postponed(statuses, l
         ([{}, {"date": SUN}], {}, SAT_AND_SUN),
         ([CANCELLED, {"date": SUN}], {}, "Sun, Jun 15, 2025"),
         ([CANCELLED], {}, "Sat, Jun 14, 2025"),
+        ([POSTPONED, {"date": SUN}], {}, "Sun, Jun 15, 2025"),
+        ([CANCELLED | {"date": SUN}, POSTPONED], {}, "Sat, Jun 14, 2025"),
         ([{"virtual": True}], {"end_date": SUN}, SAT_AND_SUN),
         ([], {"start_time": time(8), "end_date": SUN}, SAT_AND_SUN),
         # a finish after midnight is not another day
@@ -129,6 +131,7 @@ SEVEN, HALF_PAST = {"start_time": time(7)}, {"start_time": time(8, 30)}
         ([SEVEN, HALF_PAST], (SATURDAY, "from 7:00 AM CDT")),
         ([HALF_PAST, {}], (SATURDAY, "from 8:30 AM CDT")),
         ([SEVEN | CANCELLED, HALF_PAST], (SATURDAY, "8:30 AM CDT")),
+        ([SEVEN | POSTPONED, HALF_PAST], (SATURDAY, "8:30 AM CDT")),
         ([{}], (SATURDAY, "")),
         ([SEVEN, {"date": SUN}], (SAT_AND_SUN, "first start 7:00 AM CDT")),
         ([SEVEN | {"date": SUN}, HALF_PAST], (SAT_AND_SUN, "first start 8:30 AM CDT")),
@@ -140,6 +143,21 @@ SEVEN, HALF_PAST = {"start_time": time(7)}, {"start_time": time(8, 30)}
 def test_the_first_start_has_a_time_if_it_is_known(runs, start):
     numbered = [a_run(id=str(n), **fields) for n, fields in enumerate(runs)]
     assert pages.format_first_start(entries(*numbered), "en_US") == start
+
+
+@pytest.mark.parametrize(
+    ("run", "point", "guess"),
+    [
+        (SEVEN, (43.04, -87.89), False),
+        (SEVEN, None, True),
+        (SEVEN, (0.0, 0.0), True),
+        ({}, None, False),  # it has no time
+    ],
+)
+def test_a_page_says_that_the_zone_is_a_guess_if_the_place_does_not_give_it(run, point, guess):
+    text = "CDT is our guess: Intervals has no usable coordinates for this race."
+    found = pages.describe_guess(entries(a_run(**run), point=point), "en_US")
+    assert found == (text if guess else "")
 
 
 WINDOW = {"registration_opens": OPENS, "registration_closes": CLOSES}

@@ -70,7 +70,7 @@ def test_the_kit_shows_a_mistake_beside_its_field_and_keeps_the_rest(client, acc
     assert response.status_code == 400
     problem = re.search('<p id="accent-problem" class="notice warn">(.*)</p>', response.text)
     assert problem
-    assert html.unescape(problem[1]) == f"“{accent}” is no colour. Write one such as #0a58a8."
+    assert html.unescape(problem[1]) == f"“{accent}” is no color. Write one such as #0a58a8."
     assert '<option value="dark" selected>' in response.text
     assert 'data-theme="dark"' in html.unescape(response.text)
     assert "theme-problem" not in response.text

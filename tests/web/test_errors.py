@@ -159,6 +159,10 @@ def test_a_page_says_what_happened_and_what_to_do(client, upstream, cause, path,
     assert f"<h1>{headline}</h1>" in page
     assert f'<p class="lead">{advice}</p>' in page
     assert "accent takes" not in page
+    assert (">Try again</a>" in page, ">See all races</a>" in page) == (
+        "Try again" in advice,
+        "Try again" not in advice,
+    )
 
 
 @pytest.mark.parametrize("key", ["sandbox-key", WRONG_KEY])

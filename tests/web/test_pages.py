@@ -157,12 +157,23 @@ def test_a_page_offers_registration_once_it_was_fetched_past_the_opening(client,
     opens = clock() + timedelta(minutes=1)
     edit(upstream, registrationOpensAt=opens.isoformat())
     document = upstream.document("harbor-festival")
-    note, link = "registration opens ", f'href="{document["runs"][0]["registrationUrl"]}"'
+    note, link = "<bdi>registration opens ", f'href="{document["runs"][0]["registrationUrl"]}"'
     page = client.get(HARBOR).text
     assert (note in page, link in page) == (True, False)
     clock.advance(hours=1)
     page = client.get(HARBOR).text
     assert (note in page, link in page) == (False, True)
+
+
+def test_a_run_without_a_time_is_the_last_one_to_choose(client):
+    page = client.get("/events/orchard-loop-5k").text
+    picker = page[page.index('id="choice"') :]
+    assert picker.index("<bdi>5K<") < picker.index("<bdi>Cider Mile<")
+
+
+def test_a_page_says_that_its_zone_is_a_guess_until_the_event_is_over(client):
+    for sample, count in (("orchard-loop-5k", 1), ("e72tuv901wxy234", 0), ("harbor-festival", 0)):
+        assert client.get(f"/events/{sample}").text.count(" is our guess: ") == count
 
 
 def test_the_preview_of_a_shared_link_says_what_is_off_when_and_where_with_a_picture(

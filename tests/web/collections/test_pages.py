@@ -46,6 +46,15 @@ def test_the_clubs_page_lists_races_by_month_and_folds_away_what_is_over(club):
     assert find_webcal(response) == f"webcal://{SITE[8:]}/events.ics"
 
 
+def test_the_clubs_page_names_what_is_virtual_and_a_run_without_a_time_last(club):
+    club.edit("forest", isVirtual=True)
+    club.edit("harbor", startTime=None)
+    club.edit("harbor", 1, date="2026-06-13", startTime="09:00")
+    page = club.open().text
+    assert re.findall(r'name="run" value="([\w-]+)"', page) == ["harbor-2", "harbor-1"]
+    assert "Sat, Jun 20, 2026 · <bdi>Virtual</bdi>" in page
+
+
 def test_the_clubs_page_says_what_is_not_normal(club):
     club.edit("forest", eventStatus="cancelled")
     club.edit("island", soldOut=True)
@@ -100,7 +109,7 @@ def test_filters_are_those_of_the_feed(club, query, listed, feed):
     months, _ = list_events(response)
     assert [each for some in months.values() for each in some] == listed
     assert find_webcal(response) == f"webcal://{SITE[8:]}/events.ics?{feed}"
-    assert ("No race ahead matches." in response.text) == (not listed)
+    assert ("No upcoming race matches." in response.text) == (not listed)
     assert f'<link rel="canonical" href="{SITE}/">' in response.text
 
 
@@ -219,7 +228,7 @@ def test_a_group_that_is_paused_or_archived_says_so(club, word):
 
 def test_a_group_without_races_says_so(club):
     club.add_group("empty")
-    assert "No race is ahead." in club.open("/groups/empty").text
+    assert "No upcoming races." in club.open("/groups/empty").text
 
 
 @pytest.mark.parametrize("form", ["", "/embed", "/embed-kit"])

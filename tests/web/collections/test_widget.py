@@ -119,7 +119,7 @@ def test_the_kit_has_the_snippets_of_the_list(club):
 
 def test_a_kit_with_a_wrong_style_is_400_with_its_form(club):
     response = club.open("/embed-kit?accent=red&limit=4&distance=9K", status=400)
-    assert "“red” is no colour." in response.text
+    assert "“red” is no color." in response.text
     assert 'name="limit" type="number" min="1" max="50" value="4"' in response.text
 
 
