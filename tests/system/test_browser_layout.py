@@ -49,6 +49,10 @@ FIND_BROKEN_WORDS = r"""() => {
   return found;
 }"""
 
+READ_LAYOUT = f"""() => [
+  document.documentElement.scrollWidth, ({FIND_CLIPPED})(), ({FIND_BROKEN_WORDS})()]"""
+OPEN_DETAILS = "document.querySelectorAll('details').forEach(each => { each.open = true; })"
+
 FIND_SMALL_TARGETS = """() => [...document.querySelectorAll(
     'a, button, summary, label.check, select, input:not([type=checkbox])')]
   .filter(each => each.checkVisibility() && !each.matches('.skip'))
@@ -92,15 +96,15 @@ def many(site):
 def test_no_text_of_an_event_is_clipped_and_no_word_broken_at_any_width(page, site, event):
     for path in ("", "/embed"):
         page.goto(f"{site.url}/events/{event}{path}")
-        for details in page.locator("details").all():
-            details.evaluate("each => { each.open = true; }")
+        page.evaluate(OPEN_DETAILS)
         for width in (FRAME, *WIDTHS) if path else WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             at = f"{event}{path} at {width} px"
-            assert page.evaluate("document.documentElement.scrollWidth") <= width, at
-            assert page.evaluate(FIND_CLIPPED) == [], at
+            wide, clipped, broken = page.evaluate(READ_LAYOUT)
+            assert wide <= width, at
+            assert clipped == [], at
             if event != "run-for-all":  # it has an address, markup and Thai, which break anywhere
-                assert page.evaluate(FIND_BROKEN_WORDS) == [], at
+                assert broken == [], at
 
 
 @pytest.mark.parametrize(
@@ -128,12 +132,12 @@ LISTS = (
 @pytest.mark.parametrize("name", LISTS)
 def test_no_text_of_a_list_of_races_is_clipped_at_any_width(page, site, name):
     page.goto(site.url + PAGES[name])
-    for details in page.locator("details").all():
-        details.evaluate("each => { each.open = true; }")
+    page.evaluate(OPEN_DETAILS)
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{width} px"
-        assert page.evaluate(FIND_CLIPPED) == [], f"{width} px"
+        wide, clipped, _ = page.evaluate(READ_LAYOUT)
+        assert wide <= width, f"{width} px"
+        assert clipped == [], f"{width} px"
 
 
 @pytest.mark.parametrize("name", ["home", "club, chosen", "group"])
@@ -148,8 +152,7 @@ def test_the_first_screen_of_a_phone_offers_to_subscribe_to_a_list(page, site, n
 @pytest.mark.parametrize("name", PAGES)
 def test_everything_that_can_be_tapped_is_44_pixels_high_and_wide(page, site, name):
     page.goto(site.url + PAGES[name])
-    for details in page.locator("details").all():
-        details.evaluate("each => { each.open = true; }")
+    page.evaluate(OPEN_DETAILS)
     for width in (320, 390, 1280):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate(FIND_SMALL_TARGETS) == [], f"{width} px"
