@@ -27,6 +27,11 @@ hypothesis.settings.load_profile("any-machine")
 share_statements()
 
 
+def pytest_xdist_auto_num_workers():
+    """One more than there are cores: many tests wait for a process or a browser."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_finish():
     """Spare the garbage collector the modules: with them, it takes a tenth of the time of tests."""
     gc.freeze()
