@@ -1,6 +1,6 @@
 """``python -m bench [NAME]...`` runs these benchmarks, or all; it prints tables in Markdown.
 
-``python -m bench walk`` is no benchmark: it walks at random, see ``bench.walk``.
+``python -m bench walk`` and ``soak`` are no benchmarks: see ``bench.walk`` and ``bench.soak``.
 """
 
 import os
@@ -21,6 +21,7 @@ from bench import (
     polls,
     rendering,
     renders,
+    soak,
     start,
     walk,
     workers,
@@ -46,6 +47,8 @@ BENCHMARKS = {
 def main() -> None:
     if sys.argv[1:2] == ["walk"]:
         walk.main()
+    if sys.argv[1:2] == ["soak"]:
+        soak.main()
     names = sys.argv[1:] or list(BENCHMARKS)
     if unknown := set(names) - BENCHMARKS.keys():
         known = ", ".join(BENCHMARKS)

@@ -108,6 +108,11 @@ class Process:
             )
 
     @property
+    def pid(self) -> int:
+        """The id of the first process."""
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         return self._log.read_text("utf-8")
 
