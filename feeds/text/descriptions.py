@@ -16,12 +16,14 @@ from feeds.domain.history.changes import announces_start_time
 from feeds.domain.model import Run
 from feeds.domain.schedule import find_start_time, is_start_unread, tells_length
 from feeds.domain.status import POSTPONED
+from feeds.domain.timezones import find_zone_at
 from feeds.text.dates import (
     format_clock,
     format_moment,
     format_start,
     format_wall_time,
     format_when,
+    format_zone,
     format_zoned,
 )
 from feeds.text.places import format_place
@@ -119,6 +121,7 @@ def _list_start(entry: Entry, locale: str) -> Iterator[str]:
     if not period.all_day:
         word = "Start" if entry.status.confirmed else "Planned start"
         yield f"{word}: {format_zoned(period.start, locale)}"
+        yield from describe_guess(entry, locale)
         return
     word = "Dates" if period.last_day > period.first_day else "Date"
     yield f"{word}: {format_when(period, locale)}"
@@ -129,6 +132,16 @@ def _list_start(entry: Entry, locale: str) -> Iterator[str]:
         yield "The organizer's start time could not be read."
     elif not run.virtual:
         yield "No start time has been announced."
+
+
+def describe_guess(entry: Entry, locale: str) -> Iterator[str]:
+    """That the zone of a time is a guess: it is the home zone for want of a place."""
+    start = entry.period.start
+    if isinstance(start, datetime) and not find_zone_at(entry.event.point):
+        yield (
+            f"The time zone, {format_zone(start, locale)}, is a guess:"
+            " Intervals has no usable coordinates for this race."
+        )
 
 
 def describe_move(entry: Entry, locale: str) -> Iterator[str]:

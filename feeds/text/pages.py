@@ -14,8 +14,7 @@ from feeds.domain.feed import MAX_RUNS
 from feeds.domain.history.delisting import CONFIRM_AFTER, find_provable
 from feeds.domain.model import Edition
 from feeds.domain.status import CANCELLED, POSTPONED
-from feeds.domain.timezones import find_zone_at
-from feeds.text import dates
+from feeds.text import dates, descriptions
 
 
 def get_label(entry: Entry) -> str:
@@ -68,13 +67,10 @@ def format_first_start(entries: Sequence[Entry], locale: str) -> tuple[str, str]
 
 
 def describe_guess(entries: Sequence[Entry], locale: str) -> str:
-    """``CST is our guess: ...`` if the zone of a time is the home zone for want of a place."""
-    starts = (entry.period.start for entry in entries)
-    start = next((each for each in starts if isinstance(each, dt.datetime)), None)
-    if start is None or find_zone_at(entries[0].event.point):
-        return ""
-    zone = dates.format_zone(start, locale)
-    return f"{zone} is our guess: Intervals has no usable coordinates for this race."
+    """That the zone of times is the home zone for want of a place; said once for all entries."""
+    return next(
+        (text for each in entries for text in descriptions.describe_guess(each, locale)), ""
+    )
 
 
 def find_days(entries: Sequence[Entry]) -> tuple[dt.date, dt.date]:

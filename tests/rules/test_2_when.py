@@ -125,6 +125,17 @@ def test_times_are_in_utc_where_no_yearly_rule_gives_the_offsets(service, zone, 
     assert "Start: Sat, Aug 15, 2026, 8:00 AM " in service.entry()["DESCRIPTION"]
 
 
+@pytest.mark.parametrize(("place", "is_guess"), [({}, False), (NOWHERE, True)], ids=str)
+def test_a_feed_says_that_the_zone_is_a_guess_if_the_place_does_not_give_it(
+    service, place, is_guess
+):
+    """Rules 2.1."""
+    text = "The time zone, CDT, is a guess: Intervals has no usable coordinates for this race."
+    service.announce(a_run(), **place)
+    assert (text in service.entry()["DESCRIPTION"].splitlines()) is is_guess
+    assert (text in service.get(".rss").text) is is_guess
+
+
 def test_only_the_years_from_the_first_to_the_last_instant_of_the_feed_need_yearly_rules(service):
     """Rules 2.4."""
     service.restart(timezone="America/Vancouver")

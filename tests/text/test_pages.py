@@ -155,7 +155,7 @@ def test_the_first_start_has_a_time_if_it_is_known(runs, start):
     ],
 )
 def test_a_page_says_that_the_zone_is_a_guess_if_the_place_does_not_give_it(run, point, guess):
-    text = "CDT is our guess: Intervals has no usable coordinates for this race."
+    text = "The time zone, CDT, is a guess: Intervals has no usable coordinates for this race."
     found = pages.describe_guess(entries(a_run(**run), point=point), "en_US")
     assert found == (text if guess else "")
 

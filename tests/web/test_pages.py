@@ -173,7 +173,7 @@ def test_a_run_without_a_time_is_the_last_one_to_choose(client):
 
 def test_a_page_says_that_its_zone_is_a_guess_until_the_event_is_over(client):
     for sample, count in (("orchard-loop-5k", 1), ("e72tuv901wxy234", 0), ("harbor-festival", 0)):
-        assert client.get(f"/events/{sample}").text.count(" is our guess: ") == count
+        assert client.get(f"/events/{sample}").text.count(", is a guess: ") == count
 
 
 def test_the_preview_of_a_shared_link_says_what_is_off_when_and_where_with_a_picture(
