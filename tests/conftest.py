@@ -12,10 +12,10 @@ from feeds.app import create_app
 from feeds.store.errors import outage
 from feeds.upstream.optional import findings
 from tests.support.clock import Clock
+from tests.support.compiled import share_compiled
 from tests.support.databases import ENGINES, close_all, open_database
 from tests.support.postgres import running_postgres
 from tests.support.processes import settings_for
-from tests.support.statements import share_statements
 from tests.support.upstream import Upstream
 
 pytest_plugins = ["tests.support.browser"]
@@ -24,7 +24,7 @@ pytest_plugins = ["tests.support.browser"]
 hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
 
-share_statements()
+share_compiled()
 
 
 def pytest_xdist_auto_num_workers():
