@@ -1,6 +1,7 @@
-"""What the applications of a test process have compiled, shared: SQL and templates.
+"""What the applications of a test process have compiled, shared: SQL, templates and routes.
 
-Each application would compile its own, which takes most of the time of a first poll or page.
+Each application would compile its own, which takes most of the time of its start, its first poll
+and its first page.
 """
 
 from typing import Any
@@ -14,6 +15,7 @@ from jinja2.bccache import Bucket
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from werkzeug.routing import Rule
 
 _STATEMENTS: dict[Any, Any] = {}
 
@@ -61,8 +63,26 @@ class _Environment(Environment):
         super().__init__(app, **options | {"bytecode_cache": _TEMPLATES})
 
 
+_ROUTES: dict[object, dict[str, Any]] = {}
+
+
+class _Route(Rule):
+    """A rule that takes what ``compile`` has made of an equal one."""
+
+    def compile(self) -> None:
+        more = (self.subdomain, self.merge_slashes, repr(self.defaults))
+        key = (self.rule, *self.map.converters.values(), *more)
+        if key not in _ROUTES:
+            before = vars(self).copy()
+            super().compile()
+            made = {name: value for name, value in vars(self).items() if before.get(name) != value}
+            _ROUTES[key] = made | {"arguments": self.arguments}
+        vars(self).update(_ROUTES[key])
+
+
 def share_compiled() -> None:
     """Share what the databases and applications compile that are made from now on."""
     registry.register("sqlite", __name__, "Sqlite")
     registry.register("postgresql.psycopg", __name__, "Postgres")
     flask.Flask.jinja_environment = _Environment
+    flask.Flask.url_rule_class = _Route
