@@ -133,6 +133,7 @@ class Postgres:
             "connect_timeout": CONNECT_TIMEOUT,
             "tcp_user_timeout": CONNECT_TIMEOUT * 1000,
             "application_name": "intervals-feeds",
+            "client_encoding": "utf8",  # else a database in SQL_ASCII gives bytes for texts
             "options": f"-c statement_timeout={LOCK_TIMEOUT}s -c lock_timeout={LOCK_TIMEOUT}s"
             f" -c idle_in_transaction_session_timeout={LOCK_TIMEOUT}s",
         }

@@ -9,7 +9,7 @@ from feeds.domain.model import Edition
 from feeds.errors import SettingsError
 from feeds.store.schema import VERSION
 from feeds.store.tables import deployment, metadata
-from tests.support.databases import execute, open_database, read_rows, read_tables
+from tests.support.databases import close_all, execute, open_database, read_rows, read_tables
 from tests.support.factories import NOW, a_run, an_edition, an_event
 
 is_version = deployment.c.name == "tables"
@@ -92,6 +92,19 @@ def test_tables_of_version_1_are_upgraded_with_every_event_and_its_history(url):
     assert after.keys() == before.keys()
     assert [name for name in sorted(after) if after[name] != before[name]] == ["events"]
     assert open_database(url).read("harbor") == read
+
+
+def test_a_postgresql_database_without_an_encoding_is_used_as_utf_8(postgres):
+    url = postgres.new_database(
+        "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    )
+    saved = open_database(url).save(
+        None, an_edition(an_event(a_run(), name="Prešov – 10K")), (NOW, NOW), NOW, polled=NOW
+    )
+
+    assert open_database(url).read("harbor") == saved
+    close_all()
+    postgres.drop_database(url)
 
 
 def test_a_database_of_another_program_is_refused_in_one_line_and_left_as_it_is(url):

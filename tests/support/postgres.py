@@ -40,11 +40,11 @@ class Postgres:
         self.start()
         self._execute(f"CREATE ROLE {OWNER} LOGIN")
 
-    def new_database(self) -> str:
+    def new_database(self, options: str = "STRATEGY file_copy") -> str:
         """Create an empty database, return its URL; starts the server if it is stopped."""
         self.start()
         name = f"test{next(self._numbers)}"
-        self._execute(f"CREATE DATABASE {name} OWNER {OWNER} STRATEGY file_copy")
+        self._execute(f"CREATE DATABASE {name} OWNER {OWNER} {options}")
         return self._url(name, OWNER)
 
     def drop_database(self, url: str) -> None:
