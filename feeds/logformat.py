@@ -12,6 +12,8 @@ from typing import Any, TextIO
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
+from feeds.logs import REQUEST_ID
+
 LEVELS = ("debug", "info", "warning", "error")
 ACCESS = "feeds.access"
 """The logger of requests, which logs whatever the level is."""
@@ -53,7 +55,7 @@ def remove_handlers() -> None:
 def build_formatter(*, terminal: bool) -> logging.Formatter:
     """The formatter for a terminal, or for machines."""
     shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _add_request_id,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
@@ -82,6 +84,12 @@ def build_formatter(*, terminal: bool) -> logging.Formatter:
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         use_get_message=True,
     )
+
+
+def _add_request_id(_logger: WrappedLogger, _name: str, fields: EventDict) -> EventDict:
+    if request_id := REQUEST_ID.get():
+        fields["request_id"] = request_id
+    return fields
 
 
 def _sort(_logger: WrappedLogger, _name: str, fields: EventDict) -> EventDict:

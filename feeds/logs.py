@@ -1,12 +1,18 @@
 """Log each cause at most once a minute, and each document at most 20 lines an hour."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from logging import Logger, LogRecord
 from threading import Lock
 from time import monotonic
 
 from cachetools import LRUCache
 from msgspec import Struct, field
+
+# Made here, not by the first request as structlog's are: of several first requests at once, each
+# would make one of its own, and could not reset that of another.
+REQUEST_ID = ContextVar("request_id", default="")
+"""The id of the request that lines in the log come from."""
 
 MINUTE, HOUR = 60.0, 3600.0
 

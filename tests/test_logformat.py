@@ -6,9 +6,9 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from structlog.contextvars import bound_contextvars
 
 from feeds.logformat import build_formatter
+from feeds.logs import REQUEST_ID
 
 
 def make_record(message, *args, error=None, **fields):
@@ -24,8 +24,9 @@ def write_json(*args, **fields):
 
 
 def test_a_line_is_a_json_object_that_begins_with_time_level_logger_and_message():
-    with bound_contextvars(request_id="abc"):
-        line = write_json("event %s: away", "harbor", run="ten")
+    token = REQUEST_ID.set("abc")
+    line = write_json("event %s: away", "harbor", run="ten")
+    REQUEST_ID.reset(token)
     assert list(line) == ["time", "level", "logger", "message", "request_id", "run"]
     assert (line["level"], line["logger"]) == ("warning", "feeds.store")
     assert (line["message"], line["request_id"]) == ("event harbor: away", "abc")

@@ -11,7 +11,7 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Generic, TypeVar
 
-from structlog.contextvars import bind_contextvars, get_contextvars
+from feeds.logs import REQUEST_ID
 
 T = TypeVar("T")
 
@@ -74,12 +74,12 @@ class Singleflight(Generic[T]):
             if flight is None and len(self._flights) >= self._limit:
                 return None
             started: Flight[T] = Flight()
-            fields = get_contextvars()
+            request_id = REQUEST_ID.get()
 
             def run() -> None:
                 # Lines in the log have the id of the request that began the flight. The rest of the
                 # context stays behind: Flask's would keep the request in memory.
-                bind_contextvars(**fields)
+                REQUEST_ID.set(request_id)
                 started.run(task, lambda: self._remove(key, started))
 
             Thread(target=run).start()

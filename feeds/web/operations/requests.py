@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from structlog.contextvars import bind_contextvars, reset_contextvars
+from feeds.logs import REQUEST_ID
 
 log = logging.getLogger("feeds.access")
 
@@ -46,11 +46,11 @@ def bind_id(application: WSGIApplication) -> WSGIApplication:
     """The application whose lines in the log have the id of the request that they come from."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        tokens = bind_contextvars(request_id=environ.get(_KEY, ""))
+        token = REQUEST_ID.set(environ.get(_KEY, ""))
         try:
             return application(environ, start_response)
         finally:
-            reset_contextvars(**tokens)
+            REQUEST_ID.reset(token)
 
     return answer
 

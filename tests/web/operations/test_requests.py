@@ -3,6 +3,8 @@
 import json
 import logging
 import re
+import subprocess
+import sys
 from io import StringIO
 from urllib.parse import quote
 
@@ -58,6 +60,39 @@ def test_an_id_is_taken_from_a_trusted_proxy_alone_and_if_it_is_harmless(
     service.restart(trusted_proxies=proxies)
     for _ in range(2):  # from the view, and from the cache in front of it
         assert (get_id(service, x_request_id=sent) == sent) == kept
+
+
+FIRST_REQUESTS = """
+import threading
+from time import sleep
+from feeds.web.operations.requests import bind_id
+
+answered, inside = [], threading.Barrier(8)
+
+def switch(frame, *_):
+    if frame.f_code.co_filename == threading.__file__:
+        return None
+    sleep(0.01)  # so that all threads execute each line before one executes the next
+    return switch
+
+def request():
+    answered.append(bind_id(lambda *_: inside.wait())({}, None))
+
+threading.settrace(switch)
+threads = [threading.Thread(target=request) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(answered))
+"""
+
+
+def test_the_first_requests_of_a_process_are_all_answered_if_they_come_at_once():
+    ran = subprocess.run(
+        [sys.executable, "-c", FIRST_REQUESTS], capture_output=True, text=True, check=True
+    )
+    assert (ran.stdout, ran.stderr) == ("8\n", "")
 
 
 def test_what_a_request_causes_in_the_background_is_logged_with_its_id(service):
