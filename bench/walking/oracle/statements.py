@@ -13,7 +13,6 @@ KINDS = {
     "cancelled": "cancelled",
     "postponed": "postponed",
     "rescheduled": "rescheduled",
-    "unlisted": "no-longer-listed",
 }
 OVERRIDES = {
     "paused": "registration-paused",
@@ -57,6 +56,10 @@ def takes_entries(state: State) -> bool:
 
 def find_changes(was: State, now: State) -> Iterator[tuple[str, str]]:
     """The changes between two states: kind, and the value of the guid (rules 1.5 and 5.4)."""
+    if now.status == "unlisted":
+        if was.status != now.status:
+            yield "no-longer-listed", ""
+        return
     places = [quote(now.place, safe=":")] if was.place != now.place else []
     rescheduled = was.status != now.status == "rescheduled"
     if was.status != now.status:

@@ -14,7 +14,7 @@ from feeds.domain.entries import Entry
 from feeds.domain.model import NEVER, Change, Kind, State, is_same_place
 from feeds.domain.places import format_point, is_far
 from feeds.domain.schedule import is_start_unread
-from feeds.domain.status import RESCHEDULED, UNREAD, find_status
+from feeds.domain.status import NO_LONGER_LISTED, RESCHEDULED, UNREAD, find_status
 
 CHANGES_KEPT_FOR = dt.timedelta(days=365)
 """Older changes are dropped with the next save that changes a feed (rules 4.11)."""
@@ -110,6 +110,9 @@ def _is_open(state: State, at: dt.datetime) -> bool:
 def _list_kinds(change: Change) -> Iterator[Kind]:
     was, now = change.was, change.now
     before, after = find_status(was.status), find_status(now.status)
+    if after == NO_LONGER_LISTED:  # what else differs is news of another run, or of the event
+        yield Kind.NO_LONGER_LISTED
+        return
     if before != after:
         if after.change_kind:
             yield after.change_kind

@@ -172,6 +172,11 @@ def test_a_run_has_no_changes_while_it_is_not_listed_or_if_it_had_ended(before, 
     assert changes_between(harbor(**before), harbor(**after)) == ()
 
 
+def test_a_run_that_leaves_the_list_has_no_other_change():
+    after = WITHDRAWN | {"location": PARK, "sold_out": True, "registration_override": "paused"}
+    assert kinds_between(harbor(), harbor(**after)) == [Kind.NO_LONGER_LISTED]
+
+
 def test_new_and_forgotten_runs_and_their_order_are_no_changes():
     one, two = a_run(), a_run(id="r5k")
     for before, after in (((one,), (one, two)), ((), (one,)), ((one, two), (two, one))):
