@@ -4,12 +4,14 @@ Each event is polled first: the collection then needs no refresh, and a seed wal
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from bench.walking.clients import Vevent, parse_vevents
 from bench.walking.deployment import Process
 from bench.walking.world import World
 
 PATH = "/events.ics"
+LEAVES_AFTER = timedelta(days=59)
 
 
 class CollectionClient:
@@ -37,7 +39,7 @@ class CollectionClient:
         found, own = parse_vevents(response.data), self._read_own(process)
         members = {each for each, vevents in own.items() if vevents.keys() <= found.keys()}
         known = self.members.setdefault(process.name, set())
-        for id_ in sorted((known & own.keys()) - members):
+        for id_ in sorted((known & own.keys()) - members - self.list_past()):
             yield f"{PATH} has lost the member {id_}"
         known |= members & self._world.storage.list_members()
         for id_ in sorted(members):
@@ -46,6 +48,14 @@ class CollectionClient:
                     yield f"{PATH} has another version of {uid} than the feed of {id_}"
         for uid in sorted(found):
             yield f"{PATH} has {uid}, which is in no feed"
+
+    def list_past(self) -> set[str]:
+        """The events that may have left, since they ended two months ago (rules 11.3)."""
+        day = f"{self._world.time.read().date() - LEAVES_AFTER}"
+        stories = self._world.stories.items()
+        return {
+            id_ for id_, each in stories if all(run["date"] < day for run in each.runs.values())
+        }
 
     def _read_own(self, process: Process) -> dict[str, dict[str, Vevent]]:
         """The VEVENTs of each event that has a feed."""

@@ -52,11 +52,12 @@ def find_mistakes(world: World) -> Iterator[str]:
 
 
 def _find_pending(world: World) -> list[str]:
-    """Runs that are missing, and not yet told as no longer listed."""
-    found: list[str] = []
+    """Runs that are missing, and not yet told as no longer listed; nothing is told of past ones."""
+    found, today = [], f"{world.time.read().date()}"
     for id_, event in world.organizer.events.items():
         if id_ not in world.unserved:
             listed = {} if event.deleted else event.runs
             story = world.stories[id_]
-            found += sorted(story.runs.keys() - listed.keys() - story.unlisted.keys())
+            missing = sorted(story.runs.keys() - listed.keys() - story.unlisted.keys())
+            found += [each for each in missing if story.runs[each]["date"] > today]
     return found

@@ -187,6 +187,7 @@ class Operations:
         copies = [each for each in self._copies if self.time.elapsed - each[0] < RESTORED_FOR]
         if not copies:
             return "none"
+        self._take_calls()
         self._set_right()
         _, rows, stories = copies[-1] if last else self.random.choice(copies)
         replace = self.random.random() < 0.5
@@ -197,6 +198,7 @@ class Operations:
         return "another file" if replace else "rows"
 
     def lose(self) -> str:
+        self._take_calls()
         self._set_right()
         empty = self.random.random() < 0.5
         self.advance(1.1)

@@ -203,7 +203,7 @@ class Walk(Scenarios):
         self.collect(process)
         members = self.collection.members.get(process.name, set())
         listed = {id_ for id_, event in self.world.organizer.events.items() if not event.deleted}
-        return listed - self.world.unserved - members
+        return listed - self.world.unserved - members - self.collection.list_past()
 
 
 def walk(seed: int, url: str | None, without: frozenset[str], count: int) -> tuple[Walk, str]:

@@ -190,9 +190,12 @@ class World:
 
     def _find_others(self, event_id: str) -> Others:
         ids = self.stories.keys() - {event_id}
-        known = {id_: (self.stories[id_], *self.alternatives.get(id_, ())) for id_ in ids}
-        stories = [(each, id_ not in self.rowless) for id_, each in known.items()]
-        calls = (each for each in self.upstream.calls if each.event_id in ids)
+        calls = [each for each in self.upstream.calls if each.event_id in ids]
+        perhaps_gone = {
+            each.event_id for each in calls if not (each.reading and each.reading.fields)
+        }
+        sure = ids - self.rowless - perhaps_gone
+        stories = [(each, id_ in sure) for id_, each in self.list_stories().items() if id_ in ids]
         return find_others(stories, calls, self.time.read().date())
 
     def _list_bases(self, event_id: str, process: Process, form: Form) -> Iterator[Story]:
