@@ -15,12 +15,9 @@ from bench.walking.oracle.proof import Moment, Others
 from bench.walking.oracle.record import NOTICED_AFTER, Record, get_event_id
 from bench.walking.oracle.recovery import find_losses
 from bench.walking.oracle.statements import Form, read_form
-from bench.walking.oracle.story import Stories, Story
+from bench.walking.oracle.story import MOST_ALTERNATIVES, Stories, Story
 from bench.walking.organizer import Organizer
 from bench.walking.upstream import Call, Upstream
-
-MOST_ALTERNATIVES = 12
-"""Stories of an event that are kept besides the likeliest one."""
 
 
 class Violation(Exception):

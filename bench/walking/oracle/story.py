@@ -288,3 +288,6 @@ class Story(Struct):
 
 Stories = dict[str, list[Story]]
 """Stories by event, the likeliest one first."""
+
+MOST_ALTERNATIVES = 12
+"""Stories of an event that are kept besides the likeliest one."""
