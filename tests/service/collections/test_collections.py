@@ -116,8 +116,8 @@ def test_members_are_fetched_in_their_order_however_small_the_budget(start_worke
     wait_until(is_done, "all calls")
     places = {id_: place for place, id_ in enumerate(upstream.asked)}
     assert len(places) == 14
-    # Four are fetched at a time.
-    assert max(abs(places[f"e{number}"] - number) for number in range(14)) < 4
+    # Four are fetched at a time; one that found no call may be among the next four again.
+    assert max(abs(places[f"e{number}"] - number) for number in range(14)) < 8
 
 
 def test_a_member_that_does_not_exist_is_asked_for_again_after_a_newer_list(
