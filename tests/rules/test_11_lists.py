@@ -69,12 +69,9 @@ def test_a_list_is_fresh_for_15_minutes_while_an_event_is_near_else_for_an_hour(
     full.read()
     assert full.count_calls("/events") == 1
     full.advance(seconds=1)
-    full.read()
-    wait_until(lambda: full.count_calls("/events") == 2, "the list")
+    full.wait_for_list(2)
     full.advance(days=40)
-    full.read()
-    wait_until(lambda: full.count_calls("/events") == 3, "the list")
-    full.read()
+    full.wait_for_list(3)
     full.advance(minutes=59, seconds=59)
     full.read()
     assert full.count_calls("/events") == 3

@@ -119,14 +119,17 @@ class Club(Service):
         name = f"{path.partition('.')[0]}/events" if path.startswith("/groups/") else "/events"
         for _ in range(times):
             self.advance(minutes=61)
-            before = self.count_calls(name)
+            self.wait_for_list(self.count_calls(name) + 1, path, name)
 
-            def is_newer(before: int = before) -> bool:
-                control = self.fetch(path).headers["Cache-Control"]
-                # While the list is too old, max-age is a minute.
-                return self.count_calls(name) > before and not control.startswith("max-age=60,")
+    def wait_for_list(self, number: int, path: str = "/events.ics", name: str = "/events") -> None:
+        """Poll until the feed is made of the list of the call with this number."""
 
-            wait_until(is_newer, "a feed of a newer list")
+        def is_newer() -> bool:
+            control = self.fetch(path).headers["Cache-Control"]
+            # While the list is too old, max-age is a minute.
+            return self.count_calls(name) >= number and not control.startswith("max-age=60,")
+
+        wait_until(is_newer, "a feed of a newer list")
 
     def list_unread(self, path: str) -> set[str]:
         """The members of a feed that it does not show yet."""
