@@ -9,7 +9,7 @@ import pytest
 
 from feeds import logformat
 from feeds.app import create_app
-from feeds.store.errors import outage
+from feeds.store.errors import outage, writes
 from feeds.upstream.optional import findings
 from tests.support.clock import Clock
 from tests.support.compiled import share_compiled
@@ -56,6 +56,7 @@ def _forget_findings():
     """No test finds less in the log because another one has logged the same."""
     findings.clear()
     outage.clear()
+    writes.clear()
 
 
 @pytest.fixture(autouse=True)

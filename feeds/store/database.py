@@ -5,7 +5,8 @@ was made (compare-and-swap of tokens); a lease and a call are taken with one SQL
 Every method but those of a start raises ``StorageUnavailable`` while the database cannot be used.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
@@ -37,8 +38,7 @@ def _as_method(
 
     @wraps(query)
     def method(self: "Database", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        engine = self._engine
-        with convert_errors(), engine.write() if writes else engine.read() as connection:
+        with self._write() if writes else self._read() as connection:
             return query(connection, *args, **kwargs)
 
     return method
@@ -110,7 +110,7 @@ class Database:
 
     def read_organization(self) -> str | None:
         """The organization that the database is bound to; None if it is not bound."""
-        with convert_errors(), self._engine.read() as connection:
+        with self._read() as connection:
             return identity.read(connection, "organization")
 
     def save_part(self, part: Part, lease: Lease | None = None) -> Part | None:
@@ -119,7 +119,7 @@ class Database:
         None if another process has the lease: what that one has asked for is newer.
         """
         part = structs.replace(part, token=uuid4().hex)
-        with convert_errors(), self._engine.write() as connection:
+        with self._write() as connection:
             if lease and not leases.succeed(connection, lease):
                 connection.rollback()
                 return None
@@ -138,25 +138,24 @@ class Database:
         made.
         """
         lease = Lease(event_id, now)
-        with convert_errors():
-            # Read first: most callers wait for another process, and need no write transaction.
-            with self._engine.read() as connection:
-                if _read_token(connection, event_id) != token:
-                    return None
-                if obstacle := leases.find_obstacle(connection, event_id, now):
-                    return obstacle
-            with self._engine.write() as connection:
-                acquired = leases.acquire(connection, lease, self._engine.insert(tables.leases))
-                if acquired is None:
-                    connection.rollback()
-                    return HeldByOther(now)
-                if _read_token(connection, event_id) != token:
-                    connection.rollback()
-                    return None
-                if refusal := ratelimit.spend_call(connection, quota, now):
-                    connection.rollback()
-                    return refusal
-            return acquired
+        # Read first: most callers wait for another process, and need no write transaction.
+        with self._read() as connection:
+            if _read_token(connection, event_id) != token:
+                return None
+            if obstacle := leases.find_obstacle(connection, event_id, now):
+                return obstacle
+        with self._write() as connection:
+            acquired = leases.acquire(connection, lease, self._engine.insert(tables.leases))
+            if acquired is None:
+                connection.rollback()
+                return HeldByOther(now)
+            if _read_token(connection, event_id) != token:
+                connection.rollback()
+                return None
+            if refusal := ratelimit.spend_call(connection, quota, now):
+                connection.rollback()
+                return refusal
+        return acquired
 
     def renew(self, lease: Lease, quota: Quota, now: datetime) -> Lease | UpstreamError | None:
         """Take one more call under a lease; None if the lease was lost.
@@ -164,7 +163,7 @@ class Database:
         The lease begins anew, also if no call can be made.
         """
         renewed = structs.replace(lease, at=now)
-        with convert_errors(), self._engine.write() as connection:
+        with self._write() as connection:
             if not leases.renew(connection, renewed):
                 return None
             return ratelimit.spend_call(connection, quota, now) or renewed
@@ -187,7 +186,7 @@ class Database:
         """
         event_id, token = edition.event.id, known.token if known else ""
         edition = structs.replace(edition, token=uuid4().hex)
-        with convert_errors():
+        with convert_errors(writing=True):
             try:
                 with self._engine.write() as connection:
                     if not editions.write(connection, token, edition, span, due=due, polled=polled):
@@ -212,7 +211,7 @@ class Database:
         All events if the newest save of that look is not there any more: its event was saved again,
         or the database went back (a backup was restored, a failover lost commits).
         """
-        with convert_errors(), self._engine.read() as connection:
+        with self._read() as connection:
             number = editions.read_save_number(connection)
             known = last and editions.read_numbered(connection, last.number) == last.newest
             saved = editions.list_saved(connection, last.number if last and known else -1)
@@ -223,10 +222,20 @@ class Database:
     def mark_polled(self, ids: Iterable[str], now: datetime) -> None:
         """Store that events and parts of the catalog were polled; unknown ones are ignored."""
         names = {each for each in ids if each.startswith("/")}
-        with convert_errors(), self._engine.write() as connection:
+        with self._write() as connection:
             if ids := set(ids) - names:
                 editions.mark_polled(connection, ids, now)
             catalog.mark_polled(connection, names, now)
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with convert_errors(), self._engine.read() as connection:
+            yield connection
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        with convert_errors(writing=True), self._engine.write() as connection:
+            yield connection
 
 
 def _read_token(connection: sa.Connection, key: str) -> str:

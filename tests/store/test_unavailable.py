@@ -73,7 +73,7 @@ def subscription(upstream, start, clock, monkeypatch):
 
 @each_trouble
 def test_meanwhile_there_are_no_calls_and_a_change_is_announced_once_it_can_be_saved(
-    subscription, path, start, upstream, trouble
+    subscription, path, start, upstream, trouble, caplog
 ):
     calls, get = len(upstream.calls), subscription.client.get
     with trouble(path):
@@ -89,9 +89,13 @@ def test_meanwhile_there_are_no_calls_and_a_change_is_announced_once_it_can_be_s
         assert int(unseen.headers["Retry-After"]) > 0
         assert unseen.text == "The database is unavailable.\n"
         assert len(upstream.calls) == calls
+        assert not get("/readyz").json["database"]
+        assert "works again" not in caplog.text
         assert path.exists() != (trouble in MISSING), "no new file is created"
     assert subscription.poll(hours=1) == [f"Cancelled: {TITLE}"]
     assert subscription.status == "CANCELLED"
+    assert subscription.client.get("/readyz").json["ready"]
+    assert "the database works again" in caplog.text
 
     saved = connect(f"sqlite:///{path}").read("harbor")
     assert saved is not None

@@ -90,7 +90,7 @@ _REPORT_HANGING = Report(
 
 
 def build_report(vitals: Vitals, now: datetime) -> Report:
-    """The report about a database that answers."""
+    """The report about a database that can be read."""
     accepted = not _is_refused(vitals)
     age = _compute_age(vitals.answered, now)
     missing = _count_missing(vitals, now)
@@ -98,7 +98,7 @@ def build_report(vitals: Vitals, now: datetime) -> Report:
     return Report(
         ready=not reasons,
         reasons=reasons,
-        database=True,
+        database=vitals.writable,
         key_accepted=accepted,
         last_answer_age=_count_seconds(age),
         calls_left=0 if vitals.closed > now else vitals.calls,
@@ -110,6 +110,8 @@ def build_report(vitals: Vitals, now: datetime) -> Report:
 def _list_reasons(
     vitals: Vitals, age: timedelta | None, missing: int | None, now: datetime, *, accepted: bool
 ) -> Iterator[str]:
+    if not vitals.writable:
+        yield "The database cannot be written, so nothing is refreshed. Check its disk."
     if not accepted:
         yield f"{Unauthorized()}{ADVICE[Unauthorized]}"
     elif vitals.closed > now:

@@ -11,7 +11,7 @@ from feeds.domain.quota import Quota
 from feeds.errors import UPSTREAM_ERRORS, UpstreamError
 from feeds.store import catalog, ratelimit, rows
 from feeds.store.engines import Engine
-from feeds.store.errors import convert_errors
+from feeds.store.errors import convert_errors, writes
 from feeds.store.tables import catalog as parts
 from feeds.store.tables import changes, deployment, events, leases, service
 
@@ -34,7 +34,8 @@ class Vitals(Struct, frozen=True):
     fail now, and why. ``closed`` is until when the upstream was last closed, ``cause`` why.
     ``calls`` is how many calls can be made now. ``lacking`` are the events of the list that are not
     stored, and were not refused by themselves; None if no list is stored. ``refresher`` is when the
-    background refresher ran last; None if there is none, or it has ended in order.
+    background refresher ran last; None if there is none, or it has ended in order. ``writable`` is
+    whether the last write of this process did not fail.
     """
 
     answered: datetime | None
@@ -44,6 +45,7 @@ class Vitals(Struct, frozen=True):
     calls: int
     lacking: tuple[tuple[ListedEvent, UpstreamError | None], ...] | None
     refresher: datetime | None
+    writable: bool = True
 
 
 class EventRow(Struct, frozen=True):
@@ -109,6 +111,7 @@ class Overview:
                 calls=ratelimit.read_budget(connection, quota, now).calls,
                 lacking=_list_lacking(connection),
                 refresher=_find_refresher(connection),
+                writable=not writes.have_failed(),
             )
 
     def note_refresher(self, now: datetime | None) -> None:
@@ -116,7 +119,7 @@ class Overview:
         since = rows.to_seconds(now) if now else 0
         row = self._engine.insert(deployment).values(name=REFRESHER, value="", since=since)
         update = row.on_conflict_do_update(index_elements=["name"], set_={"since": since})
-        with convert_errors(), self._engine.write() as connection:
+        with convert_errors(writing=True), self._engine.write() as connection:
             connection.execute(update)
 
     def read_state(self, quota: Quota, now: datetime, most_changes: int) -> State:
