@@ -25,7 +25,7 @@ def get() -> "Recorder | None":
     return _recorder
 
 
-def start(folder: Path) -> "Recorder":
+def start(folder: Path) -> None:
     """Count from now on, together with the processes that are forked from this one.
 
     ``folder`` is empty, and of this service alone.
@@ -34,8 +34,6 @@ def start(folder: Path) -> "Recorder":
     from feeds.metrics.recorder import Recorder  # noqa: PLC0415 - see there
 
     use(Recorder())
-    assert _recorder is not None  # noqa: S101 - for mypy
-    return _recorder
 
 
 def use(recorder: "Recorder | None") -> None:
