@@ -111,7 +111,8 @@ def _list_kinds(change: Change) -> Iterator[Kind]:
     was, now = change.was, change.now
     before, after = find_status(was.status), find_status(now.status)
     if after == NO_LONGER_LISTED:  # what else differs is news of another run, or of the event
-        yield Kind.NO_LONGER_LISTED
+        if before != after:
+            yield Kind.NO_LONGER_LISTED
         return
     if before != after:
         if after.change_kind:
