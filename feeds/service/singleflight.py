@@ -15,6 +15,9 @@ from feeds.logs import REQUEST_ID
 
 T = TypeVar("T")
 
+THREAD = "flight"
+"""The name of the threads."""
+
 
 class Flight(Generic[T]):
     """One run of a task.
@@ -82,7 +85,7 @@ class Singleflight(Generic[T]):
                 REQUEST_ID.set(request_id)
                 started.run(task, lambda: self._remove(key, started))
 
-            Thread(target=run).start()
+            Thread(target=run, name=THREAD).start()
             self._flights[key] = started
             return started
 

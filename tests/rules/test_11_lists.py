@@ -115,6 +115,7 @@ def test_a_list_that_fails_in_the_middle_of_its_pages_keeps_the_last_good_one(fu
     full.advance(minutes=61)
     full.read()
     wait_until(lambda: "list /events: The Intervals API is out of order." in caplog.text, "it")
+    full.rest()
     assert full.count_calls("/events") == 3
     assert set(full.shown()) == ALL
     full.advance(seconds=59)
@@ -136,6 +137,7 @@ def test_a_list_goes_on_where_the_budget_had_no_call(club):
     club.restart(rate=rate("60/hour;burst=4"))  # of which an ordinary poll may spend three
     for _ in range(4):
         club.fetch("/events.ics")
+        club.rest()
         club.advance(minutes=14)
     assert club.count_calls("/events") == 8
     club.fill(minutes=14)

@@ -1,6 +1,7 @@
 """A club as its subscribers see it: many events, groups, and feeds of all of them."""
 
 import json
+import threading
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from icalendar import Event as VEvent
 from werkzeug import Response
 from werkzeug.test import Client, TestResponse
 
+from feeds.service import singleflight
 from tests.support.clock import Clock
 from tests.support.processes import rate
 from tests.support.service import Service, a_run, an_event
 from tests.support.upstream import Upstream
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENCE, wait_until
 
 CLUB = "club"
 """The organization of the key; the sandbox lists no other events to it."""
@@ -106,6 +108,7 @@ class Club(Service):
         """
 
         def is_full() -> bool:
+            self.rest()
             self.advance(**between)
             response = self.fetch(path)
             assert response.status_code in (200, 503), response.text
@@ -113,6 +116,12 @@ class Club(Service):
 
         wait_until(is_full, f"{path} to be full")
         return self.read(path)
+
+    def rest(self) -> None:
+        """Let the service end what it has begun: time that goes on meanwhile ends its leases."""
+        for thread in threading.enumerate():
+            if thread.name == singleflight.THREAD:
+                thread.join(PATIENCE)
 
     def refresh_lists(self, path: str = "/events.ics", times: int = 1) -> None:
         """Let so many lists become too old; poll until the feed is made of a newer one."""

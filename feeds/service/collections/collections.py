@@ -82,7 +82,7 @@ class Collections:
         """The collection of a group, or of the organization, to serve now.
 
         1. Find the list in the catalog, and the editions of its members in memory and storage.
-        2. Refresh up to three members that have expired, the next one first; wait 3 s for them.
+        2. Refresh three members for 3 s: one without an edition, and the next that have expired.
         3. Have all members without an edition fetched, in the background; for a collection that was
            never served, wait 10 s in all.
         4. Serve what there is, once all members that start within 28 days had an edition, and the
@@ -205,16 +205,16 @@ class Collections:
         members = part.value
         ids = [each.id for each in members.items]
         entries = self._editions.read_many(ids)
-        # Those whose calls failed must not keep the others waiting.
         unseen = [id_ for id_ in ids if needs_call(entries.get(id_), part)]
-        unseen.sort(key=lambda id_: id_ in entries)
+        unseen.sort(key=lambda id_: id_ in entries)  # those whose calls failed come last
         # Nobody gets a collection that was never served: its calls are for what it lacks.
         is_held = bool(unseen) and not (part.served or name in self._served)
         stale = [] if is_held else choose_stale(members, entries, part, self._clock())
-        if stale:
-            self._refresh(stale, end)
+        if stale:  # which must not spend all calls of a small budget
+            self._refresh([*unseen[:1], *stale][:MAX_REFRESHES], end)
             version = self._editions.version, version[1]
             entries = self._editions.read_many(ids)
+            unseen = [id_ for id_ in unseen if needs_call(entries.get(id_), part)]
         self._filling.start(name, unseen)
         broken = self._filling.find_broken(name, unseen, entries, part.fetched)
         entry = build_entry(
