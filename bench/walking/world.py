@@ -188,11 +188,12 @@ class World:
     def _find_others(self, event_id: str) -> Others:
         ids = self.stories.keys() - {event_id}
         calls = [each for each in self.upstream.calls if each.event_id in ids]
-        perhaps_gone = {
-            each.event_id for each in calls if not (each.reading and each.reading.fields)
-        }
-        sure = ids - self.rowless - perhaps_gone
-        stories = [(each, id_ in sure) for id_, each in self.list_stories().items() if id_ in ids]
+        known = ids - {each.event_id for each in calls}  # the others are otherwise by now
+        stories = [
+            (each, id_ not in self.rowless)
+            for id_, each in self.list_stories().items()
+            if id_ in known
+        ]
         return find_others(stories, calls, self.time.read().date())
 
     def _list_bases(self, event_id: str, process: Process, form: Form) -> Iterator[Story]:

@@ -117,7 +117,10 @@ class Story(Struct):
         for id_ in served.unlisted.keys() & self.runs.keys():
             if self.gone or id_ in self.lacking:
                 story.unlisted.setdefault(id_, served.unlisted[id_])
-        story.required |= served.required
+        # A move of one history may be corrected by those of the other (rules 5.15).
+        story.required |= {
+            key: told for key, told in served.required.items() if "/moved/" not in key[1]
+        }
         story.allowed |= served.allowed
         for key, count in served.counts.items():
             story.counts[key] = max(count, story.counts.get(key, 0))
