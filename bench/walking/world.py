@@ -290,7 +290,7 @@ class World:
     def _check_recovery(self, served: Story, stories: list[Story]) -> None:
         """The processes tell what one of them has served before they settled."""
         process, id_ = self.processes[0], served.id
-        if id_ in self.unserved or self.unsettled:
+        if id_ in self.unserved or self.unsettled or id_ not in process.forms:
             return
         others, form = [each for each in stories if each.id == id_], process.forms[id_]
         for loss in find_losses(served, others, form, process.clock(), self._listed):
