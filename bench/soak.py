@@ -286,7 +286,10 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         postgres = None if chosen.sqlite else stack.enter_context(running_postgres())
-        url = postgres.new_database() if postgres else f"sqlite:///{folder / 'feeds.sqlite3'}"
+        # The server of the tests loses the last commits when it is killed.
+        durable = "&options=-c%20synchronous_commit%3Don"
+        own = f"{postgres.new_database()}{durable}" if postgres else ""
+        url = own or f"sqlite:///{folder / 'feeds.sqlite3'}"
         settings = {"FEEDS_MAX_AGE": "5", "FEEDS_UPSTREAM_RATE": "900/minute;burst=50"}
         settings["FEEDS_METRICS_BIND"] = f"127.0.0.1:{find_two_free_ports() + 1}"
         deployment = stack.enter_context(deploy(url, folder, WORKERS, **settings))
