@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from functools import partial
 from http.client import HTTPException
 from itertools import cycle
@@ -62,10 +61,9 @@ class Subscriber:
         self.client: Any = kinds.get(Path(address).suffix, Poller)(address)
 
     def poll(self) -> None:
-        """Poll once; a ``ReaderClient`` checks that no item is of the future."""
-        more = [datetime.now(UTC)] if isinstance(self.client, ReaderClient) else []
+        """Poll once; the client checks the response."""
         try:
-            self.client.poll(self, *more)
+            self.client.poll(self)
         except AssertionError as error:
             self._findings.append(f"{self.address}: {error}")
 

@@ -46,8 +46,9 @@ def find_mistakes(world: World) -> Iterator[str]:
         scope = client.path.partition("?run=")[2] or PLAIN
         if client.is_calendar or "distance" in client.path or not client.body:
             continue
-        required = world.stories[client.event_id].list_required(scope, process.clock())
-        if missing := required - client.announced:
+        stories = world.list_stories()[client.event_id]
+        required = [each.list_required(scope, process.clock()) for each in stories]
+        if missing := frozenset.intersection(*required) - client.announced:
             yield f"{client.path} ({client.sends}) was not told {sorted(missing)}"
 
 

@@ -28,9 +28,8 @@ class World:
     """``stories`` are what is stored, by event; ``rowless`` the events that a lost database lacks.
 
     ``alternatives`` are other stories that the feeds agree with as well: two histories of a
-    database that went back may have equal feeds. ``ended`` are the stories of events that were gone
-    for 30 days, and have no feed any more.
-    ``unsettled`` is whether the database went back, and not all processes have looked since.
+    database that went back may have equal feeds. ``ended`` are the stories of events that have no
+    feed any more. ``unsettled`` is whether it went back, and not all processes have looked since.
     """
 
     def __init__(self, seed: int, storage: Storage, time: Time, organizer: Organizer) -> None:
@@ -159,8 +158,7 @@ class World:
             matching = list(self._merge(after, process, form))
         if not matching:
             self._violate(f"{event_id} after an answer: {'; '.join(found[0][1])}", process)
-        story = max(matching, key=lambda each: each.evidence)
-        self.stories[event_id] = story
+        self.stories[event_id] = story = max(matching, key=lambda each: each.evidence)
         self._note_alternatives(event_id, matching)
         self.rowless.discard(event_id)
         self._forms[self._key(event_id, form)] = story
@@ -173,9 +171,9 @@ class World:
         for story in stories:
             for each in self.processes:
                 if served := each.stories.get(story.id):
-                    merged = story.merge(served, form, now)
-                    if not merged.find_differences(form, now.at):
-                        yield merged
+                    for merged in story.merge(served, form, now):
+                        if not merged.find_differences(form, now.at):
+                            yield merged
 
     def _follow(self, base: Story, call: Call, form: Form) -> Iterator[tuple[Story, list[str]]]:
         """The stories that an answer can make of one, and what is wrong with ``form`` then."""
@@ -206,12 +204,14 @@ class World:
                 for each in self.processes:
                     if served := each.stories.get(event_id):
                         yield served
-                        yield stored.merge(served, form, now)
-                        yield served.merge(stored, form, now)
+                        yield from stored.merge(served, form, now)
+                        yield from served.merge(stored, form, now)
                 yield Story(event_id, allowed=stored.allowed)
 
     def _observe(self, process: Process, event_id: str, form: Form) -> None:
         """The feed is one that followed from answers; note what the process has in memory."""
+        if event_id in self.rowless and not self.unsettled:  # a process may have saved its memory
+            self.rowless -= self.storage.list_events()
         story = self._forms.get(self._key(event_id, form))
         if story is None or self.unsettled:
             known = [story] if story else []

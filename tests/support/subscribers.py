@@ -5,7 +5,7 @@ and it drops what left the feed. ``ReaderClient`` works as miniflux: its key is 
 announces each guid once.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -86,11 +86,16 @@ class ReaderClient:
         self.seen: set[str] = set()
         self.announced: list[str] = []
 
-    def poll(self, client: Any, now: datetime) -> list[str]:
-        """Poll; return the titles of the new items, oldest first."""
+    def poll(self, client: Any, now: datetime | None = None) -> list[str]:
+        """Poll; return the titles of the new items, oldest first.
+
+        No item may be of the future: ``now`` is the time of a simulation, without one that of the
+        response.
+        """
         body = self.poller.poll(client)
         if body is None:
             return []
+        now = now or datetime.now(UTC)
         channel = feedparser.parse(body)
         assert not channel.bozo, channel.get("bozo_exception")
         assert len({entry.id for entry in channel.entries}) == len(channel.entries)

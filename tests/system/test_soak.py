@@ -7,7 +7,6 @@ import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from signal import Signals
@@ -61,7 +60,7 @@ class Organizer:
     def poll(self) -> bool:
         """Whether the subscribers have seen all edits, and no revision that fell."""
         self.calendar.poll(self._client)
-        self.reader.poll(self._client, datetime.now(UTC))
+        self.reader.poll(self._client)
         return len(self.reader.announced) == 1 + self.edits
 
     def edit_until(self, ended: threading.Event) -> None:

@@ -101,12 +101,14 @@ class Story(Struct):
         story.tell(self, form, now)
         return story, problems or story.find_differences(form, call.at)
 
-    def merge(self, served: "Story", form: Form, now: Moment) -> "Story":
-        """The story of a database that went back, with the history that a process has served.
+    def merge(self, served: "Story", form: Form, now: Moment) -> Iterator["Story"]:
+        """The stories of a database that went back, with the history that a process has served.
 
         The process tells what differs between the two, unless that was told before: all of it, what
-        the database has not told since, or what concerns runs that one of them lacks. What the
-        database lacks, and the process has proved to be no longer listed, stays so.
+        the database has not told since, or what concerns runs that one of them lacks. A feed may
+        agree with more than one of them: its items name runs without telling which. If it agrees
+        with none, the process tells nothing. What the database lacks, and the process has proved to
+        be no longer listed, stays so.
         """
         story = deepcopy(self)
         story.fields = self.fields or served.fields
@@ -130,12 +132,13 @@ class Story(Struct):
             lambda id_, kind: (id_, kind) not in since,
             lambda id_, _: id_ not in self.runs,
         )
+        found: list[Story] = []
         for is_news in news:
             told = deepcopy(story)
             told.tell(served, form, now, is_news)
-            if not told.find_differences(form, now.at):
-                return told
-        return story
+            if told not in found and not told.find_differences(form, now.at):
+                found.append(told)
+        yield from found or [story]
 
     def list_runs(self, reading: Reading, form: Form, now: Moment, others: Others) -> Iterator[str]:
         """Take which runs are listed; yields false statements of the feed."""
