@@ -7,6 +7,7 @@ max-age of five seconds, on a second service under the same attack; the upstream
 Memory is that of both workers.
 """
 
+import os
 import re
 import resource
 import time
@@ -28,6 +29,9 @@ ALONE = 5.0
 
 RECOVERY = 5.0
 """Seconds after an attack before memory is read again."""
+
+LOWEST = 19
+"""The niceness of attackers."""
 
 POLL_INTERVAL = 0.02
 MAX_AGE = 5
@@ -146,12 +150,15 @@ def _measure(upstream: Upstream, attack: Attack) -> Result:
 
 
 class _Attackers:
-    """Runs an attack in a process of its own until the end of the block."""
+    """Runs an attack in a process of its own until the end of the block.
+
+    It has the lowest priority: an attacker takes no time from the processors of the service.
+    """
 
     def __init__(self, attack: Attack, address: str) -> None:
         context = get_context("spawn")
         self._ended = context.Event()
-        self._process = context.Process(target=attack.run, args=(address, self._ended))
+        self._process = context.Process(target=_run, args=(attack, address, self._ended))
 
     def __enter__(self) -> None:
         self._process.start()
@@ -160,6 +167,11 @@ class _Attackers:
         self._ended.set()
         self._process.join(5)
         self._process.kill()
+
+
+def _run(attack: Attack, address: str, ended: Event) -> None:
+    os.nice(LOWEST)
+    attack.run(address, ended)
 
 
 def _poll(address: str, seconds: float) -> Polls:

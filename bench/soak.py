@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http.client import HTTPException
 from itertools import cycle
@@ -42,6 +43,12 @@ WORKERS = 2
 MAX_GROWTH = 0.05
 """How much more memory the last third may take than the middle one."""
 
+NOTICED_AFTER = timedelta(seconds=4)
+"""For so long, a process may not have noticed a save: two seconds by rules 8.3, the second in which
+it was saved, and one for a machine under load."""
+
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)
+
 POOL = 5
 """Connections to the database that a process may keep, each of which is a descriptor."""
 
@@ -49,11 +56,20 @@ POOL = 5
 class Subscriber:
     """Polls one address; ``findings`` gets a line for each error that it should not have seen.
 
-    While ``excused`` is set, the connection may break: a worker is killed.
+    While ``excused`` is set, the connection may break: a worker is killed. ``find_unnoticed`` tells
+    since when a save may be unknown to other processes.
     """
 
-    def __init__(self, url: str, address: str, excused: Event, findings: list[str]) -> None:
+    def __init__(
+        self,
+        url: str,
+        address: str,
+        excused: Event,
+        find_unnoticed: Callable[[], datetime],
+        findings: list[str],
+    ) -> None:
         self._url, self._excused, self._findings = url, excused, findings
+        self._find_unnoticed = find_unnoticed
         self._served = False
         self.address = address
         self.polls = 0
@@ -62,8 +78,9 @@ class Subscriber:
 
     def poll(self) -> None:
         """Poll once; the client checks the response."""
+        more = [self._find_unnoticed()] if isinstance(self.client, CalendarClient) else []
         try:
-            self.client.poll(self)
+            self.client.poll(self, *more)
         except AssertionError as error:
             self._findings.append(f"{self.address}: {error}")
 
@@ -104,11 +121,13 @@ class Soak:
         self._deployment, self._postgres, self._folder = deployment, postgres, folder
         self._excused, self._paused, self._ended = Event(), Event(), Event()
         self._edits = dict.fromkeys(IDS, 0)
+        self._away_from = self._away_until = datetime.now(UTC) - NOTICED_AFTER
         deployment.publish("Soak", *IDS)
         formats = [f"{page}.{format_}" for page in PAGES for format_ in ("ics", "rss", "json")]
         url, findings = deployment.service.url, self.findings
         self.subscribers = [
-            Subscriber(url, address, self._excused, findings) for address in (*PAGES, *formats)
+            Subscriber(url, address, self._excused, self._find_unnoticed, findings)
+            for address in (*PAGES, *formats)
         ]
         self._refresher = self._start_refresher()
 
@@ -156,10 +175,17 @@ class Soak:
         server, file = self._postgres, self._folder / "feeds.sqlite3"
         away = file.with_suffix(".away")
         stop = random.choice((server.stop, server.kill)) if server else partial(file.rename, away)
+        self._away_from, self._away_until = datetime.now(UTC), NEVER
         stop()
         time.sleep(3)
         start = server.start if server else partial(away.rename, file)
         start()
+        self._away_until = datetime.now(UTC)
+
+    def _find_unnoticed(self) -> datetime:
+        """Since when a save may be unknown to other processes (rules 8.3)."""
+        now = datetime.now(UTC)
+        return (self._away_from if now < self._away_until + NOTICED_AFTER else now) - NOTICED_AFTER
 
     def _refuse_connections(self) -> None:
         self._deployment.upstream.stop()

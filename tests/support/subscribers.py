@@ -45,17 +45,32 @@ class CalendarClient:
         self.sequences: dict[str, int] = {}
         self.modified: dict[str, datetime] = {}
 
-    def poll(self, client: Any) -> None:
-        """Poll, and check that no revision of a VEVENT fell."""
+    def poll(self, client: Any, unnoticed_since: datetime | None = None) -> None:
+        """Poll, and check that no revision of a VEVENT fell.
+
+        What was saved after ``unnoticed_since`` may be unknown to other processes: the client
+        ignores a response that is older than such a revision.
+        """
         body = self.poller.poll(client)
         if body is None:
             return
         polled: dict[str, Any] = {
             str(event["UID"]): event for event in Calendar.from_ical(body).walk("VEVENT")
         }
+        fallen = [
+            uid for uid, event in polled.items() if int(event["SEQUENCE"]) < self._get_sequence(uid)
+        ]
+        for uid in fallen:
+            known, sequence = self._get_sequence(uid), int(polled[uid]["SEQUENCE"])
+            saved = self.modified[uid]
+            is_unnoticed = unnoticed_since is not None and saved > unnoticed_since
+            assert is_unnoticed, (
+                f"SEQUENCE of {uid} fell from {known}, saved at {saved:%X}, to {sequence}"
+            )
+        if fallen:
+            return
         for uid, event in polled.items():
             modified, sequence = event["LAST-MODIFIED"].dt, int(event["SEQUENCE"])
-            assert sequence >= self.sequences.get(uid, 0), f"SEQUENCE of {uid} fell"
             assert event["DTSTAMP"].dt == modified
             assert event["CREATED"].dt <= modified
             self.sequences[uid] = sequence
@@ -63,6 +78,9 @@ class CalendarClient:
                 self.entries[uid], self.modified[uid] = event, modified
         for uid in self.entries.keys() - polled.keys():
             del self.entries[uid]
+
+    def _get_sequence(self, uid: str) -> int:
+        return self.sequences.get(uid, 0)
 
     @property
     def shown(self) -> dict[str, str]:
