@@ -1,45 +1,76 @@
 """A cache that is bounded in bytes and read without a lock.
 
 An LRU cache moves a key at each read, which needs a lock and takes most of the time of a read. This
-one notes the read instead, and moves the key when the cache is full: the CLOCK algorithm, also
+one marks the entry instead, and moves the key when the cache is full: the CLOCK algorithm, also
 called second chance (Corbató, "A paging experiment with the Multics system", 1968).
 """
 
-from collections.abc import Callable
-from typing import TypeVar
-
-from cachetools import Cache, FIFOCache
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class ClockCache(FIFOCache[K, V]):
-    """A FIFO cache that keeps its oldest entry if the entry was read since the last check.
+class _Slot(Generic[V]):
+    """An entry; ``read`` is whether it was read since the last check."""
 
-    Threads may ``read`` at any time; they share a lock to change the cache.
+    __slots__ = ("read", "size", "value")
+
+    def __init__(self, value: V, size: int) -> None:
+        self.value = value
+        self.size = size
+        self.read = False
+
+
+class ClockCache(MutableMapping[K, V]):
+    """A mapping of at most ``maxsize`` bytes: the oldest entry leaves that was not read since.
+
+    Threads may ``read`` at any time; they share a lock to change the cache. ``measure`` returns the
+    bytes of a value.
     """
 
-    def __init__(self, maxsize: float, getsizeof: Callable[[V], float]) -> None:
-        super().__init__(maxsize, getsizeof)
-        self._read: set[K] = set()
+    def __init__(self, maxsize: int, measure: Callable[[V], int]) -> None:
+        self._maxsize = maxsize
+        self._measure = measure
+        self._slots: dict[K, _Slot[V]] = {}  # the oldest first
+        self.currsize = 0
 
     def read(self, key: K) -> V | None:
         """The value of a key, or None; notes that the key was read."""
-        try:
-            value = Cache.__getitem__(self, key)
-        except KeyError:
+        slot = self._slots.get(key)
+        if slot is None:
             return None
-        self._read.add(key)
-        return value
+        slot.read = True
+        return slot.value
 
-    def popitem(self) -> tuple[K, V]:
-        """Remove and return the oldest entry that was not read."""
-        key, value = super().popitem()
-        while key in self._read:
-            self._read.discard(key)
-            self[key] = value  # the newest entry now
-            key, value = super().popitem()
-        if len(self._read) > len(self):  # keys that left while they were read, or otherwise
-            self._read.intersection_update(self)
-        return key, value
+    def __getitem__(self, key: K) -> V:
+        return self._slots[key].value
+
+    def __setitem__(self, key: K, value: V) -> None:
+        """Raises ``ValueError`` for a value that is larger than the whole cache."""
+        size = self._measure(value)
+        if size > self._maxsize:
+            raise ValueError
+        self.pop(key, None)
+        while self.currsize + size > self._maxsize:
+            self._remove_oldest()
+        self._slots[key] = _Slot(value, size)
+        self.currsize += size
+
+    def __delitem__(self, key: K) -> None:
+        self.currsize -= self._slots.pop(key).size
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._slots)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def _remove_oldest(self) -> None:
+        key = next(iter(self._slots))
+        while self._slots[key].read:
+            self._slots[key].read = False
+            self._slots[key] = self._slots.pop(key)  # the newest entry now
+            key = next(iter(self._slots))
+        del self[key]

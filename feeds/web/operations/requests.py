@@ -39,7 +39,7 @@ def identify(application: WSGIApplication, *, trusted: bool) -> WSGIApplication:
 
 def _make_id() -> str:
     # No secret. The state of the generator is another one in each process after a fork.
-    return f"{random.getrandbits(64):016x}"
+    return random.randbytes(8).hex()
 
 
 def bind_id(application: WSGIApplication) -> WSGIApplication:
