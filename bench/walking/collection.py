@@ -50,11 +50,19 @@ class CollectionClient:
             yield f"{PATH} has {uid}, which is in no feed"
 
     def list_past(self) -> set[str]:
-        """The events that may have left, since they ended two months ago (rules 11.3)."""
-        day = f"{self._world.time.read().date() - LEAVES_AFTER}"
-        stories = self._world.stories.items()
+        """The events that may have left: they ended two months ago, or have left their own feed.
+
+        Rules 11.3 and 3.12.
+        """
+        now = self._world.time.read()
+        day = f"{now.date() - LEAVES_AFTER}"
         return {
-            id_ for id_, each in stories if all(run["date"] < day for run in each.runs.values())
+            id_
+            for id_, each in self._world.stories.items()
+            if all(
+                run["date"] < day or not each.is_shown(run_id, now)
+                for run_id, run in each.runs.items()
+            )
         }
 
     def _read_own(self, process: Process) -> dict[str, dict[str, Vevent]]:

@@ -10,6 +10,7 @@ from werkzeug.test import TestResponse
 from bench.walking.clients import Client
 from bench.walking.deployment import Process, Storage, Time
 from bench.walking.oracle.ages import Ages
+from bench.walking.oracle.following import follow, follow_unseen
 from bench.walking.oracle.others import find_others
 from bench.walking.oracle.proof import Moment, Others
 from bench.walking.oracle.record import NOTICED_AFTER, Record, get_event_id
@@ -17,7 +18,7 @@ from bench.walking.oracle.recovery import find_losses
 from bench.walking.oracle.statements import Form, read_form
 from bench.walking.oracle.story import MOST_ALTERNATIVES, Stories, Story
 from bench.walking.organizer import Organizer
-from bench.walking.upstream import Call, Upstream
+from bench.walking.upstream import Upstream
 
 
 class Violation(Exception):
@@ -146,15 +147,19 @@ class World:
             return
         for reading in (each.reading for each in calls if each.reading):
             self._listed |= reading.listed if reading.complete else form.states.keys()
-        before = list(self._list_bases(event_id, process, form))
+        before, others = (
+            list(self._list_bases(event_id, process, form)),
+            self._find_others(event_id),
+        )
         for call in calls[:-1]:
-            hidden = form.hide_unlisted()  # what has been told since may follow from later answers
-            before = [story for each in before for story, _ in self._follow(each, call, hidden)]
-        found = [pair for each in before for pair in self._follow(each, calls[-1], form)]
+            before = [story for each in before for story in follow_unseen(each, call, form, others)]
+        found = [pair for each in before for pair in follow(each, calls[-1], form, others)]
         matching = [story for story, problems in found if not problems]
         if not matching and self.unsettled:  # a process has merged the answer with its memory
             hidden = form.hide_unlisted()
-            after = [story for each in before for story, _ in self._follow(each, calls[-1], hidden)]
+            after = [
+                story for each in before for story, _ in follow(each, calls[-1], hidden, others)
+            ]
             matching = list(self._merge(after, process, form))
         if not matching:
             self._violate(f"{event_id} after an answer: {'; '.join(found[0][1])}", process)
@@ -174,14 +179,6 @@ class World:
                     for merged in story.merge(served, form, now):
                         if not merged.find_differences(form, now.at):
                             yield merged
-
-    def _follow(self, base: Story, call: Call, form: Form) -> Iterator[tuple[Story, list[str]]]:
-        """The stories that an answer can make of one, and what is wrong with ``form`` then."""
-        last = base.last
-        if not (call.overtaken and last and last.at >= call.at and last.elapsed > call.elapsed):
-            yield base.follow(call, form, self._find_others(base.id))
-        if call.overtaken:
-            yield base, base.find_differences(form, call.at)
 
     def _find_others(self, event_id: str) -> Others:
         ids = self.stories.keys() - {event_id}
@@ -224,7 +221,7 @@ class World:
                 self._violate(f"{event_id}: {'; '.join(found[-1][1])}", process)
             story = self._forms[self._key(event_id, form)] = matching[-1]
             known = self.alternatives.get(event_id, [])
-            self._note_alternatives(event_id, [*matching, *known])
+            self._note_alternatives(event_id, [*known, *matching])
         process.stories[event_id] = story
         process.forms[event_id] = form
 

@@ -42,10 +42,12 @@ class Form(NamedTuple):
     guids: frozenset[str]
     states: Mapping[str, State]
 
-    def hide_unlisted(self) -> "Form":
-        """The same, as if no run was told as no longer listed."""
+    def hide_unlisted(self, *told: str) -> "Form":
+        """The same, as if no run but ``told`` was told as no longer listed."""
+        states = self.states.items()
         return Form(
-            self.guids, {id_: each._replace(status="") for id_, each in self.states.items()}
+            self.guids,
+            {id_: each if id_ in told else each._replace(status="") for id_, each in states},
         )
 
 

@@ -86,7 +86,7 @@ class Story(Struct):
         return not is_gone and any(run["date"] > f"{today}" for run in self.runs.values())
 
     def follow(self, call: Call, form: Form, others: Others) -> tuple["Story", list[str]]:
-        """The story after an answer, and what is wrong with ``form``, which was served then."""
+        """The story after an answer, and what ``form``, which was served then, states falsely."""
         reading, now = call.reading, Moment(call.at, call.elapsed)
         assert reading is not None
         story = deepcopy(self)
@@ -96,10 +96,10 @@ class Story(Struct):
             story.gone = ()
             story.fields, story.listed = reading.fields, now
         story.runs |= reading.runs
-        problems = list(story.list_runs(reading, form, now, others))
+        false = list(story.list_runs(reading, form, now, others))
         story.last = now
         story.tell(self, form, now)
-        return story, problems or story.find_differences(form, call.at)
+        return story, false
 
     def merge(self, served: "Story", form: Form, now: Moment) -> Iterator["Story"]:
         """The stories of a database that went back, with the history that a process has served.

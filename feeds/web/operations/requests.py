@@ -39,7 +39,7 @@ def identify(application: WSGIApplication, *, trusted: bool) -> WSGIApplication:
 
 def _make_id() -> str:
     # No secret. The state of the generator is another one in each process after a fork.
-    return random.randbytes(8).hex()
+    return random.getrandbits(64).to_bytes(8).hex()
 
 
 def bind_id(application: WSGIApplication) -> WSGIApplication:
