@@ -26,6 +26,9 @@ hypothesis.settings.load_profile("any-machine")
 
 share_compiled()
 
+# Each process that a test starts would compile the whole service.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 
 def pytest_xdist_auto_num_workers():
     """One more than there are cores: many tests wait for a process or a browser."""

@@ -110,7 +110,7 @@ class World:
         """A 410 is for an event that is gone for 30 days; it tells no more of what is in memory."""
         story = self.stories[event_id]
         if not (shown := [id_ for id_ in story.runs if story.is_shown(id_, process.clock())]):
-            self.ended[event_id] = story
+            self.ended[event_id] = process.stories[event_id] = story
         elif self.unsettled and event_id in self.ended:
             process.stories[event_id] = self.ended[event_id]
         elif not self.unsettled:

@@ -140,6 +140,44 @@ def test_a_new_run_whose_save_was_lost_is_not_removed_without_proof(
     assert processes.poll_until_alike().event.runs[1].unlisted
 
 
+def test_a_run_that_is_listed_again_stays_so_after_the_database_has_lost_that(
+    start_worker, upstream, clock, database_url, tmp_path
+):
+    """The last answer lacks the run as well, but it is not complete, so it proves nothing."""
+    process = start_worker()
+    document = upstream.document("harbor")
+    (run,) = document["runs"]
+    both = document | {"runs": [run, run | {"_id": "other", "date": "2026-12-24"}]}
+    upstream.put("harbor", both)
+    process.get_edition()
+    upstream.put("harbor", document)
+    for _ in range(4):
+        clock.advance(hours=26)
+        process.get_edition()
+    assert process.get_edition().event.runs[1].unlisted
+    restore = back_up(database_url, tmp_path)
+    upstream.put("harbor", both)
+    clock.advance(hours=2)
+    assert process.get_edition().event.runs[1].unlisted is None
+    restore()
+    upstream.put("harbor", document | {"runs": [run | {"soldOut": True}, {"no": "id"}]})
+    clock.advance(hours=2)
+    start_worker().refresh_in_background()
+    processes = Processes(clock, process, start_worker())
+    for _ in range(2):
+        edition = processes.poll_until_alike()
+        assert [each.unlisted for each in edition.event.runs] == [None, None]
+        told = [change.kind.value for change in edition.changes]
+        assert told == ["no-longer-listed", "reinstated", "sold-out"]
+        clock.advance(hours=2)
+    upstream.put("harbor", document)
+    for _ in range(4):
+        clock.advance(hours=26)
+        edition = processes.poll_until_alike()
+    assert edition.event.runs[1].unlisted
+    assert edition.changes[-1].kind.value == "no-longer-listed"
+
+
 def test_a_row_that_cannot_be_read_is_fetched_again_above_its_stamps(
     start_worker, upstream, clock, database_url
 ):

@@ -34,9 +34,10 @@ def follow_unseen(base: Story, call: Call, form: Form, others: Others) -> Iterat
 
 
 def _can_be_saved(base: Story, call: Call) -> bool:
-    """Whether no later answer was saved before."""
-    last = base.last
-    return not (call.overtaken and last and last.at >= call.at and last.elapsed > call.elapsed)
+    """Whether no later answer was saved before; a 404 changes nothing of another one."""
+    last, reading = base.last, call.reading
+    is_late = call.overtaken and last and last.at >= call.at and last.elapsed > call.elapsed
+    return not is_late or bool(base.gone and reading and reading.fields is None)
 
 
 def _forget_or_not(base: Story, now: datetime) -> Iterator[Story]:

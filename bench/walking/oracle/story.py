@@ -76,9 +76,10 @@ class Story(Struct):
         return max((each[0] for each in (*self.lacking.values(), self.gone) if each), default=None)
 
     @property
-    def evidence(self) -> tuple[int, int]:
-        """How many answers lacked something, and how many changes were told."""
-        return len(self.gone) + sum(map(len, self.lacking.values())), sum(self.counts.values())
+    def evidence(self) -> tuple[int, int, bool]:
+        """How many answers lacked something, how many changes were told, and if one was read."""
+        lacking = len(self.gone) + sum(map(len, self.lacking.values()))
+        return lacking, sum(self.counts.values()), self.fields is not None
 
     def is_ahead(self, today: date) -> bool:
         """Whether the event is not gone, and surely not over."""
@@ -104,11 +105,11 @@ class Story(Struct):
     def merge(self, served: "Story", form: Form, now: Moment) -> Iterator["Story"]:
         """The stories of a database that went back, with the history that a process has served.
 
-        The process tells what differs between the two, unless that was told before: all of it, what
-        the database has not told since, or what concerns runs that one of them lacks. A feed may
-        agree with more than one of them: its items name runs without telling which. If it agrees
-        with none, the process tells nothing. What the database lacks, and the process has proved to
-        be no longer listed, stays so.
+        The process tells what differs between the two, unless that was told before: all changes of
+        runs that are shown, what the database has not told since, or what concerns runs that one of
+        them lacks. A feed may agree with more than one of them: its items name runs without telling
+        which. If it agrees with none, the process tells nothing. What the database lacks, and the
+        process has proved to be no longer listed, stays so.
         """
         story = deepcopy(self)
         story.fields = self.fields or served.fields
@@ -128,7 +129,7 @@ class Story(Struct):
             story.counts[key] = max(count, story.counts.get(key, 0))
         since = {key[:2] for key, count in self.counts.items() if count > served.counts.get(key, 0)}
         news: tuple[Callable[[str, str], bool], ...] = (
-            lambda _, __: True,
+            lambda id_, _: bool(story.is_shown(id_, now.at)),
             lambda id_, kind: (id_, kind) not in since,
             lambda id_, _: id_ not in self.runs,
         )

@@ -119,13 +119,16 @@ def _keep_runs(edition: Edition, other: Edition) -> Edition:
 
     They are missing until complete answers prove more (rules 3.5). So an event with such runs is
     not gone yet; its next 404 confirms that it is, of these runs as well. What the last answers of
-    the edition lack, and the other one has proved to be no longer listed, stays so.
+    the edition lack, and the other one has proved to be no longer listed, stays so. A run that the
+    other one has told as listed again since is missing, too.
     """
-    event, pending = edition.event, edition.pending
+    event = edition.event
     others = {run.id: run for run in other.event.runs}
+    again = {run.id for run in event.runs if _is_listed_again(run, other)}
+    pending = {id_: each for id_, each in edition.pending.items() if id_ not in again}
     runs = [
         _keep_removal(run, others.get(run.id, run)) if pending.keys() & {run.id, event.id} else run
-        for run in event.runs
+        for run in (others[each.id] if each.id in again else each for each in event.runs)
     ]
     lacked = others.keys() - {run.id for run in runs}
     runs += (others[id_] for id_ in lacked)
@@ -138,6 +141,17 @@ def _keep_runs(edition: Edition, other: Edition) -> Edition:
         pending={**kept, **pending},
         deployment="",
         etag=None,
+    )
+
+
+def _is_listed_again(run: Run, other: Edition) -> bool:
+    """Whether another edition has told a run as reinstated after it was no longer listed."""
+    since = run.unlisted
+    if since is None or all(each.id != run.id or each.unlisted for each in other.event.runs):
+        return False
+    return any(
+        (each.run, each.kind) == (run.id, Kind.REINSTATED) and each.noticed > since
+        for each in other.changes
     )
 
 
