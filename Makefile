@@ -44,12 +44,15 @@ tools:
 			echo 'buildah cannot be installed: the tests of the image are skipped.'; \
 	else echo 'buildah is missing: the tests of the image are skipped.'; fi
 
-# Chromium for the browser tests, from Debian. Without Chromium these tests are skipped.
+# Chromium for the browser tests, from Debian; without windows, where Debian has that. Without Chromium these tests are
+# skipped.
 chromium:
-	@command -v chromium > /dev/null || \
+	@command -v chromium-headless-shell > /dev/null || command -v chromium > /dev/null || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 		echo 'Adding Chromium for the tests ...'; \
-		{ apt-get -qq update && apt-get -qq -y install --no-install-recommends chromium fonts-dejavu-core; } > /dev/null 2>&1 || \
+		{ apt-get -qq update && { \
+			apt-get -qq -y install --no-install-recommends chromium-headless-shell fonts-dejavu-core || \
+			apt-get -qq -y install --no-install-recommends chromium fonts-dejavu-core; }; } > /dev/null 2>&1 || \
 			echo 'Chromium cannot be installed: browser tests are skipped.'; \
 	else echo 'Chromium is missing: browser tests are skipped.'; fi
 

@@ -2,6 +2,8 @@
 
 import os
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -18,9 +20,10 @@ MAX_ADDED = 150
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory):
+def image():
     check_builder()
-    with build_image(tmp_path_factory.mktemp("image")) as built:
+    # Not with the files of other tests, which may be in memory.
+    with TemporaryDirectory(dir="/var/tmp") as folder, build_image(Path(folder)) as built:
         yield built
 
 
