@@ -15,7 +15,6 @@ from tests.support.clock import Clock
 from tests.support.compiled import share_compiled
 from tests.support.databases import ENGINES, close_all, open_database
 from tests.support.postgres import running_postgres
-from tests.support.postgres_keeper import MEMORY, has_memory
 from tests.support.processes import settings_for
 from tests.support.upstream import Upstream
 
@@ -29,10 +28,6 @@ share_compiled()
 
 # Each process that a test starts would compile the whole service.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-
-# The files of tests need not survive a crash of the machine.
-if has_memory():
-    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 # Each process that a test starts would compile the whole service.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -58,12 +58,8 @@ def main(installation: Path) -> None:
 
 
 def choose_place_for_data() -> Path:
-    return MEMORY if has_memory() else SOCKETS
-
-
-def has_memory() -> bool:
-    """Whether the files of tests can be in memory."""
-    return os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MIN_FREE
+    usable = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= MIN_FREE
+    return MEMORY if usable else SOCKETS
 
 
 def run_server(installation: Path, folder: Path, data: Path) -> None:

@@ -2,8 +2,6 @@
 
 import os
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -20,10 +18,9 @@ MAX_ADDED = 150
 
 
 @pytest.fixture(scope="module")
-def image():
+def image(tmp_path_factory):
     check_builder()
-    # Not with the files of other tests, which may be in memory.
-    with TemporaryDirectory(dir="/var/tmp") as folder, build_image(Path(folder)) as built:
+    with build_image(tmp_path_factory.mktemp("image")) as built:
         yield built
 
 
