@@ -54,15 +54,16 @@ ATTACKS = {
     "300 half requests": Attack(hostile.hold_half_requests),
     "160 connections that do not read": Attack(hostile.never_read),
     "Accept-Encoding of 800 KB": Attack(hostile.vary_accept_encoding),
-    "polls without a pause, to compare with": Attack(hostile.poll_without_pause),
     "searches of 4 KB": Attack(hostile.search_long_ids),
-    "the home page, other queries": Attack(hostile.open_home),
+    "30 home pages a second": Attack(hostile.open_home),
     "widgets in other colours": Attack(hostile.vary_queries),
     "names of 600 KB": Attack(hostile.poll_documents("label")),
     "1 MB of text, 300 runs": Attack(hostile.poll_documents("text")),
     "1,000 runs that flap": Attack(hostile.poll_documents("flapping")),
     "2,000 runs that cannot be read": Attack(hostile.poll_documents("unreadable")),
     "600 runs imported again and again": Attack(hostile.poll_documents("imported")),
+    "a flood of ordinary polls": Attack(hostile.poll_without_pause),
+    "a flood of the home page": Attack(hostile.flood_home),
 }
 
 

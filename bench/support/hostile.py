@@ -115,7 +115,12 @@ def poll_without_pause(address: str, ended: Event) -> None:
 
 
 def open_home(address: str, ended: Event) -> None:
-    """Open the home page with another query each time, on 16 connections."""
+    """Open the home page 30 times a second, with another query each time."""
+    _poll_each(address, ended, 30, (f"/?x={number}" for number in count()))
+
+
+def flood_home(address: str, ended: Event) -> None:
+    """Open the home page with another query each time on 16 connections, without a pause."""
     _repeat(address, ended, 16, lambda number: f"/?x={number}")
 
 
