@@ -5,6 +5,7 @@ one marks the entry instead, and moves the key when the cache is full: the CLOCK
 called second chance (Corbató, "A paging experiment with the Multics system", 1968).
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Generic, TypeVar
 
@@ -33,7 +34,7 @@ class ClockCache(MutableMapping[K, V]):
     def __init__(self, maxsize: int, measure: Callable[[V], int]) -> None:
         self._maxsize = maxsize
         self._measure = measure
-        self._slots: dict[K, _Slot[V]] = {}  # the oldest first
+        self._slots: OrderedDict[K, _Slot[V]] = OrderedDict()  # the oldest first
         self.currsize = 0
 
     def read(self, key: K) -> V | None:
@@ -52,11 +53,10 @@ class ClockCache(MutableMapping[K, V]):
         size = self._measure(value)
         if size > self._maxsize:
             raise ValueError
-        self.pop(key, None)
-        while self.currsize + size > self._maxsize:
+        while self.currsize - self._get_size(key) + size > self._maxsize:
             self._remove_oldest()
-        self._slots[key] = _Slot(value, size)
-        self.currsize += size
+        self.currsize += size - self._get_size(key)
+        self._slots[key] = _Slot(value, size)  # in place: a reader finds the old value or this one
 
     def __delitem__(self, key: K) -> None:
         self.currsize -= self._slots.pop(key).size
@@ -67,10 +67,14 @@ class ClockCache(MutableMapping[K, V]):
     def __len__(self) -> int:
         return len(self._slots)
 
+    def _get_size(self, key: K) -> int:
+        slot = self._slots.get(key)
+        return slot.size if slot else 0
+
     def _remove_oldest(self) -> None:
         key = next(iter(self._slots))
         while self._slots[key].read:
             self._slots[key].read = False
-            self._slots[key] = self._slots.pop(key)  # the newest entry now
+            self._slots.move_to_end(key)  # a reader finds the key meanwhile
             key = next(iter(self._slots))
         del self[key]

@@ -29,9 +29,6 @@ share_compiled()
 # Each process that a test starts would compile the whole service.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# Each process that a test starts would compile the whole service.
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-
 
 def pytest_xdist_auto_num_workers():
     """One more than there are cores: many tests wait for a process or a browser."""

@@ -178,6 +178,39 @@ def test_a_run_that_is_listed_again_stays_so_after_the_database_has_lost_that(
     assert edition.changes[-1].kind.value == "no-longer-listed"
 
 
+def test_404s_from_before_a_run_was_listed_again_prove_nothing_after_the_database_has_lost_that(
+    start_worker, upstream, clock, database_url, tmp_path
+):
+    process = start_worker()
+    document = upstream.document("harbor")
+    (run,) = document["runs"]
+    both = document | {"runs": [run, run | {"_id": "other", "date": "2026-12-24"}]}
+    upstream.put("harbor", both)
+    process.get_edition()
+    upstream.put("harbor", document)
+    for _ in range(4):
+        clock.advance(hours=26)
+        process.get_edition()
+    upstream.delete("harbor")
+    for _ in range(2):
+        clock.advance(hours=26)
+        process.get_edition()
+    restore = back_up(database_url, tmp_path)
+    upstream.put("harbor", both)
+    clock.advance(hours=2)
+    assert process.get_edition().event.runs[1].unlisted is None
+    restore()
+    upstream.delete("harbor")
+    clock.advance(hours=2)
+    other = start_worker()
+    assert other.get_edition().gone
+    processes = Processes(clock, process, other)
+    for _ in range(3):
+        assert processes.poll_until_alike().event.runs[1].unlisted is None
+        clock.advance(hours=2)
+    assert processes.poll_until_alike().event.runs[1].unlisted
+
+
 def test_a_row_that_cannot_be_read_is_fetched_again_above_its_stamps(
     start_worker, upstream, clock, database_url
 ):

@@ -36,6 +36,14 @@ class Poller:
         return bytes(response.data)
 
 
+Revision = tuple[int, datetime]
+"""SEQUENCE and LAST-MODIFIED."""
+
+
+def _read_revision(event: Any) -> Revision:
+    return int(event["SEQUENCE"]), event["LAST-MODIFIED"].dt
+
+
 class CalendarClient:
     """A subscribed calendar: ``entries`` holds the VEVENTs by UID."""
 
@@ -44,12 +52,13 @@ class CalendarClient:
         self.entries: dict[str, Any] = {}
         self.sequences: dict[str, int] = {}
         self.modified: dict[str, datetime] = {}
+        self._before: dict[str, Revision] = {}
 
     def poll(self, client: Any, unnoticed_since: datetime | None = None) -> None:
         """Poll, and check that no revision of a VEVENT fell.
 
         What was saved after ``unnoticed_since`` may be unknown to other processes: the client
-        ignores a response that is older than such a revision.
+        ignores a response with the revision before such a one.
         """
         body = self.poller.poll(client)
         if body is None:
@@ -57,20 +66,20 @@ class CalendarClient:
         polled: dict[str, Any] = {
             str(event["UID"]): event for event in Calendar.from_ical(body).walk("VEVENT")
         }
-        fallen = [
-            uid for uid, event in polled.items() if int(event["SEQUENCE"]) < self._get_sequence(uid)
-        ]
-        for uid in fallen:
-            known, sequence = self._get_sequence(uid), int(polled[uid]["SEQUENCE"])
+        fallen = {uid: event for uid, event in polled.items() if self._has_fallen(uid, event)}
+        for uid, event in fallen.items():
             saved = self.modified[uid]
             is_unnoticed = unnoticed_since is not None and saved > unnoticed_since
-            assert is_unnoticed, (
-                f"SEQUENCE of {uid} fell from {known}, saved at {saved:%X}, to {sequence}"
+            known, revision = self.sequences[uid], _read_revision(event)
+            assert is_unnoticed and revision == self._before.get(uid), (  # noqa: PT018 - one claim
+                f"SEQUENCE of {uid} fell from {known}, saved at {saved:%X}, to {revision}"
             )
         if fallen:
             return
         for uid, event in polled.items():
-            modified, sequence = event["LAST-MODIFIED"].dt, int(event["SEQUENCE"])
+            sequence, modified = _read_revision(event)
+            if uid in self.modified and (sequence, modified) != self._get_revision(uid):
+                self._before[uid] = self._get_revision(uid)
             assert event["DTSTAMP"].dt == modified
             assert event["CREATED"].dt <= modified
             self.sequences[uid] = sequence
@@ -79,8 +88,14 @@ class CalendarClient:
         for uid in self.entries.keys() - polled.keys():
             del self.entries[uid]
 
-    def _get_sequence(self, uid: str) -> int:
-        return self.sequences.get(uid, 0)
+    def _get_revision(self, uid: str) -> Revision:
+        return self.sequences[uid], self.modified[uid]
+
+    def _has_fallen(self, uid: str, event: Any) -> bool:
+        if uid not in self.modified:
+            return False
+        known, revision = self._get_revision(uid), _read_revision(event)
+        return revision[0] < known[0] or revision[1] < known[1]
 
     @property
     def shown(self) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """The stories that an answer can make of one: more than one, where nobody saw what was saved."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from copy import deepcopy
 from datetime import datetime
 from itertools import combinations
@@ -27,7 +27,8 @@ def follow_unseen(base: Story, call: Call, form: Form, others: Others) -> Iterat
     """The stories after an answer; ``form`` was served after later ones."""
     if _can_be_saved(base, call):
         for each in _forget_or_not(base, call.at):
-            found = [each.follow(call, earlier, others) for earlier in _list_earlier(form)]
+            earlier = _list_earlier(form, each.unlisted)
+            found = [each.follow(call, served, others) for served in earlier]
             yield from (story for story, false in found if not false)
     if call.overtaken:
         yield base
@@ -53,9 +54,13 @@ def _forget_or_not(base: Story, now: datetime) -> Iterator[Story]:
         yield story
 
 
-def _list_earlier(form: Form) -> Iterator[Form]:
-    """What may have been served before: with each choice of the runs that are not listed."""
-    unlisted = [id_ for id_, each in form.states.items() if each.status == "unlisted"]
-    for count in range(len(unlisted) + 1):
-        for told in combinations(unlisted, count):
-            yield form.hide_unlisted(*told)
+def _list_earlier(form: Form, known: Collection[str]) -> Iterator[Form]:
+    """What may have been served before: with each choice of the runs that are not listed.
+
+    ``known`` are those that were told as no longer listed even before.
+    """
+    unlisted = {id_ for id_, each in form.states.items() if each.status == "unlisted"}
+    new = sorted(unlisted.difference(known))
+    for count in range(len(new) + 1):
+        for told in combinations(new, count):
+            yield form.hide_unlisted(*unlisted.intersection(known), *told)

@@ -122,18 +122,19 @@ def _keep_runs(edition: Edition, other: Edition) -> Edition:
     the edition lack, and the other one has proved to be no longer listed, stays so. A run that the
     other one has told as listed again since is missing, too.
     """
-    event = edition.event
+    event, pending = edition.event, edition.pending
     others = {run.id: run for run in other.event.runs}
     again = {run.id for run in event.runs if _is_listed_again(run, other)}
-    pending = {id_: each for id_, each in edition.pending.items() if id_ not in again}
     runs = [
         _keep_removal(run, others.get(run.id, run)) if pending.keys() & {run.id, event.id} else run
         for run in (others[each.id] if each.id in again else each for each in event.runs)
     ]
     lacked = others.keys() - {run.id for run in runs}
     runs += (others[id_] for id_ in lacked)
-    kept = {id_: each for id_, each in other.pending.items() if id_ in lacked}
+    kept = {id_: each for id_, each in other.pending.items() if id_ in lacked | again}
     gone = edition.gone or (other.gone if event.id in pending else None)
+    if again:  # an answer that listed them cleared what was counted before (rules 3.5)
+        pending = {id_: each for id_, each in pending.items() if id_ not in {*again, event.id}}
     return structs.replace(
         edition,
         event=structs.replace(event, runs=tuple(sorted(runs, key=run_sort_key))),
