@@ -44,8 +44,8 @@ tools:
 			echo 'buildah cannot be installed: the tests of the image are skipped.'; \
 	else echo 'buildah is missing: the tests of the image are skipped.'; fi
 
-# Chromium for the browser tests, from Debian; without windows, where Debian has that. Without Chromium these tests are
-# skipped.
+# Chromium for the browser tests, from Debian: the headless shell, or Chromium itself where Debian has no such package.
+# Without Chromium these tests are skipped.
 chromium:
 	@command -v chromium-headless-shell > /dev/null || command -v chromium > /dev/null || \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \

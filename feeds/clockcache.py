@@ -25,7 +25,7 @@ class _Slot(Generic[V]):
 
 
 class ClockCache(MutableMapping[K, V]):
-    """A mapping of at most ``maxsize`` bytes: the oldest entry leaves that was not read since.
+    """A mapping of at most ``maxsize`` bytes; when full, it drops the oldest unread entry.
 
     Threads may ``read`` at any time; they share a lock to change the cache. ``measure`` returns the
     bytes of a value.
@@ -34,7 +34,8 @@ class ClockCache(MutableMapping[K, V]):
     def __init__(self, maxsize: int, measure: Callable[[V], int]) -> None:
         self._maxsize = maxsize
         self._measure = measure
-        self._slots: OrderedDict[K, _Slot[V]] = OrderedDict()  # the oldest first
+        # The oldest first. A dict would take ever longer to find its first key as first keys leave.
+        self._slots: OrderedDict[K, _Slot[V]] = OrderedDict()
         self.currsize = 0
 
     def read(self, key: K) -> V | None:

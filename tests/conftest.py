@@ -26,7 +26,7 @@ hypothesis.settings.load_profile("any-machine")
 
 share_compiled()
 
-# Each process that a test starts would compile the whole service.
+# Without compiled files, each process that a test starts compiles the whole service.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 

@@ -147,10 +147,8 @@ class World:
             return
         for reading in (each.reading for each in calls if each.reading):
             self._listed |= reading.listed if reading.complete else form.states.keys()
-        before, others = (
-            list(self._list_bases(event_id, process, form)),
-            self._find_others(event_id),
-        )
+        before = list(self._list_bases(event_id, process, form))
+        others = self._find_others(event_id)
         for call in calls[:-1]:
             before = [story for each in before for story in follow_unseen(each, call, form, others)]
         found = [pair for each in before for pair in follow(each, calls[-1], form, others)]

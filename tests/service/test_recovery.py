@@ -140,11 +140,8 @@ def test_a_new_run_whose_save_was_lost_is_not_removed_without_proof(
     assert processes.poll_until_alike().event.runs[1].unlisted
 
 
-def test_a_run_that_is_listed_again_stays_so_after_the_database_has_lost_that(
-    start_worker, upstream, clock, database_url, tmp_path
-):
-    """The last answer lacks the run as well, but it is not complete, so it proves nothing."""
-    process = start_worker()
+def remove_a_run(process, upstream, clock):
+    """Have a process prove a removal; returns the documents without and with the run."""
     document = upstream.document("harbor")
     (run,) = document["runs"]
     both = document | {"runs": [run, run | {"_id": "other", "date": "2026-12-24"}]}
@@ -154,13 +151,23 @@ def test_a_run_that_is_listed_again_stays_so_after_the_database_has_lost_that(
     for _ in range(4):
         clock.advance(hours=26)
         process.get_edition()
+    return document, both
+
+
+def test_a_run_that_is_listed_again_stays_so_after_the_database_has_lost_that(
+    start_worker, upstream, clock, database_url, tmp_path
+):
+    """The last answer lacks the run as well, but it is not complete, so it proves nothing."""
+    process = start_worker()
+    document, both = remove_a_run(process, upstream, clock)
     assert process.get_edition().event.runs[1].unlisted
     restore = back_up(database_url, tmp_path)
     upstream.put("harbor", both)
     clock.advance(hours=2)
     assert process.get_edition().event.runs[1].unlisted is None
     restore()
-    upstream.put("harbor", document | {"runs": [run | {"soldOut": True}, {"no": "id"}]})
+    sold_out = both["runs"][0] | {"soldOut": True}
+    upstream.put("harbor", document | {"runs": [sold_out, {"no": "id"}]})
     clock.advance(hours=2)
     start_worker().refresh_in_background()
     processes = Processes(clock, process, start_worker())
@@ -178,19 +185,33 @@ def test_a_run_that_is_listed_again_stays_so_after_the_database_has_lost_that(
     assert edition.changes[-1].kind.value == "no-longer-listed"
 
 
+def test_the_answers_that_lack_a_run_since_its_return_count_after_the_database_has_lost_that(
+    start_worker, upstream, clock, database_url, tmp_path
+):
+    process = start_worker()
+    document, both = remove_a_run(process, upstream, clock)
+    restore = back_up(database_url, tmp_path)
+    for served in (both, document):
+        upstream.put("harbor", served)
+        clock.advance(hours=2)
+        process.get_edition()
+    pending = process.get_edition().pending
+    assert list(pending) == ["other"]
+    restore()
+    sold_out = both["runs"][0] | {"soldOut": True}
+    upstream.put("harbor", document | {"runs": [sold_out]})
+    start_worker().refresh_in_background()
+    clock.advance(seconds=3)
+    merged = process.get_edition()
+    assert merged.changes[-1].kind.value == "sold-out"
+    assert merged.pending == pending
+
+
 def test_404s_from_before_a_run_was_listed_again_prove_nothing_after_the_database_has_lost_that(
     start_worker, upstream, clock, database_url, tmp_path
 ):
     process = start_worker()
-    document = upstream.document("harbor")
-    (run,) = document["runs"]
-    both = document | {"runs": [run, run | {"_id": "other", "date": "2026-12-24"}]}
-    upstream.put("harbor", both)
-    process.get_edition()
-    upstream.put("harbor", document)
-    for _ in range(4):
-        clock.advance(hours=26)
-        process.get_edition()
+    _, both = remove_a_run(process, upstream, clock)
     upstream.delete("harbor")
     for _ in range(2):
         clock.advance(hours=26)

@@ -22,7 +22,7 @@ from tests.support.processes import settings_for
 from tests.support.upstream import HOST, SAMPLE_IDS, QuietHandler, Upstream
 from tests.support.waiting import PATIENCE
 
-# The headless shell is the same engine without windows; it takes half of the time of Chromium.
+# The headless shell is the same engine without windows; it takes half of the processor time.
 _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser")
 CHROMIUM = next(filter(None, map(shutil.which, _NAMES)), None)
 ARGUMENTS = (

@@ -68,12 +68,10 @@ class CalendarClient:
         }
         fallen = {uid: event for uid, event in polled.items() if self._has_fallen(uid, event)}
         for uid, event in fallen.items():
-            saved = self.modified[uid]
-            is_unnoticed = unnoticed_since is not None and saved > unnoticed_since
-            known, revision = self.sequences[uid], _read_revision(event)
-            assert is_unnoticed and revision == self._before.get(uid), (  # noqa: PT018 - one claim
-                f"SEQUENCE of {uid} fell from {known}, saved at {saved:%X}, to {revision}"
-            )
+            known, revision = self._get_revision(uid), _read_revision(event)
+            is_unnoticed = unnoticed_since is not None and self.modified[uid] > unnoticed_since
+            is_excused = is_unnoticed and revision == self._before.get(uid)
+            assert is_excused, f"the revision of {uid} fell from {known} to {revision}"
         if fallen:
             return
         for uid, event in polled.items():
@@ -122,8 +120,8 @@ class ReaderClient:
     def poll(self, client: Any, now: datetime | None = None) -> list[str]:
         """Poll; return the titles of the new items, oldest first.
 
-        No item may be of the future: ``now`` is the time of a simulation, without one that of the
-        response.
+        No item may be of the future. ``now`` is the time of a simulation; by default, the time at
+        which the response arrived.
         """
         body = self.poller.poll(client)
         if body is None:

@@ -1,4 +1,4 @@
-"""The stories that an answer can make of one: more than one, where nobody saw what was saved."""
+"""The stories that can follow from one after an answer."""
 
 from collections.abc import Collection, Iterator
 from copy import deepcopy
@@ -35,7 +35,10 @@ def follow_unseen(base: Story, call: Call, form: Form, others: Others) -> Iterat
 
 
 def _can_be_saved(base: Story, call: Call) -> bool:
-    """Whether no later answer was saved before; a 404 changes nothing of another one."""
+    """Whether no later answer was saved before.
+
+    A 404 after stored ones may be saved all the same: a process may confirm those with it.
+    """
     last, reading = base.last, call.reading
     is_late = call.overtaken and last and last.at >= call.at and last.elapsed > call.elapsed
     return not is_late or bool(base.gone and reading and reading.fields is None)

@@ -119,22 +119,22 @@ def _keep_runs(edition: Edition, other: Edition) -> Edition:
 
     They are missing until complete answers prove more (rules 3.5). So an event with such runs is
     not gone yet; its next 404 confirms that it is, of these runs as well. What the last answers of
-    the edition lack, and the other one has proved to be no longer listed, stays so. A run that the
-    other one has told as listed again since is missing, too.
+    the edition lack, and the other one has proved to be no longer listed, stays so. A run that
+    returned in the other edition counts as listed, and its removal has to be proved again.
     """
     event, pending = edition.event, edition.pending
     others = {run.id: run for run in other.event.runs}
-    again = {run.id for run in event.runs if _is_listed_again(run, other)}
+    returned = {run.id for run in event.runs if _has_returned(run, other)}
     runs = [
         _keep_removal(run, others.get(run.id, run)) if pending.keys() & {run.id, event.id} else run
-        for run in (others[each.id] if each.id in again else each for each in event.runs)
+        for run in (others[each.id] if each.id in returned else each for each in event.runs)
     ]
     lacked = others.keys() - {run.id for run in runs}
     runs += (others[id_] for id_ in lacked)
-    kept = {id_: each for id_, each in other.pending.items() if id_ in lacked | again}
+    kept = {id_: each for id_, each in other.pending.items() if id_ in lacked | returned}
     gone = edition.gone or (other.gone if event.id in pending else None)
-    if again:  # an answer that listed them cleared what was counted before (rules 3.5)
-        pending = {id_: each for id_, each in pending.items() if id_ not in {*again, event.id}}
+    if returned:  # the answer that listed them cleared the counts (rules 3.5)
+        pending = {id_: each for id_, each in pending.items() if id_ not in {*returned, event.id}}
     return structs.replace(
         edition,
         event=structs.replace(event, runs=tuple(sorted(runs, key=run_sort_key))),
@@ -145,8 +145,8 @@ def _keep_runs(edition: Edition, other: Edition) -> Edition:
     )
 
 
-def _is_listed_again(run: Run, other: Edition) -> bool:
-    """Whether another edition has told a run as reinstated after it was no longer listed."""
+def _has_returned(run: Run, other: Edition) -> bool:
+    """Whether another edition lists a run, and announced its return after the run was unlisted."""
     since = run.unlisted
     if since is None or all(each.id != run.id or each.unlisted for each in other.event.runs):
         return False
