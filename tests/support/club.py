@@ -123,6 +123,18 @@ class Club(Service):
             if thread.name == singleflight.THREAD:
                 thread.join(PATIENCE)
 
+    def settle(self, path: str = "/events.ics") -> None:
+        """Poll until the service asks for nothing more at this time, however slow the machine is."""
+
+        def asks_nothing() -> bool:
+            self.rest()
+            before = len(self.upstream.calls)
+            self.read(path)
+            self.rest()
+            return len(self.upstream.calls) == before
+
+        wait_until(asks_nothing, f"{path} to ask for nothing")
+
     def refresh_lists(self, path: str = "/events.ics", times: int = 1) -> None:
         """Let so many lists become too old; poll until the feed is made of a newer one."""
         name = f"{path.partition('.')[0]}/events" if path.startswith("/groups/") else "/events"
