@@ -220,14 +220,16 @@ def create_app(
         parts.fingerprint,
         Health(parts.database.overview, clock, settings.rate),
     )
-    # Flask's documentation replaces wsgi_app like this; mypy sees a method.
-    application = representations.middleware(requests.bind_id(_normalize(app.wsgi_app)))
-    if proxies := settings.trusted_proxies:
+    proxies = settings.trusted_proxies
+    choose_id = requests.take_id if proxies else requests.make_id
+    application = requests.identify(_normalize(app.wsgi_app), choose_id)
+    application = representations.middleware(application, choose_id)
+    if proxies:
         # Host and path stay as sent: links are made from FEEDS_PUBLIC_URL.
         application = ProxyFix(application, x_for=proxies, x_proto=proxies, x_host=0)
-    application = requests.identify(application, trusted=proxies > 0)
     if settings.access_log:
         application = requests.log_requests(application)
+    # Flask's documentation replaces wsgi_app like this; mypy sees a method.
     app.wsgi_app = application  # type: ignore[method-assign,assignment]
     for module in (
         *(addresses, feeds, pages, resources, embed, oembed, errors, health),

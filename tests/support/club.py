@@ -124,7 +124,7 @@ class Club(Service):
                 thread.join(PATIENCE)
 
     def settle(self, path: str = "/events.ics") -> None:
-        """Poll until the service asks for nothing more at this time, however slow the machine is."""
+        """Poll until the service asks for nothing more at this time."""
 
         def asks_nothing() -> bool:
             self.rest()

@@ -3,7 +3,7 @@
 import logging
 import random
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -13,42 +13,39 @@ from feeds.logs import REQUEST_ID
 log = logging.getLogger("feeds.access")
 
 HEADER = "X-Request-Id"
-_KEY = "feeds.request_id"  # in the environment of a request
+KEY = "feeds.request_id"
+"""The key of the id in the environment of a request that is answered."""
+
 _USABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-def identify(application: WSGIApplication, *, trusted: bool) -> WSGIApplication:
-    """The application with a header field ``X-Request-Id`` on every response.
+def make_id(_request: WSGIEnvironment) -> str:
+    """A new id for a request."""
+    # No secret. The state of the generator is another one in each process after a fork.
+    return f"{random.getrandbits(64):016x}"
 
-    The id is that of the request if a proxy in front is ``trusted``, else a new one.
-    """
+
+def take_id(request: WSGIEnvironment) -> str:
+    """The id that a trusted proxy has sent with a request; a new one if there is none."""
+    sent = request.get("HTTP_X_REQUEST_ID", "")
+    return sent if _USABLE.fullmatch(sent) else make_id(request)
+
+
+def identify(
+    application: WSGIApplication, choose_id: Callable[[WSGIEnvironment], str]
+) -> WSGIApplication:
+    """The application with the id of the request on every response, and on its lines in the log."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        sent = environ.get("HTTP_X_REQUEST_ID", "") if trusted else ""
-        request_id = sent if sent and _USABLE.fullmatch(sent) else _make_id()
-        environ[_KEY] = request_id
+        environ[KEY] = request_id = choose_id(environ)
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:  # noqa: ANN401 - as PEP 3333 has it
             headers.append((HEADER, request_id))
             return start_response(status, headers, *error)
 
-        return application(environ, start)
-
-    return answer
-
-
-def _make_id() -> str:
-    # No secret. The state of the generator is another one in each process after a fork.
-    return random.getrandbits(64).to_bytes(8).hex()
-
-
-def bind_id(application: WSGIApplication) -> WSGIApplication:
-    """The application whose lines in the log have the id of the request that they come from."""
-
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        token = REQUEST_ID.set(environ.get(_KEY, ""))
+        token = REQUEST_ID.set(request_id)
         try:
-            return application(environ, start_response)
+            return application(environ, start)
         finally:
             REQUEST_ID.reset(token)
 
@@ -56,7 +53,7 @@ def bind_id(application: WSGIApplication) -> WSGIApplication:
 
 
 def log_requests(application: WSGIApplication) -> WSGIApplication:
-    """The application with one line in the log for each request; goes around ``identify``."""
+    """The application with one line in the log for each request; it goes around the others."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started, sent = perf_counter(), ("", "0")
@@ -72,7 +69,7 @@ def log_requests(application: WSGIApplication) -> WSGIApplication:
         query = environ.get("QUERY_STRING")
         target = f"{environ.get('PATH_INFO', '')}{'?' if query else ''}{query or ''}"
         fields = {
-            "request_id": environ.get(_KEY, ""),
+            "request_id": environ.get(KEY, ""),
             "method": environ["REQUEST_METHOD"],
             "target": target,
             "status": int(status or 0),

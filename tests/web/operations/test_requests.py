@@ -65,7 +65,7 @@ def test_an_id_is_taken_from_a_trusted_proxy_alone_and_if_it_is_harmless(
 FIRST_REQUESTS = """
 import threading
 from time import sleep
-from feeds.web.operations.requests import bind_id
+from feeds.web.operations.requests import identify, make_id
 
 answered, inside = [], threading.Barrier(8)
 
@@ -76,7 +76,7 @@ def switch(frame, *_):
     return switch
 
 def request():
-    answered.append(bind_id(lambda *_: inside.wait())({}, None))
+    answered.append(identify(lambda *_: inside.wait(), make_id)({}, None))
 
 threading.settrace(switch)
 threads = [threading.Thread(target=request) for _ in range(8)]
