@@ -11,11 +11,12 @@ from datetime import datetime
 from operator import attrgetter
 from threading import Lock
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 from weakref import ref
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Response, request
+from msgspec import Struct
 
 from feeds import metrics
 from feeds.clockcache import ClockCache
@@ -80,7 +81,7 @@ Url = tuple[str, str]
 """The path and the query of a request, as sent."""
 
 
-class CachedRepresentation(NamedTuple):
+class CachedRepresentation(Struct, frozen=True):
     """A representation of ``content``, and when ``middleware`` may answer with it.
 
     ``middleware`` may do so from ``since`` until ``until`` while ``entry`` is the current one. All
@@ -98,7 +99,7 @@ class CachedRepresentation(NamedTuple):
     size: int
 
 
-class KnownUrl(NamedTuple):
+class KnownUrl(Struct, frozen=True):
     """The representation that a URL leads to, whether as a download, and the size in bytes.
 
     ``source`` is where the entry came from: the editions, or the collections.
