@@ -19,7 +19,6 @@ before, and ``{-1 15}T09:00:00-06:00`` is a time in the middle of last month.
 
 import re
 from datetime import date, timedelta
-from typing import Any
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -33,19 +32,13 @@ _TOKEN = re.compile(
 )
 
 
-def resolve_date_tokens(value: Any, today: date) -> Any:  # noqa: ANN401 - any JSON
-    """Copy a JSON value, with its date tokens resolved for ``today``.
+def resolve_date_tokens(text: str, today: date) -> str:
+    """The text of a sample file, with its date tokens resolved for ``today``.
 
-    Braces that do not start with ``+``, ``-``, ``next`` or ``this`` are copied. ValueError for a
-    wrong token.
+    Braces that do not start with ``+``, ``-``, ``next`` or ``this`` stay: no object in JSON starts
+    like that. ValueError for a wrong token.
     """
-    if isinstance(value, str):
-        return _CANDIDATE.sub(lambda token: _resolve(token[0], today), value)
-    if isinstance(value, list):
-        return [resolve_date_tokens(item, today) for item in value]
-    if isinstance(value, dict):
-        return {name: resolve_date_tokens(item, today) for name, item in value.items()}
-    return value
+    return _CANDIDATE.sub(lambda token: _resolve(token[0], today), text)
 
 
 def _resolve(token: str, today: date) -> str:

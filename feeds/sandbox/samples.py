@@ -105,7 +105,8 @@ def load_samples(folder: Path, today: date) -> Samples:
     samples = Samples()
     for path in sorted(folder.glob("*.json")):
         try:
-            _add_file(samples, resolve_date_tokens(msgspec.json.decode(path.read_bytes()), today))
+            text = resolve_date_tokens(path.read_text("utf-8"), today)
+            _add_file(samples, msgspec.json.decode(text))
         except (ValueError, RecursionError, msgspec.MsgspecError) as error:
             raise ValueError(f"{path.name}: {error}") from error
     return samples

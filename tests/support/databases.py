@@ -16,9 +16,10 @@ from tests.support.waiting import PATIENCE
 ENGINES = ("sqlite", "postgresql")
 API = "https://api.intervals.run"
 
-# Forked from a server that has one thread: as fast as fork, without inherited locks.
+# Forked from a server that has one thread: as fast as fork, without inherited locks. The server
+# has imported what takes long in modules of tests.
 processes = get_context("forkserver")
-processes.set_forkserver_preload([__name__])
+processes.set_forkserver_preload([__name__, "pytest", "hypothesis.strategies"])
 
 _in_use: list[Database] = []
 
