@@ -30,9 +30,13 @@ class Part(Struct, frozen=True):
     served: bool = False
 
 
+_IS_PART = catalog.c.name == sa.bindparam("part")
+_PART = sa.select(catalog).where(_IS_PART)
+
+
 def read(connection: sa.Connection, name: str) -> Part | None:
     """A part as it was saved last; None if it was not saved, or cannot be read."""
-    row = connection.execute(sa.select(catalog).where(catalog.c.name == name)).first()
+    row = connection.execute(_PART, {"part": name}).first()
     if row is None:
         return None
     try:
@@ -57,6 +61,9 @@ def read_token(connection: sa.Connection, name: str) -> str:
     return part.token if part else ""
 
 
+_OVERWRITE, _INSERT = sa.update(catalog).where(_IS_PART), sa.insert(catalog)
+
+
 def write(connection: sa.Connection, part: Part) -> None:
     """Save a part over the one before; whoever writes has its lease."""
     values = {
@@ -67,27 +74,27 @@ def write(connection: sa.Connection, part: Part) -> None:
         "due": rows.to_seconds(part.due),
         "pages": part.pages,
     }
-    is_part = catalog.c.name == part.name
-    if not connection.execute(sa.update(catalog).where(is_part).values(values)).rowcount:
-        connection.execute(sa.insert(catalog).values(name=part.name, served=False, **values))
+    if not connection.execute(_OVERWRITE, values | {"part": part.name}).rowcount:
+        connection.execute(_INSERT, values | {"name": part.name, "served": False})
 
 
 def mark_served(connection: sa.Connection, name: str) -> None:
     """Store that a feed was made of a part."""
-    connection.execute(sa.update(catalog).where(catalog.c.name == name).values(served=True))
+    connection.execute(_OVERWRITE, {"part": name, "served": True})
+
+
+_PAGES = sa.select(sa.func.coalesce(sa.func.sum(catalog.c.pages), 0)).where(~_IS_PART)
 
 
 def count_pages(connection: sa.Connection, name: str) -> int:
     """The calls that the other parts cost."""
-    pages = sa.select(sa.func.coalesce(sa.func.sum(catalog.c.pages), 0))
-    return int(connection.execute(pages.where(catalog.c.name != name)).scalar_one())
+    return int(connection.execute(_PAGES, {"part": name}).scalar_one())
 
 
 def mark_polled(connection: sa.Connection, names: Iterable[str], now: datetime) -> None:
     """Store that these parts were polled; unknown ones are ignored."""
     for name in sorted(names):
-        mark = sa.update(catalog).where(catalog.c.name == name)
-        connection.execute(mark.values(polled=rows.to_seconds(now)))
+        connection.execute(_OVERWRITE, {"part": name, "polled": rows.to_seconds(now)})
 
 
 def list_polled(connection: sa.Connection, since: datetime) -> list[str]:

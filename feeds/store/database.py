@@ -49,6 +49,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._engine = create_engine(url)
+        self._acquisition = leases.build_acquisition(self._engine.insert(tables.leases))
         self.overview = Overview(self._engine)
 
     # Editions.
@@ -145,7 +146,7 @@ class Database:
             if obstacle := leases.find_obstacle(connection, event_id, now):
                 return obstacle
         with self._write() as connection:
-            acquired = leases.acquire(connection, lease, self._engine.insert(tables.leases))
+            acquired = leases.acquire(connection, lease, self._acquisition)
             if acquired is None:
                 connection.rollback()
                 return HeldByOther(now)

@@ -1,4 +1,8 @@
-"""Editions in SQL: compare-and-swap of tokens, lists of events, and which events are polled."""
+"""Editions in SQL: compare-and-swap of tokens, lists of events, and which events are polled.
+
+Statements of each poll and each save are built once, with parameters: SQLAlchemy takes longer to
+build one than SQLite to execute it.
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -39,24 +43,45 @@ class Witness(NamedTuple):
     is_listed: bool
 
 
+_EVENT = sa.select(events).where(events.c.id == sa.bindparam("event"))
+_REVISIONS, _CHANGES = (
+    sa.select(table).where(table.c.event_id == sa.bindparam("event")).order_by(*table.primary_key)
+    for table in (revisions, changes)
+)
+
+
 def read(connection: sa.Connection, event_id: str) -> History | None:
     """The edition of an event that was saved last; its history alone if it cannot be read."""
-    row = connection.execute(sa.select(events).where(events.c.id == event_id)).first()
+    event = {"event": event_id}
+    row = connection.execute(_EVENT, event).first()
     if row is None:
         return None
-    revision_rows, change_rows = (
-        connection.execute(
-            sa.select(table).where(table.c.event_id == event_id).order_by(*table.primary_key)
-        ).all()
-        for table in (revisions, changes)
-    )
-    return rows.read_edition(row, revision_rows, change_rows)
+    revision_rows = connection.execute(_REVISIONS, event).all()
+    return rows.read_edition(row, revision_rows, connection.execute(_CHANGES, event).all())
+
+
+_TOKEN = sa.select(events.c.token).where(events.c.id == sa.bindparam("event"))
 
 
 def read_token(connection: sa.Connection, event_id: str) -> str:
     """The token of the edition that was saved last; empty if no edition was saved."""
-    token = sa.select(events.c.token).where(events.c.id == event_id)
-    return connection.execute(token).scalar() or ""
+    return connection.execute(_TOKEN, {"event": event_id}).scalar() or ""
+
+
+_KNOWN, _MISSING = events.c.missing_since, sa.bindparam("missing", type_=sa.BigInteger)
+_OVERWRITE = (
+    sa.update(events)
+    .where(events.c.id == sa.bindparam("event"), events.c.token == sa.bindparam("last"))
+    # The latest instant; if nothing is missing, the last one: what is listed again was missing.
+    .values(
+        missing_since=sa.case((_KNOWN > _MISSING, _KNOWN), else_=sa.func.coalesce(_MISSING, _KNOWN))
+    )
+)
+_INSERT = {table: sa.insert(table) for table in (events, revisions, changes)}
+_DELETE = {
+    table: sa.delete(table).where(table.c.event_id == sa.bindparam("event"))
+    for table in (revisions, changes)
+}
 
 
 def write(
@@ -74,15 +99,12 @@ def write(
     """
     event_id, row = edition.event.id, rows.build_event_row(edition, span, due)
     if token:
-        last = (events.c.id == event_id) & (events.c.token == token)
-        missing, known = row.pop("missing_since"), events.c.missing_since
-        if missing:  # else the last one stays: what is listed again was missing all the same
-            row["missing_since"] = sa.case((known > missing, known), else_=missing)
-        if not connection.execute(sa.update(events).where(last).values(row)).rowcount:
+        over = {"event": event_id, "last": token, "missing": row.pop("missing_since")}
+        if not connection.execute(_OVERWRITE, row | over).rowcount:
             return False
     else:
         row["polled"] = rows.to_seconds(polled) if polled else None
-        connection.execute(sa.insert(events).values(row))
+        connection.execute(_INSERT[events], row)
     _replace(connection, revisions, event_id, rows.build_revision_rows(edition))
     _replace(connection, changes, event_id, rows.build_change_rows(edition))
     return True
@@ -91,9 +113,23 @@ def write(
 def _replace(
     connection: sa.Connection, table: sa.Table, event_id: str, new: Iterable[dict[str, Any]]
 ) -> None:
-    connection.execute(sa.delete(table).where(table.c.event_id == event_id))
+    connection.execute(_DELETE[table], {"event": event_id})
     if new := list(new):
-        connection.execute(sa.insert(table), new)
+        connection.execute(_INSERT[table], new)
+
+
+_SAVED = ((events, events.c.id), (catalog, catalog.c.name))
+"""The tables whose saves are numbered, with their keys."""
+
+_NEXT_NUMBER = (
+    sa.update(service)
+    .values(save_number=service.c.save_number + 1)
+    .returning(service.c.save_number)
+)
+_NUMBER_EVENT, _NUMBER_PART = (
+    sa.update(table).where(key == sa.bindparam("saved")).values(save_number=sa.bindparam("number"))
+    for table, key in _SAVED
+)
 
 
 def number_save(connection: sa.Connection, saved: str) -> None:
@@ -101,14 +137,26 @@ def number_save(connection: sa.Connection, saved: str) -> None:
 
     The number is unique and rises with each commit: the row of the service is locked until then.
     """
-    increment = sa.update(service).values(save_number=service.c.save_number + 1)
-    number = connection.execute(increment.returning(service.c.save_number)).scalar_one()
-    for table, key in _SAVED:
-        connection.execute(sa.update(table).where(key == saved).values(save_number=number))
+    number = connection.execute(_NEXT_NUMBER).scalar_one()
+    statement = _NUMBER_PART if saved.startswith("/") else _NUMBER_EVENT
+    connection.execute(statement, {"saved": saved, "number": number})
+
+
+_SAVE_NUMBER = sa.select(service.c.save_number)
 
 
 def read_save_number(connection: sa.Connection) -> int:
-    return int(connection.execute(sa.select(service.c.save_number)).scalar_one())
+    return int(connection.execute(_SAVE_NUMBER).scalar_one())
+
+
+_SAVED_SINCE = sa.union_all(
+    *(
+        sa.select(key.label("saved"), table.c.token).where(
+            table.c.save_number > sa.bindparam("since")
+        )
+        for table, key in _SAVED
+    )
+)
 
 
 def list_saved(connection: sa.Connection, since: int) -> dict[str, str]:
@@ -116,25 +164,23 @@ def list_saved(connection: sa.Connection, since: int) -> dict[str, str]:
 
     By the ids of events, and by the names of parts of the catalog, which begin with a slash.
     """
-    selects = [
-        sa.select(key.label("saved"), table.c.token).where(table.c.save_number > since)
+    return {row.saved: row.token for row in connection.execute(_SAVED_SINCE, {"since": since})}
+
+
+_SAVED_WITH = sa.union_all(
+    *(
+        sa.select(key.label("saved"), table.c.token).where(
+            table.c.save_number == sa.bindparam("number")
+        )
         for table, key in _SAVED
-    ]
-    return {row.saved: row.token for row in connection.execute(sa.union_all(*selects))}
+    )
+)
 
 
 def read_numbered(connection: sa.Connection, number: int) -> tuple[str, str] | None:
     """What was saved with this number, and its token; None if it was saved again since."""
-    selects = [
-        sa.select(key.label("saved"), table.c.token).where(table.c.save_number == number)
-        for table, key in _SAVED
-    ]
-    row = connection.execute(sa.union_all(*selects)).first()
+    row = connection.execute(_SAVED_WITH, {"number": number}).first()
     return (row.saved, row.token) if row else None
-
-
-_SAVED = ((events, events.c.id), (catalog, catalog.c.name))
-"""The tables whose saves are numbered, with their keys."""
 
 
 def has_any(connection: sa.Connection) -> bool:
@@ -195,19 +241,26 @@ def find_witness(connection: sa.Connection, event_id: str, now: datetime) -> Wit
     return max(found, key=lambda each: each.is_listed, default=None)
 
 
+_MARK_POLLED = (
+    sa.update(events).where(events.c.id == sa.bindparam("event")).values(polled=sa.bindparam("at"))
+)
+
+
 def mark_polled(connection: sa.Connection, ids: Iterable[str], now: datetime) -> None:
     """Store that these events were polled; unknown ids are ignored.
 
     Rows are locked in the order of ids, so that two processes do not deadlock.
     """
-    mark = sa.update(events).where(events.c.id == sa.bindparam("polled_id"))
-    parameters = [{"polled_id": id_} for id_ in sorted(ids)]
-    connection.execute(mark.values(polled=rows.to_seconds(now)), parameters)
+    at = rows.to_seconds(now)
+    connection.execute(_MARK_POLLED, [{"event": id_, "at": at} for id_ in sorted(ids)])
+
+
+_IS_POLLED = events.c.polled >= sa.bindparam("polled_since")
+_COUNT_POLLED = sa.select(sa.func.count()).where(_IS_POLLED)
 
 
 def count_polled(connection: sa.Connection, now: datetime) -> int:
-    polled = sa.select(sa.func.count()).where(_is_polled(now))
-    return connection.execute(polled).scalar_one()
+    return connection.execute(_COUNT_POLLED, _bind_polled(now)).scalar_one()
 
 
 def list_polled_lifetimes(
@@ -217,7 +270,7 @@ def list_polled_lifetimes(
     listed = sa.select(events.c.fetched, events.c.due).where(events.c.gone.is_(None))
     return [
         (fetched, find_expiry(fetched, rows.from_seconds(row.due)))
-        for row in connection.execute(listed.where(_is_polled(now)))
+        for row in connection.execute(listed.where(_IS_POLLED), _bind_polled(now))
         if (fetched := rows.from_seconds(row.fetched)) < rows.from_seconds(row.due)
     ]
 
@@ -227,16 +280,18 @@ def list_due(connection: sa.Connection, now: datetime, most: int) -> list[str]:
 
     Events that are not over come first, by their start; then events that are over.
     """
-    is_free = leases.c.event_id.is_(None) | leasing.is_free(now)
+    is_free = leases.c.event_id.is_(None) | leasing.IS_FREE
     listed = (
         sa.select(events.c.id)
         .outerjoin(leases, leases.c.event_id == events.c.id)
-        .where(events.c.due <= rows.to_seconds(now), events.c.gone.is_(None), _is_polled(now))
+        .where(events.c.due <= rows.to_seconds(now), events.c.gone.is_(None), _IS_POLLED)
         .where(is_free)
         .order_by(events.c.ends < rows.to_seconds(now), events.c.starts, events.c.id)
     )
-    return list(connection.execute(listed.limit(most)).scalars())
+    parameters = _bind_polled(now) | leasing.bind_free(now)
+    return list(connection.execute(listed.limit(most), parameters).scalars())
 
 
-def _is_polled(now: datetime) -> sa.ColumnElement[bool]:
-    return events.c.polled >= rows.to_seconds(now - POLLED_WITHIN)
+def _bind_polled(now: datetime) -> dict[str, int]:
+    """The parameter of ``_IS_POLLED``."""
+    return {"polled_since": rows.to_seconds(now - POLLED_WITHIN)}

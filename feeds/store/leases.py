@@ -4,7 +4,7 @@ Timestamps too far in the future are ignored: the clock was set back.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from msgspec import Struct, field, structs
 from feeds.domain.freshness import LEASE, MAX_CLOCK_SKEW, UNKNOWN_CACHED_FOR
 from feeds.domain.quota import MICROSECOND
 from feeds.errors import UPSTREAM_ERRORS, UpstreamError, UpstreamUnavailable
-from feeds.store.ratelimit import from_micros, is_plausible, to_micros
+from feeds.store.ratelimit import bind_plausible, from_micros, is_plausible, to_micros
 from feeds.store.tables import leases, service
 
 
@@ -37,13 +37,27 @@ class HeldByOther(Struct, frozen=True):
     since: datetime
 
 
+_HAS_FAILED = is_plausible(leases.c.retry_at, "failed")
+IS_FREE = ~is_plausible(leases.c.acquired_at, "held") & ~_HAS_FAILED
+"""Whether no process holds the lease, and no failure is remembered; see ``bind_free``."""
+
+
+def bind_free(now: datetime) -> dict[str, int]:
+    """The parameters of ``IS_FREE``."""
+    held = bind_plausible("held", now - LEASE, now + LEASE - MICROSECOND)
+    return held | bind_plausible("failed", now, now + UNKNOWN_CACHED_FOR + MAX_CLOCK_SKEW)
+
+
+_OBSTACLE = sa.select(leases, _HAS_FAILED.label("has_failed")).where(
+    leases.c.event_id == sa.bindparam("event"), ~IS_FREE
+)
+
+
 def find_obstacle(
     connection: sa.Connection, event_id: str, now: datetime
 ) -> HeldByOther | UpstreamError | None:
     """Why the lease cannot be acquired: another lease, or the error of the last attempt."""
-    has_failed = _has_failed(now).label("has_failed")
-    obstacles = sa.select(leases, has_failed).where(leases.c.event_id == event_id, ~is_free(now))
-    row = connection.execute(obstacles).first()
+    row = connection.execute(_OBSTACLE, {"event": event_id} | bind_free(now)).first()
     if row is None:
         return None
     if row.has_failed:
@@ -52,41 +66,55 @@ def find_obstacle(
     return HeldByOther(from_micros(row.acquired_at))
 
 
-def acquire(connection: sa.Connection, lease: Lease, insert: Any) -> Lease | None:  # noqa: ANN401 - of any dialect
+def build_acquisition(insert: Any) -> sa.Executable:  # noqa: ANN401 - of any dialect
+    """The statement of ``acquire``, made of a dialect's INSERT into ``leases``."""
+    values = {
+        name: insert.excluded[name] for name in ("holder", "acquired_at", "cause", "retry_at")
+    }
+    upsert = insert.on_conflict_do_update(index_elements=["event_id"], set_=values, where=IS_FREE)
+    return cast("sa.Executable", upsert.returning(leases.c.refusals))
+
+
+def acquire(connection: sa.Connection, lease: Lease, acquisition: sa.Executable) -> Lease | None:
     """Acquire a lease with one statement; None if the event is not free."""
     values = {
+        "event_id": lease.event_id,
         "holder": lease.holder,
         "acquired_at": to_micros(lease.at),
         "cause": None,
         "retry_at": 0,
     }
-    upsert = insert.values(event_id=lease.event_id, **values).on_conflict_do_update(
-        index_elements=["event_id"], set_=values, where=is_free(lease.at)
-    )
-    row = connection.execute(upsert.returning(leases.c.refusals)).first()
+    row = connection.execute(acquisition, values | bind_free(lease.at)).first()
     return structs.replace(lease, refusals=row.refusals) if row else None
+
+
+_OWN = sa.update(leases).where(
+    leases.c.event_id == sa.bindparam("event"), leases.c.holder == sa.bindparam("by")
+)
+_RENEW = _OWN.where(leases.c.acquired_at > 0)
 
 
 def renew(connection: sa.Connection, lease: Lease) -> bool:
     """Begin a lease anew at ``lease.at``; False if another process holds it, or released it."""
-    own = (leases.c.event_id == lease.event_id) & (leases.c.holder == lease.holder)
-    own &= leases.c.acquired_at > 0
-    renewed = sa.update(leases).where(own).values(acquired_at=to_micros(lease.at))
-    return connection.execute(renewed).rowcount > 0
+    values = {"event": lease.event_id, "by": lease.holder, "acquired_at": to_micros(lease.at)}
+    return connection.execute(_RENEW, values).rowcount > 0
 
 
 def release(connection: sa.Connection, /, lease: Lease, **result: Any) -> bool:  # noqa: ANN401 - columns
     """Release a lease; False if it has expired and another process holds the event's lease."""
-    own = (leases.c.event_id == lease.event_id) & (leases.c.holder == lease.holder)
-    released = sa.update(leases).where(own).values(acquired_at=0, **result)
-    return connection.execute(released).rowcount > 0
+    values = {"event": lease.event_id, "by": lease.holder, "acquired_at": 0}
+    return connection.execute(_OWN, values | result).rowcount > 0
+
+
+_FORGET_FORBIDDEN = (
+    sa.update(service).where(service.c.forbidden_event.is_not(None)).values(forbidden_event=None)
+)
 
 
 def succeed(connection: sa.Connection, lease: Lease) -> bool:
     """Release a lease after a successful answer: no earlier refusal counts any more."""
     released = release(connection, lease, refusals=0)
-    is_noted = service.c.forbidden_event.is_not(None)
-    connection.execute(sa.update(service).where(is_noted).values(forbidden_event=None))
+    connection.execute(_FORGET_FORBIDDEN)
     return released
 
 
@@ -112,13 +140,3 @@ def fail(
     # Rows that another transaction has locked are skipped, not waited for.
     listed = sa.select(leases.c.event_id).where(expired).with_for_update(skip_locked=True)
     connection.execute(sa.delete(leases).where(leases.c.event_id.in_(listed)))
-
-
-def is_free(now: datetime) -> sa.ColumnElement[bool]:
-    """Whether no process holds the lease, and no failure is remembered."""
-    is_held = is_plausible(leases.c.acquired_at, now - LEASE, now + LEASE - MICROSECOND)
-    return ~is_held & ~_has_failed(now)
-
-
-def _has_failed(now: datetime) -> sa.ColumnElement[bool]:
-    return is_plausible(leases.c.retry_at, now, now + UNKNOWN_CACHED_FOR + MAX_CLOCK_SKEW)

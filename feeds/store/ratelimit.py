@@ -6,6 +6,7 @@ bucket's interval, and is refused if the instant would lie too far ahead.
 """
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -16,23 +17,23 @@ from feeds.domain.timezones import EPOCH
 from feeds.errors import UPSTREAM_ERRORS, QuotaExhausted, Unauthorized, UpstreamError
 from feeds.store.tables import service
 
+_SERVICE = sa.select(service)
+
 
 def spend_call(connection: sa.Connection, quota: Quota, now: datetime) -> UpstreamError | None:
     """Spend one call; the error with ``retry_at`` if none is left, or the upstream is closed."""
-    latest = _compute_latest_reopening(now, quota.window)
-    is_closed = is_plausible(service.c.closed_until, now, latest)
-    calls = _build_calls(quota, now)
-    spending = sa.update(service).where(~is_closed, *(fits for _, fits in calls.values()))
-    tats = {column: tat for column, (tat, _) in calls.items()}
-    if connection.execute(spending.values(tats).returning(service.c.id)).first():
+    buckets, latest = _list_buckets(quota), _compute_latest_reopening(now, quota.window)
+    spending = _build_spending(tuple(buckets))
+    closed = bind_plausible("closed", now, latest)
+    if connection.execute(spending, _bind_calls(quota, now) | closed).first():
         return None
-    row = connection.execute(sa.select(service, is_closed.label("is_closed"))).one()
-    if row.is_closed:
+    row = connection.execute(_SERVICE).one()
+    if now < from_micros(row.closed_until) <= latest:
         reopening = from_micros(row.closed_until)
         return UPSTREAM_ERRORS.get(row.cause, QuotaExhausted)(retry_at=reopening)
     retry_at = max(
         tat - bucket.interval * (bucket.capacity - reserve - 1)
-        for column, (bucket, reserve) in _list_buckets(quota).items()
+        for column, (bucket, reserve) in buckets.items()
         if (tat := from_micros(getattr(row, column))) <= _compute_latest_tat(now, bucket, quota)
     )
     return QuotaExhausted(retry_at=max(retry_at, now + MICROSECOND))
@@ -47,7 +48,7 @@ class Budget(NamedTuple):
 
 def read_budget(connection: sa.Connection, quota: Quota, now: datetime) -> Budget:
     """The calls in the smallest bucket of a quota, its reserves included."""
-    row = connection.execute(sa.select(service)).one()
+    row = connection.execute(_SERVICE).one()
     left = [
         _count_calls(from_micros(getattr(row, column)), bucket, quota, now)
         for column, (bucket, _) in _list_buckets(quota).items()
@@ -67,8 +68,8 @@ def _count_calls(tat: datetime, bucket: Bucket, quota: Quota, now: datetime) -> 
 
 def count_call(connection: sa.Connection, quota: Quota, now: datetime) -> None:
     """Count one call that is made in any case."""
-    tat, _ = _build_calls(quota, now)["tat"]
-    connection.execute(sa.update(service).values(tat=tat))
+    tat, _ = _build_call("tat")
+    connection.execute(sa.update(service).values(tat=tat), _bind_calls(quota, now))
 
 
 def close_upstream(
@@ -83,10 +84,9 @@ def close_upstream(
     ``window`` is that of the rate limit.
     """
     latest = _compute_latest_reopening(now, window)
-    stays = is_plausible(service.c.closed_until, until - MICROSECOND, latest)
     values = {"closed_until": to_micros(until), "cause": type(cause).__name__}
-    closing = sa.update(service).where(~stays).values(**values, forbidden_event=None)
-    connection.execute(closing)
+    closing = sa.update(service).where(~_IS_CLOSED).values(**values, forbidden_event=None)
+    connection.execute(closing, bind_plausible("closed", until - MICROSECOND, latest))
 
 
 def accept_key(connection: sa.Connection) -> None:
@@ -103,14 +103,20 @@ def note_forbidden(connection: sa.Connection, event_id: str) -> bool:
     return bool(first != event_id)
 
 
-def is_plausible(
-    column: sa.ColumnElement[int], after: datetime, latest: datetime
-) -> sa.ColumnElement[bool]:
-    """Whether a stored time counts: after ``after``, and not later than the latest possible one.
+def is_plausible(column: sa.ColumnElement[int], name: str) -> sa.ColumnElement[bool]:
+    """Whether a stored time counts, which is between the times of ``bind_plausible``."""
+    return column.between(sa.bindparam(f"{name}_after"), sa.bindparam(f"{name}_latest"))
+
+
+def bind_plausible(name: str, after: datetime, latest: datetime) -> dict[str, int]:
+    """The parameters of ``is_plausible``: after ``after``, not later than the latest possible time.
 
     A later time was stored before the clock was set back.
     """
-    return column.between(to_micros(after) + 1, to_micros(latest))
+    return {f"{name}_after": to_micros(after) + 1, f"{name}_latest": to_micros(latest)}
+
+
+_IS_CLOSED = is_plausible(service.c.closed_until, "closed")
 
 
 def to_micros(instant: datetime) -> int:
@@ -137,20 +143,44 @@ def _list_buckets(quota: Quota) -> dict[str, tuple[Bucket, int]]:
     return {"tat": (quota.bucket, quota.reserve), **own}
 
 
-def _build_calls(
-    quota: Quota, now: datetime
-) -> dict[str, tuple[sa.ColumnElement[int], sa.ColumnElement[bool]]]:
-    """For each column, the arrival time after one call, and whether the bucket has that call."""
-    calls = {}
-    at = to_micros(now)
+@cache
+def _build_spending(columns: tuple[str, ...]) -> sa.Executable:
+    """Spend one call of each bucket, if all have one and the upstream is not closed."""
+    calls = {column: _build_call(column) for column in columns}
+    return (
+        sa.update(service)
+        .where(~_IS_CLOSED, *(fits for _, fits in calls.values()))
+        .values({column: tat for column, (tat, _) in calls.items()})
+        .returning(service.c.id)
+    )
+
+
+def _build_call(name: str) -> tuple[sa.ColumnElement[int], sa.ColumnElement[bool]]:
+    """The arrival time after one call, and whether the bucket has that call.
+
+    The parameters are those of ``_bind_calls``.
+    """
+    column = service.c[name]
+    at, interval, limit, latest = (
+        sa.bindparam(f"{name}_{parameter}", type_=sa.BigInteger)
+        for parameter in ("at", "interval", "limit", "latest")
+    )
+    tat = interval + sa.case(
+        (column < at, at),
+        # After the clock was set back, one call is granted, which corrects the column.
+        (column > latest, limit - interval),
+        else_=column,
+    )
+    return tat, tat <= limit
+
+
+def _bind_calls(quota: Quota, now: datetime) -> dict[str, int]:
+    """The parameters of ``_build_call`` for all buckets of a quota."""
+    parameters, at = {}, to_micros(now)
     for name, (bucket, reserve) in _list_buckets(quota).items():
-        column, interval = service.c[name], bucket.interval // MICROSECOND
-        limit = at + interval * (bucket.capacity - reserve)
-        tat = interval + sa.case(
-            (column < at, at),
-            # After the clock was set back, one call is granted, which corrects the column.
-            (column > to_micros(_compute_latest_tat(now, bucket, quota)), limit - interval),
-            else_=column,
-        )
-        calls[name] = tat, tat <= limit
-    return calls
+        interval = bucket.interval // MICROSECOND
+        parameters[f"{name}_at"] = at
+        parameters[f"{name}_interval"] = interval
+        parameters[f"{name}_limit"] = at + interval * (bucket.capacity - reserve)
+        parameters[f"{name}_latest"] = to_micros(_compute_latest_tat(now, bucket, quota))
+    return parameters

@@ -1,9 +1,10 @@
-"""What the applications of a test process have compiled, shared: SQL, templates and routes.
+"""What the applications of a test process have compiled, shared: SQL, templates, routes, samples.
 
 Each application would compile its own, which takes most of the time of its start, its first poll
 and its first page.
 """
 
+from functools import cache
 from typing import Any
 
 import flask
@@ -16,6 +17,8 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from werkzeug.routing import Rule
+
+from feeds.sandbox import date_tokens, samples
 
 _STATEMENTS: dict[Any, Any] = {}
 
@@ -86,3 +89,4 @@ def share_compiled() -> None:
     registry.register("postgresql.psycopg", __name__, "Postgres")
     flask.Flask.jinja_environment = _Environment
     flask.Flask.url_rule_class = _Route
+    vars(samples)["resolve_date_tokens"] = cache(date_tokens.resolve_date_tokens)
