@@ -150,6 +150,9 @@ class EditionRepository:
         self, stored: History | None, known: Timetable | None, now: datetime
     ) -> Timetable | None:
         """The edition before the one to save: the stored one, and what was served above it."""
+        if known and stored is None:
+            # What other events lacked is lost with the rows: removals have to be proved anew.
+            return structs.replace(known, edition=structs.replace(known.edition, pending={}))
         if not isinstance(stored, Edition) or (known and known.edition.token == stored.token):
             return known
         timetable = build_timetable(stored, self._timezone)

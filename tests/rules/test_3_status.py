@@ -360,6 +360,24 @@ def test_a_faulty_upstream_that_answers_404_to_all_events_cancels_none_for_a_day
     assert "has lacked" not in service.get("").text
 
 
+def test_a_faulty_upstream_cancels_nothing_either_when_the_database_is_emptied_meanwhile(service):
+    """Rules 3.8 and 4.12: what other events lacked is lost with their rows."""
+    service.announce(a_run(), a_5k())
+    publish_bridge(service)
+    service.advance(hours=2)
+    service.delete()
+    service.upstream.delete("bridge")
+    for _ in range(12):
+        service.advance(minutes=15)
+        poll_bridge(service)
+        assert shown(service)["ten"] != UNLISTED
+    service.empty_database()
+    for _ in range(12):
+        service.advance(minutes=15)
+        assert shown(service)["ten"] != UNLISTED
+        poll_bridge(service)
+
+
 def announce_beside_bridge(service, date="2026-08-15"):
     """Announce the event, and another one that is polled once, an hour before this event is gone.
 

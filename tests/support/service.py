@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import feedparser
+import sqlalchemy as sa
 from icalendar import Calendar
 from icalendar import Event as VEvent
 from werkzeug.test import Client, TestResponse
 
 from feeds.app import create_app
 from feeds.sandbox import ORGANIZATION_ID
+from feeds.store.tables import changes, events, revisions
 from tests.support.clock import Clock
-from tests.support.databases import bind_organization
+from tests.support.databases import bind_organization, execute
 from tests.support.processes import settings_for
 from tests.support.upstream import Upstream
 
@@ -106,6 +108,11 @@ class Service:
         """Start another application on an empty database."""
         self._databases += 1
         self.restart()
+
+    def empty_database(self) -> None:
+        """Lose all rows of events while the application goes on."""
+        for table in (events, revisions, changes):
+            execute(self._database_url, sa.delete(table))
 
     def announce(self, *runs: dict[str, Any], **fields: Any) -> None:
         """Publish a new event with these runs, and poll it; ``fields`` are those of the event."""
