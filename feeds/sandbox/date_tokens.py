@@ -22,7 +22,7 @@ from datetime import date, timedelta
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_CANDIDATE = re.compile(r"\{(?:[+-]|next |this )[^{}]*\}")
+_CANDIDATE = re.compile(r'\{(?:[+-]|next |this )[^{}"\n]*\}')
 _TOKEN = re.compile(
     rf"""\{{ (?: this[ ](?P<this>{"|".join(_WEEKDAYS)})
     | (?: (?P<months>[+-][0-9]{{1,2}}) | next[ ](?P<named>{"|".join(_MONTHS)}) ) [ ]
@@ -35,8 +35,8 @@ _TOKEN = re.compile(
 def resolve_date_tokens(text: str, today: date) -> str:
     """The text of a sample file, with its date tokens resolved for ``today``.
 
-    Braces that do not start with ``+``, ``-``, ``next`` or ``this`` stay: no object in JSON starts
-    like that. ValueError for a wrong token.
+    Tokens are replaced before the text is read as JSON, so they have no escapes. Braces that do not
+    start with ``+``, ``-``, ``next`` or ``this`` stay. ValueError for a wrong token.
     """
     return _CANDIDATE.sub(lambda token: _resolve(token[0], today), text)
 

@@ -1,4 +1,7 @@
-"""The catalog in SQL: one row for each part, which all processes share."""
+"""The catalog in SQL: one row for each part, which all processes share.
+
+Statements are built once, as in ``store.editions``.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -31,12 +34,12 @@ class Part(Struct, frozen=True):
 
 
 _IS_PART = catalog.c.name == sa.bindparam("part")
-_PART = sa.select(catalog).where(_IS_PART)
+_SELECT = sa.select(catalog).where(_IS_PART)
 
 
 def read(connection: sa.Connection, name: str) -> Part | None:
     """A part as it was saved last; None if it was not saved, or cannot be read."""
-    row = connection.execute(_PART, {"part": name}).first()
+    row = connection.execute(_SELECT, {"part": name}).first()
     if row is None:
         return None
     try:
@@ -61,7 +64,7 @@ def read_token(connection: sa.Connection, name: str) -> str:
     return part.token if part else ""
 
 
-_OVERWRITE, _INSERT = sa.update(catalog).where(_IS_PART), sa.insert(catalog)
+_UPDATE, _INSERT = sa.update(catalog).where(_IS_PART), sa.insert(catalog)
 
 
 def write(connection: sa.Connection, part: Part) -> None:
@@ -74,27 +77,27 @@ def write(connection: sa.Connection, part: Part) -> None:
         "due": rows.to_seconds(part.due),
         "pages": part.pages,
     }
-    if not connection.execute(_OVERWRITE, values | {"part": part.name}).rowcount:
+    if not connection.execute(_UPDATE, values | {"part": part.name}).rowcount:
         connection.execute(_INSERT, values | {"name": part.name, "served": False})
 
 
 def mark_served(connection: sa.Connection, name: str) -> None:
     """Store that a feed was made of a part."""
-    connection.execute(_OVERWRITE, {"part": name, "served": True})
+    connection.execute(_UPDATE, {"part": name, "served": True})
 
 
-_PAGES = sa.select(sa.func.coalesce(sa.func.sum(catalog.c.pages), 0)).where(~_IS_PART)
+_SELECT_PAGES = sa.select(sa.func.coalesce(sa.func.sum(catalog.c.pages), 0)).where(~_IS_PART)
 
 
 def count_pages(connection: sa.Connection, name: str) -> int:
     """The calls that the other parts cost."""
-    return int(connection.execute(_PAGES, {"part": name}).scalar_one())
+    return int(connection.execute(_SELECT_PAGES, {"part": name}).scalar_one())
 
 
 def mark_polled(connection: sa.Connection, names: Iterable[str], now: datetime) -> None:
     """Store that these parts were polled; unknown ones are ignored."""
     for name in sorted(names):
-        connection.execute(_OVERWRITE, {"part": name, "polled": rows.to_seconds(now)})
+        connection.execute(_UPDATE, {"part": name, "polled": rows.to_seconds(now)})
 
 
 def list_polled(connection: sa.Connection, since: datetime) -> list[str]:

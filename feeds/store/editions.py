@@ -1,7 +1,8 @@
 """Editions in SQL: compare-and-swap of tokens, lists of events, and which events are polled.
 
 Statements of each poll and each save are built once, with parameters: SQLAlchemy takes longer to
-build one than SQLite to execute it.
+build one than SQLite to execute it. An UPDATE without values sets the columns that are among its
+parameters; its other parameters must not have names of columns.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,8 +44,8 @@ class Witness(NamedTuple):
     is_listed: bool
 
 
-_EVENT = sa.select(events).where(events.c.id == sa.bindparam("event"))
-_REVISIONS, _CHANGES = (
+_SELECT_EVENT = sa.select(events).where(events.c.id == sa.bindparam("event"))
+_SELECT_REVISIONS, _SELECT_CHANGES = (
     sa.select(table).where(table.c.event_id == sa.bindparam("event")).order_by(*table.primary_key)
     for table in (revisions, changes)
 )
@@ -53,28 +54,33 @@ _REVISIONS, _CHANGES = (
 def read(connection: sa.Connection, event_id: str) -> History | None:
     """The edition of an event that was saved last; its history alone if it cannot be read."""
     event = {"event": event_id}
-    row = connection.execute(_EVENT, event).first()
+    row = connection.execute(_SELECT_EVENT, event).first()
     if row is None:
         return None
-    revision_rows = connection.execute(_REVISIONS, event).all()
-    return rows.read_edition(row, revision_rows, connection.execute(_CHANGES, event).all())
+    revision_rows = connection.execute(_SELECT_REVISIONS, event).all()
+    return rows.read_edition(row, revision_rows, connection.execute(_SELECT_CHANGES, event).all())
 
 
-_TOKEN = sa.select(events.c.token).where(events.c.id == sa.bindparam("event"))
+_SELECT_TOKEN = sa.select(events.c.token).where(events.c.id == sa.bindparam("event"))
 
 
 def read_token(connection: sa.Connection, event_id: str) -> str:
     """The token of the edition that was saved last; empty if no edition was saved."""
-    return connection.execute(_TOKEN, {"event": event_id}).scalar() or ""
+    return connection.execute(_SELECT_TOKEN, {"event": event_id}).scalar() or ""
 
 
-_KNOWN, _MISSING = events.c.missing_since, sa.bindparam("missing", type_=sa.BigInteger)
+_STORED_SINCE = events.c.missing_since
+_NEW_SINCE = sa.bindparam("missing", type_=sa.BigInteger)
 _OVERWRITE = (
     sa.update(events)
-    .where(events.c.id == sa.bindparam("event"), events.c.token == sa.bindparam("last"))
-    # The latest instant; if nothing is missing, the last one: what is listed again was missing.
+    .where(events.c.id == sa.bindparam("event"), events.c.token == sa.bindparam("last_token"))
+    # The later of both instants. If nothing is missing now, the stored one stays: what is listed
+    # again has been missing all the same.
     .values(
-        missing_since=sa.case((_KNOWN > _MISSING, _KNOWN), else_=sa.func.coalesce(_MISSING, _KNOWN))
+        missing_since=sa.case(
+            (_STORED_SINCE > _NEW_SINCE, _STORED_SINCE),
+            else_=sa.func.coalesce(_NEW_SINCE, _STORED_SINCE),
+        )
     )
 )
 _INSERT = {table: sa.insert(table) for table in (events, revisions, changes)}
@@ -99,7 +105,7 @@ def write(
     """
     event_id, row = edition.event.id, rows.build_event_row(edition, span, due)
     if token:
-        over = {"event": event_id, "last": token, "missing": row.pop("missing_since")}
+        over = {"event": event_id, "last_token": token, "missing": row.pop("missing_since")}
         if not connection.execute(_OVERWRITE, row | over).rowcount:
             return False
     else:
@@ -118,17 +124,17 @@ def _replace(
         connection.execute(_INSERT[table], new)
 
 
-_SAVED = ((events, events.c.id), (catalog, catalog.c.name))
+_NUMBERED = ((events, events.c.id), (catalog, catalog.c.name))
 """The tables whose saves are numbered, with their keys."""
 
-_NEXT_NUMBER = (
+_INCREMENT = (
     sa.update(service)
     .values(save_number=service.c.save_number + 1)
     .returning(service.c.save_number)
 )
-_NUMBER_EVENT, _NUMBER_PART = (
+_SET_EVENT_NUMBER, _SET_PART_NUMBER = (
     sa.update(table).where(key == sa.bindparam("saved")).values(save_number=sa.bindparam("number"))
-    for table, key in _SAVED
+    for table, key in _NUMBERED
 )
 
 
@@ -137,24 +143,25 @@ def number_save(connection: sa.Connection, saved: str) -> None:
 
     The number is unique and rises with each commit: the row of the service is locked until then.
     """
-    number = connection.execute(_NEXT_NUMBER).scalar_one()
-    statement = _NUMBER_PART if saved.startswith("/") else _NUMBER_EVENT
+    number = connection.execute(_INCREMENT).scalar_one()
+    is_part = saved.startswith("/")  # no id of an event does
+    statement = _SET_PART_NUMBER if is_part else _SET_EVENT_NUMBER
     connection.execute(statement, {"saved": saved, "number": number})
 
 
-_SAVE_NUMBER = sa.select(service.c.save_number)
+_SELECT_SAVE_NUMBER = sa.select(service.c.save_number)
 
 
 def read_save_number(connection: sa.Connection) -> int:
-    return int(connection.execute(_SAVE_NUMBER).scalar_one())
+    return int(connection.execute(_SELECT_SAVE_NUMBER).scalar_one())
 
 
-_SAVED_SINCE = sa.union_all(
+_SELECT_SAVED_SINCE = sa.union_all(
     *(
         sa.select(key.label("saved"), table.c.token).where(
             table.c.save_number > sa.bindparam("since")
         )
-        for table, key in _SAVED
+        for table, key in _NUMBERED
     )
 )
 
@@ -164,22 +171,24 @@ def list_saved(connection: sa.Connection, since: int) -> dict[str, str]:
 
     By the ids of events, and by the names of parts of the catalog, which begin with a slash.
     """
-    return {row.saved: row.token for row in connection.execute(_SAVED_SINCE, {"since": since})}
+    return {
+        row.saved: row.token for row in connection.execute(_SELECT_SAVED_SINCE, {"since": since})
+    }
 
 
-_SAVED_WITH = sa.union_all(
+_SELECT_SAVED_WITH = sa.union_all(
     *(
         sa.select(key.label("saved"), table.c.token).where(
             table.c.save_number == sa.bindparam("number")
         )
-        for table, key in _SAVED
+        for table, key in _NUMBERED
     )
 )
 
 
 def read_numbered(connection: sa.Connection, number: int) -> tuple[str, str] | None:
     """What was saved with this number, and its token; None if it was saved again since."""
-    row = connection.execute(_SAVED_WITH, {"number": number}).first()
+    row = connection.execute(_SELECT_SAVED_WITH, {"number": number}).first()
     return (row.saved, row.token) if row else None
 
 

@@ -3,6 +3,7 @@
 Timestamps too far in the future are ignored: the clock was set back.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 from uuid import uuid4
@@ -48,7 +49,7 @@ def bind_free(now: datetime) -> dict[str, int]:
     return held | bind_plausible("failed", now, now + UNKNOWN_CACHED_FOR + MAX_CLOCK_SKEW)
 
 
-_OBSTACLE = sa.select(leases, _HAS_FAILED.label("has_failed")).where(
+_SELECT_OBSTACLE = sa.select(leases, _HAS_FAILED.label("has_failed")).where(
     leases.c.event_id == sa.bindparam("event"), ~IS_FREE
 )
 
@@ -57,7 +58,7 @@ def find_obstacle(
     connection: sa.Connection, event_id: str, now: datetime
 ) -> HeldByOther | UpstreamError | None:
     """Why the lease cannot be acquired: another lease, or the error of the last attempt."""
-    row = connection.execute(_OBSTACLE, {"event": event_id} | bind_free(now)).first()
+    row = connection.execute(_SELECT_OBSTACLE, {"event": event_id} | bind_free(now)).first()
     if row is None:
         return None
     if row.has_failed:
@@ -88,22 +89,29 @@ def acquire(connection: sa.Connection, lease: Lease, acquisition: sa.Executable)
     return structs.replace(lease, refusals=row.refusals) if row else None
 
 
-_OWN = sa.update(leases).where(
-    leases.c.event_id == sa.bindparam("event"), leases.c.holder == sa.bindparam("by")
+_UPDATE = sa.update(leases).where(
+    leases.c.event_id == sa.bindparam("event"), leases.c.holder == sa.bindparam("held_by")
 )
-_RENEW = _OWN.where(leases.c.acquired_at > 0)
+_RENEW = _UPDATE.where(leases.c.acquired_at > 0)
 
 
 def renew(connection: sa.Connection, lease: Lease) -> bool:
     """Begin a lease anew at ``lease.at``; False if another process holds it, or released it."""
-    values = {"event": lease.event_id, "by": lease.holder, "acquired_at": to_micros(lease.at)}
+    values = {"event": lease.event_id, "held_by": lease.holder, "acquired_at": to_micros(lease.at)}
     return connection.execute(_RENEW, values).rowcount > 0
 
 
-def release(connection: sa.Connection, /, lease: Lease, **result: Any) -> bool:  # noqa: ANN401 - columns
+def release(connection: sa.Connection, lease: Lease) -> bool:
     """Release a lease; False if it has expired and another process holds the event's lease."""
-    values = {"event": lease.event_id, "by": lease.holder, "acquired_at": 0}
-    return connection.execute(_OWN, values | result).rowcount > 0
+    return _release(connection, lease, {})
+
+
+def _release(
+    connection: sa.Connection, lease: Lease, result: Mapping[str, int | str | None]
+) -> bool:
+    """``release``, and store the columns of ``result``."""
+    values = {"event": lease.event_id, "held_by": lease.holder, "acquired_at": 0, **result}
+    return connection.execute(_UPDATE, values).rowcount > 0
 
 
 _FORGET_FORBIDDEN = (
@@ -113,7 +121,7 @@ _FORGET_FORBIDDEN = (
 
 def succeed(connection: sa.Connection, lease: Lease) -> bool:
     """Release a lease after a successful answer: no earlier refusal counts any more."""
-    released = release(connection, lease, refusals=0)
+    released = _release(connection, lease, {"refusals": 0})
     connection.execute(_FORGET_FORBIDDEN)
     return released
 
@@ -130,8 +138,12 @@ def fail(
 
     ``refused`` is whether the error counts as one more refusal of the event.
     """
-    cause, refusals = type(error).__name__, lease.refusals + refused
-    release(connection, lease, cause=cause, retry_at=to_micros(retry), refusals=refusals)
+    result: dict[str, int | str | None] = {
+        "cause": type(error).__name__,
+        "retry_at": to_micros(retry),
+        "refusals": lease.refusals + refused,
+    }
+    _release(connection, lease, result)
     # Rows of guessed ids must not pile up. If the clock was set back since the lease was acquired,
     # ``lease.at`` lies ahead; only rows that have expired by the present clock are deleted.
     at = min(lease.at, retry - UNKNOWN_CACHED_FOR)

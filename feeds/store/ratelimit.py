@@ -7,7 +7,7 @@ bucket's interval, and is refused if the instant would lie too far ahead.
 
 from datetime import datetime, timedelta
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -17,19 +17,37 @@ from feeds.domain.timezones import EPOCH
 from feeds.errors import UPSTREAM_ERRORS, QuotaExhausted, Unauthorized, UpstreamError
 from feeds.store.tables import service
 
-_SERVICE = sa.select(service)
+_SELECT = sa.select(service)
+
+
+def is_plausible(column: sa.ColumnElement[int], name: str) -> sa.ColumnElement[bool]:
+    """The condition that a stored time counts: it is between two parameters.
+
+    Their names begin with ``name``; ``bind_plausible`` gives their values.
+    """
+    return column.between(sa.bindparam(f"{name}_after"), sa.bindparam(f"{name}_latest"))
+
+
+def bind_plausible(name: str, after: datetime, latest: datetime) -> dict[str, int]:
+    """The parameters of ``is_plausible``: after ``after``, and not after the latest possible time.
+
+    A later time was stored before the clock was set back.
+    """
+    return {f"{name}_after": to_micros(after) + 1, f"{name}_latest": to_micros(latest)}
+
+
+_IS_CLOSED = is_plausible(service.c.closed_until, "closed")
 
 
 def spend_call(connection: sa.Connection, quota: Quota, now: datetime) -> UpstreamError | None:
     """Spend one call; the error with ``retry_at`` if none is left, or the upstream is closed."""
-    buckets, latest = _list_buckets(quota), _compute_latest_reopening(now, quota.window)
+    buckets = _list_buckets(quota)
     spending = _build_spending(tuple(buckets))
-    closed = bind_plausible("closed", now, latest)
+    closed = bind_plausible("closed", now, _compute_latest_reopening(now, quota.window))
     if connection.execute(spending, _bind_calls(quota, now) | closed).first():
         return None
-    row = connection.execute(_SERVICE).one()
-    if now < from_micros(row.closed_until) <= latest:
-        reopening = from_micros(row.closed_until)
+    row = connection.execute(_SELECT).one()
+    if reopening := _find_reopening(row, now, quota.window):
         return UPSTREAM_ERRORS.get(row.cause, QuotaExhausted)(retry_at=reopening)
     retry_at = max(
         tat - bucket.interval * (bucket.capacity - reserve - 1)
@@ -48,14 +66,13 @@ class Budget(NamedTuple):
 
 def read_budget(connection: sa.Connection, quota: Quota, now: datetime) -> Budget:
     """The calls in the smallest bucket of a quota, its reserves included."""
-    row = connection.execute(_SERVICE).one()
+    row = connection.execute(_SELECT).one()
     left = [
         _count_calls(from_micros(getattr(row, column)), bucket, quota, now)
         for column, (bucket, _) in _list_buckets(quota).items()
     ]
-    closed_until = from_micros(row.closed_until)
-    closed = now < closed_until <= _compute_latest_reopening(now, quota.window)
-    return Budget(min(left), closed_until - now if closed else timedelta(0))
+    reopening = _find_reopening(row, now, quota.window) or now
+    return Budget(min(left), reopening - now)
 
 
 def _count_calls(tat: datetime, bucket: Bucket, quota: Quota, now: datetime) -> int:
@@ -103,22 +120,6 @@ def note_forbidden(connection: sa.Connection, event_id: str) -> bool:
     return bool(first != event_id)
 
 
-def is_plausible(column: sa.ColumnElement[int], name: str) -> sa.ColumnElement[bool]:
-    """Whether a stored time counts, which is between the times of ``bind_plausible``."""
-    return column.between(sa.bindparam(f"{name}_after"), sa.bindparam(f"{name}_latest"))
-
-
-def bind_plausible(name: str, after: datetime, latest: datetime) -> dict[str, int]:
-    """The parameters of ``is_plausible``: after ``after``, not later than the latest possible time.
-
-    A later time was stored before the clock was set back.
-    """
-    return {f"{name}_after": to_micros(after) + 1, f"{name}_latest": to_micros(latest)}
-
-
-_IS_CLOSED = is_plausible(service.c.closed_until, "closed")
-
-
 def to_micros(instant: datetime) -> int:
     """Microseconds since 1970 (UTC)."""
     return (instant - EPOCH) // MICROSECOND
@@ -126,6 +127,12 @@ def to_micros(instant: datetime) -> int:
 
 def from_micros(micros: int) -> datetime:
     return EPOCH + micros * MICROSECOND
+
+
+def _find_reopening(row: Any, now: datetime, window: timedelta) -> datetime | None:  # noqa: ANN401 - a row
+    """Until when the upstream is closed, as ``_IS_CLOSED`` has it; None if it is open."""
+    until = from_micros(row.closed_until)
+    return until if now < until <= _compute_latest_reopening(now, window) else None
 
 
 def _compute_latest_reopening(now: datetime, window: timedelta) -> datetime:
@@ -145,7 +152,7 @@ def _list_buckets(quota: Quota) -> dict[str, tuple[Bucket, int]]:
 
 @cache
 def _build_spending(columns: tuple[str, ...]) -> sa.Executable:
-    """Spend one call of each bucket, if all have one and the upstream is not closed."""
+    """The statement that spends one call of each bucket, if all have one and none is refused."""
     calls = {column: _build_call(column) for column in columns}
     return (
         sa.update(service)
@@ -156,7 +163,7 @@ def _build_spending(columns: tuple[str, ...]) -> sa.Executable:
 
 
 def _build_call(name: str) -> tuple[sa.ColumnElement[int], sa.ColumnElement[bool]]:
-    """The arrival time after one call, and whether the bucket has that call.
+    """SQL for the arrival time after one call, and for whether the bucket has that call.
 
     The parameters are those of ``_bind_calls``.
     """

@@ -29,7 +29,7 @@ from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import NOTED_EVERY
 from feeds.web.conditional import Representation, WsgiResponse, make_response
 from feeds.web.operations.counting import mark_stale
-from feeds.web.operations.requests import HEADER, KEY
+from feeds.web.operations.requests import ID_HEADER, ID_KEY
 
 MAX_BYTES = 96 * 1024 * 1024
 """Bytes of cached representations, both codings and the keys included."""
@@ -198,16 +198,16 @@ class RepresentationCache:
     ) -> WSGIApplication:
         """Wrap an application: it gets the requests that ``lookup`` does not answer.
 
-        ``choose_id`` chooses the id of a request that ``lookup`` answers; the application has to
-        add one to its own responses.
+        ``choose_id`` chooses the id of a request that ``lookup`` answers; the application adds ids
+        to its own responses.
         """
 
         def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             found = self.lookup(environ)
             if found is None:
                 return application(environ, start_response)
-            environ[KEY] = request_id = choose_id(environ)
-            found.headers.append((HEADER, request_id))
+            environ[ID_KEY] = request_id = choose_id(environ)
+            found.headers.append((ID_HEADER, request_id))
             start_response(found.status, found.headers)
             return (found.body,)
 

@@ -17,7 +17,7 @@ from werkzeug.http import http_date, parse_date
 STALE_IF_ERROR = 604_800
 """Seconds for which a cache may serve a stale response while this service fails (RFC 5861)."""
 
-_STALE_IF_ERROR = f", stale-if-error={STALE_IF_ERROR}"
+_END_OF_CACHE_CONTROL = f", stale-if-error={STALE_IF_ERROR}"
 
 OK = "200 OK"
 NOT_MODIFIED = "304 NOT MODIFIED"
@@ -121,7 +121,7 @@ def make_response(
     last_modified = representation.last_modified
     if last_modified is not None and last_modified > now:
         last_modified = None
-    cache_control = ("Cache-Control", f"max-age={max_age}{_STALE_IF_ERROR}")
+    cache_control = ("Cache-Control", f"max-age={max_age}{_END_OF_CACHE_CONTROL}")
     if _is_not_modified(request, encoded.etag, last_modified):
         # RFC 9110 15.4.5: no other metadata, and Last-Modified only if there is no ETag.
         return WsgiResponse(NOT_MODIFIED, [("ETag", encoded.etag), cache_control, *_COMMON], b"")

@@ -99,6 +99,8 @@ def test_the_month_of_samples_is_the_month_in_utc_when_the_sandbox_starts():
         (event_document("x" * 65), "at `$.event._id`"),
         (event_document("x", "next week"), "at `$.event.date`"),
         (event_document("x", "{+1 sat9}"), "not a date token: {+1 sat9}"),
+        (event_document("x", "{+1 sat2"), "at `$.event.date`"),
+        ("garbage {next \n week\n} [", "malformed"),
         (event_document("x", name=None), "at `$.event.name`"),
         ({**event_document("x"), "runs": [{}]}, "at `$.runs[0]`"),
         (event_document("a-first"), "another file has the event a-first"),

@@ -18,6 +18,7 @@ from msgspec import structs
 
 from feeds.domain.model import Change, Edition, History, Kind, PendingRemoval, Revision, State
 from feeds.errors import DatabaseUnavailable, SettingsError, StorageUnavailable
+from feeds.store import rows
 from feeds.store.tables import changes, events, revisions
 from tests.support.databases import (
     API,
@@ -123,6 +124,15 @@ def test_an_edition_is_read_as_it_was_saved_and_replaces_all_of_the_one_before(
         assert database.read(edition.event.id) == saved
         assert saved.token not in ("", known and known.token)
         known = saved
+
+
+def test_rows_have_all_columns_of_their_tables_and_no_others():
+    """SQLAlchemy ignores a parameter that is no column, and inserts NULL where one is missing."""
+    edition = numbered(3)
+    row = rows.build_event_row(edition, SPAN, NOW)
+    assert row.keys() == set(events.c.keys()) - {"polled", "save_number"}
+    for table, build in ((revisions, rows.build_revision_rows), (changes, rows.build_change_rows)):
+        assert {tuple(sorted(each)) for each in build(edition)} == {tuple(sorted(table.c.keys()))}
 
 
 def test_changes_keep_their_order(database):

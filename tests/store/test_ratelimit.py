@@ -185,6 +185,8 @@ def test_a_refusal_too_far_in_the_future_is_ignored(database):
     close(database, NOW + MINUTE + MAX_CLOCK_SKEW, RateLimited)
     assert isinstance(spend(database, Priority.URGENT), RateLimited)
     assert spend(database, Priority.URGENT, NOW - MICROSECOND) is None
+    count_granted(database, Priority.URGENT, 40, NOW - MICROSECOND)
+    assert isinstance(spend(database, Priority.URGENT, NOW - MICROSECOND), QuotaExhausted)
 
 
 @each_priority

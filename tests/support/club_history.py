@@ -41,7 +41,7 @@ def live_club() -> dict[str, bytes]:
 
         for _ in range(3):  # it takes three answers to prove that an event is gone
             clock.advance(minutes=31)
-            # First one that is listed: until then, a 404 of another event proves nothing.
+            # The listed event comes first: before it, a 404 of another event proves nothing.
             club.read("/events/e1.ics")
             club.settle()
         return {name: club.read(address) for name, address in URLS.items()}

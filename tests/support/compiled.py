@@ -89,4 +89,4 @@ def share_compiled() -> None:
     registry.register("postgresql.psycopg", __name__, "Postgres")
     flask.Flask.jinja_environment = _Environment
     flask.Flask.url_rule_class = _Route
-    vars(samples)["resolve_date_tokens"] = cache(date_tokens.resolve_date_tokens)
+    samples.resolve_date_tokens = cache(date_tokens.resolve_date_tokens)  # type: ignore[attr-defined]

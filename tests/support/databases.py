@@ -17,7 +17,7 @@ ENGINES = ("sqlite", "postgresql")
 API = "https://api.intervals.run"
 
 # Forked from a server that has one thread: as fast as fork, without inherited locks. The server
-# has imported what takes long in modules of tests.
+# imports beforehand what test modules import and what takes long.
 processes = get_context("forkserver")
 processes.set_forkserver_preload([__name__, "pytest", "hypothesis.strategies"])
 

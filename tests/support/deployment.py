@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from feeds.store.tables import events, leases, service
+from feeds.store.tables import catalog, events, leases, service
 from tests.support.databases import read_rows
 from tests.support.processes import Process, environment_for, serving
 from tests.support.upstream import Upstream
@@ -162,6 +162,8 @@ class ServiceDatabase:
                 token=uuid4().hex,
                 save_number=events.c.save_number - saves,
             ),
+            # Of the catalog, the saves alone: no list is fetched again.
+            sa.update(catalog).values(token=uuid4().hex, save_number=catalog.c.save_number - saves),
             sa.update(leases).values(
                 acquired_at=sa.case((acquired_at == 0, 0), else_=acquired_at - micros),
                 retry_at=leases.c.retry_at - micros,

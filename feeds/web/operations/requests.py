@@ -12,9 +12,9 @@ from feeds.logs import REQUEST_ID
 
 log = logging.getLogger("feeds.access")
 
-HEADER = "X-Request-Id"
-KEY = "feeds.request_id"
-"""The key of the id in the environment of a request that is answered."""
+ID_HEADER = "X-Request-Id"
+ID_KEY = "feeds.request_id"
+"""The key of a request's id in its WSGI environment."""
 
 _USABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -26,7 +26,7 @@ def make_id(_request: WSGIEnvironment) -> str:
 
 
 def take_id(request: WSGIEnvironment) -> str:
-    """The id that a trusted proxy has sent with a request; a new one if there is none."""
+    """The id that a trusted proxy has sent; a new one if there is none, or it is not usable."""
     sent = request.get("HTTP_X_REQUEST_ID", "")
     return sent if _USABLE.fullmatch(sent) else make_id(request)
 
@@ -37,10 +37,10 @@ def identify(
     """The application with the id of the request on every response, and on its lines in the log."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ[KEY] = request_id = choose_id(environ)
+        environ[ID_KEY] = request_id = choose_id(environ)
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:  # noqa: ANN401 - as PEP 3333 has it
-            headers.append((HEADER, request_id))
+            headers.append((ID_HEADER, request_id))
             return start_response(status, headers, *error)
 
         token = REQUEST_ID.set(request_id)
@@ -53,7 +53,7 @@ def identify(
 
 
 def log_requests(application: WSGIApplication) -> WSGIApplication:
-    """The application with one line in the log for each request; it goes around the others."""
+    """The application with one line in the log for each request; it has to be outermost."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started, sent = perf_counter(), ("", "0")
@@ -69,7 +69,7 @@ def log_requests(application: WSGIApplication) -> WSGIApplication:
         query = environ.get("QUERY_STRING")
         target = f"{environ.get('PATH_INFO', '')}{'?' if query else ''}{query or ''}"
         fields = {
-            "request_id": environ.get(KEY, ""),
+            "request_id": environ.get(ID_KEY, ""),
             "method": environ["REQUEST_METHOD"],
             "target": target,
             "status": int(status or 0),
