@@ -31,6 +31,7 @@ class World:
     ``alternatives`` are other stories that the feeds agree with as well: two histories of a
     database that went back may have equal feeds. ``ended`` are the stories of events that have no
     feed any more. ``unsettled`` is whether it went back, and not all processes have looked since.
+    ``emptied`` is when the database was lost last, in seconds of the walk.
     """
 
     def __init__(self, seed: int, storage: Storage, time: Time, organizer: Organizer) -> None:
@@ -48,6 +49,7 @@ class World:
         self.ended: dict[str, Story] = {}
         self.rowless: set[str] = set()
         self.unsettled = False
+        self.emptied = 0.0
         self.public_url = "https://feeds.example.org"
         self.polls = 0
         self._forms: dict[tuple[str, frozenset[str], str], Story] = {}
@@ -187,7 +189,10 @@ class World:
             for id_, each in self.list_stories().items()
             if id_ in known
         ]
-        return find_others(stories, calls, self.time.read().date())
+        others = find_others(stories, calls, self.time.read().date())
+        # What others lacked before is lost with their rows (rules 4.12).
+        missing = (each for each in others.missing if each.elapsed >= self.emptied)
+        return others._replace(missing=tuple(missing))
 
     def _list_bases(self, event_id: str, process: Process, form: Form) -> Iterator[Story]:
         """What the database can hold: more than one story while it has gone back."""
@@ -250,6 +255,8 @@ class World:
                 story.allowed |= self.stories[id_].allowed
             self.stories[id_] = restored[0]
             self._note_alternatives(id_, [*self.alternatives.get(id_, ()), *restored[1:]])
+        if stories is None:
+            self.emptied = self.time.elapsed
         self.rowless = set() if stories else set(self.stories)
         self.forget_unknown()
 
