@@ -12,7 +12,7 @@ from feeds.domain.model import NEVER, Event
 from feeds.errors import StorageUnavailable
 from feeds.service.singleflight import BoundedWaitTask
 from feeds.store.database import Database
-from feeds.store.editions import Saves
+from feeds.store.saves import Saves
 
 NOTED_EVERY = timedelta(hours=1)
 """How often a process notes in the database that an event is polled."""

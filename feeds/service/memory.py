@@ -8,7 +8,7 @@ from msgspec import json
 
 from feeds.clockcache import ClockCache
 from feeds.service.entry import CacheEntry
-from feeds.store.editions import Saves
+from feeds.store.saves import Saves
 
 MAX_MEMORY = 96 * 1024 * 1024
 """Bytes of editions that a process keeps in memory: 10,000 events with a few runs each."""

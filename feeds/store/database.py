@@ -18,13 +18,13 @@ from msgspec import structs
 from feeds.domain.model import Edition, History
 from feeds.domain.quota import Quota
 from feeds.errors import SettingsError, UpstreamError
-from feeds.store import catalog, editions, identity, leases, ratelimit, tables
+from feeds.store import catalog, editions, identity, leases, ratelimit, saves, tables
 from feeds.store.catalog import Part
-from feeds.store.editions import Saves
 from feeds.store.engines import create_engine
 from feeds.store.errors import convert_errors, convert_startup_errors
 from feeds.store.leases import HeldByOther, Lease
 from feeds.store.operations.overview import Overview
+from feeds.store.saves import Saves
 from feeds.store.schema import create_schema
 
 P = ParamSpec("P")
@@ -125,7 +125,7 @@ class Database:
                 connection.rollback()
                 return None
             catalog.write(connection, part)
-            editions.number_save(connection, part.name)
+            saves.number_save(connection, part.name)
         return part
 
     def acquire(
@@ -196,7 +196,7 @@ class Database:
                         leases.succeed(connection, lease)
                     # Last: concurrent saves wait for each other from here on. ``acquire`` locks
                     # the lease before the row of the service, too.
-                    editions.number_save(connection, event_id)
+                    saves.number_save(connection, event_id)
             except sa.exc.IntegrityError:  # another process has saved the first edition
                 return None
         return edition
@@ -213,10 +213,10 @@ class Database:
         or the database went back (a backup was restored, a failover lost commits).
         """
         with self._read() as connection:
-            number = editions.read_save_number(connection)
-            known = last and editions.read_numbered(connection, last.number) == last.newest
-            saved = editions.list_saved(connection, last.number if last and known else -1)
-            newest = editions.read_numbered(connection, number)
+            number = saves.read_last_number(connection)
+            known = last and saves.read_numbered(connection, last.number) == last.newest
+            saved = saves.list_since(connection, last.number if last and known else -1)
+            newest = saves.read_numbered(connection, number)
             polled = editions.count_polled(connection, now)
             return Saves(number, newest, saved, not known, polled)
 

@@ -5,35 +5,20 @@ build one than SQLite to execute it. An UPDATE without values sets the columns t
 parameters; its other parameters must not have names of columns.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from msgspec import Struct
 
 from feeds.domain.freshness import POLLED_WITHIN, find_expiry
 from feeds.domain.model import Edition, Event, History
 from feeds.store import leases as leasing
 from feeds.store import rows
-from feeds.store.tables import catalog, changes, events, leases, revisions, service
+from feeds.store.tables import changes, events, leases, revisions
 
 MAX_WITNESSES = 100
 """Events that are looked at for one that is listed."""
-
-
-class Saves(Struct, frozen=True):
-    """What was saved after another save, and how many events are polled at present.
-
-    ``number`` counts all saves, ``newest`` is what was saved last and its token. ``saved`` are the
-    tokens by ids of events and names of parts of the catalog; if ``complete``, those of all.
-    """
-
-    number: int
-    newest: tuple[str, str] | None
-    saved: Mapping[str, str]
-    complete: bool
-    polled: int
 
 
 class Witness(NamedTuple):
@@ -122,74 +107,6 @@ def _replace(
     connection.execute(_DELETE[table], {"event": event_id})
     if new := list(new):
         connection.execute(_INSERT[table], new)
-
-
-_NUMBERED = ((events, events.c.id), (catalog, catalog.c.name))
-"""The tables whose saves are numbered, with their keys."""
-
-_INCREMENT = (
-    sa.update(service)
-    .values(save_number=service.c.save_number + 1)
-    .returning(service.c.save_number)
-)
-_SET_EVENT_NUMBER, _SET_PART_NUMBER = (
-    sa.update(table).where(key == sa.bindparam("saved")).values(save_number=sa.bindparam("number"))
-    for table, key in _NUMBERED
-)
-
-
-def number_save(connection: sa.Connection, saved: str) -> None:
-    """Give the save of an event, or of a part of the catalog, the next number of all saves.
-
-    The number is unique and rises with each commit: the row of the service is locked until then.
-    """
-    number = connection.execute(_INCREMENT).scalar_one()
-    is_part = saved.startswith("/")  # no id of an event does
-    statement = _SET_PART_NUMBER if is_part else _SET_EVENT_NUMBER
-    connection.execute(statement, {"saved": saved, "number": number})
-
-
-_SELECT_SAVE_NUMBER = sa.select(service.c.save_number)
-
-
-def read_save_number(connection: sa.Connection) -> int:
-    return int(connection.execute(_SELECT_SAVE_NUMBER).scalar_one())
-
-
-_SELECT_SAVED_SINCE = sa.union_all(
-    *(
-        sa.select(key.label("saved"), table.c.token).where(
-            table.c.save_number > sa.bindparam("since")
-        )
-        for table, key in _NUMBERED
-    )
-)
-
-
-def list_saved(connection: sa.Connection, since: int) -> dict[str, str]:
-    """The tokens of what was saved after the save number ``since``.
-
-    By the ids of events, and by the names of parts of the catalog, which begin with a slash.
-    """
-    return {
-        row.saved: row.token for row in connection.execute(_SELECT_SAVED_SINCE, {"since": since})
-    }
-
-
-_SELECT_SAVED_WITH = sa.union_all(
-    *(
-        sa.select(key.label("saved"), table.c.token).where(
-            table.c.save_number == sa.bindparam("number")
-        )
-        for table, key in _NUMBERED
-    )
-)
-
-
-def read_numbered(connection: sa.Connection, number: int) -> tuple[str, str] | None:
-    """What was saved with this number, and its token; None if it was saved again since."""
-    row = connection.execute(_SELECT_SAVED_WITH, {"number": number}).first()
-    return (row.saved, row.token) if row else None
 
 
 def has_any(connection: sa.Connection) -> bool:

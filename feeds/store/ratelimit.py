@@ -152,7 +152,7 @@ def _list_buckets(quota: Quota) -> dict[str, tuple[Bucket, int]]:
 
 @cache
 def _build_spending(columns: tuple[str, ...]) -> sa.Executable:
-    """The statement that spends one call of each bucket, if all have one and none is refused."""
+    """The statement that spends a call of each bucket, if all have one and the upstream is open."""
     calls = {column: _build_call(column) for column in columns}
     return (
         sa.update(service)

@@ -196,11 +196,7 @@ class RepresentationCache:
     def middleware(
         self, application: WSGIApplication, choose_id: Callable[[WSGIEnvironment], str]
     ) -> WSGIApplication:
-        """Wrap an application: it gets the requests that ``lookup`` does not answer.
-
-        ``choose_id`` chooses the id of a request that ``lookup`` answers; the application adds ids
-        to its own responses.
-        """
+        """Wrap an application that answers, with ids of its own, what ``lookup`` does not."""
 
         def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             found = self.lookup(environ)
@@ -264,7 +260,8 @@ class RepresentationCache:
         else:
             representation = _render(key[1], render)
         until = min(entry.until.timestamp(), since + NOTED_EVERY.total_seconds())
-        size = _measure(representation) + _count_characters(key)
+        bodies = len(representation.identity.body) + len(representation.gzip.body)
+        size = OVERHEAD + bodies + _count_characters(key)
         if size <= MAX_BYTES:
             with self._lock:
                 self._cached[key] = CachedRepresentation(
@@ -286,11 +283,6 @@ def _render(kind: str, render: Callable[[], Representation]) -> Representation:
     if recorder := metrics.get():
         recorder.observe_render(kind if kind in FORMATS else "page", perf_counter() - began)
     return representation
-
-
-def _measure(representation: Representation) -> int:
-    """About how many bytes of memory a cached representation takes, without its key."""
-    return len(representation.identity.body) + len(representation.gzip.body) + OVERHEAD
 
 
 def _count_characters(texts: Iterable[str]) -> int:

@@ -360,7 +360,7 @@ def test_a_faulty_upstream_that_answers_404_to_all_events_cancels_none_for_a_day
     assert "has lacked" not in service.get("").text
 
 
-def test_a_faulty_upstream_cancels_nothing_either_when_the_database_is_emptied_meanwhile(service):
+def test_a_faulty_upstream_cancels_nothing_although_the_database_is_emptied_meanwhile(service):
     """Rules 3.8 and 4.12: what other events lacked is lost with their rows."""
     service.announce(a_run(), a_5k())
     publish_bridge(service)

@@ -26,7 +26,7 @@ def make_id(_request: WSGIEnvironment) -> str:
 
 
 def take_id(request: WSGIEnvironment) -> str:
-    """The id that a trusted proxy has sent; a new one if there is none, or it is not usable."""
+    """The id that a trusted proxy has sent with a request, if it is usable; else a new one."""
     sent = request.get("HTTP_X_REQUEST_ID", "")
     return sent if _USABLE.fullmatch(sent) else make_id(request)
 
@@ -53,7 +53,7 @@ def identify(
 
 
 def log_requests(application: WSGIApplication) -> WSGIApplication:
-    """The application with one line in the log for each request; it has to be outermost."""
+    """The application with one line in the log for each request; must be the outermost layer."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started, sent = perf_counter(), ("", "0")
