@@ -8,6 +8,7 @@ import ctypes
 import gc
 import logging
 import resource
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +48,9 @@ worker_connections = min(4_000, MAX_FILES // 2)
 SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that renders lets a thread that answers run; Python's is 0.005."""
 
+_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+"""What ends a worker."""
+
 _M_ARENA_MAX = -8  # glibc's malloc.h
 with suppress(AttributeError, OSError):  # another libc
     # One heap for all threads: memory in the heap of one thread cannot serve the others.
@@ -64,11 +68,25 @@ def pre_fork(_server: object, _worker: object) -> None:
     gc.freeze()
 
 
-def post_fork(_server: object, _worker: object) -> None:
+def post_fork(server: Any, _worker: object) -> None:  # noqa: ANN401 - gunicorn has no types
     """Set what does not survive the fork."""
+    _end_if_told(server.SIG_QUEUE)
     sys.setswitchinterval(SWITCH_INTERVAL)
     bound_bad_requests(logging.getLogger("gunicorn.error"))
     metrics.start_flushing()
+
+
+def _end_if_told(inherited: Any) -> None:  # noqa: ANN401 - gunicorn has no types
+    """End a new worker that has been told to stop, or is told before it handles signals itself.
+
+    Until gunicorn sets the worker's own handlers, the worker has those of the master, which only
+    queue signals: such a worker would go on, and a service that stops would wait for it in vain.
+    """
+    for number in _STOP:
+        signal.signal(number, lambda *_: sys.exit(0))
+    while not inherited.empty():
+        if inherited.get() in _STOP:
+            sys.exit(0)
 
 
 def worker_exit(_server: object, _worker: object) -> None:

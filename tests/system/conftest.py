@@ -18,11 +18,12 @@ class RemovableDatabase(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def new_database(postgres, tmp_path_factory):
+def new_database(request, tmp_path_factory):
     """A function: the name of an engine to a new ``RemovableDatabase``."""
 
     def create(engine: str) -> RemovableDatabase:
         if engine == "postgresql":
+            postgres = request.getfixturevalue("postgres")
             return RemovableDatabase(postgres.new_database(), postgres.stop, postgres.start)
         folder = tmp_path_factory.mktemp("database") / "var"
         folder.mkdir()

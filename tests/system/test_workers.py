@@ -67,6 +67,21 @@ def test_workers_share_the_memory_of_what_the_master_loaded(deployment):
         assert shared > rss / 2
 
 
+def test_a_worker_that_is_told_to_stop_before_it_handles_signals_ends(new_database, tmp_path):
+    early = {
+        "GUNICORN_CMD_ARGS": "--worker-class tests.support.early_signal_worker.Worker",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+    url = new_database("sqlite").url
+    with deploy(url, tmp_path, workers=1, **early) as deployment:
+        (first,) = deployment.service.workers
+        process = deployment.service.process
+        process.wait_for(BOOTED, 2)
+
+        assert f"Worker exiting (pid: {first})" in process.output
+        assert "Traceback" not in process.output
+
+
 def test_workers_fetch_and_save_many_events_at_the_same_time(deployment):
     ids = [f"new-{number}" for number in range(40)]
     for id_ in ids:
