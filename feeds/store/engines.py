@@ -80,12 +80,13 @@ class Sqlite:
         sa.event.listen(self._engine, "connect", self._set_up)
         sa.event.listen(self._engine, "checkout", self._check_file)
         sa.event.listen(self._engine, "begin", _begin)
+        self._writing = self._engine.execution_options(begins="IMMEDIATE")
 
     def read(self) -> AbstractContextManager[sa.Connection]:
         return self._engine.connect()
 
     def write(self) -> AbstractContextManager[sa.Connection]:
-        return self._engine.execution_options(begins="IMMEDIATE").begin()
+        return self._writing.begin()
 
     @contextmanager
     def write_exclusively(self, now: datetime) -> Iterator[sa.Connection]:
