@@ -1,7 +1,6 @@
 """The stories that can follow from one after an answer."""
 
 from collections.abc import Collection, Iterator
-from copy import deepcopy
 from datetime import datetime
 from itertools import combinations
 
@@ -49,7 +48,7 @@ def _forget_or_not(base: Story, now: datetime) -> Iterator[Story]:
     yield base
     left = {id_ for id_, at in base.unlisted.items() if now - at.at > KEPT_FOR - DAY}
     if left:
-        story = deepcopy(base)
+        story = base.copy()
         for of_runs in (story.runs, story.unlisted, story.lacking):
             for id_ in left & of_runs.keys():
                 del of_runs[id_]

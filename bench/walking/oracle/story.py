@@ -4,12 +4,11 @@ It knows nothing of the service but the answers that were saved, in their order.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from copy import deepcopy
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from bench.walking.oracle.proof import DAY, SKEW, Moment, Others, find_doubt
 from bench.walking.oracle.statements import Form, State, build_guid, find_changes, takes_entries
@@ -54,6 +53,18 @@ class Story(Struct):
     required: dict[tuple[str, str], Told] = field(default_factory=dict)
     allowed: set[tuple[str, str]] = field(default_factory=set)
 
+    def copy(self) -> "Story":
+        """A story that can be changed without effect on this one; values are replaced as wholes."""
+        return structs.replace(
+            self,
+            runs=self.runs.copy(),
+            unlisted=self.unlisted.copy(),
+            lacking=self.lacking.copy(),
+            counts=self.counts.copy(),
+            required=self.required.copy(),
+            allowed=self.allowed.copy(),
+        )
+
     def describe(self, id_: str) -> State:
         """What a feed says about a run."""
         run, fields = self.runs[id_], self.fields or {}
@@ -90,7 +101,7 @@ class Story(Struct):
         """The story after an answer, and what ``form``, which was served then, states falsely."""
         reading, now = call.reading, Moment(call.at, call.elapsed)
         assert reading is not None
-        story = deepcopy(self)
+        story = self.copy()
         if reading.fields is None:
             story.gone = (*self.gone, now)
         else:
@@ -111,7 +122,7 @@ class Story(Struct):
         which. If it agrees with none, the process tells nothing. What the database lacks, and the
         process has proved to be no longer listed, stays so.
         """
-        story = deepcopy(self)
+        story = self.copy()
         story.fields = self.fields or served.fields
         for id_ in served.runs.keys() - self.runs.keys():
             story.runs[id_] = served.runs[id_]
@@ -135,7 +146,7 @@ class Story(Struct):
         )
         found: list[Story] = []
         for is_news in news:
-            told = deepcopy(story)
+            told = story.copy()
             told.tell(served, form, now, is_news)
             if told not in found and not told.find_differences(form, now.at):
                 found.append(told)
