@@ -24,6 +24,9 @@ pytest_plugins = ["tests.support.browser"]
 hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
 
+LONG = ("tests/system/", "tests/web/test_replay.py")
+"""The tests that take longest."""
+
 share_compiled()
 
 # Without compiled files, each process that a test starts compiles the whole service.
@@ -33,6 +36,11 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 def pytest_xdist_auto_num_workers():
     """One more than there are cores: many tests wait for a process or a browser."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, so that no process works on one alone at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def pytest_collection_finish():
