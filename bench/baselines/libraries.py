@@ -72,7 +72,7 @@ def prepare_feedgen(feed: Feed) -> Callable[[], bytes]:
             item = channel.add_entry(order="append")
             item.guid(each.guid, permalink=False)
             item.title(each.title)
-            item.link(href=feed.page)
+            item.link(href=each.url)
             item.description(each.html)
             item.pubDate(each.published)
             item.category([{"term": term} for term in each.categories])
