@@ -7,6 +7,7 @@
 import ctypes
 import gc
 import logging
+import os
 import resource
 import signal
 import sys
@@ -49,7 +50,7 @@ SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that renders lets a thread that answers run; Python's is 0.005."""
 
 _STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-"""What ends a worker."""
+"""The signals that tell a worker to stop."""
 
 _M_ARENA_MAX = -8  # glibc's malloc.h
 with suppress(AttributeError, OSError):  # another libc
@@ -58,35 +59,43 @@ with suppress(AttributeError, OSError):  # another libc
 
 
 def on_starting(_server: object) -> None:
-    """Start the exporter; raise the soft limit of descriptors to the hard one, for all workers."""
+    """Start the exporter; raise the soft limit of descriptors to the hard one, for all workers.
+
+    The master takes signals again after each fork (``pre_fork``).
+    """
     exporter.start()
     resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_FILES, _HARD))
+    os.register_at_fork(
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP),
+    )
 
 
 def pre_fork(_server: object, _worker: object) -> None:
-    """Keep shared objects out of garbage collection: visiting an object copies its page."""
+    """Keep shared objects out of garbage collection: visiting an object copies its page.
+
+    A new worker starts with the handlers of the master, which put a signal into a queue that no
+    worker reads. A service that stops would wait 20 seconds for such a worker. So no signal reaches
+    the worker before ``post_fork`` has set other handlers.
+    """
     gc.freeze()
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
 
 
-def post_fork(server: Any, _worker: object) -> None:  # noqa: ANN401 - gunicorn has no types
+def post_fork(_server: object, _worker: object) -> None:
     """Set what does not survive the fork."""
-    _end_if_told(server.SIG_QUEUE)
+    for number in _STOP:
+        signal.signal(number, _end)  # until gunicorn sets the handlers of a worker
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
     sys.setswitchinterval(SWITCH_INTERVAL)
     bound_bad_requests(logging.getLogger("gunicorn.error"))
     metrics.start_flushing()
 
 
-def _end_if_told(inherited: Any) -> None:  # noqa: ANN401 - gunicorn has no types
-    """End a new worker that has been told to stop, or is told before it handles signals itself.
-
-    Until gunicorn sets the worker's own handlers, the worker has those of the master, which only
-    queue signals: such a worker would go on, and a service that stops would wait for it in vain.
-    """
+def _end(*_: object) -> None:
+    """End a new worker; the master may send it one more signal meanwhile."""
     for number in _STOP:
-        signal.signal(number, lambda *_: sys.exit(0))
-    while not inherited.empty():
-        if inherited.get() in _STOP:
-            sys.exit(0)
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(0)
 
 
 def worker_exit(_server: object, _worker: object) -> None:

@@ -39,7 +39,7 @@ def pytest_xdist_auto_num_workers():
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the files that take longest, so that no process works on one alone at the end."""
+    """Begin with the files that take longest: at the end, one process would work on them alone."""
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 

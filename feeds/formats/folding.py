@@ -1,6 +1,7 @@
-"""Content lines as bytes, folded as icalendar folds them, which counts the bytes of each character.
+"""Writes components as icalendar does, byte for byte, in less time.
 
-That takes a third of the time of a calendar, so most lines are not even looked at here.
+icalendar counts the bytes of each character of each line, which takes a third of the time of a
+calendar. Here, a line of up to 74 bytes is written as it is.
 """
 
 from icalendar.cal.component import Component
@@ -26,7 +27,8 @@ def _fold(line: bytes) -> bytes:
         end = start + MAX_LINE
         while line[end] in _CONTINUATION:
             end -= 1
-        if line[end - 1] in b"\\^":  # it escapes the next character (RFC 5545 3.3.11, RFC 6868)
+        # Keep an escape and the character after it together (RFC 5545 3.3.11, RFC 6868).
+        if line[end - 1] in b"\\^":
             end -= 1
         parts.append(line[start:end])
         start = end

@@ -2,7 +2,7 @@
 
 ``CalendarClient`` works as ICSx5: its key is the UID, it takes a VEVENT only if LAST-MODIFIED rose,
 and it drops what left the feed. ``ReaderClient`` works as miniflux: its key is the guid, and it
-announces each guid once. Both read entries and items alone: tests of the formats parse whole feeds.
+announces each guid once. Of a channel, it reads the items alone: tests/formats has the rest.
 """
 
 import re
@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from icalendar import Event
+from icalendar import Calendar, Event
 
 
 class Poller:
@@ -40,7 +40,18 @@ class Poller:
 
 _VEVENT = re.compile(rb"^BEGIN:VEVENT\r\n.*?^END:VEVENT\r\n", re.DOTALL | re.MULTILINE)
 
-_parse_vevent = lru_cache(maxsize=2_000)(Event.from_ical)  # most are as they were
+# Most VEVENTs are the same in each poll, and so is what stands around them.
+_parse_vevent = lru_cache(maxsize=2_000)(Event.from_ical)
+_parse_rest = lru_cache(maxsize=100)(Calendar.from_ical)
+
+
+def _read_vevents(body: bytes) -> dict[str, Any]:
+    """The VEVENTs of a calendar by UID; all of it is parsed."""
+    found = _VEVENT.findall(body)
+    assert len(found) == body.count(b"BEGIN:VEVENT\r\n"), "a VEVENT has no end"
+    _parse_rest(_VEVENT.sub(b"", body))  # raises ValueError if there is not exactly one calendar
+    return {str(event["UID"]): event for event in map(_parse_vevent, found)}
+
 
 Revision = tuple[int, datetime]
 """SEQUENCE and LAST-MODIFIED."""
@@ -69,10 +80,7 @@ class CalendarClient:
         body = self.poller.poll(client)
         if body is None:
             return
-        assert body.startswith(b"BEGIN:VCALENDAR\r\n")
-        assert body.endswith(b"END:VCALENDAR\r\n")
-        events = map(_parse_vevent, _VEVENT.findall(body))
-        polled: dict[str, Any] = {str(event["UID"]): event for event in events}
+        polled = _read_vevents(body)
         fallen = {uid: event for uid, event in polled.items() if self._has_fallen(uid, event)}
         for uid, event in fallen.items():
             known, revision = self._get_revision(uid), _read_revision(event)
@@ -134,13 +142,22 @@ class ReaderClient:
         if body is None:
             return []
         now = now or datetime.now(UTC)
-        listed = ET.fromstring(body).findall("channel/item")
-        items = {str(item.findtext("guid")): str(item.findtext("title")) for item in listed}
+        root = ET.fromstring(body)
+        assert (root.tag, len(root.findall("channel"))) == ("rss", 1)
+        listed = root.findall("channel/item")
+        items = {_read(item, "guid"): _read(item, "title") for item in listed}
         assert len(items) == len(listed), "two items have the same guid"
         for item in listed:
-            published = parsedate_to_datetime(str(item.findtext("pubDate")))
-            assert published <= now, f"{item.findtext('title')} is from the future"
+            published = parsedate_to_datetime(_read(item, "pubDate"))
+            assert published <= now, f"{_read(item, 'title')} is from the future"
         titles = [title for guid, title in reversed(items.items()) if guid not in self.seen]
         self.seen |= items.keys()
         self.announced += titles
         return titles
+
+
+def _read(item: ET.Element, name: str) -> str:
+    """The text of an element that every item has."""
+    text = item.findtext(name)
+    assert text, f"an item has no {name}"
+    return text

@@ -18,13 +18,13 @@ from tests.support.browser import (
 
 FOCUSABLE = "a[href], button, input, select, textarea, summary, iframe, [tabindex]"
 
-# The page of the kit sets the height of a preview whenever the preview is drawn.
-DESCRIBE = r'each => each.outerHTML.replace(/ height="\d+"/g, "")'
+# The script of the kit changes the height of a preview while the test runs.
+WITHOUT_HEIGHT = r'each => each.outerHTML.replace(/ height="\d+"/g, "")'
 FIND_FOCUSABLE = f"""() => [...document.querySelectorAll("{FOCUSABLE}")]
     .filter(each => each.checkVisibility({{visibilityProperty: true}}) && !each.disabled)
-    .map({DESCRIBE})"""
+    .map({WITHOUT_HEIGHT})"""
 FIND_FOCUSED = f"""() => document.activeElement === document.body ? ''
-    : ({DESCRIBE})(document.activeElement)"""
+    : ({WITHOUT_HEIGHT})(document.activeElement)"""
 FIND_OUTLINE = "() => getComputedStyle(document.activeElement).outlineStyle"
 FIND_LINKS = "all => all.map(each => [each.textContent.trim(), each.getAttribute('href')])"
 

@@ -67,9 +67,12 @@ def test_workers_share_the_memory_of_what_the_master_loaded(deployment):
         assert shared > rss / 2
 
 
-def test_a_worker_that_is_told_to_stop_before_it_handles_signals_ends(new_database, tmp_path):
+@pytest.mark.parametrize("worker", ["AtFork", "BeforeInit"])
+def test_a_worker_that_is_told_to_stop_before_it_handles_signals_ends(
+    new_database, tmp_path, worker
+):
     early = {
-        "GUNICORN_CMD_ARGS": "--worker-class tests.support.early_signal_worker.Worker",
+        "GUNICORN_CMD_ARGS": f"--worker-class tests.support.early_signal_worker.{worker}",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
     url = new_database("sqlite").url

@@ -54,7 +54,10 @@ class Story(Struct):
     allowed: set[tuple[str, str]] = field(default_factory=set)
 
     def copy(self) -> "Story":
-        """A story that can be changed without effect on this one; values are replaced as wholes."""
+        """A copy whose dictionaries and sets can be changed.
+
+        Both stories share the values in them: replace a value, never change it.
+        """
         return structs.replace(
             self,
             runs=self.runs.copy(),
