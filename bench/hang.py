@@ -27,11 +27,12 @@ POLL_INTERVAL = 4.0
 """Seconds between two polls of a subscriber; no poll waits longer while the upstream hangs."""
 
 DELAY = 0.05
-MAX_AGE = 14
+MAX_AGE = 20
 """Seconds for which all editions are fresh."""
 
-LATER = 7.0
-"""Seconds from the fetch of the other editions to that of the fresh ones."""
+LATER = 12.0
+"""Seconds from the fetch of the other editions to that of the fresh ones, which must not expire
+before the last hit: on a slow machine, the clients need seconds to start."""
 
 
 def main() -> None:

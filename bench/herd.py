@@ -17,8 +17,8 @@ POLLS = 500
 WORKERS = 4
 DELAY = 0.2
 IDS = 40
-MAX_AGE = 8
-"""Seconds for which an edition is fresh; then the herd polls."""
+MAX_AGE = 20
+"""Seconds for which an edition is fresh, longer than a herd takes; then the herd polls."""
 
 
 def main() -> None:
