@@ -84,16 +84,21 @@ def _revise_all(
     """The timetable with a revision of each run, and of the event for when it has no runs."""
     edition = timetable.edition
     before = (*build_event_timetable(known).entries, *known.entries) if known else ()
-    states = {entry.run.id: capture_state(entry) for entry in before}
+    entries = {entry.run.id: entry for entry in before}
     both = (timetable, build_event_timetable(timetable))
     keys = [f"{entry.run.id}/announced" for entry in timetable.entries]
     revisions = {key: edition.revisions[key] for key in keys if key in edition.revisions}
     for each in both if edition.event.runs else (timetable,):
         for entry, content in render_contents(make_feed(timetables=(each,))):
-            for key, digests in _list_digests(entry, content, states.get(entry.run.id)):
-                revisions[key] = _revise(
-                    edition.revisions.get(key), digests, noticed, edition.modified
-                )
+            for key, digest, digest_schedules in _list_digests(
+                entry, content, entries.get(entry.run.id)
+            ):
+                revision = edition.revisions.get(key)
+                if revision is None or revision.content != digest:
+                    revision = _revise(
+                        revision, digest, digest_schedules(), noticed, edition.modified
+                    )
+                revisions[key] = revision
     return timetable.with_history(structs.replace(edition, revisions=revisions))
 
 
@@ -113,55 +118,68 @@ def _choose_noticed(edition: Edition, now: dt.datetime) -> dt.datetime:
     return now
 
 
-class _Digests(NamedTuple):
-    """The digests of a VEVENT; ``same`` are those of schedules that mean what ``schedule`` does."""
+class _Schedules(NamedTuple):
+    """The digest of a schedule, and of those that mean the same."""
 
-    content: str
-    schedule: str
+    own: str
     same: tuple[str, ...]
 
 
 def _revise(
-    known: Revision | None, digests: _Digests, noticed: dt.datetime, modified: dt.datetime
+    known: Revision | None,
+    content: str,
+    schedules: _Schedules,
+    noticed: dt.datetime,
+    modified: dt.datetime,
 ) -> Revision:
     """The next revision of a VEVENT; it never falls, not even after the clock was set back."""
     sequence = int((modified - SEQUENCE_EPOCH).total_seconds())
     if known is None:
-        return Revision(noticed, modified, sequence, digests.content, digests.schedule)
-    if known.content == digests.content:
-        return known
-    moved = known.schedule not in digests.same
+        return Revision(noticed, modified, sequence, content, schedules.own)
+    moved = known.schedule not in schedules.same
     return Revision(
         created=known.created,
         last_modified=modified,
         sequence=max(known.sequence + 1, sequence) if moved else known.sequence,
-        content=digests.content,
-        schedule=digests.schedule,
+        content=content,
+        schedule=schedules.own,
     )
 
 
 def _list_digests(
-    entry: Entry, content: bytes, before: State | None
-) -> Iterator[tuple[str, _Digests]]:
+    entry: Entry, content: bytes, before: Entry | None
+) -> Iterator[tuple[str, str, Callable[[], _Schedules]]]:
     """The digests of the VEVENT of an entry and of its registration entries, by their UIDs.
 
+    Each has a function that digests its schedules, which only a VEVENT that has changed needs.
     ``content`` is the VEVENT, which shows all that the registration entries show but their time.
-    ``before`` is the state of the entry in the edition before.
+    ``before`` is the entry in the edition before.
     """
-    run, now = entry.run, capture_state(entry)
-    digest, schedule = _digest_content(entry, content), _digest_schedule(entry, now)
-    same: tuple[str, ...] = (schedule,)
-    if before:
-        same = (schedule, _digest_schedule(entry, use_old_names(before, now)))
-        # The schedule has the place as a text: another point under the same address is a move.
-        same = () if is_far(before.point, now.point) else same
-    yield run.id, _Digests(digest, schedule, same)
+    run = entry.run
+    digest = _digest_content(entry, content)
+    yield run.id, digest, partial(_digest_schedules, entry, before)
     turns = (("opens", run.registration_opens), ("closes", run.registration_closes))
     for word, at in turns:
         if at:
-            instant = _digest(str(at).encode())
             shown = _digest(f"{digest}{at}".encode())
-            yield f"{run.id}/{word}", _Digests(shown, instant, (instant,))
+            yield f"{run.id}/{word}", shown, partial(_digest_instant, at)
+
+
+def _digest_schedules(entry: Entry, before: Entry | None) -> _Schedules:
+    now = capture_state(entry)
+    own = _digest_schedule(entry, now)
+    if not before:
+        return _Schedules(own, (own,))
+    was = capture_state(before)
+    # The schedule has the place as a text: another point under the same address is a move.
+    if is_far(was.point, now.point):
+        return _Schedules(own, ())
+    return _Schedules(own, (own, _digest_schedule(entry, use_old_names(was, now))))
+
+
+def _digest_instant(at: dt.datetime) -> _Schedules:
+    own = _digest(str(at).encode())
+    return _Schedules(own, (own,))
 
 
 def _digest_content(entry: Entry, content: bytes) -> str:
