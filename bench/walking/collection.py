@@ -39,7 +39,8 @@ class CollectionClient:
         found, own = parse_vevents(response.data), self._read_own(process)
         members = {each for each, vevents in own.items() if vevents.keys() <= found.keys()}
         known = self.members.setdefault(process.name, set())
-        for id_ in sorted((known & own.keys()) - members - self.list_past()):
+        known -= self.list_past() - members  # if it returns, it may do so after the next list
+        for id_ in sorted((known & own.keys()) - members):
             yield f"{PATH} has lost the member {id_}"
         known |= members & self._world.storage.list_members()
         for id_ in sorted(members):
