@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190
 control_socket_disable = True  # its default place is the home directory
-# The heartbeat file: a slow disk would block it. Not every system has /dev/shm.
-worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+# A slow disk would block the heartbeat file. Not every system has /dev/shm.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn makes a file of its own there
 
 _SOFT, _HARD = resource.getrlimit(resource.RLIMIT_NOFILE)
 MAX_FILES = max(_SOFT, 65_536 if _HARD == resource.RLIM_INFINITY else min(_HARD, 65_536))
@@ -50,7 +51,7 @@ SWITCH_INTERVAL = 0.0005
 """Seconds after which a thread that renders lets a thread that answers run; Python's is 0.005."""
 
 _STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-"""The signals that tell a worker to stop."""
+"""The signals that end a worker."""
 
 _M_ARENA_MAX = -8  # glibc's malloc.h
 with suppress(AttributeError, OSError):  # another libc
@@ -59,23 +60,19 @@ with suppress(AttributeError, OSError):  # another libc
 
 
 def on_starting(_server: object) -> None:
-    """Start the exporter; raise the soft limit of descriptors to the hard one, for all workers.
-
-    The master takes signals again after each fork (``pre_fork``).
-    """
+    """Start the exporter; raise the soft limit of descriptors to the hard one, for all workers."""
     exporter.start()
     resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_FILES, _HARD))
-    os.register_at_fork(
-        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP),
-    )
+    unblock = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, _STOP)
+    os.register_at_fork(after_in_parent=unblock)  # what pre_fork has blocked
 
 
 def pre_fork(_server: object, _worker: object) -> None:
-    """Keep shared objects out of garbage collection: visiting an object copies its page.
+    """Keep shared objects out of garbage collection, and block signals.
 
-    A new worker starts with the handlers of the master, which put a signal into a queue that no
-    worker reads. A service that stops would wait 20 seconds for such a worker. So no signal reaches
-    the worker before ``post_fork`` has set other handlers.
+    Visiting an object in the worker would copy its page. And the worker starts with the handlers of
+    the master, which put a signal into a queue that no worker reads: a service that stops would
+    wait ``graceful_timeout`` for that worker. ``post_fork`` sets other handlers and unblocks.
     """
     gc.freeze()
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
@@ -92,9 +89,9 @@ def post_fork(_server: object, _worker: object) -> None:
 
 
 def _end(*_: object) -> None:
-    """End a new worker; the master may send it one more signal meanwhile."""
+    """End a new worker."""
     for number in _STOP:
-        signal.signal(number, signal.SIG_IGN)
+        signal.signal(number, signal.SIG_IGN)  # a second one would raise within the first exit
     sys.exit(0)
 
 

@@ -39,7 +39,7 @@ class CollectionClient:
         found, own = parse_vevents(response.data), self._read_own(process)
         members = {each for each, vevents in own.items() if vevents.keys() <= found.keys()}
         known = self.members.setdefault(process.name, set())
-        known -= self.list_past() - members  # if it returns, it may do so after the next list
+        known -= self.list_past() - members  # what has left returns with the next list
         for id_ in sorted((known & own.keys()) - members):
             yield f"{PATH} has lost the member {id_}"
         known |= members & self._world.storage.list_members()

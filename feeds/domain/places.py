@@ -39,7 +39,7 @@ def is_same(was: tuple[str | None, Point | None], now: tuple[str | None, Point |
     Two points decide if the pin was moved. Else the texts decide: an organizer who edits the
     address may forget the pin.
     """
-    if was == now:  # most are, and the texts need not be read
+    if was == now:  # most are; to compare their words takes long
         return True
     (was_text, was_point), (now_text, now_point) = was, now
     if was_text is None or now_text is None:

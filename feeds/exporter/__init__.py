@@ -136,13 +136,13 @@ class _Handler(WSGIRequestHandler):
 
 def _build_application(folder: Path, settings: Settings) -> WSGIApplication:
     # prometheus-client decides at its import whether processes share a folder.
-    from prometheus_client import CollectorRegistry, make_wsgi_app  # noqa: PLC0415
-    from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+    from prometheus_client import CollectorRegistry, make_wsgi_app  # noqa: PLC0415 - see above
+    from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - see above
 
-    from feeds.exporter.database import DatabaseCollector  # noqa: PLC0415
+    from feeds.exporter.database import DatabaseCollector  # noqa: PLC0415 - imports it, too
 
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]  # of the library
     registry.register(DatabaseCollector(create_engine(settings.database_url), settings.rate))
     serve_metrics = make_wsgi_app(registry)
 

@@ -1,4 +1,4 @@
-"""Writes components as icalendar does, byte for byte, in less time.
+"""Components as bytes: those of icalendar, in less time.
 
 icalendar counts the bytes of each character of each line, which takes a third of the time of a
 calendar. Here, a line of up to 74 bytes is written as it is.
@@ -6,25 +6,25 @@ calendar. Here, a line of up to 74 bytes is written as it is.
 
 from icalendar.cal.component import Component
 
-MAX_LINE = 74
-"""Bytes of a line without its end; RFC 5545 3.1 allows 75."""
+_MAX_LINE = 74
+"""Bytes of a part of a line. A space continues a line, and RFC 5545 3.1 allows 75 with it."""
 
 _FOLD = b"\r\n "
 _CONTINUATION = range(0x80, 0xC0)
 """The bytes of UTF-8 that are not the first one of their character."""
 
 
-def write(component: Component) -> bytes:
+def write_component(component: Component) -> bytes:
     """The content lines of a component, each with its end."""
     return b"".join(_fold(line.encode()) + b"\r\n" for line in component.content_lines() if line)
 
 
 def _fold(line: bytes) -> bytes:
-    if len(line) <= MAX_LINE:
+    if len(line) <= _MAX_LINE:
         return line
     parts, start = [], 0
-    while len(line) - start > MAX_LINE:
-        end = start + MAX_LINE
+    while len(line) - start > _MAX_LINE:
+        end = start + _MAX_LINE
         while line[end] in _CONTINUATION:
             end -= 1
         # Keep an escape and the character after it together (RFC 5545 3.3.11, RFC 6868).

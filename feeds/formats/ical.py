@@ -23,7 +23,7 @@ from feeds.domain.entries import Entry
 from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, list_selected, select_entries
 from feeds.domain.model import Revision
 from feeds.domain.options import Options
-from feeds.formats.folding import write
+from feeds.formats.folding import write_component
 from feeds.formats.vtimezone import Zones, build_vtimezone, build_zones, find_span
 from feeds.text import descriptions, summaries
 from feeds.text.recurrences import describe_recurrences
@@ -74,7 +74,7 @@ def render(feed: Feed) -> bytes:
     calendar = _build_calendar(feed, entries)
     for component in components.values():
         calendar.add_component(component)
-    head = write(calendar).removesuffix(_CALENDAR_END)
+    head = write_component(calendar).removesuffix(_CALENDAR_END)
     return b"".join((head, *vevents, _CALENDAR_END))
 
 
@@ -144,7 +144,7 @@ def _render_entry(entry: Entry, page: str, locale: str, options: Options, zone: 
             for word, at, revision in turns
             if at
         )
-    return b"".join(map(write, vevents))
+    return b"".join(map(write_component, vevents))
 
 
 def _build_calendar(feed: Feed, entries: Sequence[Entry]) -> Calendar:

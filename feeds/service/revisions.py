@@ -93,12 +93,9 @@ def _revise_all(
             for key, digest, digest_schedules in _list_digests(
                 entry, content, entries.get(entry.run.id)
             ):
-                revision = edition.revisions.get(key)
-                if revision is None or revision.content != digest:
-                    revision = _revise(
-                        revision, digest, digest_schedules(), noticed, edition.modified
-                    )
-                revisions[key] = revision
+                revisions[key] = _revise(
+                    edition.revisions.get(key), digest, digest_schedules, noticed, edition.modified
+                )
     return timetable.with_history(structs.replace(edition, revisions=revisions))
 
 
@@ -119,7 +116,7 @@ def _choose_noticed(edition: Edition, now: dt.datetime) -> dt.datetime:
 
 
 class _Schedules(NamedTuple):
-    """The digest of a schedule, and of those that mean the same."""
+    """The digest of a schedule, and those of all schedules that mean the same."""
 
     own: str
     same: tuple[str, ...]
@@ -128,12 +125,14 @@ class _Schedules(NamedTuple):
 def _revise(
     known: Revision | None,
     content: str,
-    schedules: _Schedules,
+    digest_schedules: Callable[[], _Schedules],
     noticed: dt.datetime,
     modified: dt.datetime,
 ) -> Revision:
     """The next revision of a VEVENT; it never falls, not even after the clock was set back."""
-    sequence = int((modified - SEQUENCE_EPOCH).total_seconds())
+    if known and known.content == content:
+        return known
+    sequence, schedules = int((modified - SEQUENCE_EPOCH).total_seconds()), digest_schedules()
     if known is None:
         return Revision(noticed, modified, sequence, content, schedules.own)
     moved = known.schedule not in schedules.same

@@ -16,14 +16,14 @@ def test_lines_of_any_text_are_those_of_icalendar(text, title):
     component["SUMMARY"] = vText(text)
     component["URL"] = vUri(text, params={"X-TITLE": title})
 
-    assert folding.write(component) == component.to_ical()
+    assert folding.write_component(component) == component.to_ical()
 
 
 @given(st.integers(60, 90), st.sampled_from(CHARACTERS))
 def test_no_line_is_longer_than_74_bytes_wherever_a_character_falls(length, character):
     component = Event()
     component["SUMMARY"] = vText(length * "a" + 80 * character)
-    written = folding.write(component)
+    written = folding.write_component(component)
 
     assert max(map(len, written.split(b"\r\n"))) <= 75  # with the space that continues a line
     assert written.replace(b"\r\n ", b"").decode().count(character) >= 80

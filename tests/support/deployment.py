@@ -208,6 +208,14 @@ class Deployment(NamedTuple):
         wait_until(is_noticed, "all workers to notice the time")
 
 
+def choose_worker(name: str) -> dict[str, str]:
+    """The environment of a service with a class of workers of ``tests.support``."""
+    return {
+        "GUNICORN_CMD_ARGS": f"--worker-class tests.support.{name}",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+    }
+
+
 @contextmanager
 def start_service(
     env: dict[str, str], folder: Path, workers: int, prefix: Sequence[str] = ()

@@ -4,7 +4,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from signal import Signals
 from threading import Event
 from time import monotonic
@@ -14,7 +13,7 @@ import pytest
 from feeds import gunicorn_conf
 from feeds.gunicorn_worker import MAX_BODY, Worker
 from tests.support.attacks import HALF_A_REQUEST, connect, guess, poll
-from tests.support.deployment import FAR, Deployment, deploy
+from tests.support.deployment import FAR, Deployment, choose_worker, deploy
 from tests.support.waiting import PATIENCE, wait_until
 
 REQUEST = HALF_A_REQUEST + b"\r\n"
@@ -38,10 +37,7 @@ def small(new_database, tmp_path_factory) -> Iterator[Deployment]:
         yield deployment
 
 
-IMPATIENT = {
-    "GUNICORN_CMD_ARGS": "--worker-class tests.support.impatient_worker.Worker",
-    "PYTHONPATH": str(Path(__file__).parents[2]),
-}
+IMPATIENT = choose_worker("impatient_worker.Worker")
 """The environment of a service with short time-outs."""
 
 

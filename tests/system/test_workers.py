@@ -13,7 +13,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from feeds import gunicorn_conf
-from tests.support.deployment import BOOTED, RunningService, deploy, start_service
+from tests.support.deployment import (
+    BOOTED,
+    RunningService,
+    choose_worker,
+    deploy,
+    start_service,
+)
 from tests.support.upstream import HOST
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -68,15 +74,10 @@ def test_workers_share_the_memory_of_what_the_master_loaded(deployment):
 
 
 @pytest.mark.parametrize("worker", ["AtFork", "BeforeInit"])
-def test_a_worker_that_is_told_to_stop_before_it_handles_signals_ends(
-    new_database, tmp_path, worker
-):
-    early = {
-        "GUNICORN_CMD_ARGS": f"--worker-class tests.support.early_signal_worker.{worker}",
-        "PYTHONPATH": str(Path(__file__).parents[2]),
-    }
+def test_a_worker_that_gets_sigterm_before_it_handles_signals_ends(new_database, tmp_path, worker):
+    settings = choose_worker(f"early_sigterm_worker.{worker}")
     url = new_database("sqlite").url
-    with deploy(url, tmp_path, workers=1, **early) as deployment:
+    with deploy(url, tmp_path, workers=1, **settings) as deployment:
         (first,) = deployment.service.workers
         process = deployment.service.process
         process.wait_for(BOOTED, 2)

@@ -1,4 +1,4 @@
-"""The worker of the service; the first one is told to stop before it handles signals itself."""
+"""The worker of the service; the first one gets SIGTERM before gunicorn sets its handlers."""
 
 import os
 from signal import Signals
@@ -7,13 +7,13 @@ from typing import Any
 from feeds.gunicorn_worker import Worker
 
 
-def _tell(worker: Worker | None) -> None:
+def _terminate_first(worker: Worker | None) -> None:
     if worker and worker.age == 1:
         os.kill(os.getpid(), Signals.SIGTERM)
 
 
 class AtFork(Worker):
-    """Is told as soon as it is forked."""
+    """Gets SIGTERM as soon as it is forked."""
 
     newest: Worker | None = None
 
@@ -22,12 +22,12 @@ class AtFork(Worker):
         AtFork.newest = self
 
 
-os.register_at_fork(after_in_child=lambda: _tell(AtFork.newest))
+os.register_at_fork(after_in_child=lambda: _terminate_first(AtFork.newest))
 
 
 class BeforeInit(Worker):
-    """Is told after the hooks of the configuration, and before gunicorn sets its handlers."""
+    """Gets SIGTERM after the hook ``post_fork``."""
 
     def init_process(self) -> None:
-        _tell(self)
+        _terminate_first(self)
         super().init_process()
