@@ -102,8 +102,8 @@ def main() -> None:
 def build_row(
     request: str, name: str, rounds: list[dict[tuple[str, str], Throughput]]
 ) -> tuple[str, ...]:
+    """The cells of a row: the ratios are those to ``bare`` in the same round."""
     pairs = [(each[request, name], each[request, "bare"]) for each in rounds]
-    """The cells of a table: the ratios to ``bare`` of the same rounds."""
     return (
         request,
         name,
