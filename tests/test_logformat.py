@@ -2,6 +2,7 @@
 
 import json
 import logging
+import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 
@@ -72,3 +73,9 @@ def test_a_terminal_gets_coloured_text_unless_the_environment_forbids_colours(mo
     assert "warning" in plain
     assert "away" in plain
     assert "run='ten'" in plain
+
+
+def test_the_service_does_not_load_rich_which_only_the_tables_of_feeds_status_need():
+    code = "import feeds.app, sys; print('rich' in sys.modules); import rich.table; print('found')"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["False", "found"]
