@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from time import time
@@ -16,12 +16,13 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from feeds import config, metrics
+from feeds.clock import utc_now
 from feeds.config import Settings
 from feeds.domain import timezones
 from feeds.domain.catalog import ORGANIZATION, Organization
 from feeds.domain.quota import Priority
 from feeds.errors import (
-    DatabaseUnavailable,
+    DatabaseUnusable,
     RateLimited,
     SettingsError,
     StorageUnavailable,
@@ -61,11 +62,6 @@ TEMPLATES = next(
     _HERE / "templates",
 )
 """Beside the package in a checkout, within it in a wheel."""
-
-
-def utc_now(timestamp: Callable[[], float] = time) -> datetime:
-    """The clock: the one place that asks what time it is; in seconds, of POSIX time."""
-    return datetime.fromtimestamp(timestamp(), UTC)
 
 
 class _EventId(BaseConverter):
@@ -178,7 +174,7 @@ def create_app(
     parts = assemble(settings, clock, must_exist=must_exist)
     try:
         parts.open_database()
-    except DatabaseUnavailable as error:
+    except DatabaseUnusable as error:
         log.warning("%s", error)
     parts.database.close()
     timezones.load_boundaries()

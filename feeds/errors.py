@@ -1,7 +1,8 @@
 """All errors that a subscriber or an operator sees: one base class and its leaves.
 
-A message is one line of plain text. It never holds the key, the upstream's own text, or a path of
-the machine.
+No message holds the key or the upstream's own text. A message for a client is one line without a
+path of the machine; a ``SettingsError`` has a line for each fault, and a message of a command may
+name files.
 """
 
 from datetime import datetime
@@ -34,7 +35,7 @@ class SettingsError(FeedsError):
         self.faults = faults
 
 
-class DatabaseUnavailable(SettingsError):
+class DatabaseUnusable(SettingsError):
     """The database of FEEDS_DATABASE_URL cannot be used, at least not now."""
 
 
@@ -57,7 +58,7 @@ class EventGone(FeedsError):
 
 
 class StorageUnavailable(FeedsError):
-    """The database is unavailable, and nothing is in memory."""
+    """The database of a running service cannot be used at the moment."""
 
     message = "The database is unavailable."
 

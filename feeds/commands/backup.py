@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from feeds import config
-from feeds.app import utc_now
+from feeds.clock import utc_now
 from feeds.commands.startup import read_settings
 from feeds.config import Settings
 from feeds.errors import BackupError

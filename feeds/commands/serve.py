@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import click
 
 from feeds import exporter
-from feeds.app import assemble, utc_now
+from feeds.app import assemble
+from feeds.clock import utc_now
 from feeds.commands.startup import handle_signals, prepare, warn
 from feeds.config import MAX_PORT, Settings
 from feeds.errors import SettingsError

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from feeds.app import utc_now
+from feeds.clock import utc_now
 from feeds.commands.startup import read_settings
 from feeds.domain.quota import Priority
 from feeds.errors import FeedsError
-from feeds.service.operations.status import Budget, EventStatus, Health, Status, summarize
+from feeds.service.operations.status import Budget, EventHealth, EventStatus, Status, summarize
 from feeds.store.database import Database
 
 MAX_CHANGES = 10
@@ -23,7 +23,7 @@ MAX_EVENTS = 20
 WIDTH = 140
 """Characters of a line where there is no terminal."""
 
-STYLES = {Health.FAILING: "bold red", Health.STALE: "yellow", Health.GONE: "dim"}
+STYLES = {EventHealth.FAILING: "bold red", EventHealth.STALE: "yellow", EventHealth.GONE: "dim"}
 
 
 @click.command(name="status")
@@ -75,10 +75,10 @@ def _print(status: Status, now: datetime, most: int | None) -> None:
 
 
 def _choose_events(events: Sequence[EventStatus], most: int | None) -> Sequence[EventStatus]:
-    """The next events, and as many that fail further ahead."""
+    """The next ``most`` events, then at most ``most`` failing events after them."""
     if most is None:
         return events
-    failing = [each for each in events[most:] if each.health is Health.FAILING]
+    failing = [each for each in events[most:] if each.health is EventHealth.FAILING]
     return [*events[:most], *failing[:most]]
 
 

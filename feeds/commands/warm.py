@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import click
 
-from feeds.app import assemble, utc_now
+from feeds.app import assemble
+from feeds.clock import utc_now
 from feeds.commands.startup import describe, handle_signals, prepare
 from feeds.errors import FeedsError, Unauthorized
 from feeds.service.collections.warmup import Warmup

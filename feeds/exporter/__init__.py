@@ -21,6 +21,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from feeds import metrics
+from feeds.clock import utc_now
 from feeds.config import Settings
 from feeds.errors import SettingsError
 from feeds.store.engines import create_engine
@@ -143,7 +144,8 @@ def _build_application(folder: Path, settings: Settings) -> WSGIApplication:
 
     registry = CollectorRegistry()
     MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]  # of the library
-    registry.register(DatabaseCollector(create_engine(settings.database_url), settings.rate))
+    engine = create_engine(settings.database_url)
+    registry.register(DatabaseCollector(engine, settings.rate, utc_now))
     serve_metrics = make_wsgi_app(registry)
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

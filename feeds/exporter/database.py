@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Lock
 
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -22,12 +22,7 @@ MORE = "more"
 class DatabaseCollector:
     """What the database tells: the budget, and how old the editions are that are polled."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        rate: Rate,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
+    def __init__(self, engine: Engine, rate: Rate, clock: Callable[[], datetime]) -> None:
         self._engine = engine
         self._rate = rate
         self._clock = clock

@@ -13,10 +13,11 @@ from typing import Any
 from flask import Flask, Response, abort, request
 from werkzeug.exceptions import HTTPException, NotFound
 
+from feeds.clock import utc_now
 from feeds.sandbox.calls import CallLog
 from feeds.sandbox.documents import DocumentStore
 from feeds.sandbox.editing import EDITING_PREFIX, EditingApi
-from feeds.sandbox.keys import ORGANIZATION_ID, PLANS, SANDBOX_KEY, Key, RateLimiter
+from feeds.sandbox.keys import ORGANIZATION_ID, PLAN_NAMES, PLANS, SANDBOX_KEY, Key, RateLimiter
 from feeds.sandbox.pagination import paginate, read_choice, read_date_range
 from feeds.sandbox.responses import RateLimited, render_error, render_json
 from feeds.sandbox.samples import SAMPLES, Samples, load_samples
@@ -27,10 +28,6 @@ GROUP_EVENTS_SCOPES = ("read:groups", "read:events")
 
 TYPES = ("race", "runClub", "timeTrial", "other")
 STATUSES = ("active", "paused", "archived")
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def create_sandbox(
@@ -145,7 +142,7 @@ class PartnerApi:
             "slug": id_,
             "roles": ["organizer"],
         }
-        return render_json({"data": {**organization, "plan": key.plan}})
+        return render_json({"data": {**organization, "plan": PLAN_NAMES[key.plan]}})
 
     def list_groups(self) -> Response:
         key = self._keys.authorize("read:groups")

@@ -17,7 +17,8 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from feeds import config
-from feeds.sandbox.api import create_sandbox, utc_now
+from feeds.clock import utc_now
+from feeds.sandbox.api import create_sandbox
 from feeds.sandbox.keys import SANDBOX_KEY
 from feeds.sandbox.samples import SAMPLES, load_samples
 

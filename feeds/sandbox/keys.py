@@ -13,6 +13,8 @@ SCOPES = frozenset({"read:events", "read:series", "read:groups", "read:recurrenc
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Plan = Literal["free", "premium", "enterprise"]
+PLAN_NAMES: Mapping[Plan, str] = {"free": "free", "premium": "elite", "enterprise": "enterprise"}
+"""The plans in the words of ``/organization``, which are not those of the page of rate limits."""
 
 
 @dataclass(frozen=True)

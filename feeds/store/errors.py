@@ -11,7 +11,7 @@ from typing import ClassVar
 import sqlalchemy as sa
 
 from feeds import metrics
-from feeds.errors import DatabaseUnavailable, StorageUnavailable
+from feeds.errors import DatabaseUnusable, StorageUnavailable
 from feeds.logs import Outage, Throttle
 
 log = logging.getLogger(__name__)
@@ -75,9 +75,9 @@ def _describe(error: sa.exc.SQLAlchemyError) -> str:
 
 @contextmanager
 def convert_startup_errors() -> Iterator[None]:
-    """Raise ``DatabaseUnavailable`` with the driver's reason in one line."""
+    """Raise ``DatabaseUnusable`` with the driver's reason in one line."""
     try:
         yield
     except (OSError, sa.exc.SQLAlchemyError) as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0].rstrip(".")
-        raise DatabaseUnavailable(f"FEEDS_DATABASE_URL cannot be used: {reason}.") from None
+        raise DatabaseUnusable(f"FEEDS_DATABASE_URL cannot be used: {reason}.") from None

@@ -7,7 +7,7 @@ import pytest
 
 from feeds.domain.freshness import compute_refresh_time, find_expiry
 from feeds.errors import UpstreamTimeout
-from feeds.service.operations.status import Health, summarize
+from feeds.service.operations.status import EventHealth, summarize
 from feeds.store.operations.overview import EventRow, PartRow, State
 from tests.support.factories import NOW
 
@@ -142,7 +142,7 @@ def test_the_next_event_is_first_and_past_events_are_last_the_latest_first():
 
 def test_an_event_that_is_gone_is_neither_stale_nor_failing():
     gone = a_row("gone", 1, 2, gone=True, due=NOW - HOUR, error=UpstreamTimeout(), retry_at=NOW)
-    assert summarize_rows(gone).events[0].health is Health.GONE
+    assert summarize_rows(gone).events[0].health is EventHealth.GONE
 
 
 def test_a_part_of_the_catalog_tells_why_it_is_old():

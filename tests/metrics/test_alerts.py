@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from feeds.clock import utc_now
 from feeds.exporter.database import DatabaseCollector
 from feeds.metrics.clients import FAMILIES
 from feeds.metrics.recorder import Recorder
@@ -32,7 +33,7 @@ def exported(tmp_path):
     url = f"sqlite:///{tmp_path}/feeds.sqlite3"
     open_database(url)
     engine = create_engine(url)
-    read = DatabaseCollector(engine, rate("100/minute")).collect()
+    read = DatabaseCollector(engine, rate("100/minute"), utc_now).collect()
     families = [*Recorder().registry.collect(), *read]
     engine.close()
     return {family.name + end for family in families for end in SUFFIXES[family.type]}

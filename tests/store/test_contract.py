@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from feeds.domain.model import Change, Edition, History, Kind, PendingRemoval, Revision, State
-from feeds.errors import DatabaseUnavailable, SettingsError, StorageUnavailable
+from feeds.errors import DatabaseUnusable, SettingsError, StorageUnavailable
 from feeds.store import rows
 from feeds.store.tables import changes, events, revisions
 from tests.support.databases import (
@@ -418,7 +418,7 @@ def test_events_are_listed_as_last_saved_until_they_are_gone(database):
 
 def test_a_database_that_must_exist_is_not_created(tmp_path):
     database = connect(f"sqlite:///{tmp_path}/feeds.sqlite3")
-    with pytest.raises(DatabaseUnavailable):
+    with pytest.raises(DatabaseUnusable):
         database.open(API, NOW, must_exist=True)
     with pytest.raises(StorageUnavailable):
         database.read("harbor")
@@ -449,7 +449,7 @@ def test_a_file_may_have_any_name(tmp_path, name):
 
 def test_each_host_of_a_url_is_tried():
     url = "postgresql+psycopg://feeds@/feeds?host=127.0.0.1:1&host=127.0.0.1:2"
-    with pytest.raises(DatabaseUnavailable, match="port 2"):
+    with pytest.raises(DatabaseUnusable, match="port 2"):
         open_database(url)
 
 

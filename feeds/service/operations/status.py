@@ -12,7 +12,7 @@ from feeds.domain.freshness import find_expiry
 from feeds.store.operations.overview import ChangeRow, EventRow, PartRow, State
 
 
-class Health(StrEnum):
+class EventHealth(StrEnum):
     """How an event is doing. The one that needs attention most is first."""
 
     FAILING = "failing"
@@ -31,7 +31,7 @@ class EventStatus(Struct, frozen=True):
     name: str
     starts: datetime
     over: bool
-    health: Health
+    health: EventHealth
     age: int
     why: str | None = None
     retry_in: int | None = None
@@ -69,12 +69,12 @@ class Status(Struct, frozen=True):
 def summarize(state: State, now: datetime, burst: int) -> Status:
     """The status of what the database holds; events that are ahead first, the next one first."""
     events = sorted((_describe_event(each, now) for each in state.events), key=_get_place)
-    counts = dict.fromkeys(Health, 0)
+    counts = dict.fromkeys(EventHealth, 0)
     for each in events:
         counts[each.health] += 1
     closed = state.closed if state.closed > now else None
     return Status(
-        counts={"stored": len(events)} | {health.value: counts[health] for health in Health},
+        counts={"stored": len(events)} | {health.value: counts[health] for health in EventHealth},
         events=tuple(events),
         budget=Budget(
             calls_left=0 if closed else state.calls,
@@ -90,11 +90,11 @@ def summarize(state: State, now: datetime, burst: int) -> Status:
 def _describe_event(row: EventRow, now: datetime) -> EventStatus:
     error = row.error
     if row.gone:
-        health = Health.GONE
+        health = EventHealth.GONE
     elif row.fetched <= now < find_expiry(row.fetched, row.due):
-        health, error = Health.FRESH, None  # the failure is older than the edition
+        health, error = EventHealth.FRESH, None  # the failure is older than the edition
     else:
-        health = Health.FAILING if error else Health.STALE
+        health = EventHealth.FAILING if error else EventHealth.STALE
     return EventStatus(
         id=row.id,
         name=row.name,

@@ -1,0 +1,10 @@
+"""The wall clock: no other module asks what time it is."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import time
+
+
+def utc_now(timestamp: Callable[[], float] = time) -> datetime:
+    """The time now, in UTC; ``timestamp`` returns seconds since the epoch."""
+    return datetime.fromtimestamp(timestamp(), UTC)
