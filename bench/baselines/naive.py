@@ -10,6 +10,7 @@ from feeds.domain.entries import build_timetable
 from feeds.domain.feed import Feed, build_page_url
 from feeds.domain.model import Edition
 from feeds.formats import FORMATS
+from feeds.upstream import schema
 from feeds.upstream.client import IntervalsClient
 
 
@@ -22,7 +23,7 @@ def create_app() -> Flask:
     def respond(event_id: str) -> Response:
         result = client.fetch(event_id)
         assert result.body is not None
-        event = client.decode(result.body, event_id).event
+        event = schema.decode(result.body, event_id).event
         edition = Edition(event=event, fetched=datetime.now(UTC), revisions={})
         page = build_page_url(settings.public_url, event_id)
         feed = Feed(

@@ -13,13 +13,10 @@ from zoneinfo import ZoneInfo
 
 from feeds.domain import quota
 from feeds.domain.catalog import Organization
-from feeds.domain.model import Event
 from feeds.domain.quota import Priority
 from feeds.errors import EventNotFound
-from feeds.upstream import schema
 from feeds.upstream.client import FetchResult
 from feeds.upstream.lists import Page
-from feeds.upstream.schema import Document
 
 ORGANIZATION = "bench"
 HOME = "America/Chicago"
@@ -259,9 +256,6 @@ class OrganizerSource:
         kind = "urgent" if priority is Priority.URGENT else "ordinary"
         self._record_call(f"{kind} polls" if self._purpose == "polls" else self._purpose)
         return self._organizer.fetch(event_id, etag)
-
-    def decode(self, body: bytes, event_id: str, known: Event | None) -> Document:
-        return schema.decode(body, event_id, known)
 
     def fetch_organization(self, seconds: float) -> Organization:  # noqa: ARG002 - there is no network
         self._record_call("the organization")

@@ -3,8 +3,8 @@
 ``Admission``: known events, ids never seen and guesses have places and queues of their own, so that
 guessed ids delay neither known events nor an id that another client asks for first.
 
-``Misses``: a client guesses if it has asked for too many ids that do not exist. It gets no less
-than before: only what is kept for other clients is closed to it (``domain.quota``). So clients
+``Misses``: a client guesses if it has asked for too many ids that do not exist. Its
+guesses may not spend the calls that are reserved for other clients (``domain.quota``). Clients
 behind one proxy, which have one address, share what guesses may spend.
 
 ``Bulkhead``: a thread that waits serves no cached answers. While refreshes end, every request may
@@ -79,11 +79,11 @@ MAX_GUESSES = 8
 MAX_CONCURRENT_GUESSES = 2
 """Guesses that run; of ids never seen and of known events, ``MAX_CONCURRENT_REFRESHES`` each."""
 
-MAX_WAITING_CLIENTS = 16
+MAX_WAITING_GUESSES = 16
 """Threads that wait for an id never seen, and serve clients that guess."""
 
 
-class Kind(Enum):
+class Purpose(Enum):
     """What a refresh is for."""
 
     KNOWN = auto()
@@ -99,27 +99,27 @@ class Turn:
 
     def __init__(
         self,
-        places: dict[Kind, Semaphore],
-        choose_kind: Callable[[], Kind],
+        places: dict[Purpose, Semaphore],
+        choose_purpose: Callable[[], Purpose],
         count_miss: Callable[[], None],
     ) -> None:
-        self.kind = choose_kind()
+        self.purpose = choose_purpose()
         self.count_miss = count_miss
         self._places = places
-        self._choose_kind = choose_kind
+        self._choose_purpose = choose_purpose
 
     def take_place(self, seconds: float) -> bool:
         """Take a place; False if none became free within so many seconds."""
         end = monotonic() + seconds
-        while self._places[self.kind].acquire(timeout=max(0.0, end - monotonic())):
-            if self._choose_kind() is self.kind:
+        while self._places[self.purpose].acquire(timeout=max(0.0, end - monotonic())):
+            if self._choose_purpose() is self.purpose:
                 return True
             self.free_place()  # the client guesses, as other answers have shown meanwhile
-            self.kind = self._choose_kind()
+            self.purpose = self._choose_purpose()
         return False
 
     def free_place(self) -> None:
-        self._places[self.kind].release()
+        self._places[self.purpose].release()
 
 
 class Admission:
@@ -130,12 +130,15 @@ class Admission:
 
     def __init__(self, window: timedelta, clock: Callable[[], datetime]) -> None:
         self._places = {
-            Kind.KNOWN: Semaphore(MAX_CONCURRENT_REFRESHES),
-            Kind.UNSEEN: Semaphore(MAX_CONCURRENT_REFRESHES),
-            Kind.GUESS: Semaphore(MAX_CONCURRENT_GUESSES),
+            Purpose.KNOWN: Semaphore(MAX_CONCURRENT_REFRESHES),
+            Purpose.UNSEEN: Semaphore(MAX_CONCURRENT_REFRESHES),
+            Purpose.GUESS: Semaphore(MAX_CONCURRENT_GUESSES),
         }
-        self._queues = {Kind.UNSEEN: Semaphore(MAX_UNSEEN), Kind.GUESS: Semaphore(MAX_GUESSES)}
-        self._waiting = Semaphore(MAX_WAITING_CLIENTS)
+        self._queues = {
+            Purpose.UNSEEN: Semaphore(MAX_UNSEEN),
+            Purpose.GUESS: Semaphore(MAX_GUESSES),
+        }
+        self._waiting = Semaphore(MAX_WAITING_GUESSES)
         self._misses = Misses(window)
         self._clock = clock
 
@@ -144,10 +147,10 @@ class Admission:
         """Admit a refresh for the client at this address; None if too many wait already."""
         turn = Turn(
             self._places,
-            lambda: Kind.KNOWN if known else self._choose_kind(client),
+            lambda: Purpose.KNOWN if known else self._choose_purpose(client),
             lambda: self._misses.count(client, self._clock()),
         )
-        queue = self._queues.get(turn.kind)
+        queue = self._queues.get(turn.purpose)
         if queue is None:
             yield turn
         else:
@@ -157,14 +160,14 @@ class Admission:
     @contextmanager
     def wait_for_unseen(self, client: str) -> Iterator[bool]:
         """Wait for an id never seen; False if too many threads do so for clients that guess."""
-        if self._choose_kind(client) is Kind.UNSEEN:
+        if self._choose_purpose(client) is Purpose.UNSEEN:
             yield True
         else:
             with _enter(self._waiting) as entered:
                 yield entered
 
-    def _choose_kind(self, client: str) -> Kind:
-        return Kind.GUESS if self._misses.are_spent(client, self._clock()) else Kind.UNSEEN
+    def _choose_purpose(self, client: str) -> Purpose:
+        return Purpose.GUESS if self._misses.are_spent(client, self._clock()) else Purpose.UNSEEN
 
 
 @contextmanager

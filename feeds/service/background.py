@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 MAX_ROUND = 60.0
 """Seconds after which a round ends without the calls that have not ended."""
 
-TELL_INTERVAL = timedelta(minutes=1)
+NOTE_INTERVAL = timedelta(minutes=1)
 """How often the refresher stores that it runs, for ``service.operations.health``."""
 
 MAX_DUE = 50
@@ -61,7 +61,7 @@ class BackgroundRefresher:
         self._invalidation = invalidation
         self._clock = clock
         self._closed_until: datetime | None = None
-        self._told = NEVER
+        self._noted_at = NEVER
         # When events of lists were found not to exist, or not to be understood.
         self._unreadable: dict[str, datetime] = {}
 
@@ -69,7 +69,7 @@ class BackgroundRefresher:
         """Run round after round until the flag is set, then wait for the calls under way."""
         with ThreadPoolExecutor(MAX_CONCURRENT_REFRESHES) as threads:
             while not ends.is_set():
-                self._tell()
+                self._note_running()
                 self.run_round(threads, ends)
                 ends.wait(self._compute_pause())
         with suppress(StorageUnavailable):
@@ -102,14 +102,14 @@ class BackgroundRefresher:
         for call in late:  # a call that hangs holds its thread, but not the next round
             call.cancel()
 
-    def _tell(self) -> None:
+    def _note_running(self) -> None:
         """Store that this process runs, once a minute."""
         now = self._clock()
-        if self._told <= now < self._told + TELL_INTERVAL:
+        if self._noted_at <= now < self._noted_at + NOTE_INTERVAL:
             return
         with suppress(StorageUnavailable):
             self._database.overview.note_refresher(now)
-            self._told = now
+            self._noted_at = now
 
     def _list_unread(self, lists: Mapping[str, CatalogEntry]) -> list[str]:
         """The members without an edition, the next ones first; what failed, after a newer list."""

@@ -40,7 +40,7 @@ class Calls:
         return self._database.renew(lease, self.rate.quota_for(priority), self._clock())
 
     def close_upstream(self, error: UpstreamError, now: datetime) -> datetime:
-        """Stop all calls of all processes for as long as a refusal asks for; until when."""
+        """Stop the calls of all processes after a refusal; returns when they may go on."""
         closed = freshness.compute_reopening(now, error.retry_at, self.rate.window)
         self._database.close_upstream(closed, error, now, self.rate.window)
         return closed

@@ -20,7 +20,7 @@ from feeds.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from feeds.service.admission import MAX_GUESSES, MAX_UNSEEN, Admission, Bulkhead, Kind, Turn
+from feeds.service.admission import MAX_GUESSES, MAX_UNSEEN, Admission, Bulkhead, Purpose, Turn
 from feeds.service.collections.catalog import Catalog
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation, KnownEvents
@@ -213,8 +213,8 @@ class Editions:
         if entry.error:  # a traceback would keep the answer and the requests in memory
             entry = structs.replace(entry, error=entry.error.copy())
         if monotonic() - flight.began <= MAX_FLIGHT_AGE:  # else a later refresh has its result
-            of_the_moment = entry.edition is None and isinstance(entry.error, _OF_THE_MOMENT)
-            self._entries.end_refresh(event_id, entry, keep=not of_the_moment)
+            is_transient = entry.edition is None and isinstance(entry.error, _TRANSIENT)
+            self._entries.end_refresh(event_id, entry, keep=not is_transient)
         return entry
 
     def _read_or_refresh(
@@ -247,7 +247,7 @@ class Editions:
             try:
                 with self._use_database(event_id):
                     acquired = self._refresh.acquire(
-                        event_id, entry, guessed=turn.kind is Kind.GUESS, listed=listed
+                        event_id, entry, guessed=turn.purpose is Purpose.GUESS, listed=listed
                     )
                 if isinstance(acquired, Lease):
                     entry = self._refresh.fetch(acquired, entry)
@@ -291,7 +291,7 @@ class Editions:
         return structs.replace(last, since=now, until=retry, error=error(retry_at=retry))
 
 
-_OF_THE_MOMENT = StorageUnavailable | Overloaded | QuotaExhausted
+_TRANSIENT = StorageUnavailable | Overloaded | QuotaExhausted
 """Errors that say nothing about an id: another client may get an answer."""
 
 

@@ -1,4 +1,4 @@
-"""The editions in the memory of a process, and what other processes do to them."""
+"""The editions in the memory of a process, and their invalidation by saves of other processes."""
 
 from collections.abc import Callable, Collection
 from contextlib import suppress

@@ -169,7 +169,7 @@ class Refresh:
         except StorageUnavailable as error:
             return self._without_update(known, error, self._clock())
         except Exception:  # a bug must not keep the event leased, nor requests waiting
-            log.exception("event %s cannot be refreshed", lease.event_id)
+            log.exception("event %s cannot be refreshed", lease.key)
             return self._store_failure(lease, InvalidResponse(), known)
         return self._build_entry(snapshot)
 
@@ -185,7 +185,7 @@ class Refresh:
         try:
             if not known.edition and isinstance(error, Forbidden) and self._database.has_events():
                 error = EventNotFound()  # the key reads other events: this one does not exist
-            self._log(lease.event_id, error, ADVICE.get(type(error), ""))
+            self._log(lease.key, error, ADVICE.get(type(error), ""))
             if isinstance(error, EventNotFound) and not known.edition:
                 retry = freshness.compute_unknown_expiry(now, self._cap)
             elif refused:
@@ -206,7 +206,7 @@ class Refresh:
         that was refused the last time, too, says nothing new.
         """
         if refused and isinstance(error, Forbidden) and not lease.refusals:
-            return self._database.note_forbidden(lease.event_id)
+            return self._database.note_forbidden(lease.key)
         return isinstance(error, RateLimited | Unauthorized)
 
     def _without_update(self, known: CacheEntry, error: FeedsError, now: datetime) -> CacheEntry:

@@ -28,7 +28,8 @@ class EditionRepository:
 
     ``open_database`` opens the database if that could not be done at the start; it raises
     ``StorageUnavailable``. ``cap`` is the longest max-age, ``count_polled`` counts the events that
-    are polled, which stretches it. The others are the deployment's.
+    are polled, which stretches it. The other arguments are settings of the
+    deployment.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from msgspec import structs
 from feeds.domain.catalog import Organization, RecurrenceList
 from feeds.domain.entries import Timetable, find_ended
 from feeds.domain.history import delisting
-from feeds.domain.model import Edition, Event, Recurrence
+from feeds.domain.model import Edition, Recurrence
 from feeds.domain.quota import Priority, Rate
 from feeds.errors import EventNotFound, InvalidResponse, StorageUnavailable
 from feeds.logs import Throttle
@@ -20,11 +20,11 @@ from feeds.service.repository import EditionRepository
 from feeds.store.database import Database
 from feeds.store.editions import Witness
 from feeds.store.leases import Lease
+from feeds.upstream import schema
 from feeds.upstream.client import FetchResult
 from feeds.upstream.http import DEADLINE
 from feeds.upstream.lists import Page
 from feeds.upstream.ownership import KeyOwner
-from feeds.upstream.schema import Document
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +34,6 @@ class Source(Protocol):
 
     def fetch(self, event_id: str, etag: str | None) -> FetchResult:
         """The document of an event as sent; raises a leaf of ``UpstreamError``."""
-
-    def decode(self, body: bytes, event_id: str, known: Event | None) -> Document:
-        """The event of a document; raises ``InvalidResponse``."""
 
     def fetch_organization(self, seconds: float) -> Organization:
         """The organization of the key, in that time; raises as ``fetch`` does."""
@@ -94,16 +91,14 @@ class Updater:
         now = lease.at.replace(microsecond=0)
         try:
             etag = self._repository.assign_to_deployment(asked).etag if asked else None
-            result = self._source.fetch(lease.event_id, etag)
+            result = self._source.fetch(lease.key, etag)
             recurrences = self._list_recurrences(lease, asked)
             make = partial(
-                self._apply_result, lease.event_id, result, asked, now, recurrences=recurrences
+                self._apply_result, lease.key, result, asked, now, recurrences=recurrences
             )
         except EventNotFound as error:
             make = partial(self._apply_not_found, error, lease)
-        return self._repository.save(
-            lease.event_id, asked, timetable, make, lease=lease, polled=polled
-        )
+        return self._repository.save(lease.key, asked, timetable, make, lease=lease, polled=polled)
 
     def _list_recurrences(self, lease: Lease, known: Edition | None) -> tuple[Recurrence, ...]:
         """The recurrences of the event; while they are unknown, those that it has had."""
@@ -111,7 +106,7 @@ class Updater:
         found = self._find_recurrences(max(0.0, left))
         if found is None:
             return known.event.recurrences if known else ()
-        return found.items.get(lease.event_id, ())
+        return found.items.get(lease.key, ())
 
     def find_witness(self, edition: Edition) -> Witness | None:
         """The event to be fetched well before an edition is gone; None if none has to be.
@@ -166,7 +161,7 @@ class Updater:
                 event = structs.replace(event, recurrences=recurrences)
             return structs.replace(edition, event=event, fetched=now)
         last = known.edition.event if known else None
-        document = self._source.decode(result.body, event_id, last)
+        document = schema.decode(result.body, event_id, last)
         event = structs.replace(document.event, recurrences=recurrences)
         if known is None:
             edition = Edition(event=event, fetched=now, revisions={})

@@ -21,12 +21,12 @@ from feeds.store.tables import leases, service
 class Lease(Struct, frozen=True):
     """The right to refresh an event or a part of the catalog; ``at`` is when it was acquired.
 
-    ``event_id`` is the id of the event, or the name of the part. A lease comes with one call, and
+    ``key`` is the id of the event, or the name of the part. A lease comes with one call, and
     expires ``LEASE`` later, so that a process that died does not block the event.
     ``refusals`` is how often the upstream refused the event since the last success.
     """
 
-    event_id: str
+    key: str
     at: datetime
     holder: str = field(default_factory=lambda: uuid4().hex)
     refusals: int = 0
@@ -79,7 +79,7 @@ def build_acquisition(insert: Any) -> sa.Executable:  # noqa: ANN401 - of any di
 def acquire(connection: sa.Connection, lease: Lease, acquisition: sa.Executable) -> Lease | None:
     """Acquire a lease with one statement; None if the event is not free."""
     values = {
-        "event_id": lease.event_id,
+        "event_id": lease.key,
         "holder": lease.holder,
         "acquired_at": to_micros(lease.at),
         "cause": None,
@@ -97,7 +97,7 @@ _RENEW = _UPDATE.where(leases.c.acquired_at > 0)
 
 def renew(connection: sa.Connection, lease: Lease) -> bool:
     """Begin a lease anew at ``lease.at``; False if another process holds it, or released it."""
-    values = {"event": lease.event_id, "held_by": lease.holder, "acquired_at": to_micros(lease.at)}
+    values = {"event": lease.key, "held_by": lease.holder, "acquired_at": to_micros(lease.at)}
     return connection.execute(_RENEW, values).rowcount > 0
 
 
@@ -110,7 +110,7 @@ def _release(
     connection: sa.Connection, lease: Lease, result: Mapping[str, int | str | None]
 ) -> bool:
     """``release``, and store the columns of ``result``."""
-    values = {"event": lease.event_id, "held_by": lease.holder, "acquired_at": 0, **result}
+    values = {"event": lease.key, "held_by": lease.holder, "acquired_at": 0, **result}
     return connection.execute(_UPDATE, values).rowcount > 0
 
 

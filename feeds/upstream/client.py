@@ -17,19 +17,17 @@ from msgspec import Struct
 
 from feeds import errors
 from feeds.domain.catalog import Organization
-from feeds.domain.model import Event
 from feeds.logs import Outage
-from feeds.upstream import lists, schema
+from feeds.upstream import lists
 from feeds.upstream.http import DEADLINE, HttpClient, Response
 from feeds.upstream.lists import Page
-from feeds.upstream.schema import Document
 
 PAGE_SIZE = 100
 """Items on one page of a list, the most that the API allows."""
 
 
 PLANS = ("free", "local", "elite", "enterprise")
-"""The names of plans, as the API tells them."""
+"""The plans as ``/organization`` names them; the page of rate limits of the API has other names."""
 
 
 OUTAGE_ADVICE = " Stored editions are served. If this lasts, check FEEDS_API_URL and the network."
@@ -110,10 +108,6 @@ class IntervalsClient:
         else:
             self._outage.end()
         raise refusal
-
-    def decode(self, body: bytes, event_id: str, known: Event | None = None) -> Document:
-        """Decode a document that ``fetch`` returned, see ``schema.decode``."""
-        return schema.decode(body, event_id, known)
 
 
 def _get_member(response: Response, name: str, type_: type) -> Any:  # noqa: ANN401 - any JSON

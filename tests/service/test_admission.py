@@ -11,7 +11,7 @@ from feeds.service.admission import (
     MAX_CONCURRENT_GUESSES,
     MAX_GUESSES,
     MAX_MISSES,
-    MAX_WAITING_CLIENTS,
+    MAX_WAITING_GUESSES,
 )
 from tests.support.waiting import PATIENCE
 from tests.support.workers import get_hour, wait_for
@@ -73,9 +73,9 @@ def test_a_full_queue_of_guesses_refuses_neither_a_known_event_nor_another_clien
 
 def test_a_client_that_guesses_holds_few_threads_with_one_id(worker, upstream):
     spend_misses(worker)
-    with ThreadPoolExecutor(MAX_WAITING_CLIENTS + 1) as threads, upstream.held() as gate:
+    with ThreadPoolExecutor(MAX_WAITING_GUESSES + 1) as threads, upstream.held() as gate:
         guesses = [
-            threads.submit(worker.poll, "guess", STRANGER) for _ in range(MAX_WAITING_CLIENTS + 1)
+            threads.submit(worker.poll, "guess", STRANGER) for _ in range(MAX_WAITING_GUESSES + 1)
         ]
         gate.await_one()
         ((refused,), _) = wait(guesses, PATIENCE, FIRST_COMPLETED)

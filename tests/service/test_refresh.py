@@ -20,7 +20,7 @@ SMALL = Rate(100, DAY, 20)
 class BrokenClient(IntervalsClient):
     """A client with a bug."""
 
-    def decode(self, *_):
+    def fetch(self, *_):
         raise ZeroDivisionError
 
 

@@ -60,7 +60,7 @@ def end_lease(database, lease, end, retry=NOW):
         database.fail(lease, UpstreamUnavailable(), retry)
     else:
         database.release(lease)
-    return database.read(lease.event_id)
+    return database.read(lease.key)
 
 
 def count_calls_left(database):

@@ -26,7 +26,7 @@ from feeds.errors import (
 from feeds.service.admission import Bulkhead
 from feeds.service.collections.catalog import Catalog
 from feeds.service.collections.entry import (
-    MAX_REFRESHES,
+    MAX_REFRESHES_PER_POLL,
     CollectionEntry,
     Content,
     build_entry,
@@ -82,16 +82,18 @@ class Collections:
         """The collection of a group, or of the organization, to serve now.
 
         1. Find the list in the catalog, and the editions of its members in memory and storage.
-        2. Refresh three members for 3 s: one without an edition, and the next that have expired.
+        2. If members have expired, refresh three members for 3 s: one without an edition, then
+           those with a run within 48 hours, then those that were fetched longest ago. Not for a
+           collection that was never served.
         3. Have all members without an edition fetched, in the background; for a collection that was
            never served, wait 10 s in all.
         4. Serve what there is, once all members that start within 28 days had an edition, and the
            others are not being fetched just now; members that the options name must have one,
            however far ahead they start.
 
-        Raises ``EventNotFound`` for an unknown group and if
-        no event that the options name is known, ``CollectionIncomplete`` while members lack an
-        edition, and the error for which there is no list.
+        Raises ``EventNotFound`` for an unknown group and if no event that the options name is
+        known, ``CollectionIncomplete`` while members lack an edition, and the error for which there
+        is no list.
         """
         self._editions.catch_up()
         group = self._catalog.find_group(slug) if slug else None
@@ -211,7 +213,7 @@ class Collections:
         is_held = bool(unseen) and not (part.served or name in self._served)
         stale = [] if is_held else choose_stale(members, entries, part, self._clock())
         if stale:  # which must not spend all calls of a small budget
-            self._refresh([*unseen[:1], *stale][:MAX_REFRESHES], end)
+            self._refresh([*unseen[:1], *stale][:MAX_REFRESHES_PER_POLL], end)
             version = self._editions.version, version[1]
             entries = self._editions.read_many(ids)
             unseen = [id_ for id_ in unseen if needs_call(entries.get(id_), part)]
@@ -296,5 +298,5 @@ class Collections:
             self._invalidation.note_poll(id_, now)
         if not stale:
             return found
-        self._refresh(stale[:MAX_REFRESHES], end)
+        self._refresh(stale[:MAX_REFRESHES_PER_POLL], end)
         return self._editions.read_many(ids)

@@ -9,6 +9,7 @@ from feeds.domain.catalog import RUN_CLUB, EventList, Group, ListedEvent, Organi
 from feeds.domain.entries import Timetable
 from feeds.domain.freshness import IMMINENT, INVALIDATION_INTERVAL, find_next_start
 from feeds.domain.history.delisting import has_ended_as_gone
+from feeds.domain.schedule import DAY
 from feeds.errors import (
     FeedsError,
     Overloaded,
@@ -22,7 +23,7 @@ from feeds.errors import (
 from feeds.service.entry import CacheEntry
 from feeds.store.catalog import Part
 
-MAX_REFRESHES = 3
+MAX_REFRESHES_PER_POLL = 3
 """Members that one poll has refreshed."""
 
 MIN_MAX_AGE = dt.timedelta(minutes=1)
@@ -31,7 +32,6 @@ MIN_MAX_AGE = dt.timedelta(minutes=1)
 REQUIRED_WITHIN = dt.timedelta(days=28)
 """A collection is served once all members that start within this time have an edition."""
 
-_DAY = dt.timedelta(days=1)
 _OUTAGES = (
     UpstreamTimeout
     | UpstreamUnavailable
@@ -142,7 +142,7 @@ def choose_stale(
         doubted = listed.id in members.missing and entry.edition.fetched < part.fetched
         if is_stale(entry, now) or (doubted and not entry.failed):
             found.append((_rank(entry, now), listed.id))
-    return [event_id for _, event_id in sorted(found)[:MAX_REFRESHES]]
+    return [event_id for _, event_id in sorted(found)[:MAX_REFRESHES_PER_POLL]]
 
 
 def is_stale(entry: CacheEntry, now: dt.datetime) -> bool:
@@ -227,7 +227,7 @@ def starts_soon(listed: ListedEvent, now: dt.datetime) -> bool:
     """Whether a feed without this event may lack what its subscribers need."""
     if listed.day is None or listed.type == RUN_CLUB:
         return True
-    return (now - _DAY).date() <= listed.day <= (now + REQUIRED_WITHIN).date()
+    return (now - DAY).date() <= listed.day <= (now + REQUIRED_WITHIN).date()
 
 
 def is_outage(error: FeedsError | None) -> bool:

@@ -149,7 +149,7 @@ class CatalogRefresh:
     def _fetch(
         self, lease: Lease, known: CatalogEntry, priority: Priority, wait: Wait
     ) -> CatalogEntry | HeldByOther:
-        name, last = lease.event_id, known.part
+        name, last = lease.key, known.part
         try:
             value, pages = self._ask(lease, last.value if last else None, priority, wait)
         except Forbidden as error:
@@ -185,7 +185,7 @@ class CatalogRefresh:
         self, lease: Lease, last: Value | None, priority: Priority, wait: Wait
     ) -> tuple[Value, int]:
         """The value after the upstream's answer, and the number of calls."""
-        name, at = lease.event_id, lease.at.replace(microsecond=0)
+        name, at = lease.key, lease.at.replace(microsecond=0)
         if name == catalog.ORGANIZATION:
             return self._source.fetch_organization(DEADLINE), 1
         items, pages = self._fetch_pages(lease, priority, wait)
@@ -208,7 +208,7 @@ class CatalogRefresh:
 
         Raises ``InvalidResponse`` if its pages do not end.
         """
-        path = lease.event_id
+        path = lease.key
         begun = self._begun.pop(path, None)
         if begun is None or lease.at - begun.since > max(LISTED_AGE, self._calls.rate.window):
             begun = PagesRead(lease.at)
@@ -244,17 +244,17 @@ class CatalogRefresh:
         now = self._clock()
         retry = now + FAILURE_CACHED_FOR
         advice = ADVICE.get(type(error), "")
-        self._throttle.warning(type(error).__name__, "list %s: %s%s", lease.event_id, error, advice)
+        self._throttle.warning(type(error).__name__, "list %s: %s%s", lease.key, error, advice)
         if isinstance(error, RateLimited | Unauthorized):
             error = error.copy(retry_at=self._calls.close_upstream(error, now))
         retry = min(retry, error.retry_at or retry)
         self._database.fail(lease, error, retry)
-        if lease.event_id in catalog.SELDOM:
-            retry = self._postpone(lease.event_id, known.part, now)
+        if lease.key in catalog.SELDOM:
+            retry = self._postpone(lease.key, known.part, now)
         return structs.replace(known, since=now, until=retry, error=error.copy(retry_at=retry))
 
     def _postpone(self, name: str, part: Part | None, now: datetime) -> datetime:
-        """Ask for a part again after a while, as it is asked for seldom; when."""
+        """Postpone the next request for a part that is fetched once a day; returns its time."""
         due = now.replace(microsecond=0) + ASKED_AGAIN_AFTER
         known = part or Part(name, "", Nothing(), now, now, due, pages=0)
         self._database.save_part(structs.replace(known, due=due))
