@@ -20,6 +20,7 @@ from feeds.clock import utc_now
 from feeds.config import Settings
 from feeds.domain import timezones
 from feeds.domain.catalog import ORGANIZATION, Organization
+from feeds.domain.model import ID_PATTERN, SLUG_PATTERN
 from feeds.domain.quota import Priority
 from feeds.errors import (
     DatabaseUnusable,
@@ -67,13 +68,13 @@ TEMPLATES = next(
 class _EventId(BaseConverter):
     """Ids of events; anything else is 404 before the upstream is asked."""
 
-    regex = "[A-Za-z0-9_-]{1,64}"
+    regex = ID_PATTERN
 
 
 class _GroupSlug(BaseConverter):
     """Slugs of groups."""
 
-    regex = "[A-Za-z0-9._~-]{1,100}?"
+    regex = f"{SLUG_PATTERN}?"
 
 
 class Parts(NamedTuple):

@@ -15,6 +15,7 @@ from feeds.domain.quota import Rate
 from feeds.domain.timezones import ZONE_NAMES
 from feeds.errors import SettingsError
 from feeds.logformat import LEVELS
+from feeds.store.engines import POSTGRESQL
 from feeds.text.dates import find_locale
 
 T = TypeVar("T")
@@ -36,9 +37,6 @@ NAMED = (KEY, KEY_FILE, "FEEDS_TIMEZONE", *DEFAULTS, "FEEDS_MAX_AGE", "FEEDS_MET
 
 # Characters that no URI has (RFC 3986 2), or that do not belong into the address of a service.
 _NOT_IN_ADDRESS = re.compile(r"""[^!-~]|[?#@"<>\\^`{|}]""")
-
-POSTGRESQL = "postgresql+psycopg"
-"""SQLAlchemy's name for PostgreSQL with the driver psycopg."""
 
 _POSTGRES = re.compile(r"\Apostgres(ql)?://")  # as platforms hand them out
 

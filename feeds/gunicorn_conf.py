@@ -89,7 +89,7 @@ def post_fork(_server: object, _worker: object) -> None:
 
 
 def _end(*_: object) -> None:
-    """End a new worker."""
+    """End a worker that does not have the handlers of gunicorn yet."""
     for number in _STOP:
         signal.signal(number, signal.SIG_IGN)  # a second one would raise within the first exit
     sys.exit(0)

@@ -1,4 +1,8 @@
-"""Log each cause at most once a minute, and each document at most 20 lines an hour."""
+"""Bounds on the log, and the id of the current request.
+
+Each cause is logged at most once a minute, each outage when it begins and when it is over, and each
+document with at most 20 lines an hour.
+"""
 
 from collections.abc import Callable
 from contextvars import ContextVar

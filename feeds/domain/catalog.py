@@ -96,7 +96,7 @@ class RecurrenceList(Struct, frozen=True, tag=True):
 
 
 class Nothing(Struct, frozen=True, tag=True):
-    """The key may not read this part of the catalog."""
+    """No value: the key may not read this part of the catalog, or no call has succeeded yet."""
 
 
 Value = Organization | EventList | GroupList | RecurrenceList | Nothing

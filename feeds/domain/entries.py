@@ -27,9 +27,9 @@ class Entry(Struct, frozen=True):
     An event without runs is an entry itself; ``run`` then has the event's id. ``event`` is without
     its runs, and with ``MAX_TEXT`` characters of its own text. ``alone`` says whether the event has
     this run only: texts of a run depend on its entry alone, so that equal entries have equal
-    VEVENTs. ``opens`` and ``closes`` are the revisions of its registration entries; that of
-    ``announced`` was created when the item of a session was published. ``changes`` are
-    those that feeds show (``merge_moves``).
+    VEVENTs. ``opens`` and ``closes`` are the revisions of its registration entries. The item of
+    a session was published when ``announced`` was created. ``changes`` are those that feeds show
+    (``merge_moves``).
     """
 
     event: Event

@@ -1,4 +1,4 @@
-"""A feed: the editions that a representation is rendered from, and the entries that it shows."""
+"""A feed: the timetables that a representation is rendered from, and the entries that it shows."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -22,8 +22,9 @@ class Feed(Struct, frozen=True, kw_only=True):
     ``public_url`` is the service's own address. ``timezone`` is the name of the home zone, for
     events without a known place, and ``locale`` that of the locale of all texts, such as ``en_US``.
 
-    The feed of a collection has the editions of its members. ``listed`` is when its list of events
-    changed last; None for the feed of one event. ``about`` are sentences about the collection.
+    The feed of a collection has the timetables of its members. ``listed`` is when its list of
+    events changed last; None for the feed of one event. ``about`` are sentences about the
+    collection.
     """
 
     title: str

@@ -6,7 +6,9 @@ event     what an organizer publishes: a name, a place, a day, and its runs
 run       one distance of an event, with its own date, start and status
 entry     a VEVENT and an item: a run, or an event that has no runs yet
 edition   an event as fetched at one time, with its history: revisions, changes, delisted runs
-feed      the input of a format: a title, links, options, and editions
+feed      the input of a format: a title, links, options, and timetables (editions with entries)
+
+Caches have entries, too: in ``service`` and in ``web.cache``, an entry is what a process knows.
 
 Every text in the model is clean: no control characters but tab and ``\n``; names, labels and places
 are on one line. Every address is a URI with the scheme http or https. ``upstream.schema`` cleans.
@@ -24,6 +26,12 @@ from msgspec import Struct
 
 from feeds.domain.places import is_far, is_same
 from feeds.domain.timezones import localize
+
+ID_PATTERN = "[A-Za-z0-9_-]{1,64}"
+"""The ids of events and runs, as a regular expression."""
+
+SLUG_PATTERN = "[A-Za-z0-9._~-]{1,100}"
+"""The slugs of groups, as a regular expression."""
 
 DISTANCES = (
     "5K",

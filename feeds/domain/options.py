@@ -8,7 +8,7 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from feeds.domain.entries import Entry
-from feeds.domain.model import DISTANCES, Run
+from feeds.domain.model import DISTANCES, ID_PATTERN, Run
 from feeds.errors import BadOption
 
 
@@ -44,8 +44,8 @@ _FLAG = (re.compile("[01]"), "0 or 1")
 _DATE = (re.compile(r"\d{4}-\d\d-\d\d", re.ASCII), "a date such as 2026-06-14")
 _NUMBER = (re.compile("[1-9][0-9]{0,2}"), "a number from 1 to 999")
 _MANY = {
-    "event": (re.compile(r"[A-Za-z0-9_-]{1,64}"), "the id of an event"),
-    "run": (re.compile(r"[A-Za-z0-9_-]{1,64}"), "the id of a run"),
+    "event": (re.compile(ID_PATTERN), "the id of an event"),
+    "run": (re.compile(ID_PATTERN), "the id of a run"),
     "distance": (re.compile("|".join(DISTANCES)), f"one of {', '.join(DISTANCES)}"),
 }
 _ONE = {
@@ -120,7 +120,7 @@ def parse_event_id(text: str) -> str:
     path = re.split("[?#]", text.strip())[0].rstrip("/")
     found = re.search(r"/events/([^/.]+)", path)
     id_ = found[1] if found else re.sub(r"(?i)\.(ics|rss|json)$", "", path.rpartition("/")[2])
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", id_):
+    if not re.fullmatch(ID_PATTERN, id_):
         raise BadOption("Paste the id of an event, or its address on Intervals.")
     return id_
 

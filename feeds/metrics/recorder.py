@@ -97,13 +97,15 @@ class Recorder:
         for group, number in group_hits(hits).items():
             self._count(group.describe(), number)
         for (_, format_, _), url, _, _, user_agent in hits:
-            if user_agent and _find_subscribers(user_agent) is not None:
-                self._note_subscribers(format_, join_address(*url), user_agent)
+            client = (user_agent or "")[:MAX_USER_AGENT]
+            if _find_subscribers(client) is not None:
+                self._note_subscribers(format_, join_address(*url), client)
 
     def _count(self, request: Request, number: int) -> None:
         self._requests.labels(request.route, request.format, request.outcome).inc(number)
         if request.is_poll:
-            self._polls.labels(request.format, _classify(request.user_agent)).inc(number)
+            client = _classify(request.user_agent[:MAX_USER_AGENT])
+            self._polls.labels(request.format, client).inc(number)
 
     def observe_call(self, outcome: str, seconds: float) -> None:
         """Count a call of the upstream."""
@@ -114,7 +116,7 @@ class Recorder:
         self._refreshes.labels(outcome).observe(seconds)
 
     def observe_render(self, kind: str, seconds: float) -> None:
-        """Count a render."""
+        """Count a render; ``seconds`` is how long it took."""
         self._renders.labels(kind).observe(seconds)
 
     def count_change(self, kind: str) -> None:
@@ -127,20 +129,21 @@ class Recorder:
 
     def _note_subscribers(self, format_: str, address: str, user_agent: str) -> None:
         """Sum what services told last of each feed; a feed is known by its whole address."""
+        user_agent = user_agent[:MAX_USER_AGENT]
         number = _find_subscribers(user_agent)
         if number is None:
             return
         with self._lock:
-            self._told[format_, address, strip_numbers(user_agent[:MAX_USER_AGENT])] = number
+            self._told[format_, address, strip_numbers(user_agent)] = number
             same = [told for (name, *_), told in self._told.items() if name == format_]
         self._subscribers.labels(format_).set(sum(same))
 
 
 @lru_cache(1024)
 def _classify(user_agent: str) -> str:
-    return classify_client(user_agent[:MAX_USER_AGENT])
+    return classify_client(user_agent)
 
 
 @lru_cache(1024)
 def _find_subscribers(user_agent: str) -> int | None:
-    return find_subscribers(user_agent[:MAX_USER_AGENT])
+    return find_subscribers(user_agent)

@@ -27,6 +27,7 @@ POOL = {"pool_size": 5, "max_overflow": 15, "pool_timeout": LOCK_TIMEOUT}
 """The connections of a process; each is in use for milliseconds."""
 
 POSTGRESQL = "postgresql+psycopg"
+"""SQLAlchemy's name for PostgreSQL with the driver psycopg."""
 
 _STARTUP_LOCK = 7_350_911
 """The key of the advisory lock for creating tables: an arbitrary number."""

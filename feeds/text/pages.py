@@ -1,4 +1,4 @@
-"""Texts of pages: notices, dates of an event, registration.
+"""Texts of pages: headline, dates of an event, registration, doubts, runs without room.
 
 A page is a function of an edition: ``at`` is when the edition was fetched.
 """

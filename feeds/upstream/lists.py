@@ -1,7 +1,6 @@
-"""Decode the lists of the partner API: pages of events, groups and recurrences.
+"""Decode the lists of the partner API: a page of any list, events, groups.
 
-A list is what its items are made of: an item that no address can hold is left out, a list that has
-another shape, or whose pages do not end, is not understood.
+An item whose id or slug no address can hold is left out. A page of another shape is not understood.
 """
 
 import re
@@ -11,11 +10,12 @@ from typing import Any
 from msgspec import Struct
 
 from feeds.domain.catalog import Group, ListedEvent
+from feeds.domain.model import ID_PATTERN, SLUG_PATTERN
 from feeds.upstream import fields
 
-_ID = re.compile("[A-Za-z0-9_-]{1,64}")
+_ID = re.compile(ID_PATTERN)
 # An end such as ``.ics`` would be the extension of a feed, and ``..`` leads elsewhere.
-_SLUG = re.compile(r"(?!.*\.[A-Za-z]*\Z)[A-Za-z0-9._~-]{1,100}")
+_SLUG = re.compile(rf"(?!.*\.[A-Za-z]*\Z){SLUG_PATTERN}")
 
 MAX_CURSOR = 200
 """Characters of a cursor, which may be an id that no address of this service can hold."""

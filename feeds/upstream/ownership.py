@@ -35,7 +35,8 @@ class KeyOwner:
         """Check the key, with what is left of the ``DEADLINE`` of a refresh that began ``since``.
 
         Without a bound organization, or without the scope, there is nothing to compare. Raises
-        ``OtherOrganization``, and the ``UpstreamError`` for which the key's one is not known.
+        ``OtherOrganization``, and the ``UpstreamError`` that kept the organization of the key
+        unknown.
         """
         bound = self._read_bound()
         if bound and self._get_organization(since) not in (None, bound):

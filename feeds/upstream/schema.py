@@ -17,7 +17,7 @@ from msgspec import Meta, Struct, field, structs
 from feeds.domain import feed
 from feeds.domain.history.delisting import run_sort_key
 from feeds.domain.history.unread import keep_last_read
-from feeds.domain.model import DISTANCES, Event, Run
+from feeds.domain.model import DISTANCES, ID_PATTERN, Event, Run
 from feeds.errors import InvalidResponse
 from feeds.upstream import fields
 from feeds.upstream.optional import (
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 S = TypeVar("S", bound=Struct)
 
-Identifier = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
+Identifier = Annotated[str, Meta(pattern=rf"\A{ID_PATTERN}\Z")]
 
 MAX_METERS = 10_000_000
 """The length of a run; a quarter of the Earth's circumference."""

@@ -41,10 +41,7 @@ OVERHEAD = 2_050
 """Bytes of memory that a cached representation takes besides its bodies and its key (measured)."""
 
 URL_OVERHEAD = 960
-"""Bytes of memory that a known URL takes besides its characters and those of the key (measured).
-
-The cache has the characters of a URL twice: the URL that was noted, and the last one that was read.
-"""
+"""Bytes of memory that a known URL takes besides its characters and those of the key (measured)."""
 
 MAX_URL_LENGTH = 512
 """Characters of the path and the query of a known URL. Longer URLs are routed each time."""
@@ -246,7 +243,7 @@ class RepresentationCache:
         url = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")  # PEP 3333
         length = _count_characters(url)
         if length <= MAX_URL_LENGTH:
-            size = 2 * length + _count_characters(key) + URL_OVERHEAD
+            size = length + _count_characters(key) + URL_OVERHEAD
             with self._lock:
                 self._urls[url] = KnownUrl(source, key, download, size)
 

@@ -69,6 +69,11 @@ class WsgiResponse(Struct, frozen=True):
     body: bytes
 
 
+def build_filename(text: str) -> str:
+    """A text reduced to ``[a-z0-9-]``, 64 characters at most; may be empty."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:64]
+
+
 def build_representation(
     body: bytes,
     *,

@@ -182,10 +182,9 @@ def show_embed_kit(event_id: str) -> Response:
 class Kit(Struct, frozen=True, kw_only=True):
     """What a kit is about: an event, or a collection, which has a ``limit``.
 
-    ``back`` is the path of its page, ``feeds`` the URL of its feeds without an extension, and
-    ``attributes`` are those of the element that loads ``widget.js``, ``owner`` is the name of the
-    organization. ``hidden`` are fields that the
-    form keeps.
+    ``back`` is the path of its page, ``feeds`` the URL of its feeds without an extension.
+    ``attributes`` are those of the element that loads ``widget.js``. ``owner`` is the name of the
+    organization, ``hidden`` are fields that the form keeps.
     """
 
     name: str

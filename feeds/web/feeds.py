@@ -1,7 +1,5 @@
 """The feeds of an event: one route for each format."""
 
-import re
-
 from flask import Blueprint, Response
 
 from feeds.domain import options
@@ -12,7 +10,7 @@ from feeds.errors import NoSuchRun
 from feeds.formats import FORMATS
 from feeds.text import summaries
 from feeds.web.addresses import read_query
-from feeds.web.conditional import Representation, build_representation
+from feeds.web.conditional import Representation, build_filename, build_representation
 from feeds.web.site import get_site
 
 blueprint = Blueprint("feeds", __name__)
@@ -39,13 +37,8 @@ def _render(timetable: Timetable, extension: str, chosen: Options, query: str) -
         format_.render(feed),
         media_type=format_.media_type,
         last_modified=site.get_last_modified(timetable.edition),
-        filename=f"{_build_filename(event.slug) or event.id}.{extension}",
+        filename=f"{build_filename(event.slug) or event.id}.{extension}",
     )
-
-
-def _build_filename(slug: str) -> str:
-    """A slug reduced to ``[a-z0-9-]``, 64 characters at most; it may be empty."""
-    return re.sub(r"[^a-z0-9]+", "-", slug.lower()).strip("-")[:64]
 
 
 for extension in FORMATS:

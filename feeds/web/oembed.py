@@ -9,6 +9,7 @@ from flask import Blueprint, Response, abort, request
 from msgspec import json
 
 from feeds.domain.freshness import compute_max_age
+from feeds.domain.model import ID_PATTERN, SLUG_PATTERN
 from feeds.errors import BadOption, EventNotFound
 from feeds.text import summaries
 from feeds.web import embed, templates
@@ -78,9 +79,9 @@ def _find(url: str) -> Embedded:
     own = urlsplit(get_site().public_url)
     service = "(?i:https?://" + re.escape(own.netloc) + ")" + re.escape(own.path)
     end = r"/*(?:[?#].*)?"
-    if event := re.fullmatch(f"{service}/+events/+([A-Za-z0-9_-]{{1,64}}){end}", url):
+    if event := re.fullmatch(f"{service}/+events/+({ID_PATTERN}){end}", url):
         return _find_event(event[1])
-    found = re.fullmatch(rf"{service}(?:/+groups/+([A-Za-z0-9._~-]{{1,100}}?))?{end}", url)
+    found = re.fullmatch(rf"{service}(?:/+groups/+({SLUG_PATTERN}?))?{end}", url)
     if not found:
         raise EventNotFound("The address is not that of a page here.")
     return _find_collection(found[1] or "", urlsplit(url).query)

@@ -79,7 +79,7 @@ def show_event(event_id: str) -> Response:
             several_days=len({dates.format_days(each.period, locale) for each in shown}) > 1,
             register=pages.find_register(shown, at),
             map_url=build_map_url(edition.event),
-            next_start=_find_next_start(agenda.ahead),
+            next_start=_find_next_day(agenda.ahead),
             fetched=edition.fetched.isoformat(),
             card=f"{get_site().public_url}/{templates.build_asset_url('card.png')}",
             options=options,
@@ -126,7 +126,7 @@ def _parse_choice(timetable: Timetable) -> tuple[Options, bool]:
     )
 
 
-def _find_next_start(shown: Sequence[Entry]) -> str:
+def _find_next_day(shown: Sequence[Entry]) -> str:
     """The day of the first run that is not off or postponed, for the script; may be empty."""
     starts = [
         (to_instant(each.period.start, each.zone), each) for each in shown if each.status.confirmed

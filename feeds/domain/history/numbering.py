@@ -49,8 +49,8 @@ def drop_old_changes(edition: Edition, at: dt.datetime) -> Edition:
     kept = _drop_oldest(recent)
     if len(kept) == len(edition.changes):
         return edition
-    event, known = edition.event, set(edition.changes) - set(kept)
-    dropped = structs.replace(edition, changes=tuple(e for e in edition.changes if e in known))
+    event, gone = edition.event, set(edition.changes) - set(kept)
+    dropped = structs.replace(edition, changes=tuple(e for e in edition.changes if e in gone))
     ids = {event.id, *(run.id for run in event.runs)}
     numbers = _find_numbers(dropped, event.id)
     kept_numbers = {key: nth for key, nth in numbers.items() if key.partition("/")[0] in ids}

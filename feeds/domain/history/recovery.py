@@ -63,7 +63,7 @@ def _get_content(edition: Edition) -> tuple[object, ...]:
 
 
 def merge(served: Timetable, stored: Timetable, noticed: dt.datetime, home: str) -> Timetable:
-    """What to save over ``stored``, with which ``has_gone_back`` is true for ``served``.
+    """The timetable to save over ``stored``, if ``has_gone_back`` is true for ``served``.
 
     Its event is the served one, unless the stored one was fetched later and has changed since; its
     history is that of both, with the changes from the served event to this one. Its deployment is

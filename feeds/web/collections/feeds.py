@@ -1,7 +1,5 @@
 """The feeds of the club and of its groups: one route for each format."""
 
-import re
-
 from flask import Blueprint, Response
 
 from feeds.domain import options
@@ -13,7 +11,7 @@ from feeds.text import collections as texts
 from feeds.web.addresses import read_query
 from feeds.web.collections.responses import respond
 from feeds.web.collections.scope import Scope
-from feeds.web.conditional import Representation, build_representation
+from feeds.web.conditional import Representation, build_filename, build_representation
 from feeds.web.site import get_site
 
 blueprint = Blueprint("collection_feeds", __name__)
@@ -50,12 +48,8 @@ def _render(content: Content, extension: str, chosen: Options, query: str) -> Re
         media_type=format_.media_type,
         # A list may change within the second in which a member changed: only an etag tells.
         last_modified=None,
-        filename=f"{_build_filename(scope.name)}.{extension}",
+        filename=f"{build_filename(scope.name) or 'races'}.{extension}",
     )
-
-
-def _build_filename(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64] or "races"
 
 
 for extension in FORMATS:

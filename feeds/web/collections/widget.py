@@ -127,7 +127,7 @@ def show_widget(slug: str = "") -> Response:
         )
 
     def colour(page: Representation) -> Representation:
-        return templates.add_style(page, style.css, filename="embed.html", framed=True)
+        return templates.add_style(page, style.css, filename="embed-list.html", framed=True)
 
     key = f"{style.theme} {listing.scope.owner} {to_query(listing.options)}"
     return respond(
@@ -143,7 +143,7 @@ def show_embed_kit(slug: str = "") -> Response:
     """Snippets to copy, each as code and as it looks, in the style of the form."""
     style, problems = embed.read_kit_style()
     listing = find_listing(slug, _read_understood())
-    scope, site = listing.scope, get_site()
+    scope = listing.scope
     separator = "&" if "?" in listing.widget else "?"
 
     def render() -> Representation:
@@ -169,7 +169,7 @@ def show_embed_kit(slug: str = "") -> Response:
 
     if problems:
         return templates.respond_with_representation(render(), 400)
-    key = f"{style.query} {scope.owner} {site.public_url} {to_query(listing.options)}"
+    key = f"{style.query} {scope.owner} {to_query(listing.options)}"
     return respond(listing.entry, listing.content, (scope.part, "embed-kit", key), render)
 
 

@@ -1,1 +1,1 @@
-"""HTTP for operators: health."""
+"""HTTP for operators: health, ids of requests, the access log, counts for the metrics."""
