@@ -1,7 +1,7 @@
 """The image of deploy/Containerfile, built with Debian's buildah and run without a registry.
 
-The base is made by mmdebstrap and imported under the name of Debian's slim image. pip's settings on
-this machine reach the build by a mount.
+The base is made by mmdebstrap and imported under the name of Debian's slim image. The build uses
+the caller's configuration of pip, by a mount.
 """
 
 import configparser
