@@ -197,8 +197,6 @@ def build_timetable(edition: Edition, home: str) -> Timetable:
     if not event.runs:
         return _build(edition, (_build_event_entry(edition, zone),))
     bare, main = _strip(event), _find_main_runs(event)
-    # The days of a series are not those of its sessions.
-    dated = structs.replace(bare, end_date=None) if event.is_series else bare
     changes = _group_by_run(edition.changes)
     return _build(
         edition,
@@ -207,7 +205,7 @@ def build_timetable(edition: Edition, home: str) -> Timetable:
                 event=bare,
                 alone=len(event.runs) == 1,
                 run=run,
-                period=compute_period(run, dated, zone, main=run.id in main),
+                period=compute_period(run, bare, zone, main=run.id in main),
                 zone=zone,
                 **_find_revisions(edition, run.id),
                 changes=changes.get(run.id, ()),
@@ -262,11 +260,18 @@ def _build_event_entry(edition: Edition, zone: ZoneInfo) -> Entry:
 
 
 def _strip(event: Event) -> Event:
-    """The event as its entries have it: without its runs, and with the beginning of its text."""
+    """The event as its entries have it: without its runs, and with the beginning of its text.
+
+    A series has no end date: the days of its sessions are their own (rules 9.2).
+    """
     text = event.description
     if text and len(text) > MAX_TEXT:
         text = f"{text[:MAX_TEXT].rstrip()}{CUT}"
-    return structs.replace(event, runs=(), description=text)
+    bare = structs.replace(event, runs=(), description=text)
+    if not event.is_series:
+        return bare
+    unread = tuple(name for name in event.unread if name != "end_date")
+    return structs.replace(bare, end_date=None, unread=unread)
 
 
 def _find_revisions(edition: Edition, run_id: str) -> dict[str, Revision]:

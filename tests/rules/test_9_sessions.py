@@ -57,6 +57,36 @@ def test_the_longest_run_of_each_day_ends_with_the_session(service):
     assert ends(service) == before
 
 
+@pytest.mark.parametrize("end", ["2027-12-31", "2027-12-31T22:00:00.000Z"])
+@pytest.mark.parametrize(
+    ("fields", "times"),
+    [
+        ({}, ["2026-05-26 18:30", "2026-05-26 19:15"]),
+        ({"isVirtual": True}, ["2026-05-26 18:30", "2026-05-26 19:15"]),
+        ({"startTime": None}, ["2026-05-26", "2026-05-27"]),
+    ],
+    ids=["timed", "virtual", "all day"],
+)
+def test_the_end_date_of_a_series_is_ignored_whether_it_can_be_read_or_not(
+    service, fields, times, end
+):
+    """Rules 9.2."""
+    service.announce(a_session(0) | fields, **CLUB, endTime="19:15", endDate=end)
+    entry = service.entry()
+    assert [str(entry[name].dt)[: len(times[0])] for name in ("DTSTART", "DTEND")] == times
+    assert "Estimated finish" not in entry["DESCRIPTION"]
+    assert "could not be read" not in entry["DESCRIPTION"]
+
+
+def test_a_series_without_sessions_is_on_its_first_day_alone(service):
+    """Rules 9.2: it would fill a calendar for years."""
+    service.announce(**CLUB, startTime="18:30", endTime="19:30", endDate="2027-12-31")
+    (entry,) = service.entries().values()
+    assert f"{entry['DTSTART'].dt:%F %H:%M}" == "2025-05-27 18:30"
+    assert f"{entry['DTEND'].dt:%F %H:%M}" == "2025-05-27 19:30"
+    assert "2027" not in service.get("").text
+
+
 def test_a_new_session_moves_the_end_of_no_other(service):
     """Rules 9.2."""
     service.announce(*sessions(0, 2), **CLUB, endTime="20:00")
