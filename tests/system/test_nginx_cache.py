@@ -266,3 +266,25 @@ def test_a_kept_connection_that_was_just_closed_makes_no_error(origin):
         origin.behaviours[f"/kept/{number}"] = close_a_kept_connection
         assert origin.get(f"/kept/{number}").status == 200
     assert closed
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/readyz?from=monitor"])
+def test_nginx_keeps_no_copy_of_the_health_of_the_service(origin, path):
+    origin.behaviours[path] = respond(200, "ok", Cache_Control="no-store")
+    assert request(origin.nginx, path).body == b"ok"
+    origin.behaviours[path] = respond(503, "The database is unavailable.", Cache_Control="no-store")
+    received = request(origin.nginx, path)
+    assert (received.status, received.body) == (503, b"The database is unavailable.")
+    assert received.fields["cache-control"] == "no-store"
+    origin.behaviours[path] = OriginRequest.hang_up
+    received = request(origin.nginx, path)
+    assert received.status == 502
+    assert received.fields["content-type"] == "text/plain; charset=utf-8"
+
+
+def test_nginx_passes_a_long_head_on(origin):
+    links = ", ".join(f"<https://feeds.example.org/{number:0500}>" for number in range(30))
+    path = f"/?event={'a' * 3900}"
+    origin.behaviours[path] = respond(200, "page", Link=links)
+    received = request(origin.nginx, path)
+    assert (received.status, received.fields["link"]) == (200, links)

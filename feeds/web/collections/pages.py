@@ -124,18 +124,14 @@ def _render(
     choice: Choice, scope: Scope, groups: Sequence[Group], members: Members
 ) -> Representation:
     context = _build_context(choice, scope, groups, members)
-    return templates.render_page(
-        "club.html",
-        last_modified=None,
-        links=[
-            f'<{scope.page}>; rel="canonical"',
-            *(
-                f'<{url}>; rel="alternate"; type="{type_}"'
-                for url, type_ in context["alternates"].items()
-            ),
-        ],
-        **context,
-    )
+    links = [f'<{scope.page}>; rel="canonical"']
+    # With the ids of a choice, each link has up to 4 KB: proxies refuse so long a head.
+    if not context["chosen"]:
+        links += [
+            f'<{url}>; rel="alternate"; type="{type_}"'
+            for url, type_ in context["alternates"].items()
+        ]
+    return templates.render_page("club.html", last_modified=None, links=links, **context)
 
 
 def _build_context(

@@ -344,6 +344,12 @@ def test_machines_read_the_list_its_feeds_and_how_to_embed_it(club):
     assert '<meta name="twitter:card" content="summary_large_image">' in response.text
 
 
+def test_the_head_of_the_page_of_chosen_races_is_short_and_its_html_has_the_links(club):
+    response = club.open("/?event=harbor&event=" + "x" * 64)
+    assert response.headers["Link"] == f'<{SITE}/>; rel="canonical"'
+    assert response.text.count('rel="alternate"') == 4
+
+
 def test_the_page_of_an_event_names_the_organization_and_leads_to_the_club(club):
     page = club.open("/events/harbor").text
     assert '<a href="../">‹ <bdi>Lakeside Runners</bdi></a>' in page
