@@ -113,7 +113,10 @@ def parse_number(value: object) -> float:
         return float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("not a number")  # noqa: TRY004 - see parse_text
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        raise ValueError("too large") from None
 
 
 def parse_flag(value: object) -> bool:
@@ -228,6 +231,12 @@ def _clean_part(value: object) -> str:
 _LINE_ENDS = re.compile("\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
 _NOT_TEXT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
+# No text has more combining marks in a row (UAX #15, 13). NFC sorts them, in a time that rises with
+# the square of their number. Marks are neither letters nor digits.
+_MAX_MARKS = 30
+_DOUBLE_MARKS = frozenset("\u0344\u0f73\u0f75\u0f81")  # NFC makes two marks of each
+_MANY_MARKS = re.compile(rf"[^\w\s\x00-\x7f]{{{_MAX_MARKS // 2 + 1},}}")
+
 # Characters that only change how the text around them is shown: zero width space, byte order mark,
 # and bidi controls (Unicode TR36, 2.5). Joiners (U+200C, U+200D) are part of words and emoji.
 _CONTROLS = re.compile("[\u200b\ufeff\u202a-\u202e\u2066-\u2069]")
@@ -239,7 +248,20 @@ _BLANKS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 def clean_text(text: str) -> str:
     r"""Return text in NFC whose lines end in ``\n``, without control characters other than tab."""
     clean = _NOT_TEXT.sub("", _LINE_ENDS.sub("\n", text))
-    return unicodedata.normalize("NFC", clean).strip()
+    return unicodedata.normalize("NFC", _MANY_MARKS.sub(_drop_marks, clean)).strip()
+
+
+def _drop_marks(found: re.Match[str]) -> str:
+    """The characters without the combining marks that are too many."""
+    kept, marks = [], 0
+    for character in found[0]:
+        if character in _DOUBLE_MARKS:
+            marks += 2
+        else:
+            marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks <= _MAX_MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 def clean_line(text: str) -> str:

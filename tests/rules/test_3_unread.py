@@ -562,6 +562,17 @@ def test_a_point_of_zero_does_not_replace_a_known_one(service, zero):
     assert ask(service) == before
 
 
+def test_a_number_of_any_size_keeps_no_other_change_away(service):
+    """Rules 3.7."""
+    service.announce(a_run())
+    before = service.entry()
+    service.edit(lat=10**320, lng=-(10**320))
+    service.edit("ten", eventStatus="cancelled")
+    service.advance(hours=2)
+    assert service.entry()["STATUS"] == "CANCELLED"
+    assert service.entry()["GEO"] == before["GEO"]
+
+
 def test_a_start_that_is_withdrawn_while_the_events_start_cannot_be_read_is_no_move(service):
     """Rules 3.7."""
     service.announce(a_run(startTime="08:00"), startTime="x")

@@ -232,6 +232,18 @@ def test_every_kind_of_line_end_becomes_a_newline_in_text_and_a_space_in_a_line(
     assert fields.clean_line(f"one{end}two") == "one two"
 
 
+@pytest.mark.parametrize(
+    "mark", ["\u0301", "\u0316\u0301", "\u0344", "\u0f73", "\u302e", "\U0001d165"]
+)
+def test_a_text_has_at_most_thirty_combining_marks_in_a_row(mark):
+    """More take time with the square of their number: for 5 MB, hours."""
+    rest = unicodedata.normalize("NFC", f", e{mark * 15} 🏃")
+    clean = fields.clean_text(f"e{mark * 100_000}{rest}")
+    assert clean.endswith(rest)
+    assert 1 < len(clean) - len(rest) <= 31
+    assert fields.clean_text(clean) == clean
+
+
 def test_a_clean_line_has_single_spaces_and_other_characters_stay_as_they_are():
     assert fields.clean_line("\t one\n\n two\u00a0 \u3000three ") == "one two three"
     for text in ("Zoë's 5 km: ½ price — “go”", "🏃🏽‍♀️", "é", "مرحبا \u200fa", "a\U0010ffff"):
