@@ -164,7 +164,7 @@ class Editions:
         )
         last = self._entries.get(event_id)
         if flight is None:
-            return self._give_up(event_id, last)
+            return self._give_up(event_id, last, overloaded=not self._in_database)
         end = flight.began + MAX_WAIT
         if not _has_edition(last):  # is there one in the database?
             self._bulkhead.wait(flight.wait_for_fallback, end)

@@ -69,7 +69,10 @@ class Singleflight(Generic[T]):
         self._lock = Lock()
 
     def join(self, key: str, task: Callable[[Flight[T]], T]) -> Flight[T] | None:
-        """The running flight of a key, else a new one; None if ``limit`` flights are running."""
+        """The running flight of a key, else a new one.
+
+        None if ``limit`` flights are running, or if the system gives no more threads.
+        """
         with self._lock:
             flight = self._flights.get(key)
             if flight and monotonic() - flight.began <= self._max_age:
@@ -85,7 +88,10 @@ class Singleflight(Generic[T]):
                 REQUEST_ID.set(request_id)
                 started.run(task, lambda: self._remove(key, started))
 
-            Thread(target=run, name=THREAD).start()
+            try:
+                Thread(target=run, name=THREAD).start()
+            except RuntimeError:
+                return None
             self._flights[key] = started
             return started
 

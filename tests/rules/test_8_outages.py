@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Thread
 
 import pytest
 
@@ -26,6 +27,23 @@ FAULTS = {
 
 UNUSABLE = {"422", "404 of a gateway", "a login page", "half a document", "no event"}
 """The faults whose answers cannot be used."""
+
+
+def test_the_last_good_edition_is_served_while_the_system_gives_no_more_threads(
+    announced, monkeypatch
+):
+    """Rules 8.10."""
+    good = announced.poll(".ics")
+
+    def refuse(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    announced.advance(days=1)
+    monkeypatch.setattr(Thread, "start", refuse)
+    response = announced.get(".ics")
+    assert (response.status_code, response.data) == (200, good)
+    unknown = announced.client.get("/events/unknown.ics")
+    assert (unknown.status_code, unknown.headers["Retry-After"]) == (503, "2")
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -83,7 +83,7 @@ def test_a_request_is_answered_at_once_when_too_many_refreshes_run(
         gate.await_one()
         entry = worker.poll()
         assert (entry.edition, entry.failed) == (before, True)
-        with pytest.raises(UpstreamTimeout):
+        with pytest.raises(Overloaded):
             worker.poll("another")
     wait_until(lambda: not worker.poll().failed, "the end of the other refresh")
 
