@@ -21,6 +21,9 @@ YEARS = range(1971, 2200)
 MAX_URL = 2000
 """Characters of a URI."""
 
+TYPES = {"race": "race", "runclub": "runClub", "timetrial": "timeTrial", "other": "other"}
+"""The documented types of events, for ``find_word``."""
+
 MAX_NAME, MAX_LABEL, MAX_PLACE, MAX_WORD, MAX_DESCRIPTION = 300, 100, 500, 60, 20_000
 """Characters of a text; the rest of a longer one is cut off. No organizer writes more."""
 
@@ -55,6 +58,14 @@ def parse_text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("not a text")  # noqa: TRY004 - one error for all that is not understood
     return value.strip()
+
+
+def find_word(text: str, words: Mapping[str, str]) -> str | None:
+    """Find the documented word that a text means, in any case and with any blanks or hyphens.
+
+    ``words`` are by their letters in lower case. Returns ``None`` for any other text.
+    """
+    return words.get(re.sub(r"[\s_-]", "", text).casefold())
 
 
 def parse_date(value: object) -> date:

@@ -7,7 +7,6 @@ fields are ignored. Each finding is logged once (``feeds.upstream.optional``).
 
 import json
 import logging
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -43,9 +42,8 @@ MAX_RUNS = 2_000
 MAX_DIGITS = 400
 """Digits of an integer; longer integers are read as floats, which are infinite."""
 
-TYPES = {"race": "race", "runclub": "runClub", "timetrial": "timeTrial", "other": "other"}
 STANDARDS = {"".join(name.split()).casefold(): name for name in DISTANCES}
-"""Words of the API in lower case, and the words of the model."""
+"""The documented standard distances, for ``fields.find_word``."""
 
 
 class Document(Struct, frozen=True):
@@ -162,7 +160,7 @@ def _build_event(raw: dict[str, Any]) -> Event:
     wire = _convert(raw, _WireEvent)
     what = f"event {wire.id}"
     optional = read_optional(raw, EVENT_FIELDS, what)
-    type_ = _read_name(wire.type, TYPES, optional, "type", what)
+    type_ = _read_name(wire.type, fields.TYPES, optional, "type", what)
     return Event(
         id=wire.id,
         organization_id=fields.clean_line(wire.organization_id)[: fields.MAX_LABEL],
@@ -204,13 +202,13 @@ def _build_run(raw: dict[str, Any], event: Event) -> Run:
 
 
 def _read_name(
-    text: str, names: Mapping[str, str], optional: dict[str, Any], field: str, what: str
+    text: str, words: Mapping[str, str], optional: dict[str, Any], field: str, what: str
 ) -> str | None:
-    """Return a documented name in any case and with any blanks or hyphens.
+    """Return a documented name, as ``fields.find_word`` finds it.
 
     Any other one makes the field unread: what is known of the event or the run stays.
     """
-    name = names.get(re.sub(r"[\s_-]", "", text).casefold())
+    name = fields.find_word(text, words)
     if name is None:
         member = "".join(part.title() if at else part for at, part in enumerate(field.split("_")))
         findings.warning(f"{what}: {member} {text!r:.80} is not known")
