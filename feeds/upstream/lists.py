@@ -4,7 +4,7 @@ An item whose id or slug no address can hold is left out. A page of another shap
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -16,6 +16,8 @@ from feeds.upstream import fields
 _ID = re.compile(ID_PATTERN)
 # An end such as ``.ics`` would be the extension of a feed, and ``..`` leads elsewhere.
 _SLUG = re.compile(rf"(?!.*\.[A-Za-z]*\Z){SLUG_PATTERN}")
+
+_GROUP_STATUSES = {word: word for word in ("active", "paused", "archived")}
 
 MAX_CURSOR = 200
 """Characters of a cursor, which may be an id that no address of this service can hold."""
@@ -67,8 +69,8 @@ def _decode_event(id_: str, item: dict[str, Any]) -> ListedEvent:
         day = fields.parse_date(item.get("date"))
     except ValueError:
         day = None
-    name, type_ = decode_name(item.get("name")), _clean(item.get("type"))
-    return ListedEvent(id_, name or id_, type_[: fields.MAX_LABEL], day)
+    name, type_ = decode_name(item.get("name")), _decode_word(item.get("type"), fields.TYPES)
+    return ListedEvent(id_, name or id_, type_, day)
 
 
 def _decode_group(slug: str, item: dict[str, Any]) -> Group:
@@ -78,13 +80,19 @@ def _decode_group(slug: str, item: dict[str, Any]) -> Group:
         slug,
         decode_name(item.get("name")) or slug,
         fields.shorten(text, fields.MAX_DESCRIPTION),
-        _clean(item.get("status"))[: fields.MAX_LABEL] or "active",
+        _decode_word(item.get("status"), _GROUP_STATUSES) or "active",
     )
 
 
 def decode_name(item: object) -> str:
     """The name of an event, a group or an organization; empty if it has none."""
     return fields.shorten(_clean(item), fields.MAX_NAME)
+
+
+def _decode_word(item: object, words: Mapping[str, str]) -> str:
+    """A documented word as the API documents it, another word as sent; empty if it has none."""
+    text = _clean(item)
+    return fields.find_word(text, words) or text[: fields.MAX_LABEL]
 
 
 def _clean(value: object) -> str:

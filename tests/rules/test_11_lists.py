@@ -50,6 +50,16 @@ def test_members_are_the_events_of_the_last_sixty_days_and_what_repeats(club, up
     assert "/events/older" not in upstream.calls
 
 
+@pytest.mark.parametrize("word", ["run-club", "RunClub", " RUN CLUB "])
+def test_a_run_club_is_a_member_however_its_type_is_spelled(club, word):
+    """Rules 3.14, 9.1 and 11.3: its own day is years ago."""
+    club.hold("runners", "2023-01-03", a_run("tuesday", date="2026-06-02"), type=word)
+    club.fill()
+    assert set(club.shown()) == ALL | {"tuesday"}
+    (found,) = [each for each in club.feed()["_intervals"]["events"] if each["id"] == "runners"]
+    assert found["type"] == "runClub"
+
+
 def test_an_event_stays_a_member_for_sixty_days_after_its_end(full):
     """Rules 11.3."""
     full.hold("festival", "2026-06-01", a_run("festival-10k", date="2026-06-30"))

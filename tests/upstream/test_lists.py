@@ -46,6 +46,33 @@ def test_a_day_that_cannot_be_read_is_not_known(fields, found):
     assert str(event.day) == found
 
 
+@pytest.mark.parametrize(
+    ("sent", "found"),
+    [
+        ("runClub", "runClub"),
+        ("run-club", "runClub"),
+        ("RunClub", "runClub"),
+        (" RUN CLUB ", "runClub"),
+        ("time_trial", "timeTrial"),
+        ("Race", "race"),
+        ("Fun Run", "Fun Run"),
+        ("", ""),
+        (None, ""),
+        (["runClub"], ""),
+    ],
+)
+def test_a_type_of_the_list_is_a_documented_word_however_it_is_spelled(sent, found):
+    assert decode_events([EVENT | {"type": sent}])[0].type == found
+
+
+@pytest.mark.parametrize(
+    ("sent", "found"),
+    [("Active", "active"), ("PAUSED", "paused"), (" archived ", "archived"), ("On Ice", "On Ice")],
+)
+def test_the_status_of_a_group_is_a_documented_word_however_it_is_spelled(sent, found):
+    assert decode_groups([{"slug": "north", "status": sent}])[0].status == found
+
+
 @pytest.mark.parametrize("name", [None, 7, "", " \u200b ", "\u202e"])
 def test_what_has_no_visible_name_has_its_id_as_name(name):
     assert decode_events([{"_id": "e1", "name": name}]) == (ListedEvent("e1", "e1"),)

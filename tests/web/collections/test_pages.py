@@ -226,6 +226,15 @@ def test_a_group_that_is_paused_or_archived_says_so(club, word):
     assert find_webcal(response).endswith("/groups/trails.ics")
 
 
+@pytest.mark.parametrize("word", ["active", "Active", " PAUSED "])
+def test_an_archived_group_comes_after_others_however_their_status_is_spelled(club, word):
+    club.add_group("alpha", "forest", name="Alpha", status="Archived")
+    club.add_group("beta", "forest", name="Beta", status=word)
+    text = club.open().text
+    assert text.index("./groups/beta") < text.index("./groups/alpha")
+    assert '<span class="tag">archived</span>' in text
+
+
 def test_a_group_without_races_says_so(club):
     club.add_group("empty")
     assert "No upcoming races." in club.open("/groups/empty").text
