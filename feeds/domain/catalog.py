@@ -157,7 +157,7 @@ def list_members(
 ) -> EventList:
     """The members of the organization's collection after an answer.
 
-    An event that the answer lacks stays: its own document tells whether the event is gone.
+    An event that the answer lacks stays until it has ended as gone, which its own document tells.
     """
     known = known or EventList()
     items, missing = keep_missing(known.items, known.missing, listed, at)
@@ -187,7 +187,9 @@ def _select_members(
     ends: Ends,
     at: dt.datetime,
 ) -> EventList:
-    kept = [each for each in items if _is_member(each, series, ends, at)]
+    # An event that has ended as gone and is listed again may be published again.
+    found = [each for each in items if each.id not in missing or ends.get(each.id, at) is not None]
+    kept = [each for each in found if _is_member(each, series, ends, at)]
     kept = sorted(kept, key=lambda each: _rank(each, series, ends, at))[:MAX_MEMBERS]
     ids = {each.id for each in kept}
     return EventList(tuple(kept), {key: each for key, each in missing.items() if key in ids})
@@ -196,10 +198,9 @@ def _select_members(
 def _is_member(listed: ListedEvent, series: Collection[str], ends: Ends, at: dt.datetime) -> bool:
     """Whether an event has not ended more than 60 days ago, or repeats.
 
-    An event that was never fetched is judged by its day, since a list has no runs.
+    An event that was never fetched, or has ended as gone, is judged by its day, since a list has no
+    runs.
     """
-    if ends.get(listed.id, at) is None:
-        return False
     if _repeats(listed, series) or listed.day is None:
         return True
     return _find_end(listed, ends, at) >= at - MEMBER_KEPT_FOR

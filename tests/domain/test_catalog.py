@@ -51,11 +51,21 @@ def test_an_event_that_was_never_fetched_is_a_member_until_60_days_after_its_day
     assert bool(members.items) == is_member
 
 
-def test_a_stored_event_is_a_member_until_60_days_after_its_end_and_not_once_it_is_gone():
+def test_a_stored_event_is_a_member_until_60_days_after_its_end():
     event, later = [listed("one", -70)], NOW - 60 * DAY
     assert ids(list_members(None, event, (), {"one": later}, NOW)) == ["one"]
     assert ids(list_members(None, event, (), {"one": later}, NOW + HOUR)) == []
-    assert ids(list_members(None, [listed("one", 9)], (), {"one": None}, NOW)) == []
+
+
+@pytest.mark.parametrize("list_", [list_members, list_group_members])
+def test_an_event_that_has_ended_as_gone_is_a_member_only_while_the_list_has_it(list_):
+    ends = {"one": None, "over": None}
+    events = [listed("one", 9), listed("over", -70)]
+    known = list_(None, events, (), ends, NOW)
+    assert ids(known) == ["one"]
+    known = list_(known, [], (), ends, NOW + HOUR)
+    assert known == EventList()
+    assert ids(list_(known, events, (), ends, NOW + 2 * HOUR)) == ["one"]
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,65 @@ def test_an_event_that_is_gone_is_no_longer_listed_and_leaves_after_thirty_days(
     assert timedelta(days=30) <= full.clock.now - began <= timedelta(days=31)
 
 
+OF_FAR = ("/events.ics", "/groups/south.ics", "/events.ics?event=far&event=next")
+
+
+def pass_hours(club, hours):
+    """Poll the feeds that may show the event once an hour."""
+    for _ in range(hours):
+        club.advance(minutes=61)
+        for path in OF_FAR:
+            club.read(path)
+            club.rest()
+
+
+@pytest.fixture
+def gone(full):
+    """The club and the document of an event that has left the club and the group "south"."""
+    full.bind(CLUB)
+    full.group("south", "next", "far")
+    full.fill("/groups/south.ics")
+    document = full.documents["far"]
+    full.remove("far")
+    pass_hours(full, 4)
+    assert full.summaries()[-1] == "No longer listed: Far Run – 10K"
+    full.advance(days=30)
+    pass_hours(full, 4)
+    for path in OF_FAR:
+        assert "far-10k" not in full.shown(path)
+    return full, document
+
+
+def test_an_event_that_is_published_again_after_thirty_days_returns(gone):
+    """Rules 11.5 and 3.13: to the club, to its groups, and to my races."""
+    club, document = gone
+    club.upstream.put("far", document)
+    pass_hours(club, 3)
+    for path in OF_FAR:
+        assert club.summaries(path)[-1] == "Far Run – 10K"
+
+
+def test_an_event_that_is_listed_and_does_not_exist_costs_a_call_for_each_list(gone):
+    """Rules 11.5: it is not shown, delays nothing, and shortens no max-age."""
+    club, club.documents["far"] = gone
+    club.list_only(*club.documents)
+    pass_hours(club, 2)
+    lists, calls = club.count_calls("/events"), club.count_calls("/events/far")
+    for _ in range(3):
+        pass_hours(club, 1)
+        club.settle()
+        assert "max-age=60," not in club.fetch("/events.ics").headers["Cache-Control"]
+        for _ in range(9):
+            club.advance(minutes=3)
+            club.settle()
+    assert 0 < club.count_calls("/events/far") - calls <= club.count_calls("/events") - lists
+    assert "far-10k" not in club.shown()
+    assert club.fetch("/events.ics?event=far").status_code == 404
+    club.group("west", "next", "far")
+    pass_hours(club, 1)
+    assert set(club.shown("/groups/west.ics")) == {"next-10k"}
+
+
 def test_an_event_that_was_never_fetched_leaves_with_the_first_list_that_lacks_it(full, upstream):
     """Rules 11.5: nobody has seen it."""
     full.hold("draft", "2026-06-02")

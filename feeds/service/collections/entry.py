@@ -9,6 +9,7 @@ from feeds.domain.catalog import RUN_CLUB, EventList, Group, ListedEvent, Organi
 from feeds.domain.entries import Timetable
 from feeds.domain.freshness import IMMINENT, INVALIDATION_INTERVAL, find_next_start
 from feeds.domain.history.delisting import has_ended_as_gone
+from feeds.domain.model import Edition
 from feeds.domain.schedule import DAY
 from feeds.errors import (
     FeedsError,
@@ -132,15 +133,20 @@ def choose_stale(
 
     Those with a run within 48 hours come first, then those that have been stale for longest: where
     polls are few, they would else refresh the same three events for ever. A member that the list
-    lacks is asked for again, since the event may be gone.
+    lacks is asked for again, since the event may be gone, and so is a member that is gone and that
+    the list has, since the event may be published again.
     """
     found = []
     for listed in members.items:
         entry = entries.get(listed.id)
-        if entry is None or entry.edition is None or has_ended_as_gone(entry.edition):
+        if entry is None or entry.edition is None:
             continue
-        doubted = listed.id in members.missing and entry.edition.fetched < part.fetched
-        if is_stale(entry, now) or (doubted and not entry.failed):
+        if may_have_returned(entry.edition, members, part):
+            is_chosen = _has_expired(entry, now)
+        else:
+            doubted = listed.id in members.missing and entry.edition.fetched < part.fetched
+            is_chosen = is_stale(entry, now) or (doubted and not entry.failed)
+        if is_chosen:
             found.append((_rank(entry, now), listed.id))
     return [event_id for _, event_id in sorted(found)[:MAX_REFRESHES_PER_POLL]]
 
@@ -149,6 +155,19 @@ def is_stale(entry: CacheEntry, now: dt.datetime) -> bool:
     """Whether an edition has to be refreshed before it is served."""
     if entry.edition is None or has_ended_as_gone(entry.edition):
         return False
+    return _has_expired(entry, now)
+
+
+def may_have_returned(edition: Edition, members: EventList, part: Part) -> bool:
+    """Whether an event has ended as gone, and a list that is newer than its edition has it.
+
+    A call for the event makes a newer edition, so the event is asked for once for each list.
+    """
+    is_listed = edition.event.id not in members.missing
+    return has_ended_as_gone(edition) and is_listed and edition.fetched < part.fetched
+
+
+def _has_expired(entry: CacheEntry, now: dt.datetime) -> bool:
     return not entry.since <= now < entry.until
 
 
@@ -187,6 +206,8 @@ def build_entry(
                 timetables.append(entry.get_timetable())
                 ends.append(entry.until)
                 failing |= entry.failed and timetables[-1].span[1] > now
+            elif may_have_returned(edition, members, part) and not entry.failed:
+                ends.append(entry.until)
         elif entry is None or is_outage(entry.error):
             required += soon
             unread.add(listed.id)
