@@ -2,7 +2,7 @@
 
 Changes are noticed between polls as well. The nearest events come first; the refresher leaves half
 of the rate limit to polls. The lists of polled collections are refreshed, too, and those of their
-members are fetched that have no edition yet.
+members are fetched that have no edition yet, or that are gone although they are listed.
 """
 
 import logging
@@ -78,7 +78,8 @@ class BackgroundRefresher:
     def run_round(self, threads: ThreadPoolExecutor, ends: Flag) -> None:
         """Refresh what is due now, until the flag is set or calls are refused.
 
-        First the lists of polled collections, then events, then members without an edition.
+        First the lists of polled collections, then events, then members without an edition, and
+        those that may be published again.
         """
         if saves := self._invalidation.read():  # the number of polled events stretches max-age
             self._invalidation.confirm(saves)
@@ -87,7 +88,7 @@ class BackgroundRefresher:
             names = self._database.list_polled_parts(now - POLLED_WITHIN)
             lists = {name: self._catalog.read(name) for name in names}
             due = self._database.list_due(now, MAX_DUE)
-            unread = self._list_unread(lists)
+            unread = self._list_unread(lists, now) if lists else []
         except StorageUnavailable:
             return
         tasks: list[Callable[[], object]] = [
@@ -111,19 +112,28 @@ class BackgroundRefresher:
             self._database.overview.note_refresher(now)
             self._noted_at = now
 
-    def _list_unread(self, lists: Mapping[str, CatalogEntry]) -> list[str]:
-        """The members without an edition, the next ones first; what failed, after a newer list."""
-        found = dict.fromkeys(
-            listed.id
-            for entry in lists.values()
-            if entry.part and isinstance(entry.part.value, EventList)
-            for listed in entry.part.value.items
-            if self._unreadable.get(listed.id, NEVER) < entry.part.fetched
-        )
-        if not found:
-            return []
-        stored = self._database.list_ends(NEVER)
-        return [event_id for event_id in found if event_id not in stored]
+    def _list_unread(self, lists: Mapping[str, CatalogEntry], now: datetime) -> list[str]:
+        """The members without an edition, and those that are gone although the list has them.
+
+        The next ones come first; what does not exist, or cannot be read, is asked for again after a
+        newer list.
+        """
+        found: dict[str, None] = {}
+        stored, gone = self._database.list_ends(NEVER), self._database.list_gone(now)
+        for entry in lists.values():
+            part = entry.part
+            if part is None or not isinstance(part.value, EventList):
+                continue
+            for listed in part.value.items:
+                if listed.id not in stored:
+                    asked = self._unreadable.get(listed.id, NEVER)
+                elif listed.id in gone and listed.id not in part.value.missing:
+                    asked = gone[listed.id]
+                else:
+                    continue
+                if asked < part.fetched:
+                    found[listed.id] = None
+        return list(found)
 
     def _run_unless_stopped(self, task: Callable[[], object], ends: Flag) -> None:
         closed = self._closed_until and self._clock() < self._closed_until

@@ -113,3 +113,11 @@ def list_ends(connection: sa.Connection, gone_before: datetime) -> dict[str, dat
         row.id: None if row.gone is not None and row.gone < limit else rows.from_seconds(row.ends)
         for row in connection.execute(stored)
     }
+
+
+def list_gone(connection: sa.Connection, now: datetime) -> dict[str, datetime]:
+    """When each event was fetched that is gone and that may be asked for again at ``now``."""
+    gone = sa.select(events.c.id, events.c.fetched).where(
+        events.c.gone.is_not(None), events.c.due <= rows.to_seconds(now)
+    )
+    return {row.id: rows.from_seconds(row.fetched) for row in connection.execute(gone)}

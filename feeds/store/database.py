@@ -65,6 +65,7 @@ class Database:
     count_pages = _as_method(catalog.count_pages)
     list_polled_parts = _as_method(catalog.list_polled)
     list_ends = _as_method(catalog.list_ends)
+    list_gone = _as_method(catalog.list_gone)
     mark_served = _as_method(catalog.mark_served, writes=True)
     # Leases and calls.
     fail = _as_method(leases.fail, writes=True)

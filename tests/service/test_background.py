@@ -241,6 +241,29 @@ def test_a_member_that_cannot_be_read_is_asked_for_again_after_a_newer_list(club
     assert "far" in club.run_round()
 
 
+def test_an_event_that_is_gone_is_asked_for_once_after_each_list_that_has_it(club, clock, upstream):
+    club.run_round()
+    document = upstream.document("far")
+    upstream.delete("far")
+    while club.web.read_stored("far").gone is None:
+        clock.advance(minutes=16)
+        club.web.poll("far", "near")
+    clock.advance(minutes=61)
+    for _ in range(3):
+        assert "far" not in club.run_round()  # the list lacks it
+    upstream.put("far", document)
+    upstream.refuse_path("/events/far", 404, "NOT_FOUND")
+    for _ in range(3):
+        clock.advance(minutes=61)
+        asked = [id_ for _ in range(4) for id_ in club.run_round()]
+        assert asked.count("far") == 1
+    upstream.failing.clear()
+    clock.advance(minutes=61)
+    club.run_round()
+    club.run_round()
+    assert club.web.read_stored("far").gone is None
+
+
 def test_members_that_no_call_is_left_for_are_fetched_later(upstream, start_worker, clock):
     refresher = Refresher(upstream, start_worker, rate=Rate(100, timedelta(minutes=1), 8))
     upstream.give_key_to(CLUB)

@@ -208,3 +208,12 @@ def test_the_ends_of_stored_events_are_listed_those_that_are_gone_without(databa
         event = structs.replace(edition.event, id=f"e{number}")
         database.save(None, structs.replace(edition, event=event), SPAN, NOW)
     assert database.list_ends(NOW) == {"e0": SPAN[1], "e1": SPAN[1], "e2": None}
+
+
+def test_events_that_are_gone_and_due_are_listed_with_the_time_of_their_last_call(database):
+    for number, (gone, due) in enumerate(((None, NOW), (NOW - HOUR, NOW), (NOW, NOW + HOUR))):
+        edition = structs.replace(numbered(number), gone=gone)
+        event = structs.replace(edition.event, id=f"e{number}")
+        database.save(None, structs.replace(edition, event=event), SPAN, due)
+    assert database.list_gone(NOW) == {"e1": numbered(1).fetched}
+    assert database.list_gone(NOW + HOUR).keys() == {"e1", "e2"}
