@@ -71,10 +71,11 @@ class IntervalsClient:
         """
         response = self._get("/organization", seconds=seconds)
         data = _get_member(response, "data", dict)
-        if not isinstance(data.get("_id"), str):
+        id_, name, plan = data.get("_id"), lists.decode_name(data.get("name")), data.get("plan")
+        # Half a character, such as "\ud800", is not printable, and no database can store it.
+        if not (isinstance(id_, str) and id_.isprintable()):
             raise errors.InvalidResponse
-        name, plan = lists.decode_name(data.get("name")), data.get("plan")
-        return Organization(data["_id"], name, plan if plan in PLANS else "")
+        return Organization(id_, name, plan if plan in PLANS else "")
 
     def fetch_page(self, path: str, after: str | None = None) -> Page:
         """Fetch the page of a list that comes after a cursor, or the first page."""

@@ -5,12 +5,14 @@ as well. A recurrence that is not weekly, or that cannot be read in part, has no
 said of it.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import time
 
-from feeds.domain.model import Recurrence
+from feeds.domain.model import ID_PATTERN, Recurrence
 from feeds.upstream import fields
 
+_ID = re.compile(ID_PATTERN)
 _NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _DAYS = (
     {name: number for number, name in enumerate(_NAMES, 1)}
@@ -23,11 +25,16 @@ MAX_MINUTES = 24 * 60
 
 
 def decode_recurrences(items: Iterable[object]) -> dict[str, tuple[Recurrence, ...]]:
-    """The recurrences by the ids of their events; items without such an id are left out."""
+    """The recurrences by the ids of their events, without ids that no address can hold.
+
+    JSON may hold half a character, which no database can store.
+    """
     found: dict[str, tuple[Recurrence, ...]] = {}
     for item in items:
         event_id = item.get("eventId") if isinstance(item, dict) else None
-        if isinstance(item, dict) and isinstance(event_id, str):
+        if not (isinstance(item, dict) and isinstance(event_id, str)):
+            continue
+        if _ID.fullmatch(event_id):
             found[event_id] = (*found.get(event_id, ()), _decode(item))
     return found
 

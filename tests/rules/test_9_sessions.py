@@ -500,3 +500,13 @@ def test_ids_that_do_not_exist_cost_no_call_for_recurrences(service):
     for number in range(3):
         assert service.client.get(f"/events/guess-{number}.ics").status_code == 404
     assert service.upstream.calls.count(CALLS) == 0
+
+
+@pytest.mark.parametrize("id_", ["\ud800", "a/b", "", "e" * 65, None, 7])
+def test_a_recurrence_of_an_event_that_no_address_can_hold_is_left_out(service, id_):
+    """Rules 9.8: JSON may hold half a character, which no database can store."""
+    recur(service, a_recurrence(id_), a_recurrence())
+    service.announce(*sessions(-1, 7), **CLUB)
+    for _ in range(3):
+        assert "Tuesdays at 6:30 PM" in refresh(service, minutes=20)
+    assert service.upstream.calls.count(CALLS) == 1

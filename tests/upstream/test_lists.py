@@ -14,12 +14,14 @@ def test_an_item_that_names_no_event_or_group_is_left_out(item):
     assert not decode_groups([item])
 
 
-@pytest.mark.parametrize("id_", ["a/b", "a b", "é", "e" * 65, "a\n", "..", "%41"])
+@pytest.mark.parametrize("id_", ["a/b", "a b", "é", "e" * 65, "a\n", "..", "%41", "\ud800"])
 def test_an_event_that_no_address_can_hold_is_left_out(id_):
     assert [each.id for each in decode_events([EVENT | {"_id": id_}, EVENT])] == ["e1"]
 
 
-@pytest.mark.parametrize("slug", ["a/b", "a b", "é", "s" * 101, "a\n", "a?b", "..", "a.", "a.ics"])
+@pytest.mark.parametrize(
+    "slug", ["a/b", "a b", "é", "s" * 101, "a\n", "a?b", "..", "a.", "a.ics", "\ud800"]
+)
 def test_a_group_that_no_address_can_hold_is_left_out(slug):
     assert decode_groups([{"slug": slug}, {"slug": "north"}]) == (Group("north", "north"),)
 
@@ -99,3 +101,12 @@ def test_more_pages_without_a_cursor_are_not_understood(items):
     page = read_page(items, has_more=False)
     assert page is not None
     assert (page.items, page.after) == (items, None)
+
+
+def test_half_a_character_is_removed_from_texts():
+    half = {"name": "Nor\ud800th", "description": "All\ud800 paces.", "status": "pau\ud800sed"}
+    assert decode_groups([{"slug": "north"} | half]) == (
+        Group("north", "North", "All paces.", "paused"),
+    )
+    (event,) = decode_events([EVENT | {"name": "Har\ud800bor", "type": "ra\ud800ce"}])
+    assert (event.name, event.type) == ("Harbor", "race")

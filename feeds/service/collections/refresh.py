@@ -29,6 +29,7 @@ from feeds.errors import (
     InvalidResponse,
     QuotaExhausted,
     RateLimited,
+    StorageUnavailable,
     Unauthorized,
     UpstreamError,
     UpstreamTimeout,
@@ -149,20 +150,27 @@ class CatalogRefresh:
     def _fetch(
         self, lease: Lease, known: CatalogEntry, priority: Priority, wait: Wait
     ) -> CatalogEntry | HeldByOther:
-        name, last = lease.key, known.part
         try:
-            value, pages = self._ask(lease, last.value if last else None, priority, wait)
-        except Forbidden as error:
-            if name == catalog.EVENTS:
-                return self._fail(lease, error, known)
-            self._log_forbidden(name)
-            value, pages = (last.value if last else Nothing()), 1
+            return self._fetch_and_save(lease, known, priority, wait)
         except UpstreamError as error:
             return self._fail(lease, error, known)
+        except StorageUnavailable:
+            raise
         except Exception:  # a bug must not keep the part leased
-            log.exception("the list %s cannot be refreshed", name)
+            log.exception("the list %s cannot be refreshed", lease.key)
             return self._fail(lease, InvalidResponse(), known)
-        at = lease.at.replace(microsecond=0)
+
+    def _fetch_and_save(
+        self, lease: Lease, known: CatalogEntry, priority: Priority, wait: Wait
+    ) -> CatalogEntry | HeldByOther:
+        name, last, at = lease.key, known.part, lease.at.replace(microsecond=0)
+        try:
+            value, pages = self._ask(lease, last.value if last else None, priority, wait)
+        except Forbidden:
+            if name == catalog.EVENTS:
+                raise
+            self._log_forbidden(name)
+            value, pages = (last.value if last else Nothing()), 1
         is_same = last is not None and _get_items(last.value) == _get_items(value)
         all_pages = pages + self._database.count_pages(name)
         due = catalog.compute_due(value, at, all_pages, self._calls.rate)

@@ -4,9 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from feeds.domain.catalog import EVENTS, GROUPS, EventList, Nothing
+from feeds.domain.catalog import (
+    EVENTS,
+    GROUPS,
+    RECURRENCES,
+    EventList,
+    Nothing,
+    RecurrenceList,
+)
 from feeds.domain.quota import Priority, Rate
-from feeds.errors import StorageUnavailable, UpstreamUnavailable
+from feeds.errors import InvalidResponse, StorageUnavailable, UpstreamUnavailable
 from feeds.store.leases import Lease
 from tests.support.clock import Clock
 from tests.support.waiting import PATIENCE, wait_until
@@ -158,3 +165,40 @@ def test_an_unexpected_error_keeps_no_request_waiting(worker, upstream, monkeypa
     with pytest.raises(Exception, match="cannot be read"):
         worker.catalog.get(EVENTS)
     assert "the list /events cannot be refreshed" in caplog.text
+
+
+@pytest.fixture
+def unsaved(worker, monkeypatch):
+    """Have the worker save no answer: what an answer holds cannot be encoded."""
+    save = worker.database.save_part
+
+    def save_without_answer(part, lease=None):
+        if lease:
+            raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+        return save(part)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker.database, "save_part", save_without_answer)
+        yield patch
+
+
+@pytest.mark.usefixtures("unsaved")
+def test_a_list_that_cannot_be_saved_is_a_failure_that_all_processes_remember(
+    worker, start_worker, upstream, caplog
+):
+    for each in (worker, start_worker()):
+        with pytest.raises(InvalidResponse):
+            each.catalog.get(EVENTS)
+    assert "the list /events cannot be refreshed" in caplog.text
+    assert upstream.calls.count(EVENTS) == 1
+
+
+def test_recurrences_that_cannot_be_saved_are_asked_for_again_after_an_hour(
+    worker, upstream, clock, unsaved
+):
+    for _ in range(3):
+        assert worker.catalog.find_recurrences(PATIENCE) is None
+        clock.advance(minutes=20)
+    assert upstream.calls.count(RECURRENCES) == 1
+    unsaved.undo()
+    assert worker.catalog.find_recurrences(PATIENCE) == RecurrenceList()
