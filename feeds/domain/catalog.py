@@ -90,9 +90,13 @@ class GroupList(Struct, frozen=True, tag=True):
 
 
 class RecurrenceList(Struct, frozen=True, tag=True):
-    """The recurrences of the organization by the ids of their events."""
+    """The recurrences of the organization by the ids of their events.
+
+    ``missing`` are the ids of which the last answer lacked all recurrences.
+    """
 
     items: Mapping[str, tuple[Recurrence, ...]] = {}
+    missing: Mapping[str, PendingRemoval] = {}
 
 
 class Nothing(Struct, frozen=True, tag=True):
@@ -119,9 +123,18 @@ def keep_missing(
 ) -> tuple[tuple[Listed, ...], dict[str, PendingRemoval]]:
     """The items after an answer, and those that it lacks: no single answer removes an item."""
     keys = {each.key for each in listed}
-    lacking: list[Listed] = [each for each in known if each.key not in keys]
-    counted = {each.key: count_answer(missing.get(each.key), at) for each in lacking}
-    return (*listed, *lacking), counted
+    counted = _count_missing([each.key for each in known], missing, keys, at)
+    return (*listed, *(each for each in known if each.key in counted)), counted
+
+
+def _count_missing(
+    known: Iterable[str],
+    missing: Mapping[str, PendingRemoval],
+    listed: Collection[str],
+    at: dt.datetime,
+) -> dict[str, PendingRemoval]:
+    """The known keys that an answer lacks, with the answers that lacked them."""
+    return {key: count_answer(missing.get(key), at) for key in known if key not in listed}
 
 
 def list_groups(known: GroupList | None, listed: Sequence[Group], at: dt.datetime) -> GroupList:
@@ -129,6 +142,20 @@ def list_groups(known: GroupList | None, listed: Sequence[Group], at: dt.datetim
     known = known or GroupList()
     items, missing = keep_missing(known.items, known.missing, listed, at)
     return GroupList(*_drop_proved(items, missing, at))
+
+
+def list_recurrences(
+    known: RecurrenceList | None, listed: Mapping[str, tuple[Recurrence, ...]], at: dt.datetime
+) -> RecurrenceList:
+    """The recurrences after an answer, by the ids of their events.
+
+    Those that the answer lacks stay until enough answers lack them: they decide which sessions have
+    an item, and when each session ends.
+    """
+    known = known or RecurrenceList()
+    missing = _count_missing(known.items, known.missing, listed, at)
+    kept = _select_unproved(missing, at)
+    return RecurrenceList({**listed, **{id_: known.items[id_] for id_ in kept}}, kept)
 
 
 def list_group_members(
@@ -171,13 +198,20 @@ def list_members(
 def _drop_proved(
     items: tuple[Listed, ...], missing: Mapping[str, PendingRemoval], at: dt.datetime
 ) -> tuple[tuple[Listed, ...], dict[str, PendingRemoval]]:
-    """The items without those that enough answers lack, over enough time (rules 3.8)."""
-    kept = {
+    """The items without those that enough answers lack."""
+    kept = _select_unproved(missing, at)
+    return tuple(each for each in items if each.key not in missing or each.key in kept), kept
+
+
+def _select_unproved(
+    missing: Mapping[str, PendingRemoval], at: dt.datetime
+) -> dict[str, PendingRemoval]:
+    """Those that too few answers lack, or over too short a time (rules 3.5)."""
+    return {
         key: each
         for key, each in missing.items()
         if each.answers < MIN_ANSWERS or at - each.since < CONFIRM_AFTER
     }
-    return tuple(each for each in items if each.key not in missing or each.key in kept), kept
 
 
 def _select_members(
@@ -234,8 +268,10 @@ def compute_due(value: Value, at: dt.datetime, pages: int, rate: Rate) -> dt.dat
     """When a part of the catalog that was fetched ``at`` is fetched again.
 
     ``pages`` is the number of calls that all parts cost: they spend a quarter of the rate at most.
+    Recurrences of which some are missing are fetched again like a list.
     """
-    if not isinstance(value, EventList | GroupList):
+    is_doubted = isinstance(value, RecurrenceList) and value.missing
+    if not (isinstance(value, EventList | GroupList) or is_doubted):
         return at + SELDOM_AGE
     events = value.items if isinstance(value, EventList) else ()
     days = [listed.day for listed in events if listed.day]

@@ -17,8 +17,9 @@ from feeds.domain.catalog import (
     list_group_members,
     list_groups,
     list_members,
+    list_recurrences,
 )
-from feeds.domain.model import PendingRemoval
+from feeds.domain.model import PendingRemoval, Recurrence
 from feeds.domain.quota import Rate
 from tests.support.factories import NOW
 
@@ -118,6 +119,16 @@ def test_the_newest_answer_about_a_group_counts():
     assert list_groups(known, [paused], NOW + HOUR).items == (paused,)
 
 
+def test_recurrences_that_an_answer_lacks_stay_until_three_answers_over_30_minutes_lack_them():
+    weekly, none = (Recurrence(days=(2,)),), (Recurrence(),)
+    known = list_recurrences(None, {"one": weekly, "two": weekly}, NOW)
+    for minute in (1, 11, 21):
+        known = list_recurrences(known, {"two": none}, NOW + minute * MINUTE)
+        assert known.items == {"one": weekly, "two": none}
+    assert list_recurrences(known, {"one": none}, NOW + HOUR).items == {"one": none, "two": none}
+    assert list_recurrences(known, {}, NOW + HOUR).items == {"two": none}
+
+
 @pytest.mark.parametrize(
     ("days", "age"), [(-2, HOUR), (-1, HOUR / 4), (0, HOUR / 4), (14, HOUR / 4), (15, HOUR)]
 )
@@ -131,6 +142,12 @@ def test_lists_spend_a_quarter_of_the_rate_at_most():
     assert compute_due(events, NOW, 500, RATE) == NOW + 20 * MINUTE
     assert compute_due(events, NOW, 2, Rate(100, DAY, 20)) == NOW + DAY * 8 / 100
     assert compute_due(GroupList(), NOW, 1, RATE) == NOW + HOUR
+
+
+def test_recurrences_are_asked_for_each_hour_while_some_are_missing():
+    missing = RecurrenceList({"one": ()}, {"one": PendingRemoval(NOW, 1)})
+    assert compute_due(missing, NOW, 2, RATE) == NOW + HOUR
+    assert compute_due(missing, NOW, 2, Rate(100, DAY, 20)) == NOW + DAY * 8 / 100
 
 
 @pytest.mark.parametrize("value", [Organization("club", "Club"), RecurrenceList(), Nothing()])

@@ -411,7 +411,7 @@ def test_recurrences_cost_one_call_a_day_for_all_events_and_processes(service):
     assert service.upstream.calls.count(CALLS) == 1
     club = service.client.get("/events/lincoln-park-tuesdays.ics").text
     assert "Thursdays at 6:30 PM" in club.replace("\r\n ", "")  # a folded line
-    recur(service)
+    recur(service, a_recurrence(status="paused"), a_recurrence("lincoln-park-tuesdays"))
     assert "Tuesdays at 6:30 PM" not in refresh(service, days=1)
     assert service.upstream.calls.count(CALLS) == 2
 
@@ -510,3 +510,63 @@ def test_a_recurrence_of_an_event_that_no_address_can_hold_is_left_out(service, 
     for _ in range(3):
         assert "Tuesdays at 6:30 PM" in refresh(service, minutes=20)
     assert service.upstream.calls.count(CALLS) == 1
+
+
+@pytest.fixture
+def series(service):
+    """An event that is a series since it has a recurrence, with eight sessions to come."""
+    recur(service, a_recurrence())
+    festival = {"type": "other", "endTime": "20:30", "endDate": "2027-12-31"}
+    service.announce(*sessions(0, 7), **CLUB | festival)
+    return service
+
+
+def test_an_answer_that_lacks_a_recurrence_once_changes_nothing(series):
+    """Rules 9.8: it would move the end of each session, and announce all of them."""
+    feeds = series.poll(), series.poll(".rss")
+    recur(series)
+    series.advance(days=1)
+    assert (series.poll(), series.poll(".rss")) == feeds
+    recur(series, a_recurrence())
+    for _ in range(3):
+        series.advance(hours=1)
+        assert (series.poll(), series.poll(".rss")) == feeds
+    assert series.upstream.calls.count(CALLS) == 3  # the last one was complete
+
+
+def test_a_recurrence_ends_after_three_answers_over_thirty_minutes_that_lack_it(series):
+    """Rules 9.8: it is asked for once an hour until then, and once a day again afterwards."""
+    recur(series)
+    told = ["Tuesdays" in refresh(series, days=1)]
+    told += ["Tuesdays" in refresh(series, minutes=20) for _ in range(9)]
+    assert told == [True] * 6 + [False] * 4
+    assert series.upstream.calls.count(CALLS) == 4
+    assert len(series.items()) == 8  # an event that is no series announces all runs
+
+
+def test_a_recurrence_that_an_answer_has_is_missing_no_more(series):
+    """Rules 9.8."""
+    for listed in ((), (), (a_recurrence(),), (), ()):
+        recur(series, *listed)
+        series.advance(days=1)
+        assert "Tuesdays" in refresh(series)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"), [({"daysOfWeek": [3]}, "Wednesdays"), ({"status": "paused"}, "")]
+)
+def test_a_recurrence_that_has_changed_counts_at_once(series, changed, words):
+    """Rules 9.8."""
+    recur(series, a_recurrence(**changed))
+    told = refresh(series, days=1)
+    assert words in told
+    assert "Tuesdays" not in told
+    assert len(series.items()) == 1
+
+
+def test_an_answer_without_recurrences_keeps_them_for_all_processes(series):
+    """Rules 9.8: how often answers lacked them is stored."""
+    recur(series)
+    for told in (True, True, False):
+        series.restart()
+        assert ("Tuesdays" in refresh(series, days=1)) is told

@@ -20,6 +20,7 @@ from feeds.domain.catalog import (
     RecurrenceList,
     build_group_part,
 )
+from feeds.domain.model import Recurrence
 from feeds.domain.quota import Priority, Rate
 from feeds.errors import QuotaExhausted, UpstreamTimeout
 from feeds.store.catalog import Part
@@ -200,6 +201,13 @@ def test_a_value_that_cannot_be_read_counts_as_never_fetched(database, url, valu
     assert database.read_part(EVENTS) is None
     part = save(database)
     assert database.read_part(EVENTS) == part
+
+
+def test_recurrences_that_were_saved_before_answers_were_counted_can_be_read(database, url):
+    save(database)
+    value = b'{"type":"RecurrenceList","items":{"club":[{"days":[2]}]}}'
+    execute(url, sa.update(catalog).values(value=value))
+    assert database.read_part(EVENTS).value == RecurrenceList({"club": (Recurrence(days=(2,)),)})
 
 
 def test_the_ends_of_stored_events_are_listed_those_that_are_gone_without(database):

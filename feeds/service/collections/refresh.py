@@ -198,7 +198,8 @@ class CatalogRefresh:
             return self._source.fetch_organization(DEADLINE), 1
         items, pages = self._fetch_pages(lease, priority, wait)
         if name == catalog.RECURRENCES:
-            return RecurrenceList(decode_recurrences(items)), pages
+            recurring = last if isinstance(last, RecurrenceList) else None
+            return catalog.list_recurrences(recurring, decode_recurrences(items), at), pages
         if name == catalog.GROUPS:
             known = last if isinstance(last, GroupList) else None
             return catalog.list_groups(known, decode_groups(items), at), pages
