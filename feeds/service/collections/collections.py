@@ -1,7 +1,7 @@
 """The current state of a collection: its list, and the editions of its members."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,7 +13,6 @@ from msgspec import structs
 from feeds.domain import catalog
 from feeds.domain.catalog import EventList, Group
 from feeds.domain.freshness import INVALIDATION_INTERVAL
-from feeds.domain.history.delisting import has_ended_as_gone
 from feeds.domain.options import Options
 from feeds.errors import (
     CollectionIncomplete,
@@ -31,12 +30,11 @@ from feeds.service.collections.entry import (
     Content,
     build_entry,
     choose_stale,
-    is_stale,
     needs_call,
 )
 from feeds.service.collections.filling import Filling
+from feeds.service.collections.named import NamedEvents, refresh_events
 from feeds.service.editions import MAX_WAIT, MAX_WAIT_COLD, Editions
-from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
 from feeds.service.singleflight import Flight, Singleflight
 from feeds.store.database import Database
@@ -75,7 +73,7 @@ class Collections:
         self._full: set[str] = set()
         self._lock = Lock()
         self._flights: Singleflight[CollectionEntry | FeedsError] = Singleflight(MAX_FLIGHTS)
-        self._named: Singleflight[dict[str, CacheEntry]] = Singleflight(MAX_FLIGHTS)
+        self._named = NamedEvents(editions, invalidation, clock, bulkhead)
         self._filling = Filling(editions, clock)
 
     def get(self, slug: str | None = None, options: Options = Options()) -> CollectionEntry:  # noqa: B008 - frozen
@@ -213,7 +211,8 @@ class Collections:
         is_held = bool(unseen) and not (part.served or name in self._served)
         stale = [] if is_held else choose_stale(members, entries, part, self._clock())
         if stale:  # which must not spend all calls of a small budget
-            self._refresh([*unseen[:1], *stale][:MAX_REFRESHES_PER_POLL], end)
+            next_ones = [*unseen[:1], *stale][:MAX_REFRESHES_PER_POLL]
+            refresh_events(self._editions, next_ones, end)
             version = self._editions.version, version[1]
             entries = self._editions.read_many(ids)
             unseen = [id_ for id_ in unseen if needs_call(entries.get(id_), part)]
@@ -252,51 +251,6 @@ class Collections:
         is_filled = self._filling.has_ended(name) and bool(entry.content.timetables)
         return not entry.lacking and (is_filled or not entry.unread)
 
-    def _refresh(self, ids: Iterable[str], end: float) -> None:
-        flights = [self._editions.start_refresh(id_) for id_ in ids]
-        for flight in flights:
-            if flight:
-                flight.wait(max(0.0, end - monotonic()))
-
     def add_named(self, content: Content, options: Options) -> Content:
-        """The content, with the stored events that the options name and the list lacks.
-
-        None is fetched. Raises ``EventNotFound`` if the options name events and runs, and none of
-        them is known.
-        """
-        named = self._read_named(sorted(set(options.event) - content.ids))
-        added = [
-            entry.get_timetable()
-            for _, entry in sorted(named.items())
-            if entry.edition and not has_ended_as_gone(entry.edition)
-        ]
-        if added:
-            content = structs.replace(content, timetables=(*content.timetables, *added))
-        if options.event or options.run:
-            knows_event = not content.ids.isdisjoint(options.event)
-            if not (knows_event or not content.run_ids.isdisjoint(options.run)):
-                raise EventNotFound("None of these events and runs is known.")
-        return content
-
-    def _read_named(self, ids: list[str]) -> dict[str, CacheEntry]:
-        """The stored ones of these events, as fresh as members are."""
-        if not ids:
-            return {}
-        flight = self._named.join(" ".join(ids), lambda _: self._refresh_named(ids))
-        if flight is None:
-            raise Overloaded
-        self._bulkhead.wait(flight.wait, monotonic() + MAX_WAIT)
-        if flight.result is None:
-            raise StorageUnavailable
-        return flight.result
-
-    def _refresh_named(self, ids: list[str]) -> dict[str, CacheEntry]:
-        end, now = monotonic() + MAX_WAIT, self._clock()
-        found = self._editions.read_many(ids)
-        stale = [id_ for id_, entry in found.items() if is_stale(entry, now)]
-        for id_ in found:
-            self._invalidation.note_poll(id_, now)
-        if not stale:
-            return found
-        self._refresh(stale[:MAX_REFRESHES_PER_POLL], end)
-        return self._editions.read_many(ids)
+        """The content with the events that the options name: as ``NamedEvents.add``."""
+        return self._named.add(content, options)

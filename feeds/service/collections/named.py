@@ -1,0 +1,88 @@
+"""Events that somebody names and the list lacks, for a collection of somebody's own choice."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from time import monotonic
+
+from msgspec import structs
+
+from feeds.domain.history.delisting import has_ended_as_gone
+from feeds.domain.options import Options
+from feeds.errors import EventNotFound, Overloaded, StorageUnavailable
+from feeds.service.admission import Bulkhead
+from feeds.service.collections.entry import MAX_REFRESHES_PER_POLL, Content, is_stale
+from feeds.service.editions import MAX_WAIT, Editions
+from feeds.service.entry import CacheEntry
+from feeds.service.invalidation import Invalidation
+from feeds.service.singleflight import Singleflight
+
+MAX_FLIGHTS = 16
+"""Choices whose events are refreshed at a time."""
+
+
+class NamedEvents:
+    """The stored events that options name, for all requests of a process; threads may share it."""
+
+    def __init__(
+        self,
+        editions: Editions,
+        invalidation: Invalidation,
+        clock: Callable[[], datetime],
+        bulkhead: Bulkhead,
+    ) -> None:
+        self._editions = editions
+        self._invalidation = invalidation
+        self._clock = clock
+        self._bulkhead = bulkhead
+        self._flights: Singleflight[dict[str, CacheEntry]] = Singleflight(MAX_FLIGHTS)
+
+    def add(self, content: Content, options: Options) -> Content:
+        """The content, with the stored events that the options name and the list lacks.
+
+        None is fetched. Raises ``EventNotFound`` if the options name events and runs, and none of
+        them is known.
+        """
+        named = self._read(sorted(set(options.event) - content.ids))
+        added = [
+            entry.get_timetable()
+            for _, entry in sorted(named.items())
+            if entry.edition and not has_ended_as_gone(entry.edition)
+        ]
+        if added:
+            content = structs.replace(content, timetables=(*content.timetables, *added))
+        if options.event or options.run:
+            knows_event = not content.ids.isdisjoint(options.event)
+            if not (knows_event or not content.run_ids.isdisjoint(options.run)):
+                raise EventNotFound("None of these events and runs is known.")
+        return content
+
+    def _read(self, ids: list[str]) -> dict[str, CacheEntry]:
+        """The stored ones of these events, as fresh as members are."""
+        if not ids:
+            return {}
+        flight = self._flights.join(" ".join(ids), lambda _: self._read_fresh(ids))
+        if flight is None:
+            raise Overloaded
+        self._bulkhead.wait(flight.wait, monotonic() + MAX_WAIT)
+        if flight.result is None:
+            raise StorageUnavailable
+        return flight.result
+
+    def _read_fresh(self, ids: list[str]) -> dict[str, CacheEntry]:
+        end, now = monotonic() + MAX_WAIT, self._clock()
+        found = self._editions.read_many(ids)
+        stale = [id_ for id_, entry in found.items() if is_stale(entry, now)]
+        for id_ in found:
+            self._invalidation.note_poll(id_, now)
+        if not stale:
+            return found
+        refresh_events(self._editions, stale[:MAX_REFRESHES_PER_POLL], end)
+        return self._editions.read_many(ids)
+
+
+def refresh_events(editions: Editions, ids: Iterable[str], end: float) -> None:
+    """Refresh these events, and wait for that until ``end`` (monotonic time)."""
+    flights = [editions.start_refresh(id_) for id_ in ids]
+    for flight in flights:
+        if flight:
+            flight.wait(max(0.0, end - monotonic()))
