@@ -27,7 +27,6 @@ from feeds.service.collections.catalog import Catalog
 from feeds.service.collections.entry import (
     MAX_REFRESHES_PER_POLL,
     CollectionEntry,
-    Content,
     build_entry,
     choose_stale,
     needs_call,
@@ -251,6 +250,6 @@ class Collections:
         is_filled = self._filling.has_ended(name) and bool(entry.content.timetables)
         return not entry.lacking and (is_filled or not entry.unread)
 
-    def add_named(self, content: Content, options: Options) -> Content:
-        """The content with the events that the options name: as ``NamedEvents.add``."""
-        return self._named.add(content, options)
+    def add_named(self, entry: CollectionEntry, options: Options) -> CollectionEntry:
+        """The entry with the events that the options name: as ``NamedEvents.add``."""
+        return self._named.add(entry, options)

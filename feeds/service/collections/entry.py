@@ -101,6 +101,7 @@ class CollectionEntry(Struct, frozen=True, weakref=True):
     ``unread`` are the ids of the members that have no edition yet; ``lacking`` are those of them
     that start within ``REQUIRED_WITHIN``, as ``required`` members do, without those that nobody
     waits for any longer. ``failed`` is whether the last attempt at a newer entry failed.
+    ``has_named`` is whether the content has events that somebody named and the list lacks.
     """
 
     since: dt.datetime
@@ -114,6 +115,7 @@ class CollectionEntry(Struct, frozen=True, weakref=True):
     required: int = 0
     failing: bool = False
     failed: bool = False
+    has_named: bool = False
 
     @property
     def expires(self) -> float | None:
@@ -231,6 +233,25 @@ def build_entry(
         lacking=frozenset(lacking),
         required=required,
         failing=failing,
+    )
+
+
+def add_events(
+    entry: CollectionEntry, added: Sequence[CacheEntry], now: dt.datetime
+) -> CollectionEntry:
+    """The entry with stored events that the list lacks: they count as members do."""
+    if not added:
+        return entry
+    timetables = [each.get_timetable() for each in added]
+    ends = [each.until for each in added]
+    failed = [timetable for timetable, each in zip(timetables, added, strict=True) if each.failed]
+    return structs.replace(
+        entry,
+        until=min(entry.until, *ends),
+        stale_at=min(entry.stale_at, *ends),
+        content=structs.replace(entry.content, timetables=(*entry.content.timetables, *timetables)),
+        failing=entry.failing or any(timetable.span[1] > now for timetable in failed),
+        has_named=True,
     )
 
 

@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from time import monotonic
 
-from msgspec import structs
-
 from feeds.domain.history.delisting import has_ended_as_gone
 from feeds.domain.options import Options
 from feeds.errors import EventNotFound, Overloaded, StorageUnavailable
 from feeds.service.admission import Bulkhead
-from feeds.service.collections.entry import MAX_REFRESHES_PER_POLL, Content, is_stale
+from feeds.service.collections.entry import (
+    MAX_REFRESHES_PER_POLL,
+    CollectionEntry,
+    add_events,
+    is_stale,
+)
 from feeds.service.editions import MAX_WAIT, Editions
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
@@ -36,25 +39,25 @@ class NamedEvents:
         self._bulkhead = bulkhead
         self._flights: Singleflight[dict[str, CacheEntry]] = Singleflight(MAX_FLIGHTS)
 
-    def add(self, content: Content, options: Options) -> Content:
-        """The content, with the stored events that the options name and the list lacks.
+    def add(self, entry: CollectionEntry, options: Options) -> CollectionEntry:
+        """The entry, with the stored events that the options name and the list lacks.
 
-        None is fetched. Raises ``EventNotFound`` if the options name events and runs, and none of
-        them is known.
+        It is as fresh as they are. No unknown event is fetched. Raises ``EventNotFound`` if the
+        options name events and runs, and none of them is known.
         """
-        named = self._read(sorted(set(options.event) - content.ids))
+        named = self._read(sorted(set(options.event) - entry.content.ids))
         added = [
-            entry.get_timetable()
-            for _, entry in sorted(named.items())
-            if entry.edition and not has_ended_as_gone(entry.edition)
+            each
+            for _, each in sorted(named.items())
+            if each.edition and not has_ended_as_gone(each.edition)
         ]
-        if added:
-            content = structs.replace(content, timetables=(*content.timetables, *added))
+        entry = add_events(entry, added, self._clock())
+        content = entry.content
         if options.event or options.run:
             knows_event = not content.ids.isdisjoint(options.event)
             if not (knows_event or not content.run_ids.isdisjoint(options.run)):
                 raise EventNotFound("None of these events and runs is known.")
-        return content
+        return entry
 
     def _read(self, ids: list[str]) -> dict[str, CacheEntry]:
         """The stored ones of these events, as fresh as members are."""

@@ -36,15 +36,18 @@ class State(NamedTuple):
 class Choice(NamedTuple):
     """The members to show, the options with known ids only, and what is searched.
 
-    ``understood`` is whether all of the query made sense. ``content`` is that of the entry, unless
-    the options name events that the list lacks.
+    ``understood`` is whether all of the query made sense. The entry has the events that the options
+    name and the list lacks.
     """
 
     entry: CollectionEntry
-    content: Content
     options: Options
     understood: bool
     asked: str
+
+    @property
+    def content(self) -> Content:
+        return self.entry.content
 
     @property
     def state(self) -> State:
@@ -66,15 +69,15 @@ def read_choice(slug: str, *, searches_events: bool = False) -> Choice:
     entry = site.collections.get(slug or None, options)
     named = [value for name, value in pairs if name == "event"]
     is_search = searches_events and len(named) == 1 and not options.run and not asked
-    if is_search and not _knows_event(entry.content, named[0]):
+    if is_search and not _knows_event(entry, named[0]):
         asked = named[0]
         options, understood = _parse([pair for pair in pairs if pair[0] != "event"])
         entry = site.collections.get(slug or None, options)
-    content, known = _select_known(entry.content, options)
+    entry, known = _select_known(entry, options)
     if known.event != options.event or known.run != options.run:
         understood = False
-        entry = site.collections.get(slug or None, known)
-    return Choice(entry, content, _drop_redundant_runs(content, known), understood, asked)
+        site.collections.get(slug or None, known)  # raises if this cannot be shown yet
+    return Choice(entry, _drop_redundant_runs(entry.content, known), understood, asked)
 
 
 def _parse(pairs: list[tuple[str, str]]) -> tuple[Options, bool]:
@@ -84,26 +87,27 @@ def _parse(pairs: list[tuple[str, str]]) -> tuple[Options, bool]:
         return Options(), False
 
 
-def _knows_event(content: Content, event_id: str) -> bool:
+def _knows_event(entry: CollectionEntry, event_id: str) -> bool:
     try:
         options = parse([("event", event_id)], OPTIONS)
-        get_site().collections.add_named(content, options)
+        get_site().collections.add_named(entry, options)
     except (BadOption, EventNotFound):
         return False
     return True
 
 
-def _select_known(content: Content, options: Options) -> tuple[Content, Options]:
-    """The content with the events that the options name, and the options with known ids only."""
+def _select_known(entry: CollectionEntry, options: Options) -> tuple[CollectionEntry, Options]:
+    """The entry with the events that the options name, and the options with known ids only."""
     if not (options.event or options.run):
-        return content, options
+        return entry, options
     try:
-        content = get_site().collections.add_named(content, options)
+        entry = get_site().collections.add_named(entry, options)
     except EventNotFound:
-        return content, structs.replace(options, event=(), run=())
-    events = {timetable.edition.event.id for timetable in content.timetables}
-    runs = {id_ for timetable in content.timetables for id_ in _list_runs(timetable)}
-    return content, structs.replace(
+        return entry, structs.replace(options, event=(), run=())
+    timetables = entry.content.timetables
+    events = entry.content.ids
+    runs = {id_ for timetable in timetables for id_ in _list_runs(timetable)}
+    return entry, structs.replace(
         options,
         event=tuple(each for each in options.event if each in events),
         run=tuple(each for each in options.run if each in runs),

@@ -23,12 +23,11 @@ def serve_feed(extension: str, slug: str = "") -> Response:
     chosen = options.parse(read_query().items(multi=True), format_.collection_options)
     query = options.to_query(chosen)
     entry = site.collections.get(slug or None, chosen)
-    content = site.collections.add_named(entry.content, chosen)
+    entry = site.collections.add_named(entry, chosen)
     return respond(
         entry,
-        content,
         (build_group_part(slug) if slug else EVENTS, extension, query),
-        lambda: _render(content, extension, chosen, query),
+        lambda: _render(entry.content, extension, chosen, query),
         download=chosen.download,
     )
 

@@ -56,7 +56,6 @@ def show_page(slug: str = "") -> Response:
     other = hash((scope.owner, groups, choice.understood, choice.state))
     return respond(
         choice.entry,
-        choice.content,
         (scope.part, f"html {other}", to_query(choice.options)),
         lambda: _render(
             choice, scope, groups, _list_members(scope, choice.content, choice.options)

@@ -25,7 +25,6 @@ def serve_qr_code(kind: str, slug: str = "") -> Response:
     name = scope.group.slug if scope.group else "races"
     return respond(
         choice.entry,
-        choice.content,
         (scope.part, kind, query),
         lambda: build_qr_code(page, kind, name),
     )

@@ -1,11 +1,11 @@
-"""Responses with a representation of a collection, from the cache if its members are the list's."""
+"""Responses with a representation of a collection, from the cache if its events are the list's."""
 
 from collections.abc import Callable
 
 from flask import Response, request
 
 from feeds.domain.freshness import compute_max_age
-from feeds.service.collections.entry import CollectionEntry, Content
+from feeds.service.collections.entry import CollectionEntry
 from feeds.web.cache import Key, to_flask
 from feeds.web.conditional import Representation, make_response
 from feeds.web.operations.counting import mark_stale
@@ -14,20 +14,19 @@ from feeds.web.site import get_site
 
 def respond(
     entry: CollectionEntry,
-    content: Content,
     key: Key,
     render: Callable[[], Representation],
     *,
     finish: Callable[[Representation], Representation] | None = None,
     download: bool = False,
 ) -> Response:
-    """The response with a representation of ``content``.
+    """The response with a representation of the content of ``entry``.
 
-    It is kept in the cache if the content is that of the entry: events that a query names besides
-    have no entry of their own.
+    It is kept in the cache unless the content has events that the list lacks: nothing would tell
+    the cache that one of them has changed.
     """
     site = get_site()
-    if content is entry.content:
+    if not entry.has_named:
         return site.cache.respond_with(
             site.collections, key, entry, render, finish=finish, download=download
         )

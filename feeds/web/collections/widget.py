@@ -42,10 +42,13 @@ class Listing(NamedTuple):
     """What a widget shows: ``options`` have a limit and days, ``chosen`` only those not usual."""
 
     entry: CollectionEntry
-    content: Content
     scope: Scope
     options: Options
     chosen: Options
+
+    @property
+    def content(self) -> Content:
+        return self.entry.content
 
     @property
     def title(self) -> str:
@@ -94,8 +97,8 @@ def find_listing(slug: str, query: Iterable[tuple[str, str]] | str) -> Listing:
         days=0 if options.days == DEFAULT_DAYS else options.days,
     )
     entry = get_site().collections.get(slug or None, options)
-    content = get_site().collections.add_named(entry.content, options)
-    return Listing(entry, content, find_scope(content), options, chosen)
+    entry = get_site().collections.add_named(entry, options)
+    return Listing(entry, find_scope(entry.content), options, chosen)
 
 
 def show_widget(slug: str = "") -> Response:
@@ -132,7 +135,6 @@ def show_widget(slug: str = "") -> Response:
     key = f"{style.theme} {listing.scope.owner} {to_query(listing.options)}"
     return respond(
         listing.entry,
-        listing.content,
         (listing.scope.part, "embed", key),
         render,
         finish=colour if style.css else None,
@@ -170,7 +172,7 @@ def show_embed_kit(slug: str = "") -> Response:
     if problems:
         return templates.respond_with_representation(render(), 400)
     key = f"{style.query} {scope.owner} {to_query(listing.options)}"
-    return respond(listing.entry, listing.content, (scope.part, "embed-kit", key), render)
+    return respond(listing.entry, (scope.part, "embed-kit", key), render)
 
 
 def _read_understood() -> list[tuple[str, str]]:
