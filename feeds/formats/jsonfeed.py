@@ -16,6 +16,7 @@ from feeds.formats.items import Item
 from feeds.text import summaries
 from feeds.text.dates import format_utc
 from feeds.text.pages import find_days
+from feeds.text.places import find_in_person
 
 VERSION = "https://jsonfeed.org/version/1.1"
 
@@ -67,7 +68,7 @@ def _build_event(entries: Sequence[Entry]) -> dict[str, Any]:
     """The event of these entries, whatever the options select."""
     event = entries[0].event
     first, last = find_days(entries)
-    in_person = [entry for entry in entries if entry.run.in_person]
+    in_person = find_in_person(entries)
     url = None if all(entry.off for entry in entries) else event.registration_url
     members = {
         "id": event.id,
@@ -75,7 +76,7 @@ def _build_event(entries: Sequence[Entry]) -> dict[str, Any]:
         "type": event.type,
         "dates": {"first": first, "last": last},
         "timezone": entries[0].zone.key,
-        "location": in_person[0].place if in_person else None,
+        "location": in_person.place if in_person else None,
         "point": event.point if in_person else None,
         "organizer": {"id": event.organization_id},
         "url": event.website_url,

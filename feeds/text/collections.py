@@ -17,6 +17,7 @@ from feeds.domain.model import Event
 from feeds.domain.options import Options, shows
 from feeds.domain.schedule import to_instant
 from feeds.text import dates, notices, pages
+from feeds.text.places import describe_place
 from feeds.text.recurrences import describe_recurrences
 from feeds.text.rows import sort_by_clock
 
@@ -161,7 +162,7 @@ class EventSummary(Struct, frozen=True):
     name: str
     first: dt.date
     when: str
-    place: str | None
+    place: str
     distances: tuple[str, ...]
     notices: tuple[notices.Notice, ...]
     states: tuple[str, ...]
@@ -188,7 +189,7 @@ def summarize(
         name=event.name,
         first=pages.find_days(agenda.next)[0],
         when=f"{pages.format_dates(agenda.next, locale)}{' · ' if repeats else ''}{repeats}",
-        place=event.location or ("Virtual" if all(each.run.virtual for each in shown) else None),
+        place=describe_place(agenda.next).name,
         distances=tuple(
             dict.fromkeys(
                 pages.get_label(each) for each in sort_by_clock(shown) if each.run.id != event.id

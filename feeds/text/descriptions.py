@@ -26,7 +26,7 @@ from feeds.text.dates import (
     format_zone,
     format_zoned,
 )
-from feeds.text.places import format_place
+from feeds.text.places import VIRTUAL, format_place
 
 _EVENT_TYPES = {"race": "Race", "runClub": "Run club", "timeTrial": "Time trial"}
 
@@ -97,7 +97,7 @@ def list_facts(entry: Entry, locale: str) -> Iterator[str]:
     if not entry.off:
         yield from _list_registration(run, entry.zone, locale)
     if run.virtual:
-        yield "Virtual: take part from anywhere."
+        yield VIRTUAL
     if run.relay:
         yield "Relay."
     if run.walking:

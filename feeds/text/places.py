@@ -1,7 +1,49 @@
 """Places as text."""
 
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from feeds.domain.entries import Entry
 from feeds.domain.model import State
 from feeds.domain.places import format_point
+
+VIRTUAL = "Virtual: take part from anywhere."
+
+
+class Place(Struct, frozen=True):
+    """Where runs take place, as a page states it (rules 3.15).
+
+    ``name`` stands beside dates: an address, or ``Virtual``. ``text`` stands on a line of its own.
+    ``query`` finds the place on a map. Each is empty if nothing is to be stated.
+    """
+
+    name: str = ""
+    text: str = ""
+    query: str = ""
+
+
+def describe_place(entries: Sequence[Entry]) -> Place:
+    """The place of those entries of one event that are in person; that of none if all are virtual.
+
+    Nothing is stated if none is in person, and it was not read whether all are virtual.
+    """
+    if all(entry.run.virtual for entry in entries):
+        return Place("Virtual", VIRTUAL)
+    entry = find_in_person(entries)
+    if entry is None:
+        return Place()
+    event = entry.event
+    address = event.location or ""
+    query = f"{event.point[0]},{event.point[1]}" if event.point else address
+    if query:
+        return Place(address, address or "The place on a map", query)
+    return Place(text="" if "location" in event.unread else "The organizer has given no place.")
+
+
+def find_in_person(entries: Iterable[Entry]) -> Entry | None:
+    """The first entry that takes place at the place of its event; None if there is none."""
+    return next((entry for entry in entries if entry.run.in_person), None)
 
 
 def format_place(state: State, other: State) -> str:

@@ -14,7 +14,7 @@ from feeds.domain.feed import select_entries
 from feeds.domain.options import Options
 from feeds.errors import BadOption
 from feeds.formats import FORMATS
-from feeds.text import notices, pages, rows, summaries
+from feeds.text import notices, pages, places, rows, summaries
 from feeds.web import templates
 from feeds.web.addresses import read_query
 from feeds.web.collections.scope import find_owner
@@ -127,6 +127,7 @@ def show_widget(event_id: str) -> Response:
             framed=True,
             event=edition.event,
             agenda=agenda,
+            place_name=places.describe_place(agenda.next).name,
             notices=list(notices.list_notices(agenda.shown, locale)),
             listing=rows.build_listing(agenda, edition.fetched, locale, MAX_ROWS),
             most=MAX_ROWS,

@@ -10,13 +10,12 @@ from feeds.domain.agenda import build_agenda
 from feeds.domain.entries import Entry, Timetable
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.history.delisting import find_unconfirmed
-from feeds.domain.model import Event
 from feeds.domain.options import Options, to_query
 from feeds.domain.options import parse as parse_options
 from feeds.domain.schedule import to_instant
 from feeds.errors import BadOption
 from feeds.formats import FORMATS, channel, ical, jsonld
-from feeds.text import dates, notices, pages, rows, summaries
+from feeds.text import dates, notices, pages, places, rows, summaries
 from feeds.text.recurrences import describe_recurrences
 from feeds.web import subscribe, templates
 from feeds.web.addresses import read_query
@@ -43,6 +42,7 @@ def show_event(event_id: str) -> Response:
         entries, locale = select_entries(feed), get_site().locale
         agenda = build_agenda(entries, at)
         shown = agenda.shown
+        place = places.describe_place(shown)
         headline = pages.build_headline(shown, title)
         found = list(notices.list_notices(shown, locale))
         choices = rows.sort_by_clock(each for each in agenda.ahead if not each.off)
@@ -68,7 +68,8 @@ def show_event(event_id: str) -> Response:
             listing=rows.build_listing(agenda, at, locale),
             notices=found,
             about=notices.find_about(edition.event, found),
-            virtual=all(each.run.virtual for each in shown),
+            place=place,
+            place_name=places.describe_place(agenda.next).name,
             all_off=all(each.off for each in shown),
             guess="" if agenda.over else pages.describe_guess(shown, locale),
             repeats=describe_recurrences(edition.event.recurrences, locale),
@@ -78,7 +79,7 @@ def show_event(event_id: str) -> Response:
             folded=rows.MAX_SHOWN,
             several_days=len({dates.format_days(each.period, locale) for each in shown}) > 1,
             register=pages.find_register(shown, at),
-            map_url=build_map_url(edition.event),
+            map_url=build_map_url(place.query) if place.query else "",
             next_start=_find_next_day(agenda.ahead),
             fetched=edition.fetched.isoformat(),
             card=f"{get_site().public_url}/{templates.build_asset_url('card.png')}",
@@ -142,10 +143,9 @@ def _select_one(choices: Sequence[Entry], options: Options) -> Entry:
     return next((each for each in choices if each.run.id in options.run), choices[0])
 
 
-def build_map_url(event: Event) -> str:
-    """A search for the place of an event on a map; by its point, if the point is known."""
-    where = f"{event.point[0]},{event.point[1]}" if event.point else event.location or ""
-    return f"https://www.google.com/maps/search/?api=1&query={quote(where, safe='')}"
+def build_map_url(query: str) -> str:
+    """A search for an address or a point on a map."""
+    return f"https://www.google.com/maps/search/?api=1&query={quote(query, safe='')}"
 
 
 def build_page_feed(timetable: Timetable) -> Feed:

@@ -50,6 +50,60 @@ def test_the_page_of_an_event_that_is_over_offers_no_subscription(service):
     assert "webcal:" not in page
 
 
+VIRTUAL: dict[str, object] = {"isVirtual": True}
+UNREAD: dict[str, object] = {"isVirtual": "maybe"}
+IN_PERSON: dict[str, object] = {}
+SENTENCE, ADDRESS = "Virtual: take part from anywhere.", "Navy Pier, Chicago"
+DAY = "Sat, Aug 15, 2026"
+
+
+@pytest.mark.parametrize(
+    ("runs", "head", "name"),
+    [
+        ([VIRTUAL], SENTENCE, "Virtual"),
+        ([VIRTUAL, VIRTUAL], SENTENCE, "Virtual"),
+        ([UNREAD], "", ""),
+        ([UNREAD, VIRTUAL], "", ""),
+        ([VIRTUAL, IN_PERSON], ADDRESS, ADDRESS),
+        ([UNREAD, IN_PERSON], ADDRESS, ADDRESS),
+    ],
+    ids=str,
+)
+def test_pages_state_a_place_only_for_runs_that_are_in_person(service, runs, head, name):
+    """Rules 3.15 and 10.1."""
+    service.announce(*(a_run(f"r{n}", **fields) for n, fields in enumerate(runs)))
+    page = get_page(service)
+    assert read(page, '<p class="where">(.*?)</p>') == ([head] if head else [])
+    assert ("/maps/" in page) == (head == ADDRESS)
+    (preview,) = re.findall(r'"og:description" content="(.*?)"', page)
+    assert preview == (f"{DAY}, {name}" if name else DAY)
+    (dates,) = read(get_page(service, "/embed"), '<p class="when">(.*?)</p>')
+    assert dates == (f"{DAY} · {name}" if name else DAY)
+    assert ("Navy" in page) == (IN_PERSON in runs)
+
+
+@pytest.mark.parametrize(("fields", "place"), [(VIRTUAL, "Virtual"), (UNREAD, None), ({}, ADDRESS)])
+def test_a_list_of_races_states_a_place_only_for_runs_that_are_in_person(club, fields, place):
+    """Rules 3.15 and 10.9."""
+    document = club.upstream.document("island")
+    document["event"] |= {"address": ADDRESS}
+    club.upstream.put("island", document)
+    club.edit("island", **fields)
+    response = club.open()
+    lines = read(response.text, '<span class="quiet">(.*?)</span>')
+    (line,) = [each for each in lines if "Jul" in each]
+    assert line.partition(" · ")[2] == (place or "")
+    assert (ADDRESS in club.open("/?event=island").text) == (place == ADDRESS)
+
+
+def test_what_names_the_next_session_gives_the_place_of_that_session(service):
+    """Rules 3.15 and 9.3."""
+    later = a_run("later", date="2026-08-22")
+    service.announce(a_run("next", **VIRTUAL), later, type="runClub")
+    assert f"{DAY} · Virtual" in read(get_page(service, "/embed"), '<p class="when">(.*?)</p>')
+    assert read(get_page(service), '<p class="where">(.*?)</p>') == [ADDRESS]
+
+
 @pytest.mark.parametrize(
     ("locale", "when", "zone"),
     [
