@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from feeds.domain.catalog import Group, ListedEvent
+from feeds.domain.cleaning import clean_line, clean_text
 from feeds.domain.model import ID_PATTERN, SLUG_PATTERN
 from feeds.upstream import fields
 
@@ -75,7 +76,7 @@ def _decode_event(id_: str, item: dict[str, Any]) -> ListedEvent:
 
 def _decode_group(slug: str, item: dict[str, Any]) -> Group:
     description = item.get("description")
-    text = fields.clean_text(description) if isinstance(description, str) else ""
+    text = clean_text(description) if isinstance(description, str) else ""
     return Group(
         slug,
         decode_name(item.get("name")) or slug,
@@ -96,4 +97,4 @@ def _decode_word(item: object, words: Mapping[str, str]) -> str:
 
 
 def _clean(value: object) -> str:
-    return fields.clean_line(value) if isinstance(value, str) else ""
+    return clean_line(value) if isinstance(value, str) else ""

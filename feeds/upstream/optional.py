@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from feeds.domain.cleaning import clean_line, clean_text
 from feeds.domain.status import STORED_BY_SPELLING
 from feeds.logs import FindingLog
 from feeds.upstream import fields
@@ -55,7 +56,7 @@ def _read_word(words: Mapping[str, str]) -> Read:
     """Return a reader of the model's word; a word that the API does not document stays as it is."""
 
     def read(what: str, value: object) -> str:
-        word = fields.shorten(fields.clean_line(fields.parse_text(value)), fields.MAX_WORD)
+        word = fields.shorten(clean_line(fields.parse_text(value)), fields.MAX_WORD)
         if not word:
             raise ValueError("a blank word")
         known = words.get(word.casefold())
@@ -77,8 +78,8 @@ def _read_address(what: str, value: object) -> str | None:
 
 
 def _read_description(what: str, value: object) -> str | None:
-    raw = fields.clean_text(fields.parse_text(value))[:MAX_RAW_DESCRIPTION]
-    text = fields.clean_text(convert_html(raw))
+    raw = clean_text(fields.parse_text(value))[:MAX_RAW_DESCRIPTION]
+    text = clean_text(convert_html(raw))
     return shorten(text, fields.MAX_DESCRIPTION, what) or None
 
 

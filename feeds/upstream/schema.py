@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta, Struct, field, structs
 
 from feeds.domain import feed
+from feeds.domain.cleaning import clean_line
 from feeds.domain.history.delisting import run_sort_key
 from feeds.domain.history.unread import keep_last_read
 from feeds.domain.model import DISTANCES, ID_PATTERN, Event, Run
@@ -163,13 +164,13 @@ def _build_event(raw: dict[str, Any]) -> Event:
     type_ = _read_name(wire.type, fields.TYPES, optional, "type", what)
     return Event(
         id=wire.id,
-        organization_id=fields.clean_line(wire.organization_id)[: fields.MAX_LABEL],
+        organization_id=clean_line(wire.organization_id)[: fields.MAX_LABEL],
         name=shorten(
-            fields.clean_line(wire.name) or fields.clean_line(wire.slug) or wire.id,
+            clean_line(wire.name) or clean_line(wire.slug) or wire.id,
             fields.MAX_NAME,
             f"{what}: name",
         ),
-        slug=fields.clean_line(wire.slug)[: fields.MAX_LABEL],
+        slug=clean_line(wire.slug)[: fields.MAX_LABEL],
         type=type_ or "other",
         date=fields.parse_date(wire.date),
         **optional,
@@ -184,7 +185,7 @@ def _build_run(raw: dict[str, Any], event: Event) -> Run:
     meters = fields.parse_number(wire.distance_meters)
     if not 0 <= meters <= MAX_METERS:
         raise ValueError("not the length of a run")
-    standard = fields.shorten(fields.clean_line(wire.distance_standard), fields.MAX_LABEL)
+    standard = fields.shorten(clean_line(wire.distance_standard), fields.MAX_LABEL)
     optional = read_optional(raw, RUN_FIELDS, what)
     name = _read_name(standard, STANDARDS, optional, "distance_standard", what)
     return Run(
@@ -192,7 +193,7 @@ def _build_run(raw: dict[str, Any], event: Event) -> Run:
         distance_meters=meters + 0.0,  # 0.0 for -0.0, as in parse_point
         distance_standard=name or "Other",
         distance_label=shorten(
-            fields.clean_line(wire.distance_label) or standard or wire.id,
+            clean_line(wire.distance_label) or standard or wire.id,
             fields.MAX_LABEL,
             f"{what}: distanceLabel",
         ),

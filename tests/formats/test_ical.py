@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from ical.calendar_stream import IcsCalendarStream
 from icalendar import Calendar
 
+from feeds.domain.cleaning import clean_line, clean_text
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.model import Edition
 from feeds.formats import ical
 from feeds.service.revisions import revise
-from feeds.upstream import fields
 from tests.support.factories import (
     HOME,
     NOW,
@@ -431,9 +431,9 @@ def clean(tidy):
 
 
 @given(
-    name=clean(fields.clean_line),
-    label=clean(fields.clean_line),
-    place=clean(fields.clean_line),
+    name=clean(clean_line),
+    label=clean(clean_line),
+    place=clean(clean_line),
 )
 @example(name=HOSTILE, label=HOSTILE, place=HOSTILE)
 def test_any_name_label_and_place_arrive_as_they_were(name, label, place):
@@ -455,7 +455,7 @@ def test_any_name_label_and_place_arrive_as_they_were(name, label, place):
     assert title.parameters["X-TITLE"] == strict.events[0].location
 
 
-@given(text=clean(fields.clean_text))
+@given(text=clean(clean_text))
 @example(text=f"{HOSTILE}\n\n{HOSTILE}")
 def test_any_description_arrives_as_it_was_in_lines_of_75_octets(text):
     data = rendered(an_event(a_run(), description=text))

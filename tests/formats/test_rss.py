@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
+from feeds.domain.cleaning import clean_line, clean_text
 from feeds.formats import rss
-from feeds.upstream import fields
 from tests.support.factories import NOW, a_feed, a_run, an_edition, an_event, timetable_of
 from tests.support.samples import event_of
 from tests.support.upstream import SAMPLE_IDS
@@ -105,14 +105,14 @@ def test_every_sample_is_well_formed_utf_8_with_no_forbidden_character():
 CHARACTERS = st.sampled_from("<>&;#x0123!-/'\"ab \n]") | st.characters(exclude_categories=["Cs"])
 
 
-@given(st.text(CHARACTERS).map(fields.clean_text).filter(fields.clean_line))
+@given(st.text(CHARACTERS).map(clean_text).filter(clean_line))
 @example(HOSTILE)
 @example("]]>")
 @example("<![CDATA[")
 @example("&#0;&#7;&#12;&#x85;&#xFFFE;&#xD800;")
 @example("<?xml?>")
 def test_any_text_of_the_upstream_arrives_as_it_was(text):
-    name = fields.clean_line(text)
+    name = clean_line(text)
     event = an_event(
         a_run(distance_label=name, distance_standard=name, status=name, registration_override=name),
         name=name,

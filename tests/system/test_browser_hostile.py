@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from feeds.upstream.fields import MAX_LABEL, MAX_NAME, clean_line, clean_text, shorten
+from feeds.domain.cleaning import clean_line, clean_text
+from feeds.upstream.fields import MAX_LABEL, MAX_NAME, shorten
 from feeds.upstream.markup import convert_html
 
 PWN = "window.pwned=1"

@@ -1,11 +1,9 @@
-"""Values of single fields: URLs, addresses, points and text.
+"""Values of single fields: URLs, addresses and points.
 
 Dates, times and instants are tested with whole documents in ``test_schema``.
 """
 
-import unicodedata
 from urllib.parse import urlsplit
-from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -217,50 +215,3 @@ def test_numbers_are_read_also_as_decimal_texts(value, number):
 def test_other_texts_are_no_numbers(value):
     with pytest.raises(ValueError):
         fields.parse_number(value)
-
-
-# Text
-
-
-@pytest.mark.parametrize(
-    "end",
-    ["\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"],
-    ids=ascii,
-)
-def test_every_kind_of_line_end_becomes_a_newline_in_text_and_a_space_in_a_line(end):
-    assert fields.clean_text(f"one{end}two") == "one\ntwo"
-    assert fields.clean_line(f"one{end}two") == "one two"
-
-
-@pytest.mark.parametrize(
-    "mark", ["\u0301", "\u0316\u0301", "\u0344", "\u0f73", "\u302e", "\U0001d165"]
-)
-def test_a_text_has_at_most_thirty_combining_marks_in_a_row(mark):
-    """More take time with the square of their number: for 5 MB, hours."""
-    rest = unicodedata.normalize("NFC", f", e{mark * 15} 🏃")
-    clean = fields.clean_text(f"e{mark * 100_000}{rest}")
-    assert clean.endswith(rest)
-    assert 1 < len(clean) - len(rest) <= 31
-    assert fields.clean_text(clean) == clean
-
-
-def test_a_clean_line_has_single_spaces_and_other_characters_stay_as_they_are():
-    assert fields.clean_line("\t one\n\n two\u00a0 \u3000three ") == "one two three"
-    for text in ("Zoë's 5 km: ½ price — “go”", "🏃🏽‍♀️", "é", "مرحبا \u200fa", "a\U0010ffff"):
-        assert fields.clean_text(text) == fields.clean_line(text) == text
-
-
-@unhurried
-@given(ANY_TEXT)
-@example("\ufffe\uffff\x00\x1f")
-def test_any_text_when_clean_has_one_kind_of_line_end_and_survives_xml(text):
-    clean, line = fields.clean_text(text), fields.clean_line(text)
-    control = {each for each in clean if unicodedata.category(each) in ("Cc", "Cs")}
-    assert control <= {"\t", "\n"}
-    assert clean.splitlines() == (clean.split("\n") if clean else [])
-    assert fields.clean_text(clean) == clean
-    assert len(line.splitlines()) == bool(line)
-    assert fields.clean_line(line) == line
-    element = ET.Element("description")
-    element.text = clean
-    assert (ET.fromstring(ET.tostring(element, encoding="utf-8")).text or "") == clean
