@@ -3,6 +3,7 @@
 import html
 import re
 
+from feeds.domain.cleaning import clean_line
 from feeds.domain.entries import Entry
 from feeds.domain.model import Event
 from feeds.domain.options import Options, selects
@@ -59,8 +60,9 @@ def strip_markup(text: str) -> str:
     """The text on one line, without tags and entities.
 
     Readers may parse a title as HTML, so the result has no ``<`` that can open a tag, also where
-    removing a tag made a new one (``<scr<b>ipt>``). A text of tags only is kept, because a title
-    must not be empty.
+    removing a tag made a new one (``<scr<b>ipt>``). The result is clean again, since an entity may
+    be a bidi control. A text of which nothing visible is left is kept, because a title must not be
+    empty.
     """
-    without = _TAG.sub("", html.unescape(text))
-    return re.sub(r"<(?=[a-zA-Z/!?])", "< ", " ".join(without.split()) or text)
+    without = clean_line(_TAG.sub("", html.unescape(text)))
+    return re.sub(r"<(?=[a-zA-Z/!?])", "< ", without or text)
