@@ -441,6 +441,17 @@ def test_a_weekly_recurrence_that_can_be_read_is_told_in_words(service, schedule
     assert words in told if words else told == f"Lakeside Run Club: {PAGE}"
 
 
+def test_twenty_of_many_different_recurrences_of_an_event_are_told(service):
+    """Rules 9.8."""
+    times = [f"{hour:02}:{minute:02}" for hour in range(24) for minute in (0, 30)]
+    recur(service, a_recurrence(), *(a_recurrence(startTime=each) for each in times))
+    service.announce(*sessions(-1, 7), **CLUB)
+    told = description_of(service)
+    assert told.count("Tuesdays at") == 20
+    assert ": Tuesdays at 6:30 PM, about 60 minutes" in told
+    assert text_of(service).count("Tuesdays at") == 20
+
+
 def test_a_key_without_the_scope_for_recurrences_reads_everything_else(service, caplog):
     """Rules 9.8."""
     service.upstream.scopes.discard("read:recurrences")
