@@ -79,9 +79,13 @@ def describe_filters(options: Options, locale: str) -> str:
 
 
 def fold(text: str) -> str:
-    """A text as it is searched: without differences of case, width and accents."""
+    """A text as it is searched: without differences of case, width and accents.
+
+    Empty for a text of accents alone, which each name would contain.
+    """
     decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(each for each in decomposed if not unicodedata.combining(each)).casefold()
+    bare = "".join(each for each in decomposed if not unicodedata.combining(each))
+    return bare.casefold().strip()
 
 
 class Member(Struct, frozen=True):

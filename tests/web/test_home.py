@@ -121,3 +121,9 @@ def test_text_that_finds_nothing_is_404_and_shown_again(client, upstream, asked)
     assert f'value="{escape(asked)}"' in response.text
     assert "<b>" not in response.text
     assert upstream.asked == []
+
+
+@pytest.mark.parametrize("asked", ["\u0301\u0316", "\u00a8"])
+def test_a_search_for_accents_alone_finds_no_known_event(client, asked):
+    assert client.get("/events/harbor-festival.ics").status_code == 200
+    assert client.get("/", query_string={"q": asked}).status_code == 404

@@ -92,9 +92,9 @@ def _get_listing() -> Listing:
 
 def _search(listing: Listing, asked: str) -> tuple[int, ...]:
     """The positions of the events whose names have this text."""
-    if len(asked) > search.MAX_SEARCHED:
+    folded = fold(asked) if len(asked) <= search.MAX_SEARCHED else ""
+    if asked and not folded:
         return ()
-    folded = fold(asked)
     return tuple(number for number, name in enumerate(listing.names) if folded in name)
 
 

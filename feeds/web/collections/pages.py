@@ -74,9 +74,9 @@ def _search(choice: Choice, scope: Scope, groups: Sequence[Group]) -> Response:
 
 def _find_names(members: Members, asked: str) -> Members | None:
     """The members whose names have this text; None if there are none."""
-    if len(asked) > search.MAX_SEARCHED:
+    text = texts.fold(asked) if len(asked) <= search.MAX_SEARCHED else ""
+    if not text:
         return None
-    text = texts.fold(asked)
     found = Members(
         tuple(each for each in members.ahead if text in texts.fold(each.event.name)),
         tuple(each for each in members.past if text in texts.fold(each.event.name)),

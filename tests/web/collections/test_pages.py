@@ -141,7 +141,7 @@ def test_an_address_or_an_unknown_id_leads_to_the_page_of_the_event(club):
         assert response.headers["Location"] == f"events/{asked.rpartition('/')[2]}"
 
 
-@pytest.mark.parametrize("asked", ["a b", "<b>", 1_001 * "x"])
+@pytest.mark.parametrize("asked", ["a b", "<b>", 1_001 * "x", "\u0301\u0316", "\u00a8"])
 def test_a_search_that_finds_nothing_is_404_and_shown_again(club, asked):
     club.open()
     response = club.client.get("/", query_string={"q": asked})
