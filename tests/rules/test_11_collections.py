@@ -271,6 +271,22 @@ def test_few_polls_refresh_all_events_in_turn(full, upstream):
     assert "Cancelled: Far Run – 10K" in full.summaries()
 
 
+@pytest.mark.parametrize("day", ["2026-05-22", "2026-07-10"])
+def test_events_whose_calls_always_fail_keep_no_other_event_old(full, upstream, day):
+    """Rules 11.8: nor do those within 48 hours."""
+    for number in range(3):
+        full.hold(f"bad-{number}", day)
+    full.advance(hours=1)
+    full.fill()
+    for number in range(3):
+        upstream.refuse_path(f"/events/bad-{number}", 500, "INTERNAL")
+    full.cancel("far")
+    for _ in range(4):
+        full.advance(hours=6)
+        served = full.read()
+    assert "SUMMARY:Cancelled: Far Run – 10K" in served.decode()
+
+
 def test_an_event_within_48_hours_is_refreshed_first(full, upstream):
     """Rules 11.8."""
     for number in range(5):
@@ -507,6 +523,26 @@ def test_a_named_event_that_has_left_the_list_is_still_refreshed(full, upstream)
     full.cancel("far")
     full.advance(hours=2)
     assert full.summaries(address) == ["Near Run – 10K", "Cancelled: Far Run – 10K"]
+
+
+def test_named_events_whose_calls_always_fail_keep_no_other_one_old(full, upstream):
+    """Rules 11.8 and 11.11."""
+    bad = [f"bad-{number}" for number in range(3)]
+    for id_ in bad:
+        full.hold(id_, "2026-07-10")
+    full.advance(hours=1)
+    full.fill()
+    full.group("north", "near")
+    full.advance(hours=1)
+    full.fill("/groups/north.ics")
+    for id_ in bad:
+        upstream.refuse_path(f"/events/{id_}", 500, "INTERNAL")
+    full.cancel("far")
+    address = "/groups/north.ics?event=" + "&event=".join([*bad, "far"])
+    for _ in range(3):
+        full.advance(hours=6)
+        served = full.read(address)
+    assert "SUMMARY:Cancelled: Far Run – 10K" in served.decode()
 
 
 def test_a_feed_has_at_most_1000_runs(upstream, clock, tmp_path):

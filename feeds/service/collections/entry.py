@@ -133,8 +133,9 @@ def choose_stale(
 ) -> list[str]:
     """The members that need a refresh most, of those that have an edition.
 
-    Those with a run within 48 hours come first, then those that have been stale for longest: where
-    polls are few, they would else refresh the same three events for ever. A member that the list
+    Those with a run within 48 hours come first, then those that were asked for longest ago: where
+    polls are few, they would else refresh the same three events for ever, and those whose calls
+    always fail would keep all others old. A member that the list
     lacks is asked for again, since the event may be gone, and so is a member that is gone and that
     the list has, since the event may be published again.
     """
@@ -149,7 +150,7 @@ def choose_stale(
             doubted = listed.id in members.missing and entry.edition.fetched < part.fetched
             is_chosen = is_stale(entry, now) or (doubted and not entry.failed)
         if is_chosen:
-            found.append((_rank(entry, now), listed.id))
+            found.append((rank_stale(entry, now), listed.id))
     return [event_id for _, event_id in sorted(found)[:MAX_REFRESHES_PER_POLL]]
 
 
@@ -173,9 +174,11 @@ def _has_expired(entry: CacheEntry, now: dt.datetime) -> bool:
     return not entry.since <= now < entry.until
 
 
-def _rank(entry: CacheEntry, now: dt.datetime) -> tuple[bool, dt.datetime]:
-    """The place of a member among those that need a refresh."""
+def rank_stale(entry: CacheEntry, now: dt.datetime) -> tuple[bool, dt.datetime]:
+    """The place of an event among those that need a refresh; what failed has no priority."""
     timetable = entry.get_timetable()
+    if entry.failed:
+        return True, entry.since
     start = find_next_start(timetable.list_spans(), now)
     return start is None or start - IMMINENT > now, timetable.edition.fetched
 

@@ -13,6 +13,7 @@ from feeds.service.collections.entry import (
     CollectionEntry,
     add_events,
     is_stale,
+    rank_stale,
 )
 from feeds.service.editions import MAX_WAIT, Editions
 from feeds.service.entry import CacheEntry
@@ -79,6 +80,7 @@ class NamedEvents:
             self._invalidation.note_poll(id_, now)
         if not stale:
             return found
+        stale.sort(key=lambda id_: rank_stale(found[id_], now))
         refresh_events(self._editions, stale[:MAX_REFRESHES_PER_POLL], end)
         return self._editions.read_many(ids)
 
