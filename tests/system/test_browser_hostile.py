@@ -2,7 +2,6 @@
 
 import json
 import re
-from unicodedata import normalize as normalize_unicode
 from urllib.parse import urlencode
 
 import pytest
@@ -144,7 +143,7 @@ def assert_harmless(visitor, site):
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate(FIND["overflow"]) <= 0, f"{page.url} at {width} px"
-        if normalize_unicode("NFC", STACK) not in str(page.locator("main").text_content()):
+        if clean_line(STACK) not in str(page.locator("main").text_content()):
             assert page.evaluate(FIND["cut"]) <= 0, f"{page.url} at {width} px"
     assert [each for each in visitor.problems if "the server responded" not in each] == []
     assert [url for url in visitor.requests if not url.startswith(f"{site.url}/")] == []
