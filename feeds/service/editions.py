@@ -42,11 +42,8 @@ MAX_REFRESHES = 64 + MAX_UNSEEN + MAX_GUESSES
 """Refreshes of a process that are running or waiting for their turn; known events have 64."""
 
 MAX_FLIGHT_AGE = 20.0
-"""Seconds after which a refresh counts as hanging: MAX_WAIT_COLD for a place, and a call's time.
-
-Another refresh of the event may start then. A server that drips a header can hold a call for longer
-than its deadline (rules 8.25).
-"""
+"""Seconds after which another refresh of the event may start: MAX_WAIT_COLD for a place, and a
+call's time. A server that drips a header can hold a call for longer (rules 8.25)."""
 
 POLL_INTERVAL = 0.05
 """Seconds between two looks at a refresh that another process makes."""
@@ -134,6 +131,10 @@ class Editions:
             if entry is not None:
                 found[event_id] = entry
         return found
+
+    def recall(self, ids: Iterable[str]) -> dict[str, CacheEntry]:
+        """The entries of these events in memory, however old."""
+        return {each: entry for each in ids if (entry := self._entries.get(each))}
 
     def start_refresh(self, event_id: str) -> Flight[CacheEntry] | None:
         """Refresh an event that the upstream lists, in the background; None under heavy load."""

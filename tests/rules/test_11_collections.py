@@ -287,6 +287,25 @@ def test_events_whose_calls_always_fail_keep_no_other_event_old(full, upstream, 
     assert "SUMMARY:Cancelled: Far Run – 10K" in served.decode()
 
 
+@pytest.mark.parametrize("status", [500, 429])
+def test_an_event_within_48_hours_is_still_refreshed_first_after_one_failed_call(
+    full, upstream, status
+):
+    """Rules 11.8: also if no call could be made."""
+    full.hold("tomorrow", "2026-05-21")
+    for number in range(9):
+        full.hold(f"more-{number}", f"2026-07-{10 + number}")
+    full.advance(hours=1)
+    full.fill()
+    full.advance(minutes=61)
+    upstream.refuse(status, "INTERNAL" if status == 500 else "RATE_LIMITED")
+    full.read()
+    upstream.instead = None
+    full.cancel("tomorrow")
+    full.advance(minutes=61)
+    assert "SUMMARY:Cancelled: Tomorrow Run – 10K" in full.read().decode()
+
+
 def test_an_event_within_48_hours_is_refreshed_first(full, upstream):
     """Rules 11.8."""
     for number in range(5):

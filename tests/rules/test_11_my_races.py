@@ -1,5 +1,7 @@
 """Rules 11.8 and 11.11: how fresh a choice is that names an event which the list lacks."""
 
+from threading import Thread
+
 import pytest
 
 from tests.support.club import Club
@@ -81,3 +83,16 @@ def test_a_choice_whose_unknown_event_becomes_known_shows_it(club):
     club.read("/events/other.ics")
     assert set(club.shown(address)) == {"far-10k", "other-10k"}
     assert find_max_age(club, address) == 300
+
+
+def test_a_choice_is_served_while_the_system_gives_no_more_threads(club, monkeypatch):
+    """Rules 8.10 and 11.11."""
+    paths = [f"{path}{ADDRESS}" for path in ("/events.ics", "/events.rss")]
+    before = [club.read(path) for path in paths]
+
+    def refuse(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", refuse)
+    club.advance(hours=2)
+    assert [club.read(path) for path in paths] == before

@@ -25,14 +25,13 @@ from feeds.errors import (
 from feeds.service.admission import Bulkhead
 from feeds.service.collections.catalog import Catalog
 from feeds.service.collections.entry import (
-    MAX_REFRESHES_PER_POLL,
     CollectionEntry,
     build_entry,
-    choose_stale,
     needs_call,
 )
 from feeds.service.collections.filling import Filling
 from feeds.service.collections.named import NamedEvents, refresh_events
+from feeds.service.collections.stale import MAX_REFRESHES_PER_POLL, choose_stale
 from feeds.service.editions import MAX_WAIT, MAX_WAIT_COLD, Editions
 from feeds.service.invalidation import Invalidation
 from feeds.service.singleflight import Flight, Singleflight
@@ -80,8 +79,7 @@ class Collections:
 
         1. Find the list in the catalog, and the editions of its members in memory and storage.
         2. If members have expired, refresh three members for 3 s: one without an edition, then
-           those with a run within 48 hours, then those that were fetched longest ago. Not for a
-           collection that was never served.
+           those that ``choose_stale`` selects. Not for a collection that was never served.
         3. Have all members without an edition fetched, in the background; for a collection that was
            never served, wait 10 s in all.
         4. Serve what there is, once all members that start within 28 days had an edition, and the

@@ -7,9 +7,8 @@ from msgspec import Struct, structs
 
 from feeds.domain.catalog import RUN_CLUB, EventList, Group, ListedEvent, Organization
 from feeds.domain.entries import Timetable
-from feeds.domain.freshness import IMMINENT, INVALIDATION_INTERVAL, find_next_start
+from feeds.domain.freshness import INVALIDATION_INTERVAL
 from feeds.domain.history.delisting import has_ended_as_gone
-from feeds.domain.model import Edition
 from feeds.domain.schedule import DAY
 from feeds.errors import (
     FeedsError,
@@ -21,11 +20,9 @@ from feeds.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from feeds.service.collections.stale import may_have_returned
 from feeds.service.entry import CacheEntry
 from feeds.store.catalog import Part
-
-MAX_REFRESHES_PER_POLL = 3
-"""Members that one poll has refreshed."""
 
 MIN_MAX_AGE = dt.timedelta(minutes=1)
 """The shortest max-age of a collection."""
@@ -126,61 +123,6 @@ class CollectionEntry(Struct, frozen=True, weakref=True):
     def least_max_age(self) -> int:
         """The shortest max-age, in seconds."""
         return int(MIN_MAX_AGE.total_seconds())
-
-
-def choose_stale(
-    members: EventList, entries: Mapping[str, CacheEntry], part: Part, now: dt.datetime
-) -> list[str]:
-    """The members that need a refresh most, of those that have an edition.
-
-    Those with a run within 48 hours come first, then those that were asked for longest ago: where
-    polls are few, they would else refresh the same three events for ever, and those whose calls
-    always fail would keep all others old. A member that the list
-    lacks is asked for again, since the event may be gone, and so is a member that is gone and that
-    the list has, since the event may be published again.
-    """
-    found = []
-    for listed in members.items:
-        entry = entries.get(listed.id)
-        if entry is None or entry.edition is None:
-            continue
-        if may_have_returned(entry.edition, members, part):
-            is_chosen = _has_expired(entry, now)
-        else:
-            doubted = listed.id in members.missing and entry.edition.fetched < part.fetched
-            is_chosen = is_stale(entry, now) or (doubted and not entry.failed)
-        if is_chosen:
-            found.append((rank_stale(entry, now), listed.id))
-    return [event_id for _, event_id in sorted(found)[:MAX_REFRESHES_PER_POLL]]
-
-
-def is_stale(entry: CacheEntry, now: dt.datetime) -> bool:
-    """Whether an edition has to be refreshed before it is served."""
-    if entry.edition is None or has_ended_as_gone(entry.edition):
-        return False
-    return _has_expired(entry, now)
-
-
-def may_have_returned(edition: Edition, members: EventList, part: Part) -> bool:
-    """Whether an event has ended as gone, and a list that is newer than its edition has it.
-
-    A call for the event makes a newer edition, so the event is asked for once for each list.
-    """
-    is_listed = edition.event.id not in members.missing
-    return has_ended_as_gone(edition) and is_listed and edition.fetched < part.fetched
-
-
-def _has_expired(entry: CacheEntry, now: dt.datetime) -> bool:
-    return not entry.since <= now < entry.until
-
-
-def rank_stale(entry: CacheEntry, now: dt.datetime) -> tuple[bool, dt.datetime]:
-    """The place of an event among those that need a refresh; what failed has no priority."""
-    timetable = entry.get_timetable()
-    if entry.failed:
-        return True, entry.since
-    start = find_next_start(timetable.list_spans(), now)
-    return start is None or start - IMMINENT > now, timetable.edition.fetched
 
 
 def build_entry(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from time import monotonic
 
 from feeds.domain.history.delisting import has_ended_as_gone
@@ -9,16 +10,14 @@ from feeds.domain.options import Options
 from feeds.errors import EventNotFound, Overloaded, StorageUnavailable
 from feeds.service.admission import Bulkhead
 from feeds.service.collections.entry import (
-    MAX_REFRESHES_PER_POLL,
     CollectionEntry,
     add_events,
-    is_stale,
-    rank_stale,
 )
+from feeds.service.collections.stale import is_stale, select_stale
 from feeds.service.editions import MAX_WAIT, Editions
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
-from feeds.service.singleflight import Singleflight
+from feeds.service.singleflight import Flight, Singleflight
 
 MAX_FLIGHTS = 16
 """Choices whose events are refreshed at a time."""
@@ -64,24 +63,28 @@ class NamedEvents:
         """The stored ones of these events, as fresh as members are."""
         if not ids:
             return {}
-        flight = self._flights.join(" ".join(ids), lambda _: self._read_fresh(ids))
+        flight = self._flights.join(" ".join(ids), partial(self._read_fresh, ids))
         if flight is None:
+            if found := self._editions.recall(ids):
+                return found
             raise Overloaded
-        self._bulkhead.wait(flight.wait, monotonic() + MAX_WAIT)
-        if flight.result is None:
+        self._bulkhead.wait(flight.wait, flight.began + MAX_WAIT)
+        known = flight.fallback if flight.result is None else flight.result
+        if known is None:
             raise StorageUnavailable
-        return flight.result
+        return known
 
-    def _read_fresh(self, ids: list[str]) -> dict[str, CacheEntry]:
-        end, now = monotonic() + MAX_WAIT, self._clock()
-        found = self._editions.read_many(ids)
-        stale = [id_ for id_, entry in found.items() if is_stale(entry, now)]
+    def _read_fresh(
+        self, ids: list[str], flight: Flight[dict[str, CacheEntry]]
+    ) -> dict[str, CacheEntry]:
+        now = self._clock()
+        found = flight.set_fallback(self._editions.read_many(ids))
+        stale = {id_: entry for id_, entry in found.items() if is_stale(entry, now)}
         for id_ in found:
             self._invalidation.note_poll(id_, now)
         if not stale:
             return found
-        stale.sort(key=lambda id_: rank_stale(found[id_], now))
-        refresh_events(self._editions, stale[:MAX_REFRESHES_PER_POLL], end)
+        refresh_events(self._editions, select_stale(stale, now), flight.began + MAX_WAIT)
         return self._editions.read_many(ids)
 
 
