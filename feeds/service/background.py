@@ -62,7 +62,7 @@ class BackgroundRefresher:
         self._clock = clock
         self._closed_until: datetime | None = None
         self._noted_at = NEVER
-        # When events of lists were found not to exist, or not to be understood.
+        # When events of lists were found not to exist, or not to be understood, or failed as gone.
         self._unreadable: dict[str, datetime] = {}
 
     def run(self, ends: Flag) -> None:
@@ -128,7 +128,7 @@ class BackgroundRefresher:
                 if listed.id not in stored:
                     asked = self._unreadable.get(listed.id, NEVER)
                 elif listed.id in gone and listed.id not in part.value.missing:
-                    asked = gone[listed.id]
+                    asked = max(gone[listed.id], self._unreadable.get(listed.id, NEVER))
                 else:
                     continue
                 if asked < part.fetched:
@@ -164,7 +164,11 @@ class BackgroundRefresher:
         if not isinstance(acquired, CacheEntry):
             return
         self._note(acquired.error)
-        if acquired.edition is None and not is_outage(acquired.error):
+        if acquired.edition:  # one that is gone is asked for once for each list
+            is_unreadable = acquired.failed and acquired.edition.gone is not None
+        else:
+            is_unreadable = not is_outage(acquired.error)
+        if is_unreadable:
             self._unreadable[event_id] = self._clock()
 
     def _note(self, error: FeedsError | None) -> None:

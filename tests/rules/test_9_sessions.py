@@ -555,6 +555,17 @@ def test_a_recurrence_ends_after_three_answers_over_thirty_minutes_that_lack_it(
     assert len(series.items()) == 8  # an event that is no series announces all runs
 
 
+def test_recurrences_are_asked_for_once_a_day_once_the_key_loses_their_scope(series):
+    """Rules 9.8: also while one is missing."""
+    recur(series)
+    assert "Tuesdays" in refresh(series, days=1)
+    series.upstream.refuse_path(CALLS, 403, "FORBIDDEN")
+    asked = series.upstream.calls.count(CALLS)
+    for _ in range(24):
+        assert "Tuesdays" in refresh(series, hours=2)
+    assert series.upstream.calls.count(CALLS) - asked in (2, 3)
+
+
 def test_a_recurrence_that_an_answer_has_is_missing_no_more(series):
     """Rules 9.8."""
     for listed in ((), (), (a_recurrence(),), (), ()):

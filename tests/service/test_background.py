@@ -241,7 +241,10 @@ def test_a_member_that_cannot_be_read_is_asked_for_again_after_a_newer_list(club
     assert "far" in club.run_round()
 
 
-def test_an_event_that_is_gone_is_asked_for_once_after_each_list_that_has_it(club, clock, upstream):
+@pytest.mark.parametrize("status", [404, 403, 500])
+def test_an_event_that_is_gone_is_asked_for_once_after_each_list_that_has_it(
+    club, clock, upstream, status
+):
     club.run_round()
     document = upstream.document("far")
     upstream.delete("far")
@@ -252,10 +255,14 @@ def test_an_event_that_is_gone_is_asked_for_once_after_each_list_that_has_it(clu
     for _ in range(3):
         assert "far" not in club.run_round()  # the list lacks it
     upstream.put("far", document)
-    upstream.refuse_path("/events/far", 404, "NOT_FOUND")
+    codes = {404: "NOT_FOUND", 403: "FORBIDDEN", 500: "INTERNAL"}
+    upstream.refuse_path("/events/far", status, codes[status])
     for _ in range(3):
-        clock.advance(minutes=61)
-        asked = [id_ for _ in range(4) for id_ in club.run_round()]
+        clock.advance(minutes=45)
+        asked = []
+        for _ in range(4):
+            clock.advance(minutes=4)
+            asked += club.run_round()
         assert asked.count("far") == 1
     upstream.failing.clear()
     clock.advance(minutes=61)
