@@ -1,4 +1,4 @@
-"""The wall clock: no other module asks what time it is."""
+"""The wall clock; other modules get the time passed on."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

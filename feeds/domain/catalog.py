@@ -184,7 +184,7 @@ def list_members(
 ) -> EventList:
     """The members of the organization's collection after an answer.
 
-    An event that the answer lacks stays until it has ended as gone, which its own document tells.
+    An event that the answer lacks stays a member until its own document has been 404 for 30 days.
     """
     known = known or EventList()
     items, missing = keep_missing(known.items, known.missing, listed, at)
@@ -221,7 +221,7 @@ def _select_members(
     ends: Ends,
     at: dt.datetime,
 ) -> EventList:
-    # An event that has ended as gone and is listed again may be published again.
+    # A gone event is dropped only if the answer lacks the event, which may be published again.
     found = [each for each in items if each.id not in missing or ends.get(each.id, at) is not None]
     kept = [each for each in found if _is_member(each, series, ends, at)]
     kept = sorted(kept, key=lambda each: _rank(each, series, ends, at))[:MAX_MEMBERS]

@@ -2,7 +2,7 @@
 
 Changes are noticed between polls as well. The nearest events come first; the refresher leaves half
 of the rate limit to polls. The lists of polled collections are refreshed, too, and those of their
-members are fetched that have no edition yet, or that are gone although they are listed.
+members are fetched that have no edition yet, or that are gone but listed.
 """
 
 import logging
@@ -62,7 +62,7 @@ class BackgroundRefresher:
         self._clock = clock
         self._closed_until: datetime | None = None
         self._noted_at = NEVER
-        # When events of lists were found not to exist, or not to be understood, or failed as gone.
+        # When a call for a listed event found no readable document, or failed for a gone event.
         self._unreadable: dict[str, datetime] = {}
 
     def run(self, ends: Flag) -> None:
@@ -113,10 +113,10 @@ class BackgroundRefresher:
             self._noted_at = now
 
     def _list_unread(self, lists: Mapping[str, CatalogEntry], now: datetime) -> list[str]:
-        """The members without an edition, and those that are gone although the list has them.
+        """The members without an edition, and the gone members that the list contains.
 
-        The next ones come first; what does not exist, or cannot be read, is asked for again after a
-        newer list.
+        The next events come first. An event that does not exist, or cannot be read, is fetched
+        again after a newer list.
         """
         found: dict[str, None] = {}
         stored, gone = self._database.list_ends(NEVER), self._database.list_gone(now)
@@ -164,7 +164,7 @@ class BackgroundRefresher:
         if not isinstance(acquired, CacheEntry):
             return
         self._note(acquired.error)
-        if acquired.edition:  # one that is gone is asked for once for each list
+        if acquired.edition:  # a gone event is fetched once for each list
             is_unreadable = acquired.failed and acquired.edition.gone is not None
         else:
             is_unreadable = not is_outage(acquired.error)

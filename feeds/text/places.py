@@ -24,9 +24,9 @@ class Place(Struct, frozen=True):
 
 
 def describe_place(entries: Sequence[Entry]) -> Place:
-    """The place of those entries of one event that are in person; that of none if all are virtual.
+    """The place of the in-person entries of one event, or ``Virtual`` if all entries are virtual.
 
-    Nothing is stated if none is in person, and it was not read whether all are virtual.
+    The place is empty if no entry is in person and an entry may be virtual.
     """
     if all(entry.run.virtual for entry in entries):
         return Place("Virtual", VIRTUAL)
@@ -42,7 +42,7 @@ def describe_place(entries: Sequence[Entry]) -> Place:
 
 
 def find_in_person(entries: Iterable[Entry]) -> Entry | None:
-    """The first entry that takes place at the place of its event; None if there is none."""
+    """The first entry that is in person; None if each is virtual, or may be."""
     return next((entry for entry in entries if entry.run.in_person), None)
 
 

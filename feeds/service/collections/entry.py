@@ -98,7 +98,7 @@ class CollectionEntry(Struct, frozen=True, weakref=True):
     ``unread`` are the ids of the members that have no edition yet; ``lacking`` are those of them
     that start within ``REQUIRED_WITHIN``, as ``required`` members do, without those that nobody
     waits for any longer. ``failed`` is whether the last attempt at a newer entry failed.
-    ``has_named`` is whether the content has events that somebody named and the list lacks.
+    ``has_named`` is whether the content has events that a query named and the list lacks.
     """
 
     since: dt.datetime

@@ -1,4 +1,4 @@
-"""Events that somebody names and the list lacks, for a collection of somebody's own choice."""
+"""Events that a query names and the list lacks, for the feeds and the page of chosen races."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -9,10 +9,7 @@ from feeds.domain.history.delisting import has_ended_as_gone
 from feeds.domain.options import Options
 from feeds.errors import EventNotFound, Overloaded, StorageUnavailable
 from feeds.service.admission import Bulkhead
-from feeds.service.collections.entry import (
-    CollectionEntry,
-    add_events,
-)
+from feeds.service.collections.entry import CollectionEntry, add_events
 from feeds.service.collections.stale import is_stale, select_stale
 from feeds.service.editions import MAX_WAIT, Editions
 from feeds.service.entry import CacheEntry

@@ -171,7 +171,7 @@ class CatalogRefresh:
                 raise
             self._log_forbidden(name)
             value, pages = (last.value if last else Nothing()), 1
-            if isinstance(value, RecurrenceList):  # no answer tells what is missing
+            if isinstance(value, RecurrenceList):  # a refusal is no answer that could lack one
                 value = structs.replace(value, missing={})
         is_same = last is not None and _get_items(last.value) == _get_items(value)
         all_pages = pages + self._database.count_pages(name)

@@ -1,4 +1,4 @@
-"""Which events of a collection a poll has refreshed."""
+"""Choose the events of a collection that a poll refreshes."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -12,18 +12,19 @@ from feeds.service.entry import CacheEntry
 from feeds.store.catalog import Part
 
 MAX_REFRESHES_PER_POLL = 3
-"""Members that one poll has refreshed."""
+"""Members that one poll refreshes."""
 
 _UNASKED = QuotaExhausted | Overloaded | StorageUnavailable
+"""Errors for which no call was made."""
 
 
 def choose_stale(
     members: EventList, entries: Mapping[str, CacheEntry], part: Part, now: dt.datetime
 ) -> list[str]:
-    """The members that need a refresh most, of those that have an edition: ``select_stale``.
+    """The ids of the members with an edition that a poll refreshes, see ``select_stale``.
 
-    A member that the list lacks is asked for again, since the event may be gone, and so is a member
-    that is gone and that the list has, since the event may be published again.
+    A member that the list lacks is refreshed once for each list, since the event may be gone. So is
+    a gone member that the list contains, since the event may be published again.
     """
     found = {}
     for listed in members.items:
@@ -42,15 +43,16 @@ def choose_stale(
 
 
 def select_stale(stale: Mapping[str, CacheEntry], now: dt.datetime) -> list[str]:
-    """The ids of the events that one poll has refreshed, of those that need a refresh.
+    """The ids of the events that one poll refreshes, of those that need a refresh.
 
-    Those with a run within 48 hours come first, then those that were fetched longest ago: where
-    polls are few, they would else refresh the same three events for ever. Of those whose last call
-    failed, only one is among the first: those that always fail would keep all others old.
+    Events with a run within 48 hours come first, then the events that were fetched longest ago. In
+    any other order, few polls would refresh the same three events for ever. At most one event whose
+    last call failed comes before the others: events that always fail would keep all others old.
     """
-    ranked = sorted((_rank(entry, now), id_) for id_, entry in stale.items())
-    failed = [id_ for _, id_ in ranked if _has_failed(stale[id_])]
-    others = [id_ for _, id_ in ranked if id_ not in failed]
+    failed: list[str] = []
+    others: list[str] = []
+    for _, id_ in sorted((_rank(entry, now), id_) for id_, entry in stale.items()):
+        (failed if _has_failed(stale[id_]) else others).append(id_)
     return [*failed[:1], *others, *failed[1:]][:MAX_REFRESHES_PER_POLL]
 
 
@@ -62,9 +64,9 @@ def is_stale(entry: CacheEntry, now: dt.datetime) -> bool:
 
 
 def may_have_returned(edition: Edition, members: EventList, part: Part) -> bool:
-    """Whether an event has ended as gone, and a list that is newer than its edition has it.
+    """Whether a list that is newer than the edition contains an event that has ended as gone.
 
-    A call for the event makes a newer edition, so the event is asked for once for each list.
+    A call for the event makes a newer edition, so the event is fetched once for each list.
     """
     is_listed = edition.event.id not in members.missing
     return has_ended_as_gone(edition) and is_listed and edition.fetched < part.fetched
@@ -83,5 +85,5 @@ def _rank(entry: CacheEntry, now: dt.datetime) -> tuple[bool, dt.datetime]:
 
 
 def _has_failed(entry: CacheEntry) -> bool:
-    """Whether a call for the event failed; other errors are those of this service."""
+    """Whether the last call for the event failed."""
     return entry.failed and not isinstance(entry.error, _UNASKED)
