@@ -1,10 +1,12 @@
 """Rules 11.8 and 11.11: how fresh a choice is that names an event which the list lacks."""
 
+from threading import Event as Flag
 from threading import Thread
 
 import pytest
 
 from tests.support.club import Club
+from tests.support.waiting import PATIENCE
 
 ADDRESS = "?event=guest&event=far"
 """A race of tomorrow that the list lacks, and one in four months that the list has."""
@@ -96,3 +98,16 @@ def test_a_choice_is_served_while_the_system_gives_no_more_threads(club, monkeyp
     monkeypatch.setattr(Thread, "start", refuse)
     club.advance(hours=2)
     assert [club.read(path) for path in paths] == before
+
+
+def test_a_choice_is_served_while_the_check_of_a_named_event_hangs(club, monkeypatch):
+    """Rules 8.10 and 11.11."""
+    before = club.read(f"/events.ics{ADDRESS}")
+    club.advance(minutes=6)
+    released = Flag()
+    hang = "feeds.service.collections.named.refresh_events"
+    monkeypatch.setattr(hang, lambda *_: released.wait(PATIENCE))
+    try:
+        assert club.read(f"/events.ics{ADDRESS}") == before
+    finally:
+        released.set()
