@@ -48,6 +48,7 @@ from feeds.web.cache import RepresentationCache
 from feeds.web.collections import feeds as collection_feeds
 from feeds.web.collections import home, qr, widget
 from feeds.web.collections import pages as collection_pages
+from feeds.web.collections.memory import PageMemory
 from feeds.web.operations import health, requests
 from feeds.web.operations.counting import count_requests
 from feeds.web.site import Site
@@ -190,9 +191,9 @@ def create_app(
         parts.refresh,
         parts.database,
         parts.invalidation,
-        parts.catalog,
         clock,
         bulkhead=parts.bulkhead,
+        note_saves=parts.catalog.note_saves,
     )
     collections = Collections(
         parts.catalog,
@@ -215,8 +216,8 @@ def create_app(
         settings.timezone,
         settings.locale,
         parts.fingerprint,
-        Health(parts.database.overview, clock, settings.rate),
     )
+    app.extensions["page_memory"] = PageMemory()
     proxies = settings.trusted_proxies
     choose_id = requests.take_id if proxies else requests.make_id
     application = requests.identify(_normalize(app.wsgi_app), choose_id)
@@ -228,11 +229,10 @@ def create_app(
         application = requests.log_requests(application)
     # Flask's documentation replaces wsgi_app like this; mypy sees a method.
     app.wsgi_app = application  # type: ignore[method-assign,assignment]
-    for module in (
-        *(addresses, feeds, pages, resources, embed, oembed, errors, health),
-        *COLLECTIONS,
-    ):
+    for module in (addresses, feeds, pages, resources, embed, oembed, errors, *COLLECTIONS):
         app.register_blueprint(module.blueprint)
+    readiness = Health(parts.database.overview, clock, settings.rate)
+    app.register_blueprint(health.build_blueprint(readiness))
     if recorder:
         count_requests(app, recorder)
     return app

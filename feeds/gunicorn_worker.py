@@ -35,10 +35,11 @@ class Connection(socket.socket):
     """A connection that is reset when its client is too slow, or when too many clients are slow.
 
     ``slow`` has a place for each thread that may wait for a client. Reads fail after ``deadline``
-    (monotonic time), writes after ``send_timeout`` seconds.
+    (monotonic time), writes after ``send_timeout`` seconds. The head of a request must have arrived
+    by ``head_deadline``.
     """
 
-    deadline = inf
+    deadline = head_deadline = inf
 
     def __init__(
         self,
@@ -150,7 +151,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def handle(self, conn: Any) -> Any:  # noqa: ANN401 - gunicorn has no types
         if not conn.initialized:
             conn.sock = Connection(conn.sock, self._slow, self.receive_timeout, self.send_timeout)
-            conn.head_deadline = monotonic() + self.receive_timeout
+            conn.sock.head_deadline = monotonic() + self.receive_timeout
             conn.init()
         try:
             ready = self._read_head(conn)
@@ -173,7 +174,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     def finish_request(self, conn: Any, fs: Any) -> None:  # noqa: ANN401 - gunicorn has no types
         super().finish_request(conn, fs)
         if self.pending_conns and self.pending_conns[-1] is conn:
-            conn.timeout = conn.head_deadline
+            conn.timeout = conn.sock.head_deadline
 
     def _read_head(self, conn: Any) -> bool | None:  # noqa: ANN401 - gunicorn has no types
         """Whether the head of a request has arrived; None if it never will."""
@@ -181,13 +182,13 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         head = buffer.getvalue()
         if b"\r\n\r\n" not in head:
             data = conn.sock.recv_at_once(MAX_HEAD)
-            if data == b"" or now > conn.head_deadline:
+            if data == b"" or now > conn.sock.head_deadline:
                 return None
             buffer.seek(0, SEEK_END)
             buffer.write(data or b"")
             head += data or b""
         if b"\r\n\r\n" not in head and len(head) < MAX_HEAD:
-            conn.head_deadline = min(conn.head_deadline, now + self.receive_timeout)
+            conn.sock.head_deadline = min(conn.sock.head_deadline, now + self.receive_timeout)
             return False
         conn.sock.deadline = now + self.receive_timeout
         return True
@@ -197,7 +198,7 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
         The connection is closed after a longer body, or one of unknown length (chunked).
         """
-        conn.sock.deadline = conn.head_deadline = inf
+        conn.sock.deadline = conn.sock.head_deadline = inf
         length = getattr(conn.parser.mesg.body.reader, "length", None)
         if length == 0:
             return bool(keepalive)

@@ -27,13 +27,13 @@ from feeds.domain.quota import Rate
 from feeds.errors import FeedsError
 from feeds.formats import FORMATS
 from feeds.service.admission import Bulkhead
-from feeds.service.background import BackgroundRefresher
 from feeds.service.calls import Calls
 from feeds.service.collections.catalog import Catalog
 from feeds.service.collections.refresh import CatalogRefresh
 from feeds.service.editions import Editions
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation
+from feeds.service.operations.background import BackgroundRefresher
 from feeds.service.refresh import Refresh
 from feeds.service.repository import EditionRepository
 from feeds.service.update import Updater
@@ -121,9 +121,9 @@ class Process:
             self.refresh,
             self.database,
             self.invalidation,
-            self._catalog,
             self._clock,
             bulkhead=self._bulkhead,
+            note_saves=self._catalog.note_saves,
         )
 
     def create_refresher(self) -> BackgroundRefresher:

@@ -18,7 +18,7 @@ from feeds.app import assemble, create_app
 from feeds.config import Settings
 from feeds.domain.catalog import EVENTS, EventList
 from feeds.domain.quota import Rate
-from feeds.service.background import BackgroundRefresher
+from feeds.service.operations.background import BackgroundRefresher
 from feeds.store import catalog
 from feeds.store.engines import create_engine
 from feeds.store.tables import events, metadata

@@ -14,7 +14,7 @@ from feeds.clock import utc_now
 from feeds.commands.startup import handle_signals, prepare, warn
 from feeds.config import MAX_PORT, Settings
 from feeds.errors import SettingsError
-from feeds.service.background import BackgroundRefresher
+from feeds.service.operations.background import BackgroundRefresher
 
 log = logging.getLogger(__name__)
 

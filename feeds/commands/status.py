@@ -15,7 +15,13 @@ from feeds.clock import utc_now
 from feeds.commands.startup import read_settings
 from feeds.domain.quota import Priority
 from feeds.errors import FeedsError
-from feeds.service.operations.status import Budget, EventHealth, EventStatus, Status, summarize
+from feeds.service.operations.status import (
+    BudgetStatus,
+    DeploymentStatus,
+    EventHealth,
+    EventStatus,
+    summarize,
+)
 from feeds.store.database import Database
 
 MAX_CHANGES = 10
@@ -50,7 +56,7 @@ def show_status(*, as_json: bool, everything: bool) -> None:
         _print(status, now, None if everything else MAX_EVENTS)
 
 
-def _print(status: Status, now: datetime, most: int | None) -> None:
+def _print(status: DeploymentStatus, now: datetime, most: int | None) -> None:
     console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     counts = [f"{number} {name}" for name, number in status.counts.items()]
     console.print(Text("Events: " + ", ".join(counts)))
@@ -106,7 +112,7 @@ def _build_table(title: str, columns: Iterable[str], rows: Iterable[Iterable[str
     return table
 
 
-def _describe_budget(budget: Budget) -> str:
+def _describe_budget(budget: BudgetStatus) -> str:
     if budget.closed_until:
         return f"no calls before {budget.closed_until:%H:%M:%S} UTC. {budget.why or ''}"
     return f"{budget.calls_left} of {budget.burst} calls at once are left."

@@ -8,7 +8,7 @@ from feeds.app import assemble
 from feeds.clock import utc_now
 from feeds.commands.startup import describe, handle_signals, prepare
 from feeds.errors import FeedsError, Unauthorized
-from feeds.service.collections.warmup import Warmup
+from feeds.service.operations.warmup import Warmup
 
 CONTINUES = " The same command continues where this one stopped."
 

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct, structs
 
 from feeds.domain.freshness import find_next_start
-from feeds.domain.history.moves import merge_moves
 from feeds.domain.model import NO_REVISION, Change, Edition, Event, Kind, Revision, Run
+from feeds.domain.moves import merge_moves
 from feeds.domain.places import format_point
 from feeds.domain.schedule import Period, compute_period, find_main_runs, to_instant
 from feeds.domain.status import Status, get_status

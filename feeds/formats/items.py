@@ -14,8 +14,8 @@ from feeds.domain.entries import Entry, Timetable
 from feeds.domain.feed import Feed
 from feeds.domain.history.anchors import Anchors, name_anchors
 from feeds.domain.history.changes import build_group_guid_value, build_guid_value, group_changes
-from feeds.domain.history.moves import merge_moves
 from feeds.domain.model import Change, Event, Kind, State
+from feeds.domain.moves import merge_moves
 from feeds.domain.options import Options, selects, shows
 from feeds.text import changes, dates, descriptions, summaries
 from feeds.text.descriptions import Link

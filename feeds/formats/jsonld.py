@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 
 from msgspec import json, structs
 
-from feeds.domain.agenda import Agenda, build_agenda
 from feeds.domain.entries import Entry
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.history.changes import announces_start_time
@@ -21,6 +20,7 @@ from feeds.domain.schedule import DAY, to_instant
 from feeds.domain.status import RESCHEDULED, SCHEDULED
 from feeds.domain.timezones import localize
 from feeds.text import summaries
+from feeds.text.agenda import Agenda, build_agenda
 from feeds.text.dates import format_utc
 
 SCHEMA = "https://schema.org"

@@ -37,7 +37,7 @@ class Request(NamedTuple):
         return self.format in FORMATS and self.outcome in ANSWERED
 
 
-class Group(NamedTuple):
+class RequestGroup(NamedTuple):
     """What hits have in common that are counted together."""
 
     collection: str
@@ -53,13 +53,13 @@ class Group(NamedTuple):
         return Request(route, self.extension, outcome, "", self.user_agent or "")
 
 
-def group_hits(hits: Iterable[Hit]) -> dict[Group, int]:
+def group_hits(hits: Iterable[Hit]) -> dict[RequestGroup, int]:
     """The number of hits in each group. Thousands of events are few groups."""
     counts = Counter(
         (name if name[:1] == "/" else "", extension, status, stale, user_agent)
         for (name, extension, _), _, status, stale, user_agent in hits
     )
-    return {Group(*key): number for key, number in counts.items()}
+    return {RequestGroup(*key): number for key, number in counts.items()}
 
 
 def name_route(name: str, extension: str) -> str:

@@ -19,7 +19,7 @@ from feeds.sandbox.documents import DocumentStore
 from feeds.sandbox.editing import EDITING_PREFIX, EditingApi
 from feeds.sandbox.keys import ORGANIZATION_ID, PLAN_NAMES, PLANS, SANDBOX_KEY, Key, RateLimiter
 from feeds.sandbox.pagination import paginate, read_choice, read_date_range
-from feeds.sandbox.responses import RateLimited, render_error, render_json
+from feeds.sandbox.responses import TooManyCalls, render_error, render_json
 from feeds.sandbox.samples import SAMPLES, Samples, load_samples
 
 # The reference names "Events in a group", but not its path and scope.
@@ -87,7 +87,7 @@ class KeyCheck:
             abort(401, "The API key is missing or unknown.")
         retry_at = self._limiters[secret].acquire(self._clock())
         if retry_at is not None:
-            raise RateLimited(retry_at)
+            raise TooManyCalls(retry_at)
         if key.scopes.isdisjoint(scopes):
             abort(403, f"The API key lacks the scope {' or '.join(scopes)}.")
         return key

@@ -27,7 +27,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Rate:
+class PlanLimit:
     """At most ``limit`` requests in any ``window``, and at most ``burst`` at once."""
 
     limit: int
@@ -35,10 +35,10 @@ class Rate:
     burst: int
 
 
-PLANS: Mapping[Plan, Rate] = {
-    "free": Rate(100, timedelta(days=1), 20),
-    "premium": Rate(100, timedelta(minutes=1), 20),
-    "enterprise": Rate(1_000, timedelta(minutes=1), 50),
+PLANS: Mapping[Plan, PlanLimit] = {
+    "free": PlanLimit(100, timedelta(days=1), 20),
+    "premium": PlanLimit(100, timedelta(minutes=1), 20),
+    "enterprise": PlanLimit(1_000, timedelta(minutes=1), 50),
 }
 
 
@@ -49,7 +49,7 @@ class RateLimiter:
     rate algorithm, ATM Forum TM 4.0). A refused request takes no token.
     """
 
-    def __init__(self, rate: Rate) -> None:
+    def __init__(self, rate: PlanLimit) -> None:
         self._rate = rate
         self._interval = rate.window / rate.limit
         self._full_at = EPOCH

@@ -12,7 +12,7 @@ from feeds.sandbox.keys import EPOCH
 CODES = {404: "NOT_FOUND", 422: "VALIDATION_ERROR", 429: "RATE_LIMITED"}
 
 
-class RateLimited(TooManyRequests):
+class TooManyCalls(TooManyRequests):
     """429 of the partner API: the body has the time to retry, no header has it."""
 
     def __init__(self, retry_at: datetime) -> None:
@@ -31,7 +31,7 @@ def render_error(error: HTTPException) -> Response:
     status = error.code or 500
     code = CODES.get(status) or error.name.upper().replace(" ", "_")
     body: dict[str, Any] = {"code": code, "message": error.description or error.name}
-    if isinstance(error, RateLimited):
+    if isinstance(error, TooManyCalls):
         body["retryAfter"] = -((EPOCH - error.retry_at) // timedelta(milliseconds=1))
     response = render_json({"error": body}, status)
     response.headers.extend((k, v) for k, v in error.get_headers() if k == "Allow")

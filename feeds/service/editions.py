@@ -21,7 +21,6 @@ from feeds.errors import (
     UpstreamUnavailable,
 )
 from feeds.service.admission import MAX_GUESSES, MAX_UNSEEN, Admission, Bulkhead, Purpose, Turn
-from feeds.service.collections.catalog import Catalog
 from feeds.service.entry import CacheEntry
 from feeds.service.invalidation import Invalidation, KnownEvents
 from feeds.service.memory import EditionCache
@@ -29,6 +28,7 @@ from feeds.service.refresh import MAX_CONCURRENT_REFRESHES, Refresh
 from feeds.service.singleflight import BoundedWaitTask, Flight, Singleflight
 from feeds.store.database import Database
 from feeds.store.leases import Lease
+from feeds.store.saves import Saves
 
 log = logging.getLogger(__name__)
 
@@ -57,14 +57,14 @@ class Editions:
         refresh: Refresh,
         database: Database,
         invalidation: Invalidation,
-        catalog: Catalog,
         clock: Callable[[], datetime],
         *,
         bulkhead: Bulkhead,
+        note_saves: Callable[[Saves], object],
     ) -> None:
         self._refresh = refresh
         self._invalidation = invalidation
-        self._catalog = catalog
+        self._note_saves = note_saves
         self._clock = clock
         self._entries = EditionCache()
         self._flights: Singleflight[CacheEntry] = Singleflight(MAX_REFRESHES, MAX_FLIGHT_AGE)
@@ -149,7 +149,7 @@ class Editions:
         if saves is None:
             return
         self._entries.note_saves(saves, saved_here, self._flights.keys())
-        self._catalog.note_saves(saves.saved, complete=saves.complete)
+        self._note_saves(saves)  # for the catalog
         self._invalidation.confirm(saves)
 
     def _get_fresh(self, event_id: str) -> CacheEntry | None:

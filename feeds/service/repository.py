@@ -13,8 +13,8 @@ from feeds.domain.history.recovery import carry_over, has_gone_back, merge
 from feeds.domain.model import Edition, History
 from feeds.domain.quota import Rate
 from feeds.errors import StorageUnavailable
+from feeds.service.changes import log_changes
 from feeds.service.entry import Snapshot
-from feeds.service.operations.changes import log_changes
 from feeds.service.revisions import revise
 from feeds.store.database import Database
 from feeds.store.leases import Lease

@@ -18,14 +18,13 @@ from msgspec import structs
 from feeds.domain.model import Edition, History
 from feeds.domain.quota import Quota
 from feeds.errors import SettingsError, UpstreamError
-from feeds.store import catalog, editions, identity, leases, ratelimit, saves, tables
+from feeds.store import catalog, editions, leases, ratelimit, saves, schema, tables
 from feeds.store.catalog import Part
 from feeds.store.engines import create_engine
 from feeds.store.errors import convert_errors, convert_startup_errors
 from feeds.store.leases import HeldByOther, Lease
 from feeds.store.operations.overview import Overview
 from feeds.store.saves import Saves
-from feeds.store.schema import create_schema
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -83,8 +82,8 @@ class Database:
         engine = self._engine
         opening = engine.write() if must_exist else engine.write_exclusively(now)
         with convert_startup_errors(), opening as connection:
-            create_schema(connection)
-            bound = identity.bind(connection, "api_url", api_url, now)
+            schema.create_schema(connection)
+            bound = schema.bind(connection, "api_url", api_url, now)
             if bound != api_url:  # raised within the transaction, which is rolled back
                 raise SettingsError(
                     f"FEEDS_DATABASE_URL holds events of {bound}, FEEDS_API_URL is "
@@ -101,7 +100,7 @@ class Database:
         Raises ``SettingsError`` if it holds another organization's events.
         """
         with convert_startup_errors(), self._engine.write_exclusively(now) as connection:
-            bound = identity.bind(connection, "organization", organization, now)
+            bound = schema.bind(connection, "organization", organization, now)
             ratelimit.accept_key(connection)
         if bound != organization:
             raise SettingsError(
@@ -113,7 +112,7 @@ class Database:
     def read_organization(self) -> str | None:
         """The organization that the database is bound to; None if it is not bound."""
         with self._read() as connection:
-            return identity.read(connection, "organization")
+            return schema.read_bound(connection, "organization")
 
     def save_part(self, part: Part, lease: Lease | None = None) -> Part | None:
         """Save a part of the catalog and release its lease; returns the part with its token.

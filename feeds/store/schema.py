@@ -1,11 +1,16 @@
-"""Create the tables at the first start; upgrade those of release 0.1.0, refuse any others."""
+"""The tables of a database, and what it belongs to: one upstream and one organization.
+
+Tables are created at the first start; those of release 0.1.0 are upgraded, others are refused.
+"""
 
 import logging
+from datetime import datetime
 from uuid import uuid4
 
 import sqlalchemy as sa
 
 from feeds.errors import SettingsError
+from feeds.store.rows import to_seconds
 from feeds.store.tables import deployment, events, metadata, service
 
 log = logging.getLogger(__name__)
@@ -82,3 +87,19 @@ def _upgrade(connection: sa.Connection) -> None:
             connection.execute(sa.insert(table), rows)
     is_version = deployment.c.name == "tables"
     connection.execute(sa.update(deployment).where(is_version).values(value=str(VERSION)))
+
+
+def bind(connection: sa.Connection, name: str, value: str, now: datetime) -> str:
+    """Bind the database to a value, once; returns the value to which it was bound first."""
+    bound = sa.select(deployment.c.value).where(deployment.c.name == name)
+    columns = (sa.literal(name), sa.literal(value), sa.literal(to_seconds(now), sa.BigInteger))
+    row = sa.select(*columns).where(~sa.exists(bound))
+    connection.execute(sa.insert(deployment).from_select(["name", "value", "since"], row))
+    return str(connection.execute(bound).scalar_one())
+
+
+def read_bound(connection: sa.Connection, name: str) -> str | None:
+    """The value to which the database is bound; None if it is not bound."""
+    return connection.execute(
+        sa.select(deployment.c.value).where(deployment.c.name == name)
+    ).scalar()

@@ -10,13 +10,13 @@ from itertools import groupby
 
 from msgspec import Struct
 
-from feeds.domain.agenda import Agenda, build_agenda
 from feeds.domain.catalog import Group, Organization
 from feeds.domain.entries import Entry, Timetable, find_ended
 from feeds.domain.model import Event
 from feeds.domain.options import Options, shows
 from feeds.domain.schedule import to_instant
 from feeds.text import dates, notices, pages
+from feeds.text.agenda import Agenda, build_agenda
 from feeds.text.places import describe_place
 from feeds.text.recurrences import describe_recurrences
 from feeds.text.rows import sort_by_clock

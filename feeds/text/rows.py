@@ -9,11 +9,11 @@ from itertools import groupby
 
 from msgspec import Struct
 
-from feeds.domain.agenda import Agenda
 from feeds.domain.entries import Entry
 from feeds.domain.history.changes import announces_start_time
 from feeds.domain.model import Change
 from feeds.text import dates, pages
+from feeds.text.agenda import Agenda
 from feeds.text.places import format_place
 
 MAX_SHOWN = 12

@@ -51,7 +51,7 @@ Key = tuple[str, str, str]
 a canonical query."""
 
 
-class Entry(Protocol):
+class Cacheable(Protocol):
     """What a representation is made of: an edition of an event, or the members of a collection.
 
     Equal ``content`` is the same object. The others are as in ``CacheEntry``.
@@ -67,7 +67,7 @@ class Entry(Protocol):
     def least_max_age(self) -> int: ...
 
 
-class Source(Protocol):
+class EntrySource(Protocol):
     """Where entries come from: ``Editions`` or ``Collections``."""
 
     def holds(self, name: str, entry: Any, now: float) -> bool:  # noqa: ANN401 - its own entry
@@ -102,7 +102,7 @@ class KnownUrl(Struct, frozen=True):
     ``source`` is where the entry came from: the editions, or the collections.
     """
 
-    source: Source
+    source: EntrySource
     key: Key
     download: bool
     size: int
@@ -166,9 +166,9 @@ class RepresentationCache:
 
     def respond_with(
         self,
-        source: Source,
+        source: EntrySource,
         key: Key,
-        entry: Entry,
+        entry: Cacheable,
         render: Callable[[], Representation],
         *,
         finish: Callable[[Representation], Representation] | None = None,
@@ -238,7 +238,7 @@ class RepresentationCache:
         return response
 
     def _remember_url(
-        self, source: Source, environ: WSGIEnvironment, key: Key, *, download: bool
+        self, source: EntrySource, environ: WSGIEnvironment, key: Key, *, download: bool
     ) -> None:
         url = environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")  # PEP 3333
         length = _count_characters(url)
@@ -248,7 +248,7 @@ class RepresentationCache:
                 self._urls[url] = KnownUrl(source, key, download, size)
 
     def _get_or_render(
-        self, key: Key, entry: Entry, render: Callable[[], Representation]
+        self, key: Key, entry: Cacheable, render: Callable[[], Representation]
     ) -> Representation:
         content, since = entry.content, self._timestamp()
         cached = self._cached.read(key)

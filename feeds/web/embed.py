@@ -8,16 +8,15 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, render_template, request
 from msgspec import Struct
 
-from feeds.domain.agenda import Agenda, build_agenda
 from feeds.domain.entries import Timetable
 from feeds.domain.feed import select_entries
 from feeds.domain.options import Options
 from feeds.errors import BadOption
 from feeds.formats import FORMATS
 from feeds.text import notices, pages, places, rows, summaries
+from feeds.text.agenda import Agenda, build_agenda
 from feeds.web import templates
 from feeds.web.addresses import read_query
-from feeds.web.collections.scope import find_owner
 from feeds.web.conditional import Representation
 from feeds.web.pages import build_page_feed
 from feeds.web.site import get_site
@@ -153,7 +152,7 @@ def show_embed_kit(event_id: str) -> Response:
 
     An invalid style is 400. The page then has the rest of the form, and says what is wrong.
     """
-    (style, problems), owner = read_kit_style(), find_owner()
+    (style, problems), owner = read_kit_style(), get_site().find_owner()
 
     def render(timetable: Timetable) -> Representation:
         edition, page = timetable.edition, get_site().build_page_url(event_id)

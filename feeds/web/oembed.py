@@ -96,7 +96,7 @@ def _find_event(event_id: str) -> Embedded:
 
 
 def _find_collection(slug: str, query: str) -> Embedded:
-    listing = widget.find_listing(slug, query)
+    selection = widget.find_selection(slug, query)
     return Embedded(
-        listing.title, listing.page, listing.widget, listing.height, listing.entry.expires
+        selection.title, selection.page, selection.widget, selection.height, selection.entry.expires
     )

@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
-from feeds.domain.agenda import build_agenda
 from feeds.domain.entries import Entry, Timetable
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.history.delisting import find_unconfirmed
@@ -16,10 +15,10 @@ from feeds.domain.schedule import to_instant
 from feeds.errors import BadOption
 from feeds.formats import FORMATS, channel, ical, jsonld
 from feeds.text import dates, notices, pages, places, rows, summaries
+from feeds.text.agenda import build_agenda
 from feeds.text.recurrences import describe_recurrences
 from feeds.web import subscribe, templates
 from feeds.web.addresses import read_query
-from feeds.web.collections.scope import find_owner
 from feeds.web.conditional import Representation
 from feeds.web.site import get_site
 
@@ -34,7 +33,7 @@ def show_event(event_id: str) -> Response:
     """The page of an event; with options, the page whose links are made for this choice."""
     entry = get_site().editions.get(event_id, request.remote_addr or "")
     options, understood = _parse_choice(entry.get_timetable())
-    age, owner = pages.format_duration(entry.max_age), find_owner()
+    age, owner = pages.format_duration(entry.max_age), get_site().find_owner()
 
     def render(timetable: Timetable) -> Representation:
         edition, feed = timetable.edition, build_page_feed(timetable)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from flask import current_app
 
+from feeds.domain.catalog import Group
 from feeds.domain.entries import Timetable
 from feeds.domain.feed import Feed, build_page_url
 from feeds.domain.model import Edition
@@ -15,9 +16,11 @@ from feeds.service.collections.catalog import Catalog
 from feeds.service.collections.collections import Collections
 from feeds.service.collections.entry import Content
 from feeds.service.editions import Editions
-from feeds.service.operations.health import Health
 from feeds.text.collections import build_about
 from feeds.web.cache import RepresentationCache
+
+MAX_WAIT = 2.0
+"""Seconds that a page waits for the name of the organization and for the groups."""
 
 
 class Site(NamedTuple):
@@ -35,11 +38,19 @@ class Site(NamedTuple):
     timezone: str
     locale: str
     fingerprint: str
-    health: Health
 
     def clock(self) -> datetime:
         """The current time, in UTC."""
         return datetime.fromtimestamp(self.timestamp(), UTC)
+
+    def find_owner(self) -> str:
+        """The name of the organization; empty if it is unknown."""
+        organization = self.catalog.get_organization(MAX_WAIT)
+        return organization.name if organization else ""
+
+    def list_groups(self) -> tuple[Group, ...]:
+        """All groups of the organization that are known."""
+        return self.catalog.list_groups(MAX_WAIT)
 
     def build_page_url(self, event_id: str) -> str:
         """The URL of an event's page; with an extension added, the URL of a feed."""

@@ -8,7 +8,7 @@ import pytest
 from feeds.domain.freshness import compute_refresh_time, find_expiry
 from feeds.errors import UpstreamTimeout
 from feeds.service.operations.status import EventHealth, summarize
-from feeds.store.operations.overview import EventRow, PartRow, State
+from feeds.store.operations.overview import EventRow, PartRow, DatabaseState
 from tests.support.factories import NOW
 
 HOUR = timedelta(hours=1)
@@ -130,7 +130,7 @@ def a_row(event_id, start, end, **fields):
 
 
 def summarize_rows(*rows, parts=()):
-    state = State(events=rows, parts=parts, changes=(), calls=3, closed=NOW, cause=None)
+    state = DatabaseState(events=rows, parts=parts, changes=(), calls=3, closed=NOW, cause=None)
     return summarize(state, NOW + timedelta(minutes=1), 20)
 
 

@@ -160,9 +160,9 @@ class Worker:
             self.refresh,
             self.database,
             self.invalidation,
-            self.catalog,
             clock,
             bulkhead=bulkhead,
+            note_saves=self.catalog.note_saves,
         )
 
     def poll(self, event_id: str = "harbor", client: str = "") -> CacheEntry:

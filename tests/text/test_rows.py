@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from feeds.domain.agenda import build_agenda
+from feeds.text.agenda import build_agenda
 from feeds.text.rows import build_listing
 from tests.support.factories import a_run, an_edition, an_event, entries_of
 

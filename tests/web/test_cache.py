@@ -16,8 +16,8 @@ from feeds.app import create_app
 from feeds.formats import FORMATS
 from feeds.web import cache as module
 from feeds.web.cache import OVERHEAD, RepresentationCache
-from feeds.web.collections import search
-from feeds.web.collections.search import PageCache
+from feeds.web.collections import memory
+from feeds.web.collections.memory import PageCache
 from feeds.web.conditional import build_representation
 from tests.support.clock import Clock
 from tests.support.headers import list_stable
@@ -311,7 +311,7 @@ def render_page(monkeypatch):
 
     It returns the body, and whether the page was rendered.
     """
-    monkeypatch.setattr(search, "MAX_PAGE_BYTES", 10 * (OVERHEAD + 100))
+    monkeypatch.setattr(memory, "MAX_PAGE_BYTES", 10 * (OVERHEAD + 100))
     pages = PageCache()
 
     def render_page(state, key, size=100):

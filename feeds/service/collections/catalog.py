@@ -1,6 +1,6 @@
 """The catalog: what the upstream lists, from memory, from the database, or after a refresh."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from threading import Lock
 from time import monotonic, sleep
@@ -14,6 +14,7 @@ from feeds.service.admission import Bulkhead
 from feeds.service.collections.entry import CatalogEntry
 from feeds.service.collections.refresh import CatalogRefresh
 from feeds.service.singleflight import Flight, Singleflight
+from feeds.store.saves import Saves
 
 MAX_WAIT_COLD = 10.0
 """Seconds that a request waits for a list that was never fetched; an older list is served."""
@@ -99,13 +100,13 @@ class Catalog:
         value = self.get_value(catalog.RECURRENCES, max_wait, patient=True)
         return value if isinstance(value, RecurrenceList) else None
 
-    def note_saves(self, saved: Mapping[str, str], *, complete: bool) -> None:
+    def note_saves(self, saves: Saves) -> None:
         """Invalidate the parts that other processes have saved, and those that are lost."""
         with self._lock:
             self._looks += 1
-            for name in self._entries if complete else self._entries.keys() & saved.keys():
+            for name in self._entries if saves.complete else self._entries.keys() & saves.saved:
                 entry = self._entries[name]
-                if entry.part and saved.get(name, "") != entry.part.token:
+                if entry.part and saves.saved.get(name, "") != entry.part.token:
                     self._entries[name] = entry.invalidate()
                     self.version += 1
 

@@ -1,1 +1,1 @@
-"""What operators ask of the service: whether it is ready, and how it is doing."""
+"""What operators run and ask for: the refresher, the warm-up, readiness, the status."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from feeds.domain.freshness import find_expiry
-from feeds.store.operations.overview import ChangeRow, EventRow, PartRow, State
+from feeds.store.operations.overview import ChangeRow, EventRow, PartRow, DatabaseState
 
 
 class EventHealth(StrEnum):
@@ -47,7 +47,7 @@ class PartStatus(Struct, frozen=True):
     why: str | None = None
 
 
-class Budget(Struct, frozen=True):
+class BudgetStatus(Struct, frozen=True):
     """The calls that can be made now, of how many at once; why none, and until when."""
 
     calls_left: int
@@ -56,27 +56,27 @@ class Budget(Struct, frozen=True):
     why: str | None
 
 
-class Status(Struct, frozen=True):
+class DeploymentStatus(Struct, frozen=True):
     """The state of a deployment; ``counts`` are the events by how they are doing."""
 
     counts: dict[str, int]
     events: tuple[EventStatus, ...]
-    budget: Budget
+    budget: BudgetStatus
     changes: tuple[ChangeRow, ...]
     catalog: tuple[PartStatus, ...]
 
 
-def summarize(state: State, now: datetime, burst: int) -> Status:
+def summarize(state: DatabaseState, now: datetime, burst: int) -> DeploymentStatus:
     """The status of what the database holds; events that are ahead first, the next one first."""
     events = sorted((_describe_event(each, now) for each in state.events), key=_get_place)
     counts = dict.fromkeys(EventHealth, 0)
     for each in events:
         counts[each.health] += 1
     closed = state.closed if state.closed > now else None
-    return Status(
+    return DeploymentStatus(
         counts={"stored": len(events)} | {health.value: counts[health] for health in EventHealth},
         events=tuple(events),
-        budget=Budget(
+        budget=BudgetStatus(
             calls_left=0 if closed else state.calls,
             burst=burst,
             closed_until=closed,

@@ -82,7 +82,7 @@ class ChangeRow(Struct, frozen=True):
     noticed: datetime
 
 
-class State(Struct, frozen=True):
+class DatabaseState(Struct, frozen=True):
     """What a database holds; ``calls``, ``closed`` and ``cause`` are as in ``Vitals``."""
 
     events: tuple[EventRow, ...]
@@ -122,12 +122,12 @@ class Overview:
         with convert_errors(writing=True), self._engine.write() as connection:
             connection.execute(update)
 
-    def read_state(self, quota: Quota, now: datetime, most_changes: int) -> State:
+    def read_state(self, quota: Quota, now: datetime, most_changes: int) -> DatabaseState:
         """Read all events and parts, and the latest changes; takes as long as a table is large."""
         with convert_errors(), self._engine.read() as connection:
             shared = connection.execute(sa.select(service)).one()
             failures = _read_failures(connection)
-            return State(
+            return DatabaseState(
                 events=tuple(_list_events(connection, failures)),
                 parts=tuple(_list_parts(connection, failures)),
                 changes=tuple(_list_changes(connection, now, most_changes)),

@@ -21,7 +21,7 @@ OPTIONS = COLLECTION_OPTIONS | {"busy", "distance", "registration", "run"}
 """The options of the page: its list, and its links to subscribe, are those of this choice."""
 
 
-class State(NamedTuple):
+class CollectionState(NamedTuple):
     """How new a collection is: the oldest check of the list and of the races ahead.
 
     ``failing`` is whether the last check of any of them failed, ``unread`` how many members were
@@ -50,10 +50,10 @@ class Choice(NamedTuple):
         return self.entry.content
 
     @property
-    def state(self) -> State:
+    def state(self) -> CollectionState:
         entry = self.entry
         checked = find_checked(self.content.timetables, entry.fetched)
-        return State(checked, entry.failing or entry.failed, len(entry.unread))
+        return CollectionState(checked, entry.failing or entry.failed, len(entry.unread))
 
 
 def read_choice(slug: str, *, searches_events: bool = False) -> Choice:

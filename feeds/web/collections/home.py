@@ -1,28 +1,24 @@
 """The club's page, or the known events if the key may not list events; and the sitemap."""
 
 from http import HTTPStatus
-from typing import NamedTuple
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 
-from feeds.domain.agenda import build_agenda
 from feeds.domain.entries import build_timetable
 from feeds.domain.model import Edition, Event
 from feeds.errors import FeedsError, Forbidden, StorageUnavailable
 from feeds.text import collections as texts
 from feeds.text import dates
+from feeds.text.agenda import build_agenda
 from feeds.text.collections import EventSummary, fold
 from feeds.web import templates
 from feeds.web.addresses import read_query
 from feeds.web.collections import search
+from feeds.web.collections.memory import KnownListing, get_memory
 from feeds.web.collections.pages import show_page
-from feeds.web.collections.scope import MAX_WAIT
 from feeds.web.site import get_site
 
 blueprint = Blueprint("home", __name__)
-
-_UNLISTED = "lists no events"
-"""The extension that says that the key may not list the events of the organization."""
 
 
 @blueprint.get("/", provide_automatic_options=False)
@@ -33,20 +29,21 @@ def show_home() -> Response:
     """
     query = read_query()
     asked = (query.get("q") or query.get("event") or "").strip()
+    memory = get_memory()
     try:
         response = show_page()
     except Forbidden:
-        current_app.extensions[_UNLISTED] = True
+        memory.note_list(allowed=False)
         return _show_known_events(asked)
     except StorageUnavailable:
-        if current_app.extensions.get(_UNLISTED):
-            return _show_known_events(asked)
-        raise
+        if memory.may_list:
+            raise
+        return _show_known_events(asked)
     except FeedsError:
         if asked and (found := _show_known_events(asked)).status_code != HTTPStatus.NOT_FOUND:
             return found
         raise
-    current_app.extensions.pop(_UNLISTED, None)
+    memory.note_list(allowed=True)
     return response
 
 
@@ -60,37 +57,24 @@ def _show_known_events(asked: str) -> Response:
             return response
         problem = search.NOT_FOUND
     shown = found or tuple(range(len(listing.names)))
-    cache: search.PageCache = current_app.extensions.setdefault("pages", search.PageCache())
-    page = cache.get_or_render(
+    page = get_memory().known.get_or_render(
         listing, (shown, problem), lambda: _render_home(listing, shown, problem)
     )
     return search.make_page(page, asked, problem)
 
 
-class Listing(NamedTuple):
-    """The known events as the page lists them in one minute: it begins with their next runs.
-
-    ``names`` are folded for the search.
-    """
-
-    events: list[Event]
-    minute: int
-    names: tuple[str, ...]
-    summaries: tuple[EventSummary, ...]
-
-
-def _get_listing() -> Listing:
-    """The listing of the current events and the current minute; made once."""
+def _get_listing() -> KnownListing:
+    """The listing of the current events and the current minute."""
     events, minute = get_site().editions.known_events.list(), int(get_site().timestamp() // 60)
-    listing: Listing | None = current_app.extensions.get("listing")
-    if listing is None or listing.events is not events or listing.minute != minute:
+
+    def build() -> KnownListing:
         names = tuple(fold(event.name) for event in events)
-        listing = Listing(events, minute, names, tuple(map(_summarize, events)))
-        current_app.extensions["listing"] = listing
-    return listing
+        return KnownListing(events, minute, names, tuple(map(_summarize, events)))
+
+    return get_memory().get_listing(events, minute, build)
 
 
-def _search(listing: Listing, asked: str) -> tuple[int, ...]:
+def _search(listing: KnownListing, asked: str) -> tuple[int, ...]:
     """The positions of the events whose names have this text."""
     folded = fold(asked) if len(asked) <= search.MAX_SEARCHED else ""
     if asked and not folded:
@@ -98,7 +82,7 @@ def _search(listing: Listing, asked: str) -> tuple[int, ...]:
     return tuple(number for number, name in enumerate(listing.names) if folded in name)
 
 
-def _render_home(listing: Listing, found: tuple[int, ...], problem: str) -> str:
+def _render_home(listing: KnownListing, found: tuple[int, ...], problem: str) -> str:
     """The page of some events with ``ASKED`` for what was asked."""
     shown = [listing.summaries[number] for number in found]
     locale = get_site().locale
@@ -132,10 +116,9 @@ def serve_sitemap() -> Response:
     https://www.sitemaps.org/protocol.html
     """
     site = get_site()
-    groups = site.catalog.list_groups(MAX_WAIT)
     urls = [
         f"{site.public_url}/",
-        *(f"{site.public_url}/groups/{group.slug}" for group in groups),
+        *(f"{site.public_url}/groups/{group.slug}" for group in site.list_groups()),
         *map(site.build_page_url, site.editions.known_events.list_coming()),
     ]
     response = Response(

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
-from weakref import ref
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
 from msgspec import structs
 
 from feeds.domain.catalog import Group
@@ -22,9 +21,10 @@ from feeds.text.summaries import strip_markup
 from feeds.web import subscribe, templates
 from feeds.web.collections import search
 from feeds.web.collections.choice import Choice, read_choice
+from feeds.web.collections.memory import get_memory
 from feeds.web.collections.qr import MAX_URL
 from feeds.web.collections.responses import respond
-from feeds.web.collections.scope import MAX_WAIT, Scope, find_scope
+from feeds.web.collections.scope import Scope, find_scope
 from feeds.web.conditional import Representation
 from feeds.web.site import get_site
 
@@ -49,7 +49,7 @@ def show_page(slug: str = "") -> Response:
     """
     choice = read_choice(slug, searches_events=not slug)
     scope = find_scope(choice.content)
-    groups = () if slug else get_site().catalog.list_groups(MAX_WAIT)
+    groups = () if slug else get_site().list_groups()
     if choice.asked:
         return _search(choice, scope, groups)
     # What the page shows besides the members of the collection.
@@ -89,9 +89,8 @@ def _respond_to_search(
     choice: Choice, scope: Scope, groups: Sequence[Group], members: Members, problem: str = ""
 ) -> Response:
     """The page of these members; searches that find the same are rendered once."""
-    cache: search.PageCache = current_app.extensions.setdefault("searches", search.PageCache())
     ids = tuple(each.event.id for each in members.all)
-    page = cache.get_or_render(
+    page = get_memory().searches.get_or_render(
         choice.content,
         (ids, problem, choice.understood, choice.state, to_query(choice.options), scope, groups),
         lambda: templates.render(
@@ -107,16 +106,13 @@ def _list_members(scope: Scope, content: Content, options: Options) -> Members:
 
     Those without a filter are kept, since each search begins with them.
     """
-    kept: dict[str, tuple[ref[Content], Members]]
-    kept = current_app.extensions.setdefault("members", {})
+
+    def build() -> Members:
+        at = max((each.edition.fetched for each in content.timetables), default=content.listed)
+        return texts.list_members(content.timetables, options, at)
+
     is_whole = structs.replace(options, busy=False, registration=False) == Options()
-    if is_whole and scope.part in kept and kept[scope.part][0]() is content:
-        return kept[scope.part][1]
-    at = max((each.edition.fetched for each in content.timetables), default=content.listed)
-    members = texts.list_members(content.timetables, options, at)
-    if is_whole:
-        kept[scope.part] = ref(content), members
-    return members
+    return get_memory().get_members(scope.part, content, build) if is_whole else build()
 
 
 def _render(

@@ -10,9 +10,6 @@ from feeds.text import collections as texts
 from feeds.text.summaries import strip_markup
 from feeds.web.site import get_site
 
-MAX_WAIT = 2.0
-"""Seconds that a page waits for the name of the organization and for the groups."""
-
 
 class Scope(NamedTuple):
     """The club, or the ``group``, as pages and feeds address it.
@@ -67,12 +64,6 @@ class Scope(NamedTuple):
 
 def find_scope(content: Content) -> Scope:
     """The scope of a collection."""
-    owner = find_owner()
+    owner = get_site().find_owner()
     name = content.group.name if content.group else owner or texts.NO_NAME
     return Scope(content.group, name, owner)
-
-
-def find_owner() -> str:
-    """The name of the organization; empty if it is unknown."""
-    organization = get_site().catalog.get_organization(MAX_WAIT)
-    return organization.name if organization else ""

@@ -1,18 +1,13 @@
 """The answer to a search for a race: a redirect to its page, or the page of what was found."""
 
-from collections.abc import Callable, Hashable
-from contextlib import suppress
 from http import HTTPStatus
-from threading import Lock
 
-from cachetools import LRUCache
 from flask import Response
 from markupsafe import escape
 
 from feeds.domain.options import parse_event_id
 from feeds.errors import BadOption
 from feeds.web import templates
-from feeds.web.cache import OVERHEAD
 
 MAX_SEARCHED = 1_000
 """Characters of a search; names have 300, and more code points if they are decomposed."""
@@ -21,9 +16,6 @@ ASKED = "\x1a"
 """Stands for the text of the form in a rendered page; no text of an event has this character."""
 
 NOT_FOUND = "No race here has this name. You can also paste its address on Intervals."
-
-MAX_PAGE_BYTES = 4 * 1024 * 1024
-"""Bytes of cached pages that show no edition, each with ``OVERHEAD``."""
 
 
 def redirect_to_event(asked: str, up: str = "") -> Response | None:
@@ -48,29 +40,3 @@ def make_page(page: bytes, asked: str, problem: str) -> Response:
     )
     response.headers["Cache-Control"] = "max-age=60"
     return response
-
-
-class PageCache:
-    """Rendered pages that show no edition, for all threads of a process; bounded in bytes."""
-
-    def __init__(self) -> None:
-        self._state: object = None
-        self._pages: LRUCache[Hashable, bytes] = LRUCache(0)
-        self._lock = Lock()  # of both
-
-    def get_or_render(self, state: object, key: Hashable, render: Callable[[], str]) -> bytes:
-        """The page with this key, as rendered since ``state`` was passed for the first time.
-
-        ``state`` is what all pages are made of; another object makes all of them anew.
-        """
-        with self._lock:
-            if self._state is not state:
-                self._state = state
-                self._pages = LRUCache(MAX_PAGE_BYTES, lambda page: len(page) + OVERHEAD)
-            pages = self._pages
-            page = pages.get(key)
-        if page is None:
-            page = render().encode()
-            with self._lock, suppress(ValueError):  # larger than the whole cache
-                pages[key] = page
-        return page

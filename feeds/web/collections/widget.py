@@ -38,7 +38,7 @@ BASE_HEIGHT, HEIGHT_PER_LINE = 170, 26
 """Pixels of the widget on a phone: its height without rows, and that of a line."""
 
 
-class Listing(NamedTuple):
+class Selection(NamedTuple):
     """What a widget shows: ``options`` have a limit and days, ``chosen`` only those not usual."""
 
     entry: CollectionEntry
@@ -85,8 +85,8 @@ class Listing(NamedTuple):
         return select_entries(self.scope.build_feed(self.content, self.options))
 
 
-def find_listing(slug: str, query: Iterable[tuple[str, str]] | str) -> Listing:
-    """The listing for a query; raises ``BadOption``, and as ``Collections.get`` does."""
+def find_selection(slug: str, query: Iterable[tuple[str, str]] | str) -> Selection:
+    """The selection for a query; raises ``BadOption``, and as ``Collections.get`` does."""
     pairs = parse_qsl(query) if isinstance(query, str) else query
     options = parse([(name, value) for name, value in pairs if value], OPTIONS)
     limit = min(options.limit or DEFAULT_LIMIT, MAX_LIMIT)
@@ -98,44 +98,44 @@ def find_listing(slug: str, query: Iterable[tuple[str, str]] | str) -> Listing:
     )
     entry = get_site().collections.get(slug or None, options)
     entry = get_site().collections.add_named(entry, options)
-    return Listing(entry, find_scope(entry.content), options, chosen)
+    return Selection(entry, find_scope(entry.content), options, chosen)
 
 
 def show_widget(slug: str = "") -> Response:
     """The widget: the next runs by day, and one button that leads to the page."""
     style = embed.read_style()
-    listing = find_listing(slug, read_query().items(multi=True))
+    selection = find_selection(slug, read_query().items(multi=True))
 
     def render() -> Representation:
         site = get_site()
         at = max(
-            (each.edition.fetched for each in listing.content.timetables),
-            default=listing.content.listed,
+            (each.edition.fetched for each in selection.content.timetables),
+            default=selection.content.listed,
         )
-        scope = listing.scope
+        scope = selection.scope
         return templates.render_page(
             "embed-list.html",
             last_modified=None,
             framed=True,
             scope=scope,
             status=texts.describe_group_status(scope.group) if scope.group else "",
-            filters=texts.describe_filters(listing.options, site.locale),
-            chosen=bool(listing.options.event or listing.options.run),
-            days=list(rows.list_days(listing.list_entries(), at, site.locale, build_name)),
-            most_days=listing.options.days,
-            page=listing.page,
+            filters=texts.describe_filters(selection.options, site.locale),
+            chosen=bool(selection.options.event or selection.options.run),
+            days=list(rows.list_days(selection.list_entries(), at, site.locale, build_name)),
+            most_days=selection.options.days,
+            page=selection.page,
             events=f"{site.public_url}/events/",
-            title=listing.title,
+            title=selection.title,
             theme=style.theme,
         )
 
     def colour(page: Representation) -> Representation:
         return templates.add_style(page, style.css, filename="embed-list.html", framed=True)
 
-    key = f"{style.theme} {listing.scope.owner} {to_query(listing.options)}"
+    key = f"{style.theme} {selection.scope.owner} {to_query(selection.options)}"
     return respond(
-        listing.entry,
-        (listing.scope.part, "embed", key),
+        selection.entry,
+        (selection.scope.part, "embed", key),
         render,
         finish=colour if style.css else None,
     )
@@ -144,26 +144,26 @@ def show_widget(slug: str = "") -> Response:
 def show_embed_kit(slug: str = "") -> Response:
     """Snippets to copy, each as code and as it looks, in the style of the form."""
     style, problems = embed.read_kit_style()
-    listing = find_listing(slug, _read_understood())
-    scope = listing.scope
-    separator = "&" if "?" in listing.widget else "?"
+    selection = find_selection(slug, _read_understood())
+    scope = selection.scope
+    separator = "&" if "?" in selection.widget else "?"
 
     def render() -> Representation:
         return embed.render_kit(
             embed.Kit(
                 name=scope.name,
-                title=listing.title,
-                page=listing.page,
-                back=scope.path + (f"?{listing.filter}" if listing.filter else ""),
+                title=selection.title,
+                page=selection.page,
+                back=scope.path + (f"?{selection.filter}" if selection.filter else ""),
                 feeds=scope.feeds,
-                options=structs.replace(listing.options, limit=0, days=0),
-                widget=listing.widget + (f"{separator}{style.query}" if style.query else ""),
-                height=listing.height,
-                attributes=_build_attributes(listing),
+                options=structs.replace(selection.options, limit=0, days=0),
+                widget=selection.widget + (f"{separator}{style.query}" if style.query else ""),
+                height=selection.height,
+                attributes=_build_attributes(selection),
                 owner=scope.owner,
-                limit=listing.options.limit,
-                days=listing.options.days,
-                hidden=tuple(parse_qsl(listing.filter)),
+                limit=selection.options.limit,
+                days=selection.options.days,
+                hidden=tuple(parse_qsl(selection.filter)),
             ),
             style,
             problems,
@@ -171,8 +171,8 @@ def show_embed_kit(slug: str = "") -> Response:
 
     if problems:
         return templates.respond_with_representation(render(), 400)
-    key = f"{style.query} {scope.owner} {to_query(listing.options)}"
-    return respond(listing.entry, (scope.part, "embed-kit", key), render)
+    key = f"{style.query} {scope.owner} {to_query(selection.options)}"
+    return respond(selection.entry, (scope.part, "embed-kit", key), render)
 
 
 def _read_understood() -> list[tuple[str, str]]:
@@ -187,15 +187,15 @@ def _read_understood() -> list[tuple[str, str]]:
     return found
 
 
-def _build_attributes(listing: Listing) -> dict[str, str]:
+def _build_attributes(selection: Selection) -> dict[str, str]:
     """The data attributes of the element that loads ``widget.js``."""
-    group, chosen = listing.scope.group, listing.chosen
+    group, chosen = selection.scope.group, selection.chosen
     attributes = {
         "group": group.slug if group else "",
         "limit": str(chosen.limit or ""),
         "days": str(chosen.days or ""),
-        "filter": listing.filter,
-        "title": listing.title,
+        "filter": selection.filter,
+        "title": selection.title,
     }
     return {name: value for name, value in attributes.items() if value}
 

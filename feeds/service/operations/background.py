@@ -38,7 +38,7 @@ MAX_ROUND = 60.0
 """Seconds after which a round ends without the calls that have not ended."""
 
 NOTE_INTERVAL = timedelta(minutes=1)
-"""How often the refresher stores that it runs, for ``service.operations.health``."""
+"""How often the refresher stores that it runs, for ``health``."""
 
 MAX_DUE = 50
 """Events of one round; the next round finds out again which are the nearest."""

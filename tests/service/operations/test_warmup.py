@@ -11,7 +11,7 @@ from feeds.cli import main
 from feeds.domain.quota import Priority, Rate
 from feeds.errors import InvalidResponse, RateLimited, Stopped
 from feeds.sandbox import ORGANIZATION_ID
-from feeds.service.collections.warmup import Tally, Warmup
+from feeds.service.operations.warmup import Tally, Warmup
 from tests.support.processes import environment_for
 from tests.support.upstream import SAMPLE_IDS
 from tests.support.workers import DAY, SECOND

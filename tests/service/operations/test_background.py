@@ -7,7 +7,7 @@ from threading import Event as Flag
 import pytest
 
 from feeds.domain.quota import Priority, Rate
-from feeds.service.background import BackgroundRefresher
+from feeds.service.operations.background import BackgroundRefresher
 from tests.support.waiting import PATIENCE
 from tests.support.workers import change_database
 
@@ -163,7 +163,7 @@ def test_the_refresher_waits_2_s_between_rounds_and_less_until_a_refusal_ends(st
 def test_a_round_ends_without_a_call_that_hangs_and_the_calls_behind_it(
     refresher, clock, monkeypatch
 ):
-    monkeypatch.setattr("feeds.service.background.MAX_ROUND", 0.5)
+    monkeypatch.setattr("feeds.service.operations.background.MAX_ROUND", 0.5)
     refresher.publish(one=60, other=61)
     refresher.poll("one", "other")
     clock.advance(hours=2)
@@ -173,7 +173,7 @@ def test_a_round_ends_without_a_call_that_hangs_and_the_calls_behind_it(
             refresher.background.run_round(calls, Flag())
             gate.await_one()
             assert refresher.upstream.asked == [*asked, "one"]
-        monkeypatch.setattr("feeds.service.background.MAX_ROUND", PATIENCE)
+        monkeypatch.setattr("feeds.service.operations.background.MAX_ROUND", PATIENCE)
         refresher.background.run_round(calls, Flag())
         assert refresher.upstream.asked == [*asked, "one", "other"]
 
