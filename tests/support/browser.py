@@ -2,7 +2,7 @@
 
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import cache
@@ -258,14 +258,15 @@ def page(visitor):
     return visitor.page
 
 
-def find_violations(page: Page, *rules: str) -> list[str]:
+def find_violations(page: Page, *rules: str, ignored: Iterable[str] = ()) -> list[str]:
     """Return what axe finds on a page that has run ``AXE``, without the content of frames.
 
-    Without ``rules``, axe checks all of its rules.
+    Without ``rules``, axe checks all of its rules but the ``ignored`` ones.
     """
-    options = {"resultTypes": ["violations"], "iframes": False}
+    options: dict[str, Any] = {"resultTypes": ["violations"], "iframes": False}
     if rules:
         options["runOnly"] = list(rules)
+    options["rules"] = {rule: {"enabled": False} for rule in ignored}
     found = page.evaluate("options => axe.run(options)", options)
     return [
         f"{each['id']}: {node['html']:.200} {node.get('failureSummary')}"

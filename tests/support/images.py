@@ -74,14 +74,12 @@ def check_builder() -> None:
 @contextmanager
 def build_image(folder: Path) -> Iterator[Image]:
     """Build the image; everything is in the folder, which is emptied at the end."""
-    base = folder / "base.tar"
-    _run("mmdebstrap", "--quiet", "--variant=minbase", SUITE, str(base))
     buildah = ["buildah", "--root", str(folder / "store"), "--runroot", str(folder / "run")]
     try:
         container = _run(*buildah, "from", "--pull-never", "scratch").strip()
-        _run(*buildah, "add", "--quiet", container, str(base), "/")
+        base = _run(*buildah, "mount", container).strip()
+        _run("mmdebstrap", "--quiet", "--variant=minbase", SUITE, base)
         _run(*buildah, "commit", "--quiet", "--rm", container, BASE)
-        base.unlink()
         mounts = [part for each in _list_mounts(folder / "pip") for part in ("--volume", each)]
         options = ["--pull=never", "--format", "docker", "--quiet", *mounts]
         paths = ["--file", str(CONTAINERFILE), "--tag", NAME, str(CHECKOUT)]
