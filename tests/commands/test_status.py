@@ -8,7 +8,7 @@ import pytest
 from feeds.domain.freshness import compute_refresh_time, find_expiry
 from feeds.errors import UpstreamTimeout
 from feeds.service.operations.status import EventHealth, summarize
-from feeds.store.operations.overview import EventRow, PartRow, DatabaseState
+from feeds.store.operations.overview import DatabaseState, EventRow, PartRow
 from tests.support.factories import NOW
 
 HOUR = timedelta(hours=1)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from feeds.domain.freshness import find_expiry
-from feeds.store.operations.overview import ChangeRow, EventRow, PartRow, DatabaseState
+from feeds.store.operations.overview import ChangeRow, DatabaseState, EventRow, PartRow
 
 
 class EventHealth(StrEnum):
