@@ -117,8 +117,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
     ``receive_timeout`` is how many seconds a client may take for the head of a request, from the
     time of the connection or of its first byte, and for the body. ``send_timeout`` is how many
     seconds it may take to read an answer beyond what the system has room for. At most half of the
-    threads wait for a client; the oldest idle connection makes room for a new one. A worker that
-    stops waits for no connection on which no byte of a request has arrived.
+    threads wait for a client that sends or reads slowly, and at most a quarter for a client that
+    does not close its end. The oldest idle connection makes room for a new one. A worker that stops
+    waits for no connection on which no byte of a request has arrived.
     """
 
     receive_timeout: ClassVar = 10.0
