@@ -184,7 +184,8 @@ def list_members(
 ) -> EventList:
     """The members of the organization's collection after an answer.
 
-    An event that the answer lacks stays a member until its own document has been 404 for 30 days.
+    An event that the answer lacks stays a member until its own document has been 404 for 30 days;
+    an event that was never fetched is dropped.
     """
     known = known or EventList()
     items, missing = keep_missing(known.items, known.missing, listed, at)
@@ -230,7 +231,7 @@ def _select_members(
 
 
 def _is_member(listed: ListedEvent, series: Collection[str], ends: Ends, at: dt.datetime) -> bool:
-    """Whether an event has not ended more than 60 days ago, or repeats.
+    """Whether an event has not ended more than 60 days ago, repeats, or has no readable day.
 
     An event that was never fetched, or has ended as gone, is judged by its day, since a list has no
     runs.

@@ -1,8 +1,9 @@
 """A local Intervals partner API: the same paths, scopes, errors and limits, with sample events.
 
-The demo, the tests and the benchmarks use the sandbox in place of the real API. Only the demo
-imports other parts of this package. ``create_sandbox()`` is a WSGI application; the key of the
-samples is ``sandbox-key``. Events can be edited while the sandbox runs: ``feeds.sandbox.editing``.
+The demo, the tests and the benchmarks use the sandbox in place of the real API. Besides the clock,
+only the demo imports modules of ``feeds`` outside this folder. ``create_sandbox()`` is a WSGI
+application; the key of the samples is ``sandbox-key``. Events can be edited while the sandbox runs:
+``feeds.sandbox.editing``.
 """
 
 from feeds.sandbox.api import create_sandbox

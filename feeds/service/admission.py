@@ -28,7 +28,7 @@ MAX_MISSES = 5
 """Ids that do not exist for which a client may ask at once."""
 
 MAX_CLIENTS = 10_000
-"""Clients that a process remembers, with at most 43 characters each: 2 MB."""
+"""Clients that a process remembers, with at most 24 characters each: 2 MB."""
 
 
 class Misses:
@@ -92,7 +92,7 @@ class Purpose(Enum):
 
 
 class Turn:
-    """A refresh that waits for a place or has one; ``kind`` is that of the place.
+    """A refresh that waits for a place or has one; ``purpose`` is that of the place.
 
     ``count_miss`` counts the id as one that does not exist, before the place is free.
     """

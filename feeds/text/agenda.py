@@ -18,10 +18,10 @@ SERIES_OVER_AFTER = 60 * DAY
 class Agenda(Struct, frozen=True):
     """The entries of an event, which are in the order of their starts.
 
-    ``ahead`` have not ended, ``past`` have, the latest first. ``next`` are those of the next
-    occasion, which the head of a page names: the runs of a festival, or a session. They take
-    place, unless all runs ahead are off. If all have ended, ``next`` is the last occasion.
-    ``over`` says that no more is to come.
+    ``ahead`` have not ended, ``past`` have ended, the latest first. ``next`` are the entries of the
+    next occasion, which the head of a page names: the runs of a festival, or a session. Entries
+    that are off are not among them, unless all ahead are off. If all have ended, ``next`` has all
+    entries, of a series those of the last day. ``over`` is whether the event is over (rules 9.7).
     """
 
     ahead: tuple[Entry, ...]
@@ -31,7 +31,7 @@ class Agenda(Struct, frozen=True):
 
     @property
     def shown(self) -> tuple[Entry, ...]:
-        """What is shown first: the entries ahead, else those of the last occasion."""
+        """What is shown first: the entries ahead, else those of ``next``."""
         return self.ahead or self.next
 
 
@@ -50,7 +50,7 @@ def build_agenda(entries: Sequence[Entry], at: dt.datetime) -> Agenda:
 
 
 def _find_next(ahead: Sequence[Entry]) -> tuple[Entry, ...]:
-    """The entries of the next occasion, without those that are off."""
+    """The entries of the next occasion, without those that are off, unless all are."""
     taking_place = [entry for entry in ahead if not entry.off] or ahead
     gap = dt.timedelta(0) if taking_place[0].event.is_series else OCCASION_GAP
     last, found = taking_place[0].period.first_day, []

@@ -93,7 +93,7 @@ EVENT_FIELDS = (
     Field("website_url", ("websiteUrl",), _read(fields.parse_url)),
     Field("registration_url", ("registrationUrl",), _read(fields.parse_url)),
 )
-"""The optional fields of ``Event``; docs/rules.md, 3.7, has the same table in words."""
+"""The optional fields of ``Event``; rules 3.14 has the same table in words."""
 
 RUN_FIELDS = (
     Field("start_time", ("startTime",), _read(fields.parse_time)),

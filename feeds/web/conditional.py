@@ -1,7 +1,7 @@
 """Conditional requests: from a representation and a request to a response (RFC 9110, RFC 9111).
 
-Every 200 and 304 of an event and of assets is made here, for the views and for the cache in front
-of them.
+Every 200 and 304 of events, collections and assets is made here, for the views and for the cache in
+front of them; rules 7.3 has the exceptions.
 """
 
 import gzip

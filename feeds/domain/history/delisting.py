@@ -8,7 +8,8 @@ event, and while other events began to miss something at the same time.
 2. ``find_provable`` finds the removals for which there are enough answers.
 3. ``confirm_removals`` carries out those for which no other event raises doubt.
 
-All times are fractions or multiples of ``confirm_after``, which is 30 minutes but for the demo.
+The pauses between answers and the bounds of doubt are fractions or multiples of ``confirm_after``,
+which is 30 minutes; only the demo and tests shorten it.
 """
 
 import datetime as dt

@@ -111,7 +111,7 @@ def _summarize(event: Event) -> EventSummary:
 
 @blueprint.get("/sitemap.xml", provide_automatic_options=False)
 def serve_sitemap() -> Response:
-    """The pages of groups, and of known events that are not over.
+    """The club's page, and the pages of groups and of known events that are not over.
 
     https://www.sitemaps.org/protocol.html
     """
