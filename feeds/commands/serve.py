@@ -18,7 +18,7 @@ from feeds.service.operations.background import BackgroundRefresher
 
 log = logging.getLogger(__name__)
 
-STARTS = " The service starts all the same."
+STARTS = " The {} starts all the same."
 
 
 @click.command()
@@ -40,7 +40,7 @@ def serve(bind: str | None, workers: int | None, threads: int | None) -> None:
     number = bind.rpartition(":")[2]
     if number.isdecimal() and int(number) > MAX_PORT:  # gunicorn reports other mistakes
         raise click.ClickException(f"There is no port {number}; the last one is {MAX_PORT}.")
-    settings = prepare(STARTS)
+    settings = prepare(STARTS.format("service"))
     if not os.environ.get("FEEDS_PUBLIC_URL", "").strip():
         warn(f"FEEDS_PUBLIC_URL is not set; links say {settings.public_url}.")
     _listen_for_metrics(settings, bind)
@@ -57,7 +57,7 @@ def refresh() -> None:
     Run the command beside the web processes, with the same settings: changes are found between
     polls, and most polls need not wait. One process is enough.
     """
-    settings = prepare(STARTS)
+    settings = prepare(STARTS.format("refresher"))
     _listen_for_metrics(settings)
     exporter.start()
     parts, ends = assemble(settings, must_exist=True), handle_signals()

@@ -1,4 +1,4 @@
-"""What commands that use the service's settings do first: read and check them, handle signals."""
+"""The first steps of commands that use the service's settings: read, check, handle signals."""
 
 import logging
 import os
@@ -36,9 +36,10 @@ def read_settings() -> Settings:
 def prepare(consequence: str = "", *, needs_key: bool = False) -> Settings:
     """Read the settings, and check them with the database and one upstream call; log warnings.
 
-    ``consequence`` is what happens although the upstream did not answer. Raises ``ClickException``
-    with a line for each invalid setting, and if the command ``needs_key`` and the upstream does not
-    accept the key.
+    ``consequence`` is a sentence at the end of the warning that the upstream does not answer.
+
+    Raises ``ClickException`` with a line for each invalid setting, and if the command ``needs_key``
+    and the upstream does not accept the key.
     """
     settings = read_settings()
     if config.sends_key_in_clear(settings.api_url):
