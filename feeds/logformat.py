@@ -44,19 +44,19 @@ class StderrHandler(logging.StreamHandler[TextIO]):
 
 
 def configure(level: str) -> None:
-    """Have the process log to standard error, what is at least of this level; may be repeated."""
+    """Have the process log to standard error, from this level up; may be called again."""
     handler = StderrHandler()
     handler.setFormatter(build_formatter(terminal=sys.stderr.isatty()))
     remove_handlers()
     root = logging.getLogger()
     root.addHandler(handler)
-    for name in ("feeds", "gunicorn.error"):  # libraries tell of warnings alone
+    for name in ("feeds", "gunicorn.error"):  # libraries log warnings only
         logging.getLogger(name).setLevel(level.upper())
     logging.getLogger(ACCESS).setLevel(logging.INFO)
 
 
 def remove_handlers() -> None:
-    """Undo the last ``configure``, but for the levels."""
+    """Remove the handler that ``configure`` has added; the levels stay."""
     root = logging.getLogger()
     for handler in [each for each in root.handlers if isinstance(each, StderrHandler)]:
         root.removeHandler(handler)

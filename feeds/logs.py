@@ -13,15 +13,15 @@ from time import monotonic
 from cachetools import LRUCache
 from msgspec import Struct, field
 
-# Made here, not by the first request as structlog's are: of several first requests at once, each
-# would make one of its own, and could not reset that of another.
+# Made at import. structlog makes its own context variables with the first request: of several first
+# requests at once, each would make a variable, and could not reset that of another request.
 REQUEST_ID = ContextVar("request_id", default="")
 """The id of the request that lines in the log come from."""
 
 MINUTE, HOUR = 60.0, 3600.0
 
 REPEATED = 5 * MINUTE
-"""How often the same cause is logged of a document that cannot be read at all."""
+"""The least time between two log lines of one cause about documents that cannot be read at all."""
 
 MAX_REQUEST = 200
 """Characters of a message about a request that is no HTTP."""
@@ -121,7 +121,7 @@ def _count(suppressed: int) -> str:
 
 
 def bound_bad_requests(log: Logger, seconds: Callable[[], float] = monotonic) -> None:
-    """Let gunicorn's log tell of requests that are no HTTP once a minute, and not in full."""
+    """Log gunicorn's messages about requests that are no HTTP at most once a minute, shortened."""
     throttle = Throttle(log, seconds)
 
     def admit(record: LogRecord) -> bool:

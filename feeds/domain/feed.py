@@ -83,7 +83,7 @@ def _select_one_per_uid(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def _select_next(feed: Feed, entries: Iterable[Entry]) -> list[Entry]:
-    """The next entries: so many, or those of so many days, as of the newest edition."""
+    """The next ``limit`` entries, or those of the next ``days`` days, as of the newest edition."""
     at = max((timetable.edition.fetched for timetable in feed.timetables), default=feed.as_of)
     options, ahead = feed.options, [entry for entry in entries if entry.ends > at]
     if options.days:

@@ -22,13 +22,13 @@ INVALIDATION_INTERVAL = timedelta(seconds=2)
 """How often a process asks what the others have saved, and writes which events were polled."""
 
 GONE_MAX_AGE = timedelta(hours=1)
-"""How long an event that is gone is not asked for again."""
+"""After how long an event that is gone is asked for again."""
 
 UNKNOWN_CACHED_FOR = timedelta(minutes=10)
 """How long an id is remembered as unknown to the upstream."""
 
 LEASE = timedelta(seconds=10)
-"""How long a refresh has its event to itself; a process that died delays others no longer."""
+"""How long a lease lasts: a process that died delays the others for this time at most."""
 
 MAX_CLOCK_SKEW = timedelta(seconds=10)
 """How far the clocks of machines may differ before a timestamp counts as one from the future."""
@@ -55,7 +55,8 @@ class Lifetime(Struct, frozen=True):
 def compute_lifetime(spans: Spans, fetched: datetime, bounds: MaxAgeBounds) -> Lifetime:
     """The lifetime of an edition fetched at ``fetched`` whose runs take place in ``spans``.
 
-    A later phase may be shorter: no instant of it is more than its own max-age after ``fetched``.
+    A later phase may have a shorter max-age: the edition then expires that long after ``fetched``,
+    but not before the phase begins.
     """
     max_age = clamp_max_age(choose_max_age(spans, fetched), bounds)
     ends = [fetched + max_age]
@@ -116,8 +117,8 @@ def compute_max_age(expires: float | None, now: float, least: int = 1) -> int:
 def choose_max_age(spans: Spans, now: datetime) -> timedelta:
     """The max-age of an edition whose runs take place in ``spans``, by the phase of the event.
 
-    The nearest run that has not ended decides the phase, after the last one its end. A phase
-    begins with its first instant, at which the one before has ended.
+    The nearest run that has not ended decides the phase; after the last run, its end decides. A
+    phase begins at the instant at which the phase before ends.
     """
     start = find_next_start(spans, now)
     if start is None:

@@ -57,7 +57,7 @@ class Exporter:
         metrics.start(self._folder)
 
     def start(self) -> None:
-        """Start the process; the caller has no other threads."""
+        """Start the process that serves; the caller has no other threads, since it forks."""
         self._server = os.fork()
         if not self._server:
             self._serve()

@@ -133,7 +133,7 @@ def build_change_items(timetable: Timetable, feed: Feed) -> list[Item]:
 
 
 def _list_links(change: Change, entry: Entry, page: str) -> list[Link]:
-    """The links of an entry; that to registration is missing where it has just closed."""
+    """The links of an entry, without registration in the item that says that it has closed."""
     links = descriptions.list_links(entry, page)
     closed = change.kind == Kind.REGISTRATION_CLOSES
     return [link for link in links if not (closed and link.url == entry.register)]

@@ -1,7 +1,7 @@
 """What a client is, by its user agent (docs/clients.md, section 7).
 
-Pure: a user agent comes in, a family or a number goes out. Nobody has to tell the truth in a user
-agent; the numbers are for an operator who wants to know whom a change of the feeds concerns.
+Pure: a user agent comes in, a family or a number goes out. A user agent may be false; the numbers
+are for an operator who wants to know which clients a change of the feeds concerns.
 """
 
 import re

@@ -23,7 +23,7 @@ MAX_HITS = 100_000
 """Hits that wait to be counted; more are not counted."""
 
 MAX_TOLD, TOLD_FOR = 10_000, 2 * 86_400.0
-"""Services for feed readers and feeds whose subscribers are remembered, and seconds for which."""
+"""Numbers of subscribers that are remembered, one for each service and feed, and for how long."""
 
 _CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
 _RENDER_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1)

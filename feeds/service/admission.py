@@ -74,10 +74,10 @@ MAX_UNSEEN = 40
 """Refreshes of ids never seen that run or wait for a place, of clients that do not guess."""
 
 MAX_GUESSES = 8
-"""Those of clients that guess. Of the 64 threads of a worker, 16 remain for known events."""
+"""The same for clients that guess. Of 64 threads of a worker, 16 remain for known events."""
 
 MAX_CONCURRENT_GUESSES = 2
-"""Guesses that run; of ids never seen and of known events, ``MAX_CONCURRENT_REFRESHES`` each."""
+"""Refreshes for clients that guess, at a time; the others have ``MAX_CONCURRENT_REFRESHES``."""
 
 MAX_WAITING_GUESSES = 16
 """Threads that wait for an id never seen, and serve clients that guess."""

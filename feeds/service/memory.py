@@ -45,7 +45,7 @@ class EditionCache:
             self._saved_here.add(event_id)
 
     def end_refresh(self, event_id: str, entry: CacheEntry, *, keep: bool) -> None:
-        """Keep the result of a refresh; one that another process has saved over is read again.
+        """Keep the result of a refresh; invalidate it if another process has saved the event since.
 
         Without ``keep``, the result says nothing about the event.
         """

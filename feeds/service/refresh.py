@@ -36,7 +36,7 @@ from feeds.store.schema import REFILL
 log = logging.getLogger(__name__)
 
 MAX_CONCURRENT_REFRESHES = 4
-"""Refreshes of a process at a time, so that a hanging upstream holds no more threads."""
+"""Refreshes of known events in a process at a time; ids never seen have as many of their own."""
 
 REFUSAL_PAUSES = tuple(timedelta(minutes=each) for each in (1, 2, 5, 10))
 """After how long an event that was refused once, twice, and so on is asked for again."""

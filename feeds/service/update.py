@@ -109,7 +109,7 @@ class Updater:
         return found.items.get(lease.key, ())
 
     def find_witness(self, edition: Edition) -> Witness | None:
-        """The event to be fetched well before an edition is gone; None if none has to be.
+        """The event that must be fetched before an edition counts as gone; None if no event must.
 
         A fault of the upstream may answer 404 to all events, while nobody polls the others. So one
         other event that is ahead has to have been listed since this one began to be missing.

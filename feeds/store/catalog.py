@@ -19,7 +19,7 @@ _DECODER: json.Decoder[Value] = json.Decoder(Value)
 class Part(Struct, frozen=True):
     """A part of the catalog: its name, a token of its save, and what the upstream answered.
 
-    ``changed`` is when the value was another one before, ``due`` when to fetch it again. ``pages``
+    ``changed`` is when the value last changed, ``due`` when to fetch it again. ``pages``
     is the number of calls that it cost. ``served`` is whether a feed was made of it (rules 11.7).
     """
 
@@ -68,7 +68,7 @@ _UPDATE, _INSERT = sa.update(catalog).where(_IS_PART), sa.insert(catalog)
 
 
 def write(connection: sa.Connection, part: Part) -> None:
-    """Save a part over the one before; whoever writes has its lease."""
+    """Save a part over the one before, if there was one."""
     values = {
         "token": part.token,
         "value": json.encode(part.value),

@@ -59,8 +59,8 @@ _NEW_SINCE = sa.bindparam("missing", type_=sa.BigInteger)
 _OVERWRITE = (
     sa.update(events)
     .where(events.c.id == sa.bindparam("event"), events.c.token == sa.bindparam("last_token"))
-    # The later of both instants. If nothing is missing now, the stored one stays: what is listed
-    # again has been missing all the same.
+    # The later of both instants. If nothing is missing now, the stored instant stays: an event
+    # that is listed again still was missing then.
     .values(
         missing_since=sa.case(
             (_STORED_SINCE > _NEW_SINCE, _STORED_SINCE),

@@ -54,7 +54,7 @@ a canonical query."""
 class Cacheable(Protocol):
     """What a representation is made of: an edition of an event, or the members of a collection.
 
-    Equal ``content`` is the same object. The others are as in ``CacheEntry``.
+    Equal contents are the same object. The other members are as in ``CacheEntry``.
     """
 
     @property
@@ -148,9 +148,9 @@ class RepresentationCache:
         4. Make the status, the header fields and the body: ``make_response``.
 
         ``kind`` and the canonical ``query`` identify the representation among those of the event.
-        ``render`` makes it if there is no cached one. ``finish`` makes the one to send of it, at
-        each request. ``entry`` is the edition to serve, if the caller has asked ``Editions`` for
-        it. Raises what ``Editions.get`` and ``render`` raise.
+        ``render`` makes the representation if none is cached. ``finish`` makes from it, at each
+        request, the representation to send. ``entry`` is the edition to serve, if the caller has
+        asked ``Editions`` for it. Raises what ``Editions.get`` and ``render`` raise.
         """
         entry = entry or self._editions.get(event_id, request.remote_addr or "")
         timetable = entry.get_timetable()

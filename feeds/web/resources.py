@@ -60,7 +60,7 @@ def serve_widget_script() -> Response:
 def serve_asset(name: str) -> Response:
     if name not in templates.ASSETS:
         raise NotFound
-    # Another version is that of another deployment, which is about to end or begins.
+    # Another version belongs to another deployment, which is about to end or to start.
     is_current = request.query_string.decode("latin-1") == templates.get_asset_version(name)
     return _respond_with_asset(name, ASSET_MAX_AGE if is_current else 60)
 

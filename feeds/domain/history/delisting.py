@@ -162,7 +162,7 @@ def mark_unlisted(
 
 
 def compute_pause(edition: Edition, confirm_after: dt.timedelta) -> dt.timedelta | None:
-    """After which time to ask again while a removal is pending; None if none is."""
+    """How long to wait before asking again while a removal is pending; None if none is pending."""
     unconfirmed = find_unconfirmed(edition).values()
     if not unconfirmed:
         return None

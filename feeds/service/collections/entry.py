@@ -116,7 +116,7 @@ class CollectionEntry(Struct, frozen=True, weakref=True):
 
     @property
     def expires(self) -> float | None:
-        """When clients need a newer one, in POSIX time; None after a failure."""
+        """When clients need a newer collection, in POSIX time; None after a failure."""
         return None if self.failed else self.stale_at.timestamp()
 
     @property
@@ -138,8 +138,8 @@ def build_entry(
 ) -> CollectionEntry:
     """The entry of a collection as of now; its ``owner`` is None while it is not known.
 
-    It does not wait for the members that are ``broken``; ``failing`` is whether the last refresh of
-    the list failed.
+    The collection does not wait for members that are ``broken``; ``failing`` is whether the last
+    refresh of the list failed.
     """
     timetables, ends, required = [], [], 0
     unread, lacking = set(), set()

@@ -69,10 +69,11 @@ class Filling:
     def find_broken(
         self, name: str, unread: Sequence[str], entries: Mapping[str, CacheEntry], listed: datetime
     ) -> frozenset[str]:
-        """Those of the members without an edition that nobody waits for any longer (rules 11.7).
+        """The members without an edition for which no collection waits any longer (rules 11.7).
 
-        Their calls failed after each of several lists, for which the upstream did answer. One alone
-        may be at fault. If several fail, it is probably the upstream that is.
+        The calls for them failed after each of several lists, although the upstream answered the
+        calls for the lists. A single such member is given up after half an hour. If there are
+        several, the upstream is probably at fault, and they are given up after a day.
         """
         known, failures = self._failures.get(name, {}), {}
         for id_ in unread:
@@ -98,10 +99,10 @@ class Filling:
     def _fill(self, left: list[str]) -> None:
         """Fetch until all are fetched, or an error concerns the next event as well.
 
-        Ends, too, if the calls for all that are fetched at a time fail, and if there is still no
-        call after the wait for one: others spend them.
+        Also stop if the calls for all events that are fetched at a time fail, or if there is no
+        call after the wait for a call: others spend the calls.
 
-        Events for which there was no call come next, so that the soonest are there first.
+        Events for which there was no call are tried again first: they are the next to start.
         """
         tried: list[str] = []
         waited = False

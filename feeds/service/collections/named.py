@@ -39,8 +39,8 @@ class NamedEvents:
     def add(self, entry: CollectionEntry, options: Options) -> CollectionEntry:
         """The entry, with the stored events that the options name and the list lacks.
 
-        It is as fresh as they are. No unknown event is fetched. Raises ``EventNotFound`` if the
-        options name events and runs, and none of them is known.
+        The entry is as fresh as these events. No unknown event is fetched. Raises ``EventNotFound``
+        if the options name events or runs, and none of them is known.
         """
         named = self._read(sorted(set(options.event) - entry.content.ids))
         added = [
@@ -57,7 +57,7 @@ class NamedEvents:
         return entry
 
     def _read(self, ids: list[str]) -> dict[str, CacheEntry]:
-        """The stored ones of these events, as fresh as members are."""
+        """The entries of the stored events among these, refreshed as members are."""
         if not ids:
             return {}
         flight = self._flights.join(" ".join(ids), partial(self._read_fresh, ids))

@@ -66,7 +66,7 @@ SCOPES = {
 
 
 class PagesRead(Struct):
-    """The pages of a list that were read ``since`` then: their items, and their cursors."""
+    """The pages of a list that were read so far: when the first was read, items and cursors."""
 
     since: datetime
     items: list[Any] = field(default_factory=list)
@@ -74,7 +74,7 @@ class PagesRead(Struct):
 
 
 Wait = Callable[[datetime], bool]
-"""Waits for a call until then, a few seconds at a time; False to give up."""
+"""Waits until a call can be made at this time, or for a part of that time; False to give up."""
 
 
 class CatalogRefresh:
@@ -93,8 +93,8 @@ class CatalogRefresh:
         self._clock = clock
         self._throttle = Throttle(log, lambda: clock().timestamp())
         self._forbidden: set[str] = set()
-        # What was read of lists before the budget had no call: a small budget has the calls for a
-        # whole list at no time.
+        # Pages that were read before the budget had no call left. A small budget never has all the
+        # calls of a list at once.
         self._begun: dict[str, PagesRead] = {}
 
     def read(self, name: str, last: CatalogEntry | None = None) -> CatalogEntry:
@@ -287,5 +287,5 @@ class CatalogRefresh:
 
 
 def _get_items(value: Value) -> object:
-    """What a value holds, without what is only counted."""
+    """The items of a value, without the counts of what answers lacked."""
     return getattr(value, "items", value)

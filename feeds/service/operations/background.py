@@ -45,7 +45,7 @@ MAX_DUE = 50
 
 
 class BackgroundRefresher:
-    """One process of it is enough; several share the work."""
+    """Refreshes what was polled, in rounds. One process is enough; several share the work."""
 
     def __init__(
         self,
@@ -185,6 +185,6 @@ class BackgroundRefresher:
 
 
 def _is_due(entry: CatalogEntry, now: datetime) -> bool:
-    """Whether a list expires soon; a part of another kind is for polls."""
+    """Whether a list expires soon; False for a list that was never fetched."""
     part = entry.part
     return part is not None and compute_refresh_time(part.fetched, part.due) <= now

@@ -19,11 +19,12 @@ MAX_WAIT = 3.0
 """Seconds that a request waits for the database."""
 
 DOWN_AFTER = timedelta(minutes=5)
-"""How long the upstream may fail before the service is not ready: failures end by themselves."""
+"""How long the upstream may fail while the service is ready: most failures end by themselves."""
 
 
 LOST_AFTER, FORGOTTEN_AFTER = timedelta(minutes=3), timedelta(days=1)
-"""When a refresher counts as lost that did not end in order, and until when."""
+"""A refresher that did not end in order counts as lost after the first time, and is forgotten after
+the second."""
 
 
 class Report(Struct, frozen=True):

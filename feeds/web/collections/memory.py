@@ -24,12 +24,12 @@ class PageCache:
     def __init__(self) -> None:
         self._state: object = None
         self._pages: LRUCache[Hashable, bytes] = LRUCache(0)
-        self._lock = Lock()  # of both
+        self._lock = Lock()  # to read and change both
 
     def get_or_render(self, state: object, key: Hashable, render: Callable[[], str]) -> bytes:
         """The page with this key, as rendered since ``state`` was passed for the first time.
 
-        ``state`` is what all pages are made of; another object makes all of them anew.
+        All pages are rendered from ``state``; with another object, all pages are rendered anew.
         """
         with self._lock:
             if self._state is not state:
@@ -45,7 +45,7 @@ class PageCache:
 
 
 class KnownListing(NamedTuple):
-    """The known events as the page lists them in one minute: it begins with their next runs.
+    """The known events as the page lists them in one minute: the time decides which run is next.
 
     ``names`` are folded for the search.
     """
@@ -72,7 +72,7 @@ class PageMemory:
     def get_listing(
         self, events: list[Event], minute: int, build: Callable[[], KnownListing]
     ) -> KnownListing:
-        """The listing of these events, which are the same object, in this minute; built once."""
+        """The listing of this list of events, the same object, in this minute; built once."""
         listing = self._listing
         if listing is None or listing.events is not events or listing.minute != minute:
             listing = self._listing = build()

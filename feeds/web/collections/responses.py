@@ -1,4 +1,4 @@
-"""Responses with a representation of a collection, from the cache if its events are the list's."""
+"""Responses with a representation of a collection, from the cache if the list has its events."""
 
 from collections.abc import Callable
 
@@ -22,8 +22,8 @@ def respond(
 ) -> Response:
     """The response with a representation of the content of ``entry``.
 
-    It is kept in the cache unless the content has events that the list lacks: nothing would tell
-    the cache that one of them has changed.
+    The representation is kept in the cache, unless the content has events that the list lacks: the
+    cache would not notice a change of these events.
     """
     site = get_site()
     if not entry.has_named:

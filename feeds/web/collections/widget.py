@@ -39,7 +39,7 @@ BASE_HEIGHT, HEIGHT_PER_LINE = 170, 26
 
 
 class Selection(NamedTuple):
-    """What a widget shows: ``options`` have a limit and days, ``chosen`` only those not usual."""
+    """What a widget shows: ``options`` with limit and days, ``chosen`` without the default ones."""
 
     entry: CollectionEntry
     scope: Scope
@@ -66,7 +66,7 @@ class Selection(NamedTuple):
 
     @property
     def widget(self) -> str:
-        """The URL of the widget, in the usual style."""
+        """The URL of the widget, in the default style."""
         query = to_query(self.chosen)
         url = f"{get_site().public_url}/{self.scope.base}embed"
         return f"{url}{'?' if query else ''}{query}"

@@ -21,7 +21,7 @@ _USABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 def make_id(_request: WSGIEnvironment) -> str:
     """A new id for a request."""
-    # No secret. The state of the generator is another one in each process after a fork.
+    # The id is no secret. Python seeds this generator anew in each forked process.
     return f"{random.getrandbits(64):016x}"
 
 
