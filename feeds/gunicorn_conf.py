@@ -30,8 +30,8 @@ keepalive = 75
 # No header of a client changes the address of the application or the scheme.
 forwarder_headers = ""
 forwarded_allow_ips = ""
-# A longer URL, a longer or another header field than these is refused (414, 431): no feed, page or
-# search needs one. Bodies have no use here: gunicorn_worker.MAX_BODY.
+# A longer URL, a longer header field, or more fields are refused (414, 431): no feed, page or
+# search needs them. No request needs a body: gunicorn_worker.MAX_BODY.
 limit_request_line = 4094
 limit_request_fields = 64
 limit_request_field_size = 8190

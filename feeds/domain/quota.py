@@ -55,10 +55,10 @@ class Rate(Struct, frozen=True):
     def quota_for(self, priority: Priority) -> Quota:
         """The quota of a priority.
 
-        Urgent polls may spend all calls, ordinary ones leave a quarter of the burst to them, the
-        refresher leaves half of it to polls. Unseen ids get half of the limit, so that known events
-        always have the other half. Guesses get half of that: a quarter of the limit is left to
-        clients that do not guess.
+        Urgent polls may spend all calls. Ordinary polls leave a quarter of the burst to urgent
+        ones, and the refresher leaves half of the burst to polls. Unseen ids get half of the limit,
+        so that known events always have the other half. Guesses get half of that: a quarter of the
+        limit is left to clients that do not guess.
         """
         reserves = {Priority.URGENT: 0, Priority.REFRESHER: self.burst // 2}
         reserve = reserves.get(priority, self.burst // 4)

@@ -1,8 +1,8 @@
 """Serves the metrics on an address of its own, from a process of its own.
 
-That process answers however busy the workers are. It reads what they have counted from files
-(prometheus-client's multiprocess mode), and the state of the budget and the editions from the
-database, at each request.
+That process answers however busy the workers are. At each request, it reads the counts of the
+workers from files (prometheus-client's multiprocess mode), and the state of the budget and the
+editions from the database.
 """
 
 import atexit

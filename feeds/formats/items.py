@@ -142,7 +142,7 @@ def _list_links(change: Change, entry: Entry, page: str) -> list[Link]:
 def _list_anchors(
     event: Event, group: Sequence[Change], visible: Sequence[Change], anchors: Anchors
 ) -> list[str]:
-    """The anchor of an item, which has the id of its guid, and those of its runs."""
+    """The anchors of an item: its own, with the id of its guid, then those of its runs."""
     first = group[0]
     named = [first.run if len(group) == 1 else event.id, *(each.run for each in visible)]
     return list(dict.fromkeys(anchors[id_, first.kind, first.noticed] for id_ in named))

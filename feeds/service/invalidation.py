@@ -109,8 +109,8 @@ class KnownEvents:
     def list(self) -> list[Event]:
         """The known events, the next one first; an older list while the database is unavailable.
 
-        The list is read every two seconds, and after a save here; it is the same object until what
-        it holds has changed. Raises ``StorageUnavailable`` if no list was read yet.
+        The list is read every two seconds, and after a save here; the same object is returned until
+        its content changes. Raises ``StorageUnavailable`` if no list was read yet.
         """
         if not self._read_at <= self._clock() < self._read_at + INVALIDATION_INTERVAL:
             self._task.run()

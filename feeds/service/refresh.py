@@ -130,7 +130,7 @@ class Refresh:
         """Make the call of a lease; ``known`` is the entry with which it was acquired.
 
         If the event may be gone, and it is not known whether the upstream lists any other event,
-        another one is refreshed, too, with a lease and a call of its own.
+        another event is refreshed as well, with its own lease and call.
         """
         entry = self._fetch(lease, known, polled=polled)
         with suppress(StorageUnavailable):
@@ -138,7 +138,7 @@ class Refresh:
         return entry
 
     def _ask_witness(self, entry: CacheEntry, *, polled: bool) -> CacheEntry:
-        """The entry after another event was refreshed where that one decides (rules 3.8)."""
+        """The entry, after another event was refreshed if that event decides (rules 3.8)."""
         if entry.snapshot is None or entry.failed:
             return entry
         witness = self._updater.find_witness(entry.snapshot.timetable.edition)

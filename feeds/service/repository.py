@@ -150,7 +150,10 @@ class EditionRepository:
     def _find_last(
         self, stored: History | None, known: Timetable | None, now: datetime
     ) -> Timetable | None:
-        """The edition before the one to save: the stored one, and what was served above it."""
+        """The timetable before the save: the stored one, or ``known`` if that one cannot be read.
+
+        Both are merged if the database went back.
+        """
         if known and stored is None:
             # What other events lacked is lost with the rows: removals have to be proved anew.
             return structs.replace(known, edition=structs.replace(known.edition, pending={}))

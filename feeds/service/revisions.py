@@ -39,7 +39,7 @@ def revise(
     *,
     locale: str,
 ) -> Timetable:
-    """The timetable of an edition with the history that ``known``, the one before it, gives it.
+    """The timetable of an edition with its history, made from ``known``, the timetable before it.
 
     ``now`` is the second in which the edition is saved, ``home`` the zone of events without a
     place, ``public_url`` the service's own address, ``locale`` that of texts. Without ``known``,

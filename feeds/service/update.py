@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """Where events come from: the partner API, or a stand-in for it in benchmarks."""
+    """Where events come from: the partner API, or its stand-in in a benchmark."""
 
     def fetch(self, event_id: str, etag: str | None) -> FetchResult:
         """The document of an event as sent; raises a leaf of ``UpstreamError``."""
@@ -101,7 +101,7 @@ class Updater:
         return self._repository.save(lease.key, asked, timetable, make, lease=lease, polled=polled)
 
     def _list_recurrences(self, lease: Lease, known: Edition | None) -> tuple[Recurrence, ...]:
-        """The recurrences of the event; while they are unknown, those that it has had."""
+        """The recurrences of the event; those of the last edition while the list is unknown."""
         left = DEADLINE - (self._clock() - lease.at).total_seconds()
         found = self._find_recurrences(max(0.0, left))
         if found is None:

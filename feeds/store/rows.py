@@ -138,7 +138,7 @@ def _read_change(row: Any) -> Change:  # noqa: ANN401 - a row
 
 
 def read_missing_since(row: Any) -> set[datetime]:  # noqa: ANN401 - a row
-    """Since when an event has missed something, and the latest such instant that has passed."""
+    """The instants at which an event began to miss something: those of now, and the latest ever."""
     pending = _try(_PENDING.decode, row.pending) if row.pending else None
     return {each.since for each in (pending or {}).values()} | {from_seconds(row.missing_since)}
 

@@ -47,7 +47,7 @@ def read_query() -> MultiDict[str, str]:
 
 
 def _redirect() -> Response | None:
-    """The redirect to the address that this request meant, if there is one."""
+    """The redirect to the address without slips; None without a slip, or without a route."""
     # As sent (PEP 3333): ``request.path`` lacks doubled slashes at the beginning.
     sent = request.environ["PATH_INFO"].encode("latin-1").decode(errors="replace")
     path = _canonicalize(sent)
@@ -65,7 +65,7 @@ def _redirect() -> Response | None:
 
 
 def _canonicalize(path: str) -> str:
-    """The path with single slashes, without one at its end, and with its extension in lower case.
+    """The path with single slashes, no slash at its end, and its extension in lower case.
 
     >>> _canonicalize("//events/harbor-run.ICS/")
     '/events/harbor-run.ics'

@@ -39,9 +39,9 @@ def build_subscribe_links(
 ) -> tuple[SubscribeLink, ...]:
     """The ways to subscribe to what has this title; ``feeds`` is the URL without an extension.
 
-    Google hides cancelled entries. So its feed keeps them and marks their titles, and so does the
-    URL to copy, because many paste it into Google (rules 3.3). Google's link is not the first:
-    without JavaScript, visitors on Android see this order.
+    Google hides cancelled entries. So the feed for Google keeps them and marks their titles, as
+    does the URL to copy, which many people paste into Google (rules 3.3). Google's link is not the
+    first: without JavaScript, visitors on Android see this order.
     """
     calendar = build_feed_url(feeds, "ics", options)
     kept = build_feed_url(feeds, "ics", structs.replace(options, cancelled="keep"))

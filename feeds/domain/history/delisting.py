@@ -20,7 +20,7 @@ from msgspec import structs
 from feeds.domain.model import Edition, Event, PendingRemoval, Run
 
 UNLISTED_SHOWN_FOR = dt.timedelta(days=30)
-"""How long a run, or an event, that is no longer listed is shown as such."""
+"""How long a run or an event is shown as no longer listed."""
 
 CONFIRM_AFTER = dt.timedelta(minutes=30)
 """The least time between the first and the last of the answers that prove a removal."""
@@ -171,7 +171,7 @@ def compute_pause(edition: Edition, confirm_after: dt.timedelta) -> dt.timedelta
 
 
 def find_missing_since(edition: Edition) -> dt.datetime | None:
-    """Since when the upstream has lacked what it lacks of this event; the latest such instant.
+    """The latest instant since when the upstream has lacked the event, or a run of it.
 
     A removal counts here after it was confirmed, too, until the run or the event is listed again.
     """
@@ -221,5 +221,5 @@ def mark_left(event: Event, as_of: dt.datetime) -> Event:
 
 
 def has_ended_as_gone(edition: Edition) -> bool:
-    """Whether an event that is gone has been shown as such for long enough."""
+    """Whether an event has been gone for ``UNLISTED_SHOWN_FOR``, so that its feeds have ended."""
     return edition.gone is not None and edition.gone + UNLISTED_SHOWN_FOR <= edition.fetched

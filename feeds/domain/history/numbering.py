@@ -61,9 +61,9 @@ def _drop_oldest(changes: Sequence[Change]) -> tuple[Change, ...]:
     """The changes without the oldest ones of a run or an event that has too many.
 
     Changes that were noticed together stay together: a part of them would have another guid. They
-    stay while one of their runs has few changes of their kind, so that no run drops the changes of
-    another, nor a flapping status those of a start. The last change of each kind of a run always
-    stays: it may not have been read yet.
+    stay while one of their runs has few changes of their kind: no run drops the changes of another
+    run, and a status that flaps drops no change of a start. The last change of each kind of a run
+    always stays: it may not have been read yet.
     """
     counts: Counter[tuple[str, str]] = Counter()
     kept: set[int] = set()

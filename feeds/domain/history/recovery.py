@@ -118,9 +118,10 @@ def _keep_runs(edition: Edition, other: Edition) -> Edition:
     """The edition, to be stamped anew, with the runs of another one that it lacks.
 
     They are missing until complete answers prove more (rules 3.5). So an event with such runs is
-    not gone yet; its next 404 confirms that it is, of these runs as well. What the last answers of
-    the edition lack, and the other one has proved to be no longer listed, stays so. A run that
-    returned in the other edition counts as listed, and its removal has to be proved again.
+    not gone yet; its next 404 confirms that the event is gone, with these runs. Runs that the last
+    answers of the edition lack, and that the other edition has proved to be no longer listed, stay
+    no longer listed. A run that returned in the other edition counts as listed, and its removal has
+    to be proved again.
     """
     event, pending = edition.event, edition.pending
     others = {run.id: run for run in other.event.runs}

@@ -95,10 +95,11 @@ class CollectionEntry(Struct, frozen=True, weakref=True):
 
     ``stale_at`` is when the list or a member needs a refresh, ``fetched`` when the list was
     fetched, ``failing`` whether the last refresh of it, or of a member that has not ended, failed.
-    ``unread`` are the ids of the members that have no edition yet; ``lacking`` are those of them
-    that start within ``REQUIRED_WITHIN``, as ``required`` members do, without those that nobody
-    waits for any longer. ``failed`` is whether the last attempt at a newer entry failed.
-    ``has_named`` is whether the content has events that a query named and the list lacks.
+    ``unread`` are the ids of the members that have no edition yet. ``required`` is the number of
+    members that start within ``REQUIRED_WITHIN``, ``lacking`` are the unread ones among these,
+    but those that the collection does not wait for. ``failed`` is whether the last attempt at a
+    newer entry failed. ``has_named`` is whether the content has events that a query named and the
+    list lacks.
     """
 
     since: dt.datetime
