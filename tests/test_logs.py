@@ -35,9 +35,7 @@ def test_a_message_is_logged_after_the_clock_was_set_back(throttle, clock, caplo
     assert caplog.messages == ["first", "second"]
 
 
-def test_requests_that_are_no_http_write_one_line_a_minute_that_does_not_have_all_of_one(
-    clock, caplog
-):
+def test_requests_that_are_no_http_write_one_shortened_line_a_minute(clock, caplog):
     log = logging.getLogger("bad requests")
     bound_bad_requests(log, clock.timestamp)
     for _ in range(60):

@@ -47,7 +47,7 @@ def test_every_locked_package_has_a_hash(lock):
     assert not [each for each in packages if "--hash=sha256:" not in each]
 
 
-def test_what_builds_this_package_is_locked():
+def test_the_packages_that_build_this_package_are_locked():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     locked = (ROOT / "requirements-build.txt").read_text()
 

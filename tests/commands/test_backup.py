@@ -172,7 +172,7 @@ def make_damaged(path):
     ],
     ids=["text", "empty", "other", "newer", "damaged", "other API", "folder", "missing"],
 )
-def test_what_is_no_backup_of_this_database_is_refused_and_changes_nothing(
+def test_a_file_that_is_no_backup_of_this_database_is_refused_and_changes_nothing(
     run, service, database, tmp_path, make, message
 ):
     make(tmp_path / "copy.db")

@@ -72,7 +72,7 @@ def test_an_event_that_has_ended_as_gone_is_a_member_only_while_the_list_has_it(
 @pytest.mark.parametrize(
     ("event", "series"), [(listed("one", -900, type="runClub"), ()), (listed("one", -900), {"one"})]
 )
-def test_what_repeats_is_a_member_however_old_it_is(event, series):
+def test_an_event_that_repeats_is_a_member_however_old_it_is(event, series):
     assert ids(list_members(None, [event], series, ENDS, NOW)) == ["one"]
 
 
@@ -151,7 +151,7 @@ def test_recurrences_are_asked_for_each_hour_while_some_are_missing():
 
 
 @pytest.mark.parametrize("value", [Organization("club", "Club"), RecurrenceList(), Nothing()])
-def test_what_seldom_changes_is_asked_for_once_a_day(value):
+def test_the_organization_and_the_recurrences_are_asked_for_once_a_day(value):
     assert compute_due(value, NOW, 900, RATE) == NOW + DAY
 
 

@@ -26,7 +26,7 @@ def validate(feed: Any) -> None:
     assert len(set(ids)) == len(ids)
 
 
-def test_the_schema_is_a_schema():
+def test_the_schema_in_the_documents_is_a_valid_json_schema():
     Draft202012Validator.check_schema(SCHEMA)
 
 

@@ -164,7 +164,7 @@ STEPS = st.lists(
 
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(STEPS)
-def test_of_random_pins_and_spellings_those_more_than_200_m_apart_are_moves(
+def test_a_random_pin_is_a_move_if_it_is_more_than_200_m_away_whatever_the_spelling(
     tmp_path_factory, upstream, clock, steps
 ):
     """Rules 5.14."""

@@ -88,7 +88,7 @@ def test_rss_and_json_feed_ignore_the_options_of_calendars(three_runs, extension
     assert three_runs.poll(f"{extension}?{option}") == three_runs.poll(extension)
 
 
-def test_of_1002_runs_a_calendar_shows_1000_and_the_log_and_the_page_say_so(service, caplog):
+def test_a_calendar_shows_1000_of_1002_runs_and_the_log_and_the_page_say_so(service, caplog):
     """Rules 6.13."""
     days = [
         f"{year}-{month:02}-{day:02}"

@@ -164,7 +164,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("values", UNREADABLE.values(), ids=UNREADABLE)
-def test_of_a_row_that_cannot_be_read_the_history_is_kept_and_other_events_are_listed(
+def test_the_history_of_a_row_that_cannot_be_read_is_kept_and_other_events_are_listed(
     url, database, values
 ):
     known = database.save(None, numbered(1), SPAN, NOW)
@@ -362,7 +362,7 @@ def open_at(url, api, start, refusals):
         refusals.put(error)
 
 
-def test_of_processes_that_open_a_new_database_at_once_one_binds_it(url):
+def test_one_of_many_processes_that_open_a_new_database_at_once_binds_it(url):
     start, refusals = processes.Barrier(4), processes.Queue()
     run_processes(open_at, *((url, api, start, refusals) for api in [API, OTHER_API] * 2))
     messages = {str(refusals.get(timeout=PATIENCE)) for _ in range(2)}

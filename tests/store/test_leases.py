@@ -205,7 +205,7 @@ def note_together(url, event_id, start, noted):
     noted.put(database.note_forbidden(event_id))
 
 
-def test_of_processes_that_note_a_403_for_two_events_at_once_one_learns_of_both(url, database):
+def test_one_of_two_processes_that_note_a_403_at_once_learns_of_both(url, database):
     start, noted = processes.Barrier(2), processes.Queue()
     run_processes(note_together, *[(url, id_, start, noted) for id_ in ("harbor", "lakefront")])
     assert sorted(noted.get(timeout=PATIENCE) for _ in range(2)) == [False, True]

@@ -159,7 +159,7 @@ def test_an_address_is_one_line_of_its_parts_without_repetition(address, line):
     ],
     ids=str,
 )
-def test_of_an_address_that_is_partly_understood_the_texts_are_a_part(address, part):
+def test_an_address_that_is_partly_understood_has_its_texts_as_part(address, part):
     with pytest.raises(fields.PartlyReadError) as caught:
         fields.format_address(address)
     assert caught.value.part == part

@@ -389,7 +389,7 @@ def test_a_connection_that_was_not_used_within_20_seconds_is_closed(seconds, clo
         assert len(server.connections) == 2
 
 
-def test_of_several_connections_only_those_used_within_20_seconds_are_used_again(clock):
+def test_only_connections_used_within_20_seconds_are_used_again(clock):
     together = Barrier(2)
 
     def behave(connection):

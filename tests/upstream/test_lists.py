@@ -76,7 +76,7 @@ def test_the_status_of_a_group_is_a_documented_word_however_it_is_spelled(sent, 
 
 
 @pytest.mark.parametrize("name", [None, 7, "", " \u200b ", "\u202e"])
-def test_what_has_no_visible_name_has_its_id_as_name(name):
+def test_an_item_without_a_visible_name_has_its_id_as_name(name):
     assert decode_events([{"_id": "e1", "name": name}]) == (ListedEvent("e1", "e1"),)
     assert decode_groups([{"slug": "north", "name": name}]) == (Group("north", "north"),)
 

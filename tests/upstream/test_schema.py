@@ -421,7 +421,7 @@ def test_a_status_is_decoded_in_any_case_and_spelling(word, status, findings):
         *(("timeTrial", "timeTrial"), ("other", "other"), ("Run club", "runClub")),
     ],
 )
-def test_the_types_of_the_api_are_known(word, type_, findings):
+def test_the_documented_types_are_read_and_log_nothing(word, type_, findings):
     assert event_with(type=word).type == type_
     assert findings() == []
 
@@ -458,14 +458,14 @@ def test_a_run_of_another_event_does_not_decode():
     assert decode(body, "e1", KNOWN) == UNCHANGED
 
 
-def test_of_runs_with_the_same_id_the_first_is_taken(findings):
+def test_the_first_of_runs_with_the_same_id_is_taken(findings):
     document = decode(encode(runs=[RUN, RUN | {"startTime": "09:00"}, OTHER_RUN]), "e1")
     assert document == Document(event=KNOWN, complete=True)
     assert findings() == ["event e1: run r1 is listed twice, the first is taken"]
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_of_runs_with_the_same_id_the_run_that_decodes_is_taken(order):
+def test_the_one_run_that_decodes_is_taken_of_runs_with_the_same_id(order):
     runs = [without(RUN, "date"), RUN | {"startTime": "09:00"}][::order]
     document = decode(encode(runs=runs), "e1", KNOWN)
     assert [run.start_time for run in document.event.runs] == [time(9)]
@@ -689,7 +689,7 @@ def test_a_document_of_2000_unreadable_runs_writes_20_lines_however_often_it_is_
 
 
 @pytest.mark.parametrize("unit", ["a ", "<a", "&#9", '"', "\n ", "\r", "\u2028", "é", ",a "])
-def test_what_is_kept_of_a_document_is_bounded_whatever_its_texts(unit):
+def test_a_decoded_event_has_a_bounded_size_whatever_the_texts_of_its_document(unit):
     text = unit * (400_000 // len(unit))
     texts = dict.fromkeys(("name", "slug", "organizationId", "address", "description"), text)
     urls = dict.fromkeys(("websiteUrl", "registrationUrl"), f"https://club.example/{text}")

@@ -196,7 +196,7 @@ def test_new_and_forgotten_runs_and_their_order_are_no_changes():
     ],
     ids=str,
 )
-def test_what_is_no_news_is_no_change(before, after):
+def test_an_edit_that_is_no_news_makes_no_change(before, after):
     assert changes_between(harbor(**before), harbor(**after)) == ()
 
 

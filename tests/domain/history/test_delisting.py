@@ -270,7 +270,7 @@ def list_runs(prefix, count):
     return [a_run(id=f"{prefix}{number:04}") for number in range(count)]
 
 
-def test_of_more_than_1000_runs_that_left_those_that_left_first_are_dropped():
+def test_the_runs_that_left_first_are_dropped_if_more_than_1000_have_left():
     old = mark_unlisted(
         an_event(*list_runs("old", 600)), [r.id for r in list_runs("old", 600)], (), EARLIER
     )

@@ -130,7 +130,7 @@ def flapped(times, runs=("r10k",), known=None, kind=Kind.CANCELLED):
     return drop_old_changes(edition, NOW + DAY)
 
 
-def test_of_the_changes_of_a_run_the_last_100_are_kept_and_the_numbers_go_on():
+def test_the_last_100_changes_of_a_run_are_kept_and_the_numbers_go_on():
     edition = flapped(250)
     assert [each.nth for each in edition.changes] == list(range(151, 251))
     assert flapped(1, known=edition).changes[-1].nth == 251
@@ -453,7 +453,7 @@ def test_a_run_that_the_later_edition_lacks_tells_what_has_changed_for_the_whole
     assert merged(SERVED, moved(CANCELLED, FIVE)).changes == changes
 
 
-def test_what_is_told_of_such_a_run_joins_no_item_that_was_told_in_the_same_second():
+def test_a_change_of_a_run_that_the_later_edition_lacks_joins_no_item_of_the_same_second():
     served = then(BACKUP, TEN, FIVE, a_run(id="r21k"), hours=2)
     stored = then(BACKUP, TEN, FIVE, hours=10, location="Montrose Harbor")
     groups = group_changes(merged(served, stored, at=10).changes)

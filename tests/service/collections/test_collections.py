@@ -60,7 +60,7 @@ def list_ids(entry):
     return [each.edition.event.id for each in entry.content.timetables]
 
 
-def test_what_shows_the_same_is_the_same_object(collections, worker, upstream, clock):
+def test_equal_contents_are_the_same_object(collections, worker, upstream, clock):
     entry = fill(collections)
     with pytest.raises(EventNotFound):
         worker.poll("stranger")

@@ -89,6 +89,7 @@ def test_hostile_words_stay_within_the_message(announced, changes, caplog):
     announced.edit("ten", eventStatus="\x1b[31mon fire\nsecond line")
     announced.advance(days=1)
     announced.poll()
+    assert any("on fire second line" in message for message in caplog.messages)
     assert all(message.isprintable() for message in caplog.messages)
 
 
