@@ -1,4 +1,4 @@
-"""Whether two places are the same: a corrected pin or spelling is no move (rules 5.6)."""
+"""Whether two places are the same: a corrected pin or spelling is no move (rules 5.14)."""
 
 import math
 import unicodedata
