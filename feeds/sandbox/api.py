@@ -131,7 +131,7 @@ class PartnerApi:
             right_type = type_ is None or event.get("type") == type_
             return right_type and (first or date) <= date <= (last or date)
 
-        return render_json(paginate(self._visible_events(key), request.args, matches))
+        return render_json(paginate(self._list_visible_events(key), request.args, matches))
 
     def read_organization(self) -> Response:
         key = self._keys.authorize("read:series")
@@ -156,20 +156,20 @@ class PartnerApi:
     def list_group_events(self, slug: str) -> Response:
         key = self._keys.authorize(*GROUP_EVENTS_SCOPES)
         ids = self._samples.group_events[self._find_group(slug, key)["_id"]]
-        events = {id_: event for id_, event in self._visible_events(key).items() if id_ in ids}
+        events = {id_: event for id_, event in self._list_visible_events(key).items() if id_ in ids}
         return render_json(paginate(events, request.args, lambda _: True))
 
     def list_recurrences(self) -> Response:
         key = self._keys.authorize("read:recurrences")
         status = read_choice(request.args, "status", STATUSES)
         # A recurrence belongs to the organization of its event.
-        events = self._visible_events(key)
+        events = self._list_visible_events(key)
         recurrences = {r["_id"]: r for r in self._samples.recurrences if r["eventId"] in events}
         return render_json(
             paginate(recurrences, request.args, lambda r: status is None or r["status"] == status)
         )
 
-    def _visible_events(self, key: Key) -> dict[str, Any]:
+    def _list_visible_events(self, key: Key) -> dict[str, Any]:
         """The key's events by id, as in a list: without runs, endDate and endTime."""
         return {
             id_: _summarize(document["event"])

@@ -53,17 +53,17 @@ def _resolve(token: str, today: date) -> str:
         months = (_MONTHS.index(parts["named"]) + 1 - today.month) % 12
     else:
         months = int(parts["months"])
-    first = _first_of_month(today, months)
+    first = _find_first_of_month(today, months)
     if parts["weekday"]:
         days = (_WEEKDAYS.index(parts["weekday"]) - first.weekday()) % 7
         day = first + timedelta(days=days, weeks=int(parts["nth"]) - 1)
     else:
-        last = _first_of_month(first, 1) - timedelta(days=1)
+        last = _find_first_of_month(first, 1) - timedelta(days=1)
         day = min(first + timedelta(days=int(parts["day"]) - 1), last)
     return (day + shift).isoformat()
 
 
-def _first_of_month(day: date, months: int) -> date:
+def _find_first_of_month(day: date, months: int) -> date:
     """The first day of the month that is ``months`` after the month of ``day``."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     return date(year, month + 1, 1)

@@ -29,7 +29,7 @@ def paginate(
         abort(400, "Pass after or before, not both.")
     if (cursor := after or before) and cursor not in items:
         abort(422, "The cursor is not the _id of an item of this collection.")
-    position = {id_: (_date_of(item), id_) for id_, item in items.items()}
+    position = {id_: (_get_date(item), id_) for id_, item in items.items()}
     ids = sorted((id_ for id_, item in items.items() if matches(item)), key=position.__getitem__)
     if after:
         ids = [id_ for id_ in ids if position[id_] > position[after]]
@@ -78,5 +78,5 @@ def _is_date(text: str) -> bool:
         return False
 
 
-def _date_of(item: object) -> str:
+def _get_date(item: object) -> str:
     return str(item.get("date") or "") if isinstance(item, dict) else ""
