@@ -3,6 +3,7 @@
 import pytest
 
 from tests.support.clock import Clock
+from tests.support.club import Club
 from tests.support.service import Service, a_5k, a_run
 from tests.support.upstream import Upstream
 
@@ -26,6 +27,22 @@ def other(announced, upstream, clock, tmp_path):
     process = Service(upstream, clock, tmp_path)
     process.poll()
     return process
+
+
+@pytest.fixture
+def club(upstream, clock, tmp_path):
+    """A club with events in a week, in a month, and in three months; nobody has polled it."""
+    club = Club(upstream, clock, tmp_path)
+    for id_, day in (("near", "2026-05-27"), ("next", "2026-06-20"), ("far", "2026-08-15")):
+        club.hold(id_, day)
+    return club
+
+
+@pytest.fixture
+def full(club):
+    """The club after its feed was full."""
+    club.fill()
+    return club
 
 
 @pytest.fixture(scope="module")

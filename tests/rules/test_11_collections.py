@@ -20,22 +20,6 @@ REGISTRATION = {
 }
 
 
-@pytest.fixture
-def club(upstream, clock, tmp_path):
-    """A club with events in a week, in a month, and in three months; nobody has polled it."""
-    club = Club(upstream, clock, tmp_path)
-    for id_, day in (("near", "2026-05-27"), ("next", "2026-06-20"), ("far", "2026-08-15")):
-        club.hold(id_, day)
-    return club
-
-
-@pytest.fixture
-def full(club):
-    """The club after its feed was full."""
-    club.fill()
-    return club
-
-
 @pytest.fixture(scope="module")
 def samples(shared_service):
     """The samples' organization after its feed was full; no test changes it."""

@@ -18,22 +18,6 @@ from tests.support.waiting import wait_until
 ALL = {"near-10k", "next-10k", "far-10k"}
 
 
-@pytest.fixture
-def club(upstream, clock, tmp_path):
-    """A club with events in a week, in a month, and in three months; nobody has polled it."""
-    club = Club(upstream, clock, tmp_path)
-    for id_, day in (("near", "2026-05-27"), ("next", "2026-06-20"), ("far", "2026-08-15")):
-        club.hold(id_, day)
-    return club
-
-
-@pytest.fixture
-def full(club):
-    """The club after its feed was full."""
-    club.fill()
-    return club
-
-
 def test_members_are_the_events_of_the_last_sixty_days_and_what_repeats(club, upstream):
     """Rules 11.3: of an event that was never fetched, the day in the list decides."""
     club.hold("old", "2026-03-22")
