@@ -58,7 +58,7 @@ def test_a_backup_is_one_file_that_holds_what_the_database_holds(run, service, d
 
 def test_a_backup_replaces_no_file(run, tmp_path):
     (tmp_path / "copy.db").write_text("mine")
-    assert run("backup", "copy.db", code=1) == "copy.db exists; a backup takes a new file."
+    assert run("backup", "copy.db", code=1) == "copy.db exists; a backup needs a new file."
     assert (tmp_path / "copy.db").read_text() == "mine"
 
 

@@ -28,7 +28,7 @@ def back_up(database: Path, file: Path) -> int:
     """
     with _convert_errors(f"{file} cannot be written"):
         if file.exists():
-            raise BackupError(f"{file} exists; a backup takes a new file.")
+            raise BackupError(f"{file} exists; a backup needs a new file.")
         if not database.is_file():
             raise BackupError("There is no database yet; feeds serve creates it.")
         descriptor, name = mkstemp(prefix=f"{file.name}.", suffix=".partial", dir=file.parent)
@@ -115,16 +115,16 @@ def _check(connection: sqlite3.Connection) -> int:
         raise BackupError("The database is damaged.")
     version = _read(connection, "tables")
     if version is None:
-        raise BackupError("That is no database of this service.")
+        raise BackupError("The file is no database of this service.")
     if not version.isdecimal() or int(version) > VERSION:
-        raise BackupError(f"That has tables of version {version}, this release uses {VERSION}.")
+        raise BackupError(f"The file has tables of version {version}, this release uses {VERSION}.")
     return int(connection.execute("SELECT count(*) FROM events").fetchone()[0])
 
 
 def _check_owner(connection: sqlite3.Connection, api_url: str) -> None:
     bound = _read(connection, "api_url")
     if bound not in (None, api_url):
-        raise BackupError(f"That holds events of {bound}, FEEDS_API_URL is {api_url}.")
+        raise BackupError(f"The file holds events of {bound}, FEEDS_API_URL is {api_url}.")
 
 
 def _read(connection: sqlite3.Connection, name: str) -> str | None:
