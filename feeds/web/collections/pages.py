@@ -1,7 +1,7 @@
 """The pages of the club and of its groups: what is on, filters, a choice of races, subscribing."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
@@ -140,7 +140,7 @@ def _build_context(
     site, content, options = get_site(), choice.content, choice.options
     locale, query = site.locale, to_query(options)
     chosen = bool(options.event or options.run)
-    shown, later = _cut(members.ahead)
+    shown, later = _cut(members.ahead, options.first)
     title = strip_markup(texts.build_title(scope.name, options))
     page, feed = scope.build_url(query), scope.build_feed(content, options)
     alternates = {
@@ -202,10 +202,13 @@ def _build_context(
     }
 
 
-def _cut(ahead: tuple[Member, ...]) -> tuple[tuple[Member, ...], Member | None]:
-    """The races to show, and the first later one; a page has all races of its first day."""
+def _cut(ahead: tuple[Member, ...], first: date | None) -> tuple[tuple[Member, ...], Member | None]:
+    """The races to show, and the first later one; a page has all races of its first day.
+
+    ``first`` is the day from which races are asked for; some of them may have begun before.
+    """
     for count, member in enumerate(ahead):
-        if count >= MAX_SHOWN and member.first > ahead[0].first:
+        if count >= MAX_SHOWN and member.first > max(ahead[0].first, first or ahead[0].first):
             return ahead[:count], member
     return ahead, None
 

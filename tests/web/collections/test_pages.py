@@ -385,3 +385,22 @@ def test_many_races_are_on_several_pages_of_less_than_50_kilobytes(club):
     assert sorted(set(listed)) == sorted(
         ["harbor", "forest", "island", *(f"race-{number}" for number in range(60))]
     )
+
+
+def test_later_links_lead_to_all_races_of_a_full_day_beside_one_that_began_before(club):
+    club.publish("year", "2026-01-01")
+    club.edit("year", isVirtual=True)
+    document = club.upstream.document("year")
+    document["event"]["endDate"] = "2026-12-31"
+    club.upstream.put("year", document)
+    ids = {f"race-{number}" for number in range(45)}
+    for id_ in ids:
+        club.publish(id_, "2026-07-04")
+    listed, path, pages = set(), "/", 0
+    while path:
+        response, pages = club.open(path), pages + 1
+        listed.update(*list_events(response)[0].values())
+        later = re.findall(r'href="\./(\?from=[\d-]+)">Later races', response.text)
+        path = f"/{later[0]}" if later else ""
+        assert pages < 5, "the links go in circles"
+    assert listed == {"year", "harbor", "forest", "island"} | ids
