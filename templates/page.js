@@ -68,7 +68,7 @@ form?.querySelector("button").setAttribute("hidden", "");
 // Ticked races: how many, and no button while there are none.
 const mine = document.getElementById("mine"), ticked = document.getElementById("ticked");
 const count = () => {
-  const number = [...new FormData(mine).keys()].length;
+  const number = mine.querySelectorAll("input:checked").length;
   if ("chosen" in ticked.dataset) return;
   ticked.hidden = number === 0;
   ticked.textContent = `Subscribe to ${number} ticked`;

@@ -51,6 +51,15 @@ def test_options_change_the_links_and_keep_the_filters(page, site):
     expect(link).to_have_attribute("href", f"webcal://{feed}")
 
 
+def test_ticks_beside_options_are_counted_alone_and_keep_the_options(page, site):
+    page.goto(f"{site.url}/?busy=1&registration=1")
+    expect(page.locator("#ticked")).to_be_hidden()
+    page.get_by_label("Choose Harbor Festival of Running").check()
+    page.get_by_role("button", name="Subscribe to 1 ticked").click()
+    page.wait_for_url(f"**/?busy=1&registration=1&event={FESTIVAL}#subscribe")
+    expect(page.get_by_label("Show me as busy")).to_be_checked()
+
+
 def test_the_one_line_widget_shows_the_list_on_a_clubs_page(page, site, club):
     group = 'data-group="north-shore-grand-prix" data-days="365" data-limit="3"'
     page.goto(club.show(f'<p>Races</p><script src="{site.url}/widget.js" {group}></script>'))

@@ -182,6 +182,8 @@ def _build_context(
         "page": page,
         "query": f"?{query}" if query else "",
         "hidden": parse_qsl(to_query(structs.replace(options, busy=False, registration=False))),
+        # What the other forms send besides their own fields.
+        "kept": parse_qsl(to_query(Options(busy=options.busy, registration=options.registration))),
         "alternates": alternates,
         "ways": {way.key: way for way in ways},
         "qr": len(page) <= MAX_URL,

@@ -4,6 +4,7 @@ import json
 import re
 from datetime import datetime, timedelta
 from html import unescape
+from urllib.parse import urlencode
 
 import pytest
 
@@ -404,3 +405,25 @@ def test_later_links_lead_to_all_races_of_a_full_day_beside_one_that_began_befor
         path = f"/{later[0]}" if later else ""
         assert pages < 5, "the links go in circles"
     assert listed == {"year", "harbor", "forest", "island"} | ids
+
+
+def submit(response, form, **ticked):
+    """The query that a form sends as it is on the page, with more boxes ticked."""
+    (found,) = re.findall(rf"<form {form}.*?</form>", response.text, re.DOTALL)
+    fields = re.findall(r'<input type="(\w+)" name="(\w+)" value="([^"]*)"([^>]*)>', found)
+    sent = [(n, v) for kind, n, v, end in fields if kind == "hidden" or "checked" in end]
+    return urlencode(sent + list(ticked.items()))
+
+
+def test_a_choice_that_is_changed_keeps_the_options_of_its_links(club):
+    query = submit(club.open("/?event=forest&registration=1&busy=1"), 'id="mine"', event="island")
+    feed = "events.ics?busy=1&event=forest&event=island&registration=1"
+    assert find_webcal(club.open(f"/?{query}")) == f"webcal://{SITE[8:]}/{feed}"
+
+
+@pytest.mark.parametrize("form", ['class="find filters"', 'id="mine"'])
+def test_filters_and_ticks_keep_the_options_of_the_links(club, form):
+    response = club.open("/?registration=1&busy=1")
+    link = find_webcal(club.open(f"/?{submit(response, form)}"))
+    assert link == f"webcal://{SITE[8:]}/events.ics?busy=1&registration=1"
+    assert submit(club.open(), form) == ""
