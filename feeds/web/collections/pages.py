@@ -141,6 +141,10 @@ def _build_context(
     locale, query = site.locale, to_query(options)
     chosen = bool(options.event or options.run)
     shown, later = _cut(members.ahead, options.first)
+    added = _find_others(scope, content, members) if chosen else []
+    ahead, ended, others = (
+        _summarize(each, members.at, options) for each in (shown, members.past[:MAX_PAST], added)
+    )
     title = strip_markup(texts.build_title(scope.name, options))
     page, feed = scope.build_url(query), scope.build_feed(content, options)
     alternates = {
@@ -166,11 +170,9 @@ def _build_context(
         "filters": texts.describe_filters(options, locale),
         "filtered": bool(query) and not chosen,
         "offered": _find_offered(content),
-        "months": texts.group_by_month(_summarize(shown, members.at, options), locale),
-        "ended": _summarize(members.past[:MAX_PAST], members.at, options),
-        "others": _summarize(_find_others(scope, content, members), members.at, options)
-        if chosen
-        else [],
+        "months": texts.group_by_month(ahead, locale),
+        "ended": ended,
+        "others": others,
         "later": f"?{to_query(structs.replace(options, first=later.first))}" if later else "",
         "later_count": len(members.ahead) - len(shown),
         "title": title,
@@ -183,7 +185,7 @@ def _build_context(
         "query": f"?{query}" if query else "",
         "hidden": parse_qsl(to_query(structs.replace(options, busy=False, registration=False))),
         # What the other forms send besides their own fields.
-        "kept": parse_qsl(to_query(Options(busy=options.busy, registration=options.registration))),
+        "kept": parse_qsl(to_query(_select_kept(options, [*ahead, *ended, *others]))),
         "alternates": alternates,
         "ways": {way.key: way for way in ways},
         "qr": len(page) <= MAX_URL,
@@ -230,6 +232,18 @@ def _find_others(scope: Scope, content: Content, members: Members) -> Sequence[M
     chosen = {each.event.id for each in members.all}
     ahead = _list_members(scope, content, Options()).ahead
     return [each for each in ahead if each.event.id not in chosen][:MAX_SHOWN]
+
+
+def _select_kept(options: Options, listed: Sequence[texts.EventSummary]) -> Options:
+    """The options without filters, and without the events and runs that the page lists to tick."""
+    events = {each.id for each in listed}
+    runs = {tick.id for each in listed for tick in each.ticks}
+    return Options(
+        event=tuple(each for each in options.event if each not in events),
+        run=tuple(each for each in options.run if each not in runs),
+        busy=options.busy,
+        registration=options.registration,
+    )
 
 
 def _find_offered(content: Content) -> dict[str, list[str]]:
