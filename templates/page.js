@@ -55,7 +55,10 @@ form?.addEventListener("change", async () => {
     if (!answer.ok) throw new Error(answer.status);
     const made = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (number !== asked) return; // the visitor has ticked something else meanwhile
-    document.getElementById("ways").replaceWith(made.getElementById("ways"));
+    for (const part of document.querySelectorAll("[data-links]")) {
+      const other = made.querySelector(`[data-links=${part.dataset.links}]`);
+      if (other) part.replaceWith(other);
+    }
     history.replaceState(null, "", url);
     arrange();
     told.textContent = "The links are updated.";

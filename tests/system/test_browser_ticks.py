@@ -60,6 +60,37 @@ def test_ticks_beside_options_are_counted_alone_and_keep_the_options(page, site)
     expect(page.get_by_label("Show me as busy")).to_be_checked()
 
 
+def test_options_change_all_links_of_the_page_as_a_reload_does(page, site):
+    chosen = f"{site.url}/?event={FESTIVAL}"
+    parts = "main a, main img, main code, [type=hidden]"
+    find_links = f"""() => [...document.querySelectorAll("{parts}")]
+        .map(each => each.href ?? each.src ?? each.value ?? each.textContent).sort()"""
+    page.goto(chosen)
+    page.get_by_label("Show me as busy").check()
+    expect(page).to_have_url(f"{chosen}&busy=1")
+    links = page.evaluate(find_links)
+    page.reload()
+    assert page.evaluate(find_links) == links
+    page.goto(chosen)
+    page.get_by_label("Show me as busy").check()
+    page.get_by_text("Add other races").click()
+    page.get_by_label("Choose Lighthouse 10K").check()
+    page.get_by_role("button", name="Update my choice").first.click()
+    page.wait_for_url(f"**/?busy=1&event={FESTIVAL}&event=lighthouse-10k#subscribe")
+
+
+def test_options_change_the_links_of_a_search_and_keep_what_was_found(page, site):
+    page.goto(f"{site.url}/?q=harbor")
+    # The page of all races may have a link to later ones, which that of the search lacks.
+    page.evaluate("document.querySelector('.share').remove()")
+    found = page.locator("#mine .events > li")
+    count = found.count()
+    page.get_by_label("Show me as busy").check()
+    link = page.locator(".confirmed .links a").first
+    expect(link).to_have_attribute("href", f"{site.url}/events.ics?busy=1")
+    expect(found).to_have_count(count)
+
+
 def test_the_one_line_widget_shows_the_list_on_a_clubs_page(page, site, club):
     group = 'data-group="north-shore-grand-prix" data-days="365" data-limit="3"'
     page.goto(club.show(f'<p>Races</p><script src="{site.url}/widget.js" {group}></script>'))
