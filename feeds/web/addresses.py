@@ -1,6 +1,7 @@
 """Addresses with slips that people and programs make, and preflight requests (rules 7.2, 7.15)."""
 
 import re
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from flask import Blueprint, Response, current_app, request
@@ -38,12 +39,16 @@ def _answer_preflight() -> Response:
 
 
 def read_query() -> MultiDict[str, str]:
-    """The query, with the names of parameters in lower case and without ``amp;`` before them.
+    """The query of the current request, with names as ``correct_names`` makes them."""
+    return MultiDict(correct_names(request.args.items(multi=True)))
+
+
+def correct_names(query: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """A query with the names of parameters in lower case and without ``amp;`` before them.
 
     ``amp;`` comes from an address that was copied from HTML.
     """
-    pairs = request.args.items(multi=True)
-    return MultiDict((re.sub("^(amp;)+", "", name.lower()), value) for name, value in pairs)
+    return [(re.sub("^(amp;)+", "", name.lower()), value) for name, value in query]
 
 
 def _redirect() -> Response | None:

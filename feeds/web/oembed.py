@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from flask import Blueprint, Response, abort, request
 from msgspec import json
@@ -13,7 +13,7 @@ from feeds.domain.model import ID_PATTERN, SLUG_PATTERN
 from feeds.errors import BadOption, EventNotFound
 from feeds.text import summaries
 from feeds.web import embed, templates
-from feeds.web.addresses import read_query
+from feeds.web.addresses import correct_names, read_query
 from feeds.web.collections import widget
 from feeds.web.site import get_site
 
@@ -96,7 +96,7 @@ def _find_event(event_id: str) -> Embedded:
 
 
 def _find_collection(slug: str, query: str) -> Embedded:
-    selection = widget.find_selection(slug, query)
+    selection = widget.find_selection(slug, correct_names(parse_qsl(query)))
     return Embedded(
         selection.title, selection.page, selection.widget, selection.height, selection.entry.expires
     )

@@ -85,10 +85,9 @@ class Selection(NamedTuple):
         return select_entries(self.scope.build_feed(self.content, self.options))
 
 
-def find_selection(slug: str, query: Iterable[tuple[str, str]] | str) -> Selection:
+def find_selection(slug: str, query: Iterable[tuple[str, str]]) -> Selection:
     """The selection for a query; raises ``BadOption``, and as ``Collections.get`` does."""
-    pairs = parse_qsl(query) if isinstance(query, str) else query
-    options = parse([(name, value) for name, value in pairs if value], OPTIONS)
+    options = parse([(name, value) for name, value in query if value], OPTIONS)
     limit = min(options.limit or DEFAULT_LIMIT, MAX_LIMIT)
     options = structs.replace(options, limit=limit, days=options.days or DEFAULT_DAYS)
     chosen = structs.replace(

@@ -147,6 +147,16 @@ def test_oembed_takes_the_pages_of_the_club_and_of_groups(club, url, widget, tit
     assert 200 <= document["height"] <= 1000
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["type=timeTrial&amp;distance=10K", "Type=timeTrial&DISTANCE=10K", "type=timeTrial&q=&"],
+)
+def test_oembed_reads_the_query_of_a_page_as_the_page_does(club, query):
+    webcal = re.findall(r'"webcal://[^"?]+\?([^"]+)"', club.open(f"/?{query}").text)[0]
+    html = unescape(get_oembed(club, f"{SITE}/?{query}").json["html"])
+    assert f'src="{SITE}/embed?{unescape(webcal)}"' in html
+
+
 def test_oembed_of_an_unknown_group_is_404(club):
     club.open()
     assert get_oembed(club, f"{SITE}/groups/nobody").status_code == 404
