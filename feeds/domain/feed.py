@@ -67,19 +67,19 @@ def list_selected(feed: Feed) -> list[Entry]:
         if shows(feed.options, entry)
     ]
     if len(feed.timetables) > 1:
-        shown = _select_one_per_uid(shown)
+        shown = sorted(index_by_uid(shown).values(), key=order_by_start)
     if feed.options.limit or feed.options.days:
         shown = _select_next(feed, shown)
     return shown
 
 
-def _select_one_per_uid(entries: Iterable[Entry]) -> list[Entry]:
-    """The entries by start; of a run that two events have, the one that is still listed.
+def index_by_uid(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """The entries by UID; of a run that two events have, the one that is still listed.
 
     A run that moves from one event to another is no longer listed in the first one.
     """
     ordered = sorted(entries, key=lambda entry: (entry.run.unlisted is None, order_by_start(entry)))
-    return sorted({entry.uid: entry for entry in ordered}.values(), key=order_by_start)
+    return {entry.uid: entry for entry in ordered}
 
 
 def _select_next(feed: Feed, entries: Iterable[Entry]) -> list[Entry]:

@@ -6,12 +6,13 @@ A page is a function of the editions: ``at`` is when the newest of them was fetc
 import datetime as dt
 import unicodedata
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 
 from msgspec import Struct
 
 from feeds.domain.catalog import Group, Organization
 from feeds.domain.entries import Entry, Timetable, find_ended
+from feeds.domain.feed import index_by_uid
 from feeds.domain.model import Event
 from feeds.domain.options import Options, shows
 from feeds.domain.schedule import to_instant
@@ -121,20 +122,22 @@ class Members(Struct, frozen=True):
         return self.ahead + self.past
 
 
-def list_members(timetables: Iterable[Timetable], options: Options, at: dt.datetime) -> Members:
-    """The events with an entry that the options select."""
+def list_members(timetables: Sequence[Timetable], options: Options, at: dt.datetime) -> Members:
+    """The events with an entry that the options select; a run of two events is in one of them."""
     ahead: list[Member] = []
     past: list[Member] = []
-    for timetable in timetables:
-        current = timetable.list_current(by_start=True)
-        entries = [each for each in current if shows(options, each)]
+    listed = [timetable.list_current(by_start=True) for timetable in timetables]
+    found = index_by_uid(each for each in chain.from_iterable(listed) if shows(options, each))
+    for timetable, current in zip(timetables, listed, strict=True):
+        entries = [each for each in current if found.get(each.uid) is each]
         if entries:
             agenda = build_agenda(entries, at)
-            ended = find_ended(current, at) if len(entries) < len(current) else frozenset()
+            own = [each for each in current if found.get(each.uid, each) is each]
+            ended = find_ended(own, at) if len(entries) < len(own) else frozenset()
             rest = (
                 agenda.ahead
-                if len(entries) == len(current)
-                else tuple(each for each in current if each.run.id not in ended)
+                if len(entries) == len(own)
+                else tuple(each for each in own if each.run.id not in ended)
             )
             member = Member(timetable.edition.event, agenda, rest)
             (ahead if member.is_ahead else past).append(member)

@@ -634,3 +634,25 @@ def test_a_run_that_moves_to_another_event_is_one_entry(full):
     assert "No longer listed" in own
     shown = full.shown()
     assert shown["next-10k"]["SUMMARY"] == "Other Run – 10K"
+
+
+def test_the_page_lists_a_run_that_is_in_another_event_now_where_the_feed_shows_it(full):
+    """Rules 11.2: that the first event no longer lists the run is no news of the club."""
+    ten, five = (make(f"summer-{n}", date="2026-08-22") for n, make in ((10, a_run), (5, a_5k)))
+    full.hold("first", "2026-08-22", ten, five)
+    full.hold("second", "2026-08-22", ten)
+    full.refresh_lists()
+    full.fill()
+    full.hold("first", "2026-08-22", five)
+    for minutes in (61, 2, 30):
+        full.advance(minutes=minutes)
+        full.read("/events/near.ics")
+        full.read("/events/first.ics")
+    first = "No longer listed: First Run – 10K"
+    assert first in full.summaries("/events/first.ics")
+    assert set(full.summaries()) >= {"First Run – 5K", "Second Run – 10K"}
+    assert first in full.summaries("/events.ics?event=first")
+    assert "No longer listed" not in full.fetch("/").text
+    assert "No longer listed" in full.fetch("/?event=first").text
+    ticks = re.findall(r'name="run" value="(summer-\d+)"', full.fetch("/").text)
+    assert ticks == []
