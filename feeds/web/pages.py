@@ -45,6 +45,7 @@ def show_event(event_id: str) -> Response:
         headline = pages.build_headline(shown, title)
         found = list(notices.list_notices(shown, locale))
         choices = rows.sort_by_clock(each for each in agenda.ahead if not each.off)
+        ticks = _list_ticks(choices, entries, options)
         alternates = {
             f"{page}.{extension}": format_.media_type.partition(";")[0]
             for extension, format_ in FORMATS.items()
@@ -74,9 +75,9 @@ def show_event(event_id: str) -> Response:
             repeats=describe_recurrences(edition.event.recurrences, locale),
             history=channel.build_history(feed),
             left_out=pages.describe_left_out(ical.count_left_out(feed), "this event’s", locale),
-            choices=choices,
+            ticks=ticks,
             folded=rows.MAX_SHOWN,
-            several_days=len({dates.format_days(each.period, locale) for each in shown}) > 1,
+            several_days=len({dates.format_days(e.period, locale) for e in (*shown, *ticks)}) > 1,
             register=pages.find_register(shown, at),
             map_url=build_map_url(place.query) if place.query else "",
             next_start=_find_next_day(agenda.ahead),
@@ -135,6 +136,19 @@ def _find_next_day(shown: Sequence[Entry]) -> str:
         return ""
     _, first = min(starts, key=itemgetter(0))
     return f"{dates.get_day(first.period.start)}"
+
+
+def _list_ticks(
+    choices: Sequence[Entry], entries: Sequence[Entry], options: Options
+) -> list[Entry]:
+    """The runs to tick: those that one may choose, if there are several, and the chosen ones.
+
+    A chosen run may be off or have ended meanwhile. Without its tick, the form would drop it.
+    """
+    usual = {each.run.id for each in choices}
+    chosen = [each for each in entries if each.run.id in options.run and each.run.id not in usual]
+    ticks = rows.sort_by_clock([*chosen, *choices])
+    return ticks if len(ticks) > 1 or options.run else []
 
 
 def _select_one(choices: Sequence[Entry], options: Options) -> Entry:

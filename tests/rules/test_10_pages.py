@@ -136,6 +136,21 @@ def test_a_page_has_the_links_of_a_choice(service):
     assert get_page(service, "?run=else") == unknown
 
 
+@pytest.mark.parametrize("chosen", ["off", "ended"])
+@pytest.mark.parametrize("ahead", [1, 2])
+def test_a_choice_of_a_run_that_is_off_or_has_ended_can_be_kept(service, chosen, ahead):
+    """Rules 10.3: else the next tick would lead to the links of the whole event."""
+    runs = [a_run(f"r{number}") for number in range(ahead)]
+    ended, off = a_run("ended", date="2026-05-10"), a_run("off", eventStatus="cancelled")
+    service.announce(ended, off, *runs, date="2026-05-10")
+    tick = r'<input type="checkbox" name="run" value="([\w-]+)"( checked)?>'
+    ticks = dict(re.findall(tick, get_page(service, f"?run={chosen}")))
+    assert {id_ for id_, checked in ticks.items() if checked} == {chosen}
+    assert ticks.keys() == {chosen, *(run["_id"] for run in runs)}
+    unchosen = re.findall(tick, get_page(service))
+    assert [id_ for id_, _ in unchosen] == ([run["_id"] for run in runs] if ahead > 1 else [])
+
+
 def test_without_scripts_googles_way_to_subscribe_is_not_the_first(service):
     """Rules 10.4; a browser walks the table in tests/system/test_browser_picker.py."""
     service.announce(a_run())
