@@ -40,11 +40,21 @@ def show_home() -> Response:
             raise
         return _show_known_events(asked)
     except FeedsError:
-        if asked and (found := _show_known_events(asked)).status_code != HTTPStatus.NOT_FOUND:
-            return found
-        raise
+        if not asked or (_names_several() and not query.get("q")):
+            raise
+        found = _show_known_events(asked)
+        if found.status_code == HTTPStatus.NOT_FOUND:
+            raise
+        return found
     memory.note_list(allowed=True)
     return response
+
+
+def _names_several() -> bool:
+    """Whether the query names several events, or runs: chosen races, and no search."""
+    query = read_query()
+    events, runs = (list(filter(None, query.getlist(name))) for name in ("event", "run"))
+    return len(events) > 1 or bool(runs)
 
 
 def _show_known_events(asked: str) -> Response:

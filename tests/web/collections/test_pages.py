@@ -95,6 +95,14 @@ def test_while_the_page_cannot_be_shown_an_address_still_leads_to_its_event(club
         assert client.get("/", query_string={name: "a b"}).status_code == 503
 
 
+@pytest.mark.parametrize("query", ["event=harbor&event=forest", "event=harbor&run=forest-1"])
+def test_while_the_page_cannot_be_shown_chosen_races_are_no_search(club, client, upstream, query):
+    client.get("/events/harbor.ics")
+    upstream.refuse(500, "INTERNAL")
+    for path in ("/", "/events.ics"):
+        assert client.get(f"{path}?{query}").status_code == 503
+
+
 @pytest.mark.parametrize(
     ("query", "listed", "feed"),
     [
