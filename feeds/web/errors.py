@@ -148,7 +148,7 @@ def _make_response(
     ``retry_at`` is when to try again, for Retry-After.
     """
     if _wants_page():
-        framed = request.endpoint in _WIDGETS
+        framed = _is_framed()
         response = templates.respond_with_page(
             "error.html",
             status,
@@ -178,3 +178,10 @@ def _wants_page() -> bool:
     if request.endpoint is None:
         return "." not in request.path.rpartition("/")[2]
     return request.endpoint in _PAGES
+
+
+def _is_framed() -> bool:
+    """Whether the request asked for a widget, also for one of an id that no address can hold."""
+    if request.endpoint is None:
+        return request.path.endswith("/embed")
+    return request.endpoint in _WIDGETS

@@ -57,6 +57,16 @@ def test_an_unknown_path_is_404_without_a_call_of_the_upstream(client, upstream,
     assert upstream.asked == []
 
 
+@pytest.mark.parametrize(
+    "path", ["/events/%20harbor/embed", "/events/a.b/embed", "/groups/Trail%20Runners/embed"]
+)
+def test_a_widget_with_a_mistyped_id_is_a_page_for_a_frame(client, path):
+    response = client.get(path)
+    assert response.status_code == 404
+    assert "frame-ancestors *" in response.headers["Content-Security-Policy"]
+    assert 'target="_blank"' in response.text
+
+
 @pytest.mark.usefixtures("unlisted")
 def test_an_empty_path_is_the_root_and_not_redirected(client):
     response = client.get("/", environ_overrides={"PATH_INFO": "", "HTTP_HOST": "evil.test"})
