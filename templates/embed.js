@@ -14,7 +14,7 @@ if (parent !== window && secret) {
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a");
     if (!link) return;
-    const page = document.querySelector("link[rel=canonical]").href;
+    const page = document.querySelector("link[rel=canonical]")?.href ?? link.href; // an error has none
     // WordPress goes nowhere but to the frame's own host.
     tell("link", link.host === location.host && link.protocol === location.protocol ? link.href : `${page}#subscribe`);
   });

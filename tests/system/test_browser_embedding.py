@@ -143,6 +143,18 @@ def test_the_widget_in_wordpress_sends_the_links_that_wordpress_opens(page, addr
         assert [(each["value"], each["secret"]) for each in links] == [(address, "abc123")]
 
 
+def test_the_error_of_a_widget_in_wordpress_sends_its_link(visitor, site, club):
+    url = f"{site.url}/events/nobody/embed#?secret=abc123"
+    visitor.page.goto(club.show(frame(url, 'sandbox="allow-scripts" security="restricted"')))
+    visitor.page.wait_for_function("messages.length > 0")
+    visitor.problems.clear()  # the 404
+    visitor.page.evaluate("messages.length = 0")
+    visitor.page.frame_locator("iframe").get_by_role("link", name="See all races").click()
+    visitor.page.wait_for_function("messages.some(each => each.message === 'link')")
+    (link,) = visitor.page.evaluate("messages.filter(each => each.message === 'link')")
+    assert link["value"] == f"{site.url}/"
+
+
 @pytest.fixture
 def paste(page, site, club):
     """A function: show the page of a club into which the snippet with an id was pasted."""
