@@ -1,9 +1,13 @@
 // Copy buttons, the visitor's own calendar first, links for the ticked runs. The page works without.
 const told = document.getElementById("told");
+let reset = () => {}, timer;
 const say = (button, text) => {
+  clearTimeout(timer);
+  reset(); // also if the same button is pressed again
   const before = button.textContent;
+  reset = () => { button.textContent = before; told.textContent = ""; };
   button.textContent = told.textContent = text;
-  setTimeout(() => { button.textContent = before; told.textContent = ""; }, 2000);
+  timer = setTimeout(reset, 2000);
 };
 document.addEventListener("click", async ({ target }) => {
   const button = target.closest("[data-copy]");

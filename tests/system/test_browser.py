@@ -132,6 +132,20 @@ def test_a_copy_button_copies_the_text_beside_the_button(
         assert reader.evaluate("navigator.clipboard.readText()") == shown
 
 
+def test_a_copy_button_that_is_pressed_again_has_its_own_text_in_the_end(open_visitor, site):
+    page = open_visitor(script=REMOVE_CLIPBOARD).page
+    page.clock.install()
+    page.goto(f"{site.url}/events/{MIXED}")
+    button = page.locator(".share button")
+    for _ in range(2):
+        button.click()
+        expect(button).to_have_text("Copied")
+        page.clock.run_for(1500)
+    expect(button).to_have_text("Copied")
+    page.clock.run_for(2000)
+    expect(button).to_have_text("Copy")
+
+
 def test_a_copy_button_selects_the_text_where_copying_is_impossible(open_visitor, site):
     page = open_visitor(script=REMOVE_CLIPBOARD).page
     page.goto(f"{site.url}/events/{MIXED}")
