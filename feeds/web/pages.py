@@ -46,6 +46,8 @@ def show_event(event_id: str) -> Response:
         found = list(notices.list_notices(shown, locale))
         choices = rows.sort_by_clock(each for each in agenda.ahead if not each.off)
         ticks = _list_ticks(choices, entries, options)
+        query = to_query(options)
+        chosen = f"{page}{'?' if query else ''}{query}"
         alternates = {
             f"{page}.{extension}": format_.media_type.partition(";")[0]
             for extension, format_ in FORMATS.items()
@@ -53,7 +55,7 @@ def show_event(event_id: str) -> Response:
         alternates[get_site().build_oembed_url(page)] = "application/json+oembed"
         ways = (
             *subscribe.build_subscribe_links(page, title, options),
-            *subscribe.build_android_links(_select_one(choices or shown, options), page),
+            *subscribe.build_android_links(_select_one(choices or shown, options), page, chosen),
         )
         return templates.render_page(
             "event.html",
@@ -86,6 +88,7 @@ def show_event(event_id: str) -> Response:
             options=options,
             understood=understood,
             page=page,
+            chosen=chosen,
             canonical=page,
             title=title,
             headline=headline,

@@ -100,8 +100,11 @@ def build_subscribe_links(
     )
 
 
-def build_android_links(entry: Entry, page: str) -> tuple[SubscribeLink, ...]:
-    """The ways for Google Calendar on Android: add one run once, and subscribe on a computer."""
+def build_android_links(entry: Entry, page: str, chosen: str) -> tuple[SubscribeLink, ...]:
+    """The ways for Google Calendar on Android: add one run once, and subscribe on a computer.
+
+    ``page`` is the URL of the event's page, ``chosen`` that of the page with the present choice.
+    """
     return (
         SubscribeLink(
             "google-once",
@@ -110,7 +113,7 @@ def build_android_links(entry: Entry, page: str) -> tuple[SubscribeLink, ...]:
             href=build_google_link(entry, page),
             android=True,
         ),
-        build_computer_link(page),
+        build_computer_link(chosen),
     )
 
 

@@ -136,6 +136,16 @@ def test_a_page_has_the_links_of_a_choice(service):
     assert get_page(service, "?run=else") == unknown
 
 
+def test_the_address_of_a_page_to_open_elsewhere_has_the_choice(service):
+    """Rules 10.3 and 10.4: on a computer, and in the browser instead of an app."""
+    service.announce(a_run(), a_5k())
+    page = get_page(service, "?run=five&registration=1")
+    address = f"{PAGE}?registration=1&run=five"
+    assert read(page, 'data-way="computer".*?<code>(.*?)</code>') == [address]
+    assert read(page, 'class="inapp.*?<code>(.*?)</code>') == [address]
+    assert read(page, 'class="share".*?<code>(.*?)</code>') == [PAGE]
+
+
 @pytest.mark.parametrize("chosen", ["off", "ended"])
 @pytest.mark.parametrize("ahead", [1, 2])
 def test_a_choice_of_a_run_that_is_off_or_has_ended_can_be_kept(service, chosen, ahead):

@@ -54,7 +54,7 @@ def test_every_link_follows_the_choice():
 
 
 def test_every_way_has_a_note_and_either_a_link_or_a_url_to_copy():
-    for link in (*LINKS.values(), *build_android_links(the_entry(a_run()), PAGE)):
+    for link in (*LINKS.values(), *build_android_links(the_entry(a_run()), PAGE, PAGE)):
         assert link.note.endswith(".")
         assert (link.href is None) != (link.copy is None)
 
@@ -110,7 +110,7 @@ def test_the_template_link_of_google_has_each_field_of_the_run(run, event, field
 
 
 def test_the_way_that_adds_a_run_once_says_that_it_will_not_follow_changes():
-    once, computer = build_android_links(the_entry(a_run()), PAGE)
+    once, computer = build_android_links(the_entry(a_run()), PAGE, PAGE)
     assert once.note == "10K, as it is now. It will not follow changes."
     assert once.android
     assert computer.copy == PAGE
