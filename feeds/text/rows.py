@@ -12,6 +12,7 @@ from msgspec import Struct
 from feeds.domain.entries import Entry
 from feeds.domain.history.changes import announces_start_time
 from feeds.domain.model import Change
+from feeds.domain.schedule import find_start_time, is_start_unread
 from feeds.text import dates, pages
 from feeds.text.agenda import Agenda
 from feeds.text.places import format_place
@@ -20,13 +21,15 @@ MAX_SHOWN = 12
 """Runs ahead that a page shows at once."""
 
 NO_TIME = "Time TBA"
+UNCLEAR = "Time unclear"
+"""A time was announced, but it, or its zone, could not be read (rules 3.15)."""
 
 
 class Row(Struct, frozen=True):
     """A run: its time, its label, what is not normal about it, and where to register.
 
     ``notes`` say what the run was moved from, when registration opens or closes, and when the
-    organizer of a virtual run starts.
+    organizer starts where the run itself has no time.
     """
 
     entry: Entry
@@ -111,9 +114,14 @@ def _build_row(entry: Entry, at: dt.datetime, locale: str, label: str) -> Row:
 
 
 def _format_time(entry: Entry, locale: str) -> str:
+    run, event = entry.run, entry.event
     if isinstance(entry.period.start, dt.datetime):
         return dates.format_clock(entry.period.start, locale)
-    return "Any time" if entry.run.virtual else NO_TIME
+    if is_start_unread(run, event):
+        return UNCLEAR
+    if run.virtual:
+        return "Any time"
+    return UNCLEAR if find_start_time(run, event) else NO_TIME
 
 
 def _list_states(entry: Entry, at: dt.datetime) -> Iterator[str]:
@@ -126,7 +134,7 @@ def _list_states(entry: Entry, at: dt.datetime) -> Iterator[str]:
 
 def _list_notes(entry: Entry, at: dt.datetime, locale: str) -> Iterator[str]:
     yield from _list_moves(entry, locale)
-    yield from _list_virtual_start(entry, locale)
+    yield from _list_start(entry, locale)
     window = pages.describe_registration_window(entry, at, locale)
     if window:
         yield window
@@ -142,10 +150,14 @@ def _list_moves(entry: Entry, locale: str) -> Iterator[str]:
         yield f"moved from {format_place(move.was, move.now)}"
 
 
-def _list_virtual_start(entry: Entry, locale: str) -> Iterator[str]:
-    if entry.run.virtual and entry.period.all_day and entry.run.start_time and not entry.off:
-        clock = dates.format_wall_time(entry.run.start_time, locale)
-        yield f"the organizer starts at {clock}"
+def _list_start(entry: Entry, locale: str) -> Iterator[str]:
+    run, event = entry.run, entry.event
+    if not entry.period.all_day or entry.off:
+        return
+    if clock := run.start_time if run.virtual else find_start_time(run, event):
+        yield f"the organizer starts at {dates.format_wall_time(clock, locale)}"
+    elif is_start_unread(run, event):
+        yield "the start time could not be read"
 
 
 def _format_old_start(move: Change, locale: str) -> str:

@@ -579,3 +579,32 @@ def test_a_start_that_is_withdrawn_while_the_events_start_cannot_be_read_is_no_m
     service.edit("ten", startTime=None)
     service.advance(hours=2)
     assert list(service.items()) == ["ten"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "point", "row"),
+    [
+        ({"startTime": "9"}, 41.9, "Time unclear the start time could not be read"),
+        ({"startTime": "9", "isVirtual": True}, 41.9, "Time unclear the start time could not be"),
+        ({"startTime": "08:00"}, "north", "Time unclear the organizer starts at 8:00 AM"),
+        ({"startTime": None}, 41.9, "Time TBA"),
+        ({"startTime": None}, "north", "Time TBA"),
+        ({"startTime": None, "isVirtual": True}, 41.9, "Any time"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("form", ["", "/embed"])
+def test_a_page_says_that_a_time_could_not_be_read_not_that_there_is_none(
+    service, fields, point, row, form
+):
+    """Rules 3.15."""
+    service.announce(a_run(**fields), lat=point)
+    page = service.get(form).text
+    found = re.search(
+        '<span class="time">(.*?)</span>.*?<span class="what">(.*?)</li>', page, re.DOTALL
+    )
+    assert found
+    markup = "<strong>.*?</strong>|<span class=.tag.>.*?</span>|<.*?>"
+    shown = re.sub(markup, " ", " ".join(found.groups()))
+    assert " ".join(shown.split()).startswith(row)
+    assert ("TBA" in shown) == ("TBA" in row)
