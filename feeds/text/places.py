@@ -38,7 +38,8 @@ def describe_place(entries: Sequence[Entry]) -> Place:
     query = f"{event.point[0]},{event.point[1]}" if event.point else address
     if query:
         return Place(address, address or "The place on a map", query)
-    return Place(text="" if "location" in event.unread else "The organizer has given no place.")
+    is_unread = not {"location", "point"}.isdisjoint(event.unread)
+    return Place(text="" if is_unread else "The organizer has given no place.")
 
 
 def find_in_person(entries: Iterable[Entry]) -> Entry | None:

@@ -608,3 +608,10 @@ def test_a_page_says_that_a_time_could_not_be_read_not_that_there_is_none(
     shown = re.sub(markup, " ", " ".join(found.groups()))
     assert " ".join(shown.split()).startswith(row)
     assert ("TBA" in shown) == ("TBA" in row)
+
+
+@pytest.mark.parametrize(("point", "says"), [(None, True), (0, True), ("north", False)])
+def test_a_page_says_that_there_is_no_place_only_if_none_was_given(service, point, says):
+    """Rules 3.15."""
+    service.announce(a_run(), lat=point, lng=point, address=None)
+    assert ("The organizer has given no place." in service.get("").text) == says
