@@ -175,5 +175,6 @@ def accepts_gzip(accept_encoding: str) -> bool:
             weights[coding] = float(weight)
         except ValueError:
             weights[coding] = 0
-    gzipped = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0)))
-    return gzipped > 0 and gzipped >= weights.get("identity", 0)
+    others = weights.get("*", 0)
+    gzipped = weights.get("gzip", weights.get("x-gzip", others))
+    return gzipped > 0 and gzipped >= weights.get("identity", others)

@@ -92,6 +92,8 @@ def test_a_date_in_another_form_does_not_count(date):
         *((" ", False), ("deflate, br;q=0.9, zstd", False), ("gzipped", False)),
         *(("not-gzip", False), ("gzip;q=0.000", False), ("x-gzip;q=0", False), ("*;q=0", False)),
         *(("*, gzip;q=0", False), ("identity;q=0", False), ("gzip;q=0.5, identity", False)),
+        *(("gzip;q=0.5, *", False), ("gzip;q=0.5, *;q=0.1", True)),  # the asterisk is identity, too
+        *(("identity;q=0.2, gzip;q=0.5, *", True), ("*", True), ("*;q=0.1", True)),
         *(("gzip;q=nonsense", False), ("gzip;q=", False), ("gzip;q=-1", False)),
         *(("gzip;q=nan", False), ("gzip;q=0x1", False), (";q=1", False), ("\x00\xff", False)),
         *(("x" * 8000, False), ("br, " * 2000, False)),
