@@ -89,7 +89,9 @@ def measure_run(entry: Entry) -> int:
 
 
 def _measure_texts(*texts: str) -> int:
-    return sum(len(html.escape(text).encode()) + text.count("\\") for text in texts)
+    """Bytes of texts, of which JSON escapes tabs and backslashes."""
+    escaped = sum(text.count("\\") + text.count("\t") for text in texts)
+    return escaped + sum(len(html.escape(text).encode()) for text in texts)
 
 
 def build_change_items(timetable: Timetable, feed: Feed) -> list[Item]:

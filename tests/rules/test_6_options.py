@@ -129,6 +129,13 @@ def test_a_feed_stays_under_1_mb_whatever_the_texts(service, character, forms):
         assert b"r000@" in body
 
 
+def test_a_feed_stays_under_1_mb_if_the_events_own_text_is_full_of_tabs(service):
+    """Rules 6.13: JSON writes a tab as two characters."""
+    service.announce(*(a_run(f"r{number}") for number in range(300)), description=1000 * "a\t")
+    for form in (".ics", ".rss", ".json"):
+        assert len(service.poll(form)) < 1_000_000
+
+
 def test_runs_are_left_out_only_if_the_feed_is_too_large_without_the_events_own_text(service):
     """Rules 6.13."""
     service.announce(*(a_run(f"r{number}") for number in range(600)), description=2000 * "a")
