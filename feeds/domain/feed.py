@@ -1,6 +1,6 @@
 """A feed: the timetables that a representation is rendered from, and the entries that it shows."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct, structs
@@ -93,32 +93,47 @@ def _select_next(feed: Feed, entries: Iterable[Entry]) -> list[Entry]:
 
 
 def fit_entries(
-    feed: Feed, entries: Sequence[Entry], measure: Callable[[Entry], int], room: int
+    feed: Feed,
+    entries: Sequence[Entry],
+    measure: Callable[[Entry], int],
+    room: int,
+    needed: Collection[str] = (),
 ) -> tuple[Entry, ...]:
     """The entries, as far as they fit into ``room``; ``measure`` gives their bytes.
 
-    If they do not, the event's own text is left out of all of them. Only then runs are left out.
+    If they do not, the event's own text is left out of all of them. Only then runs are left out,
+    those whose uids are ``needed`` after the others.
     """
     if sum(map(measure, entries)) <= room:
         return tuple(entries)
-    return _keep(feed, [_leave_out_text(entry) for entry in entries], measure, room)
+    return _keep(feed, [_leave_out_text(entry) for entry in entries], measure, room, needed)
 
 
 def _keep(
-    feed: Feed, entries: Sequence[Entry], measure: Callable[[Entry], int], room: int
+    feed: Feed,
+    entries: Sequence[Entry],
+    measure: Callable[[Entry], int],
+    room: int,
+    needed: Collection[str] = (),
 ) -> tuple[Entry, ...]:
     """The entries that fit into ``room``, in their order (rules 6.13)."""
     sizes = [measure(entry) for entry in entries]
     if sum(sizes) <= room:
         return tuple(entries)
-    as_of = feed.as_of
-    kept: set[int] = set()
-    for place in sorted(range(len(entries)), key=lambda at: _rank(entries[at], as_of)):
-        room -= sizes[place]
+    size_by_uid = {entry.uid: size for entry, size in zip(entries, sizes, strict=True)}
+    kept: set[str] = set()
+    for entry in rank_entries(feed, entries, needed):
+        room -= size_by_uid[entry.uid]
         if room < 0:
             break
-        kept.add(place)
-    return tuple(entry for place, entry in enumerate(entries) if place in kept)
+        kept.add(entry.uid)
+    return tuple(entry for entry in entries if entry.uid in kept)
+
+
+def rank_entries(feed: Feed, entries: Iterable[Entry], needed: Collection[str] = ()) -> list[Entry]:
+    """The entries in the order of their importance: the last one is left out first."""
+    as_of = feed.as_of
+    return sorted(entries, key=lambda entry: (entry.uid not in needed, _rank(entry, as_of)))
 
 
 def _rank(entry: Entry, as_of: datetime) -> tuple[int, float]:

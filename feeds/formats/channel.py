@@ -4,21 +4,21 @@ RSS and JSON Feed have the same items.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 
 from msgspec import Struct
 
 from feeds.domain.entries import Entry
-from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, select_entries
+from feeds.domain.feed import MAX_BYTES, Feed, fit_entries, rank_entries, select_entries
 from feeds.domain.history.sessions import select_announced
+from feeds.formats.extension import measure_event, measure_run
 from feeds.formats.items import (
     ITEM_SIZE,
     Item,
     build_change_items,
     build_run_item,
     measure_item,
-    measure_run,
 )
 
 MIN_CHANGE_ITEMS, MAX_CHANGE_ITEMS = 50, 300
@@ -42,17 +42,22 @@ class Channel(Struct, frozen=True):
 
 
 def build_channel(feed: Feed) -> Channel:
-    """The channel of a feed, as far as it fits into ``MAX_BYTES`` (rules 6.13)."""
+    """The channel of a feed, as far as it fits into ``MAX_BYTES`` (rules 6.13).
+
+    A collection leaves out runs with an item last: new events are mostly far ahead (rules 11.12).
+    """
     items = build_history(feed)
     selected = select_entries(feed)
     announced = _select_own(selected, items)
     if feed.listed:
         items, announced = _select_newest(items, announced)
     own = {entry.uid for entry in announced}
+    needed = own if feed.listed else frozenset[str]()
+    events = _measure_events(feed, selected, needed)
     built: dict[str, Item] = {}  # by uid, as the entries were measured last
 
     def measure(entry: Entry) -> int:
-        size = measure_run(entry)
+        size = measure_run(entry) + events.get(entry.uid, 0)
         if entry.uid in own:
             page = feed.build_page_url(entry.event.id)
             built[entry.uid] = build_run_item(entry, page, feed.locale)
@@ -62,10 +67,22 @@ def build_channel(feed: Feed) -> Channel:
     head = 20 * len(feed.title.encode()) + 2 * (len(feed.source) + len(feed.page))
     head += 6 * len(feed.about.encode())
     room = MAX_BYTES - ITEM_SIZE - head - sum(measure_item(item) for item in items)
-    entries = fit_entries(feed, selected, measure, room)
+    entries = fit_entries(feed, selected, measure, room, needed)
     items += tuple(built[entry.uid] for entry in entries if entry.uid in built)
     ordered = sorted(items, key=lambda item: (item.start, item.guid))
     return Channel(tuple(sorted(ordered, key=lambda item: item.published, reverse=True)), entries)
+
+
+def _measure_events(
+    feed: Feed, selected: Iterable[Entry], needed: Collection[str]
+) -> dict[str, int]:
+    """Bytes of each event in JSON Feed, by the uid of that entry which is left out last."""
+    timetables = {timetable.edition.event.id: timetable for timetable in feed.timetables}
+    ranked = rank_entries(feed, selected, needed)
+    last = {entry.event.id: entry.uid for entry in reversed(ranked)}
+    return {
+        uid: measure_event(timetables[id_].list_current(by_start=True)) for id_, uid in last.items()
+    }
 
 
 def _select_own(selected: Sequence[Entry], items: Iterable[Item]) -> list[Entry]:

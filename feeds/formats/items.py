@@ -20,8 +20,8 @@ from feeds.domain.options import Options, selects, shows
 from feeds.text import changes, dates, descriptions, summaries
 from feeds.text.descriptions import Link
 
-ITEM_SIZE, RUN_SIZE = 360, 580
-"""Bytes of an item, and of the data of a run in JSON Feed, without their texts, at most."""
+ITEM_SIZE, CATEGORY_SIZE = 270, 30
+"""Bytes of an item, and of a category of an item, without their texts, at most."""
 
 
 class Item(Struct, frozen=True, kw_only=True):
@@ -78,20 +78,13 @@ def build_run_item(entry: Entry, page: str, locale: str) -> Item:
 def measure_item(item: Item) -> int:
     """Bytes of an item in RSS or in JSON Feed, at most: markup is escaped twice in RSS."""
     size = ITEM_SIZE + len(item.page) + len(item.guid) + len(item.anchor)
-    return size + _measure_texts(item.title, item.html)
+    size += sum(CATEGORY_SIZE + len(category) for category in item.categories)
+    return size + _measure_text(item.title) + _measure_text(item.html)
 
 
-def measure_run(entry: Entry) -> int:
-    """Bytes of the data of a run in JSON Feed, at most."""
-    run = entry.run
-    own = (entry.place, entry.registration_url, run.registration_override, run.status)
-    return RUN_SIZE + _measure_texts(run.distance_label, *(text for text in own if text))
-
-
-def _measure_texts(*texts: str) -> int:
-    """Bytes of texts, of which JSON escapes tabs and backslashes."""
-    escaped = sum(text.count("\\") + text.count("\t") for text in texts)
-    return escaped + sum(len(html.escape(text).encode()) for text in texts)
+def _measure_text(text: str) -> int:
+    """Bytes of a text, whose tabs and backslashes JSON escapes."""
+    return len(html.escape(text).encode()) + text.count("\\") + text.count("\t")
 
 
 def build_change_items(timetable: Timetable, feed: Feed) -> list[Item]:

@@ -1,6 +1,7 @@
 """JSON feeds against JSON Feed 1.1 and against docs/feed.schema.json."""
 
 import json
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from msgspec import structs
 
-from feeds.formats import jsonfeed
+from feeds.domain.feed import MAX_BYTES
+from feeds.formats import jsonfeed, rss
 from tests.formats.test_golden import DATA
 from tests.support.factories import a_feed, a_run, an_event
 from tests.support.samples import feed_of
@@ -16,6 +18,7 @@ from tests.support.upstream import SAMPLE_IDS
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCHEMA = json.loads((DOCS / "feed.schema.json").read_text("utf-8"))
+DAY = timedelta(days=1)
 HISTORIES = sorted((DATA / "histories").glob("*.json"))
 
 
@@ -54,6 +57,29 @@ def test_the_schema_tells_the_feed_of_an_event_from_that_of_a_collection():
         {"runs": runs},
     ):
         assert not Draft202012Validator(SCHEMA).is_valid(feed | {"_intervals": wrong})
+
+
+def test_the_feed_of_a_collection_stays_under_1_mb_with_the_data_of_its_events():
+    """Rules 6.13 and 11.12: the items stay, as those of new events are about runs far ahead."""
+    url = f"https://club.example/{'a' * 180}"
+    events = [
+        an_event(
+            a_run(id=f"r{number}", registration_url=url, date=date(2025, 7, 1) + number * DAY),
+            id=f"e{number}",
+            name=f"Race {number} of the club in the harbor",
+            website_url=url,
+            location="Navy Pier, 600 East Grand Avenue, Chicago, IL 60611, USA",
+            point=(41.8917, -87.6043),
+        )
+        for number in range(1000)
+    ]
+    feed = a_feed(*events, extension="json")
+    body = jsonfeed.render(feed)
+    document = json.loads(body)
+    assert MAX_BYTES * 0.8 < len(body) < MAX_BYTES
+    assert len(document["items"]) == 200
+    assert rss.render(feed).count(b"<item>") == 200
+    assert "r0" in {run["id"] for run in document["_intervals"]["runs"]}
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
