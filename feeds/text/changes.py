@@ -7,7 +7,7 @@ from feeds.domain.entries import Entry
 from feeds.domain.history.changes import announces_start_time, is_turn
 from feeds.domain.model import Change, Kind
 from feeds.domain.status import STATUSES
-from feeds.text.dates import format_moment, format_start, format_zoned
+from feeds.text.dates import format_moment, format_old_start, format_start, format_zoned
 from feeds.text.places import format_place
 from feeds.text.summaries import build_name, join_label
 
@@ -146,7 +146,7 @@ def describe_change(change: Change, entry: Entry, locale: str) -> str:
     place = format_place(now, was) if change.new_place else now.place
     after = [format_start(now.start, locale, now.zone), *([place] if place else [])]
     replaces_start = change.new_start and not announces_start_time(change)
-    before = [format_start(was.start, locale)] if replaces_start else []
+    before = [format_old_start(was, now, locale)] if replaces_start else []
     before += [format_place(was, now)] if change.new_place and was.place else []
     end = f"; before: {', '.join(before)}" if before else ""
     return f"{_get_label(entry)}: {', '.join(after)}{end}"

@@ -19,6 +19,7 @@ from babel.dates import (
     get_timezone_name,
 )
 
+from feeds.domain.model import State
 from feeds.domain.schedule import END_OF_DAY, Period
 from feeds.domain.timezones import localize
 
@@ -119,6 +120,11 @@ def format_start(start: str, locale: str, zone: str = "") -> str:
     if zone:
         return format_zoned(localize(when, ZoneInfo(zone)), locale)
     return format_moment(when, locale)
+
+
+def format_old_start(was: State, now: State, locale: str) -> str:
+    """The start of a state as in ``format_start``, with its zone if that is another one ``now``."""
+    return format_start(was.start, locale, was.zone if was.zone != now.zone else "")
 
 
 def format_zoned(when: dt.date, locale: str) -> str:

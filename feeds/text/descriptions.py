@@ -20,7 +20,7 @@ from feeds.domain.timezones import find_zone_at
 from feeds.text.dates import (
     format_clock,
     format_moment,
-    format_start,
+    format_old_start,
     format_wall_time,
     format_when,
     format_zone,
@@ -150,8 +150,7 @@ def describe_move(entry: Entry, locale: str) -> Iterator[str]:
     if move is None:
         return
     if move.new_start and not announces_start_time(move):
-        zone = move.was.zone if move.was.zone != move.now.zone else ""
-        yield f"Moved from {format_start(move.was.start, locale, zone)}."
+        yield f"Moved from {format_old_start(move.was, move.now, locale)}."
     if move.new_place and move.was.place:
         yield f"Moved from {format_place(move.was, move.now)}."
 

@@ -110,14 +110,22 @@ def describe_common_move(entries: Sequence[Entry], locale: str) -> str:
 
     Runs with different times share a move if they share their old day and their new day.
     """
-    moves = [(move.was.start, move.now.start) for each in entries if (move := _find_move(each))]
-    found = set(moves)
+    moves = [(move.was, move.now) for each in entries if (move := _find_move(each))]
+    found = {
+        (dates.format_old_start(was, now, locale), dates.format_old_start(now, was, locale))
+        for was, now in moves
+    }
     if len(found) > 1:
-        found = {(was[:10], now[:10]) for was, now in moves if was[:10] != now[:10]}
+        days = {(was.start[:10], now.start[:10]) for was, now in moves}
+        found = {
+            (dates.format_start(was, locale), dates.format_start(now, locale))
+            for was, now in days
+            if was != now
+        }
     if len(moves) < len(entries) or len(found) != 1:
         return ""
     was, now = found.pop()
-    return f"From {dates.format_start(was, locale)} to {dates.format_start(now, locale)}."
+    return f"From {was} to {now}."
 
 
 def _find_move(entry: Entry) -> Change | None:

@@ -161,8 +161,8 @@ def _list_start(entry: Entry, locale: str) -> Iterator[str]:
 
 
 def _format_old_start(move: Change, locale: str) -> str:
-    """The time alone if the day is still the same."""
-    was = move.was.start
-    if "T" in was and was[:10] == move.now.start[:10]:
-        return dates.format_clock(dt.datetime.fromisoformat(was), locale)
-    return dates.format_start(was, locale)
+    """The time alone if the day and the zone are still the same."""
+    was, now = move.was, move.now
+    if "T" in was.start and was.zone == now.zone and was.start[:10] == now.start[:10]:
+        return dates.format_clock(dt.datetime.fromisoformat(was.start), locale)
+    return dates.format_old_start(was, now, locale)

@@ -301,3 +301,17 @@ def test_an_address_that_holds_the_words_of_the_other_is_the_same_place(service,
     service.edit(address=now)
     service.advance(hours=2)
     assert (len(service.items()) > 1) is moved
+
+
+def test_a_start_that_is_moved_to_another_zone_alone_is_told_with_both_zones(service):
+    """Rules 5.14: the wall time is the same, so that only the zones tell what has changed."""
+    service.announce(a_run(), lat=None, lng=None)
+    service.edit(lat=52.52, lng=13.405)
+    service.advance(hours=2)
+    old, new = "Sat, Aug 15, 2026, 8:00 AM CDT", "Sat, Aug 15, 2026, 8:00 AM Berlin time"
+    assert f"Moved from {old}." in service.entry()["DESCRIPTION"]
+    (item, _) = service.items().values()
+    assert f"10K: {new}, Navy Pier, Chicago; before: {old}</p>" in item["content_html"]
+    page = service.poll("").decode()
+    assert f"From {old} to {new}." in page
+    assert f"moved from {old}" in page
