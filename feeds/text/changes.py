@@ -6,7 +6,7 @@ from itertools import accumulate, chain
 from feeds.domain.entries import Entry
 from feeds.domain.history.changes import announces_start_time, is_turn
 from feeds.domain.model import Change, Kind
-from feeds.domain.status import STATUSES
+from feeds.domain.status import STATUSES, find_status
 from feeds.text.dates import format_moment, format_old_start, format_start, format_zoned
 from feeds.text.places import format_place
 from feeds.text.summaries import build_name, join_label
@@ -69,7 +69,8 @@ def build_change_title(group: Sequence[Change], runs: Sequence[Entry], locale: s
     all runs have the same new start, the title ends with the start. If no start changed and all
     runs have the same new place, the title ends with the place. The title of a registration that
     was extended ends with its new end. Runs that were moved back at once are ``As before``; the
-    title does not name them if others of the group were moved.
+    title does not name them if others of the group were moved. A run with an organizer's own word,
+    which may mean that it does not take place, is not called reinstated.
     """
     if group[0].kind == Kind.MOVED and any(map(_moves, group)):
         runs = [run for change, run in zip(group, runs, strict=True) if _moves(change)]
@@ -80,6 +81,8 @@ def build_change_title(group: Sequence[Change], runs: Sequence[Entry], locale: s
         day = f", {format_start(group[0].now.start, locale)}" if runs[0].is_session else ""
         return f"{word}: {name}{day}"
     moved = kind == Kind.MOVED
+    if kind == Kind.REINSTATED and any(map(_get_status_sentence, group)):
+        word = "New status"
     if moved and not _moves(group[0]):
         word, now, moved = "As before", "", False
     elif moved and all(map(_only_adds, group)):
@@ -106,6 +109,11 @@ def _only_adds(change: Change) -> bool:
     return not (replaces_start or replaces_place)
 
 
+def _get_status_sentence(change: Change) -> str:
+    """What is not normal about the new status, such as an organizer's own word; may be empty."""
+    return find_status(change.now.status).sentence
+
+
 def describe_changes(group: Sequence[Change], runs: Sequence[Entry], locale: str) -> Iterator[str]:
     """The lines of an item: each run as it was then, and its registration if that is the news."""
     some_move = group[0].kind == Kind.MOVED and any(map(_moves, group))
@@ -122,6 +130,8 @@ def describe_changes(group: Sequence[Change], runs: Sequence[Entry], locale: str
 
 def _describe(change: Change, run: Entry, locale: str) -> Iterator[str]:
     yield describe_change(change, run, locale)
+    if change.kind == Kind.REINSTATED and (sentence := _get_status_sentence(change)):
+        yield sentence
     if change.kind in _REGISTRATION_WORDS:
         turn = _format_turn(change, run, locale, zoned=True)
         yield f"Registration {_REGISTRATION_WORDS[change.kind]} {turn}"

@@ -213,6 +213,15 @@ def test_each_change_is_one_item_of_its_own(service, before, fields, kind, word,
     assert title == f"{word}: Harbor Run – 10K, {what}"
 
 
+def test_a_cancelled_run_with_an_own_word_of_the_organizer_is_not_called_reinstated(service):
+    """Rules 5.4: the word may say once more that the run does not take place."""
+    service.announce(a_run(**CANCELLED))
+    edit_and_poll(service, "ten", eventStatus="called off by the city")
+    item, _ = service.items().values()
+    assert item["title"] == f"New status: Harbor Run – 10K, {EIGHT}"
+    assert "<br>Status given by the organizer: called off by the city</p>" in item["content_html"]
+
+
 def test_a_run_that_is_no_longer_listed_makes_an_item_and_is_reinstated_when_it_returns(service):
     """Rules 5.4 and 5.13."""
     service.announce(a_run(), a_5k())
