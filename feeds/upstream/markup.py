@@ -38,9 +38,21 @@ _HREF = re.compile(r"""\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.I
 _DATA_URI = re.compile(r"\bdata:(?:[a-z]+/[a-z0-9.+-]+[;,]|;base64,)[^\s\"'<>)\]]*", re.IGNORECASE)
 """A file as a URI (RFC 2397), such as a pasted image: thousands of characters that say nothing."""
 
+_UNFINISHED = re.compile(r"<[a-z/!][^<>]{0,2000}\Z", re.IGNORECASE)
+"""A tag, or something like it, that the end of a text cuts off."""
+
 _NEW_BLOCK, _NEW_PARAGRAPH = "\x00", "\x01"
 """Mark the boundaries of blocks: the text has no control characters."""
 _BOUNDARY = re.compile("[ \x00\x01]*[\x00\x01][ \x00\x01]*")
+
+
+def strip_data_uris(text: str) -> str:
+    return _DATA_URI.sub("", text)
+
+
+def cut_off(text: str, limit: int) -> str:
+    """Return the first characters of HTML or of a text, without a tag that ends after them."""
+    return text if len(text) <= limit else _UNFINISHED.sub("", text[:limit])
 
 
 def convert_html(text: str) -> str:
@@ -49,7 +61,7 @@ def convert_html(text: str) -> str:
     Blocks and ``<br>`` become line breaks, a link keeps its address, entities are decoded. Tags
     that HTML does not know stay: ``<3 hours`` and ``<anna@club.example>`` are text.
     """
-    text = _DATA_URI.sub("", text)
+    text = strip_data_uris(text)
     if not _ANY.search(text):
         return text
     text = _HIDDEN.sub("", text)

@@ -13,7 +13,7 @@ from feeds.domain.cleaning import clean_line, clean_text
 from feeds.domain.status import STORED_BY_SPELLING
 from feeds.logs import FindingLog
 from feeds.upstream import fields
-from feeds.upstream.markup import convert_html
+from feeds.upstream.markup import convert_html, cut_off, strip_data_uris
 
 findings = FindingLog(logging.getLogger(__name__))
 """Each finding begins with the word ``event`` and the id of the event."""
@@ -78,8 +78,12 @@ def _read_address(what: str, value: object) -> str | None:
 
 
 def _read_description(what: str, value: object) -> str | None:
-    raw = clean_text(fields.parse_text(value))[:MAX_RAW_DESCRIPTION]
-    text = clean_text(convert_html(raw))
+    # A pasted image, which is a data: URI, must not displace the text after it.
+    raw = strip_data_uris(clean_text(fields.parse_text(value)))
+    text = clean_text(convert_html(cut_off(raw, MAX_RAW_DESCRIPTION)))
+    if text and len(raw) > MAX_RAW_DESCRIPTION:
+        text = f"{text}…"
+        findings.warning(f"{what} is cut off after {MAX_RAW_DESCRIPTION} characters of HTML")
     return shorten(text, fields.MAX_DESCRIPTION, what) or None
 
 

@@ -454,6 +454,7 @@ HTML = [
     ("<p><3 hours, <anna@club.example></p>", "<3 hours, <anna@club.example>"),
     ("Map: data:image/png;base64,iVBORw0KGgo= here", "Map:  here"),
     ('<p>A<img src="data:image/png;base64,AAAA">B</p>', "AB"),
+    (f'<p>A<img src="data:image/png;base64,{100_000 * "A"}">B</p>', "AB"),
 ]
 
 
@@ -464,6 +465,15 @@ def test_a_description_of_html_becomes_text_without_data_uris(service, html, tex
     description = str(service.entry()["DESCRIPTION"])
     own = description.partition("Estimated finish 10:00 AM.\n\n")[2]
     assert own.removesuffix(f"\n\nEvent page: {PAGE}") == text
+
+
+def test_html_that_is_too_long_is_cut_off_before_a_tag_and_ends_with_an_ellipsis(service):
+    """Rules 3.17 and 8.26."""
+    word = f"<span style='{85 * 'x'}'>word</span> "
+    service.announce(a_run(), description=1000 * word)
+    (text,) = re.findall(r'"description":"([^"]*)"', service.poll("").decode())
+    *words, last = text.split(" ")
+    assert (set(words), last) == ({"word"}, "word…")
 
 
 def test_a_document_says_nothing_of_what_could_not_be_read(service):
