@@ -43,5 +43,7 @@ def _build_item(item: Item) -> dict[str, Any]:
         "tags": item.categories,
     }
     if item.entry:
-        members["date_modified"] = format_utc(item.entry.revision.last_modified)
+        # A session was mostly seen long before its item is published (rules 9.4).
+        modified = max(item.entry.revision.last_modified, item.published)
+        members["date_modified"] = format_utc(modified)
     return members

@@ -129,6 +129,17 @@ def test_the_calendar_and_its_revisions_do_not_change_when_a_session_is_publishe
     assert club.poll(".ics") == before
 
 
+def test_the_item_of_a_session_was_never_modified_before_it_was_published(club):
+    """Rules 9.4; JSON Feed 1.1, items."""
+    at(club, FIRST)
+    items = club.items()
+    assert datetime.fromisoformat(items["s1"]["date_published"]) == FIRST
+    assert all(each["date_modified"] >= each["date_published"] for each in items.values())
+    club.edit("s1", distanceLabel="Five")
+    club.advance(hours=1)
+    assert datetime.fromisoformat(club.items()["s1"]["date_modified"]) == FIRST + timedelta(hours=1)
+
+
 def test_a_session_that_is_seen_later_is_published_then(club):
     """Rules 9.4."""
     club.add(a_session(0, _id="extra", startTime="06:30"))
