@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from feeds.domain.entries import Entry
 from feeds.domain.history.changes import announces_start_time
-from feeds.domain.model import Change, Event
+from feeds.domain.model import Change, Event, Kind
 from feeds.domain.status import POSTPONED, RESCHEDULED, SCHEDULED, STATUSES, Status
 from feeds.text import dates
 from feeds.text.descriptions import split_first_paragraph
@@ -78,11 +78,11 @@ def _list_details(status: Status, entries: Sequence[Entry], locale: str) -> Iter
     move = describe_common_move(entries, locale)
     starts = {dates.format_when(entry.period, locale) for entry in entries}
     when = starts.pop() if len(starts) == 1 else dates.format_range(*find_days(entries), locale)
-    if status == POSTPONED:
+    if status == POSTPONED and not any(map(_has_new_date, entries)):
         yield f"No new date yet. It was planned for {when}."
     elif move and not status.off:
         yield move
-    elif status == RESCHEDULED:
+    elif status in (POSTPONED, RESCHEDULED):
         yield f"The organizer now lists {when}."
         yield from _tell_unknown(status, entries)
 
@@ -132,3 +132,10 @@ def _find_move(entry: Entry) -> Change | None:
     """The last move of an entry, if that changed its start."""
     move = entry.last_move
     return move if move and move.new_start and not announces_start_time(move) else None
+
+
+def _has_new_date(entry: Entry) -> bool:
+    """Whether the start of a postponed run was moved since the run was postponed."""
+    move = _find_move(entry)
+    postponed = [each.noticed for each in entry.changes if each.kind == Kind.POSTPONED]
+    return move is not None and (not postponed or postponed[-1] <= move.noticed)

@@ -40,6 +40,28 @@ def test_a_page_says_first_whether_when_and_where(service):
     ]
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_notice_of_a_postponed_event_tells_of_a_new_date_that_the_organizer_lists(
+    service, at_once
+):
+    """Rules 10.1: a date that was entered before the event was postponed is not new."""
+    service.announce(a_run())
+    service.edit("ten", date="2026-08-22", startTime="09:00")
+    service.advance(hours=2)
+    service.poll()
+    service.edit("ten", eventStatus="postponed")
+    if not at_once:
+        service.advance(hours=2)
+        assert read(get_page(service), '<div class="notice postponed">(.*?)</div>') == [
+            "Postponed No new date yet. It was planned for Sat, Aug 22, 2026, 9:00 AM."
+        ]
+    service.edit("ten", date="2026-09-06")
+    service.advance(hours=2)
+    assert read(get_page(service), '<div class="notice postponed">(.*?)</div>') == [
+        "Postponed From Sat, Aug 22, 2026, 9:00 AM to Sun, Sep 6, 2026, 9:00 AM."
+    ]
+
+
 def test_the_page_of_an_event_that_is_over_offers_no_subscription(service):
     """Rules 10.1."""
     service.announce(a_run())
