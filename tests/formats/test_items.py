@@ -199,8 +199,9 @@ def test_a_channel_has_each_guid_once_after_two_histories_of_the_event_were_merg
 
 
 def test_a_filtered_channel_counts_its_own_changes():
-    ten = [race(with_(TEN, sold_out=bool(day % 2)), FIVE) for day in range(60)]
-    edition = story(*ten, race(TEN, with_(FIVE, sold_out=True)), every=DAY)
+    ten, five = (with_(each, date=date(2025, 9, 6)) for each in (TEN, FIVE))
+    days = [race(with_(ten, sold_out=bool(day % 2)), five) for day in range(60)]
+    edition = story(*days, race(ten, with_(five, sold_out=True)), every=DAY)
     assert news(edition, run=("five",)).keys() == {"five/sold-out"}
     assert len(news(edition, run=("ten",))) == 50
 

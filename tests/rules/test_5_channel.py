@@ -267,6 +267,27 @@ def test_places_again_and_registration_reopened_are_news_only_if_one_can_registe
     assert list(service.items()) == guids
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (SOLD_OUT, {"soldOut": False}),
+        ({"registrationOverride": "closed"}, {"registrationOverride": None}),
+        ({"registrationClosesAt": CLOSES}, {"registrationClosesAt": "2026-12-01T15:00:00Z"}),
+        ({}, {"registrationOpensAt": "2026-09-01T15:00:00Z"}),
+        ({"registrationOpensAt": "2026-12-01T15:00:00Z"}, {"registrationOpensAt": OPENS}),
+    ],
+)
+def test_nobody_is_invited_to_a_run_that_has_ended(service, before, after):
+    """Rules 5.4 and 5.7: an organizer prepares the form for the next year."""
+    service.announce(a_run(**before))
+    service.advance(days=88)
+    service.poll()
+    items = list(service.items())
+    service.edit("ten", **after)
+    service.advance(days=60)
+    assert list(service.items()) == items
+
+
 TOGETHER: list[tuple[dict[str, Any], dict[str, dict[str, Any]], list[str]]] = [
     # Before; what changes of runs or of the event; the titles.
     ({}, {"ten five": CANCELLED}, [f"Cancelled: Harbor Run – 5K, 10K, {EIGHT}"]),

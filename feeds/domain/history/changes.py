@@ -76,7 +76,7 @@ def find_changes(
         change
         for was, now in pairs
         if now.run.unlisted is None or (now.run.withdrawn and was.run.unlisted is None)
-        for change in _compare(capture_state(was), _capture_read(was, now), now.run.id, noticed)
+        for change in _compare(was, now, noticed)
     )
 
 
@@ -89,9 +89,10 @@ def _capture_read(was: Entry, now: Entry) -> State:
     return state
 
 
-def _compare(was: State, now: State, run: str, noticed: dt.datetime) -> Iterator[Change]:
-    change = Change(run=run, kind=Kind.MOVED, was=was, now=now, noticed=noticed)
-    can_register = _takes_entries(now) and _is_open(now, noticed)
+def _compare(was: Entry, now: Entry, noticed: dt.datetime) -> Iterator[Change]:
+    old, new = capture_state(was), _capture_read(was, now)
+    change = Change(run=now.run.id, kind=Kind.MOVED, was=old, now=new, noticed=noticed)
+    can_register = _takes_entries(new) and _is_open(new, noticed) and noticed < now.ends
     for kind in _list_kinds(change):
         if can_register or kind not in _INVITATIONS:
             yield structs.replace(change, kind=kind)
@@ -144,8 +145,8 @@ def find_turns(
 
     ``since`` and ``until`` are when the versions were fetched. A run that is in ``after`` alone has
     the turns of the last year, a session none. A turn is no news if the run is off, sold out or
-    overridden, before or after. It is noticed at its own instant; at ``noticed`` if an edit moved
-    it into the past.
+    overridden, before or after, nor is an opening after the end of the run. It is noticed at its
+    own instant; at ``noticed`` if an edit moved it into the past.
     """
     known = {entry.run.id: capture_state(entry) for entry in before}
     found: list[Change] = []
@@ -158,9 +159,10 @@ def find_turns(
         begin = since if entry.run.id in known else first
         opened, closed = was.opens is None or was.opens <= begin, _has_closed(was, begin)
         change = Change(run=entry.run.id, kind=Kind.MOVED, was=was, now=now, noticed=noticed)
-        if now.opens and begin < now.opens <= until and _is_open(now, now.opens):
-            found.append(structs.replace(change, kind=OPENS, noticed=now.opens))
-        elif now.opens and not opened and _is_open(now, until):
+        if now.opens and begin < now.opens <= until:
+            if _is_open(now, now.opens) and now.opens < entry.ends:
+                found.append(structs.replace(change, kind=OPENS, noticed=now.opens))
+        elif now.opens and not opened and _is_open(now, until) and until < entry.ends:
             found.append(structs.replace(change, kind=OPENS))
         if now.closes and begin < now.closes <= until:
             found.append(structs.replace(change, kind=CLOSES, noticed=now.closes))
