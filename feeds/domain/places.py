@@ -2,6 +2,7 @@
 
 import math
 import unicodedata
+from functools import lru_cache
 
 Point = tuple[float, float]
 """Latitude and longitude in degrees."""
@@ -49,6 +50,7 @@ def is_same(was: tuple[str | None, Point | None], now: tuple[str | None, Point |
     return is_same_text(was_text, now_text)
 
 
+@lru_cache(maxsize=256)  # the runs of an event have one place
 def is_same_text(was: str, now: str) -> bool:
     """Whether two addresses are equal but for case and punctuation, or one holds the other."""
     shorter, longer = sorted((_fold(was), _fold(now)), key=lambda words: len("".join(words)))

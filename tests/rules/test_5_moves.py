@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from feeds.domain import places
 from tests.support.service import Service, a_5k, a_run
 
 LAT, LNG = 41.8917, -87.6043
@@ -315,3 +316,14 @@ def test_a_start_that_is_moved_to_another_zone_alone_is_told_with_both_zones(ser
     page = service.poll("").decode()
     assert f"From {old} to {new}." in page
     assert f"moved from {old}" in page
+
+
+def test_two_addresses_are_compared_once_for_all_runs(service):
+    """Rules 5.14 and 8.6: 1,000 runs with long addresses took seconds for each representation."""
+    service.announce(*(a_run(f"r{number}") for number in range(50)))
+    before = places.is_same_text.cache_info().misses
+    service.edit(address="Under the old oak behind the boathouse")
+    service.advance(hours=2)
+    for form in (".ics", ".rss", ".json", ""):
+        service.poll(form)
+    assert places.is_same_text.cache_info().misses - before <= 2
