@@ -111,8 +111,8 @@ def build_change_items(timetable: Timetable, feed: Feed) -> list[Item]:
         runs = [shown[each.run] for each in visible]
         lines = changes.describe_changes(visible, runs, feed.locale)
         linked = next((run for run in runs if run.register), runs[0])
-        is_current = visible[0].kind == runs[0].status.change_kind
-        reason = descriptions.split_text(runs[0], page)[0] if is_current else ""
+        still = [run for run in runs if run.status.change_kind == visible[0].kind]
+        reason = descriptions.split_text(still[0], page)[0] if still else ""
         item = _build_item(
             _build_guid(edition.event, whole, group),
             changes.build_change_title(visible, runs, feed.locale),

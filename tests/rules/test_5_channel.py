@@ -110,6 +110,17 @@ def test_the_item_that_tells_that_a_run_is_off_has_the_reason_while_the_run_is_o
         assert "torch" not in newest["content_html"]
 
 
+def test_the_item_of_several_runs_has_the_reason_while_one_of_them_is_off(service):
+    """Rules 5.10."""
+    service.announce(a_run(), a_5k(), description="The pier is closed.\n\nMore.")
+    edit_and_poll(service, "ten", "five", **CANCELLED)
+    edit_and_poll(service, "five", **SCHEDULED)
+    html = service.items()[f"{EVENT}/cancelled"]["content_html"]
+    assert html.endswith("<p>The pier is closed.</p>")
+    edit_and_poll(service, "ten", **SCHEDULED)
+    assert "pier is closed" not in service.items()[f"{EVENT}/cancelled"]["content_html"]
+
+
 def test_the_estimated_finish_is_for_calendars_alone(service):
     """Rules 2.9."""
     service.announce(a_run())
