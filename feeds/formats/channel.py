@@ -102,7 +102,8 @@ def _select_newest(
         *((item.published, 0, place) for place, item in enumerate(items)),
         *((_get_published(entry), 1, place) for place, entry in enumerate(announced)),
     ]
-    newest = sorted(dated, reverse=True)[:MAX_COLLECTION_ITEMS]
+    # Of items of the same time, those come first whose runs start first (rules 5.9).
+    newest = sorted(dated, key=lambda each: each[0], reverse=True)[:MAX_COLLECTION_ITEMS]
     kept = [{place for _, its_kind, place in newest if its_kind == kind} for kind in range(2)]
     return (
         tuple(item for place, item in enumerate(items) if place in kept[0]),

@@ -82,6 +82,17 @@ def test_the_feed_of_a_collection_stays_under_1_mb_with_the_data_of_its_events()
     assert "r0" in {run["id"] for run in document["_intervals"]["runs"]}
 
 
+def test_of_items_of_the_same_time_a_collection_has_those_whose_runs_start_first():
+    """Rules 5.9 and 11.13: all items of a club that is polled for the first time."""
+    events = [
+        an_event(a_run(id=f"r{number}", date=date(2025, 7, 1) + number * DAY), id=f"e{number}")
+        for number in range(300)
+    ]
+    document = json.loads(jsonfeed.render(a_feed(*events, extension="json")))
+    ids = [f"r{number}@intervals.run" for number in range(200)]
+    assert [each["id"] for each in document["items"]] == ids
+
+
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 def test_the_feed_after_a_history_is_valid(path):
     validate(json.loads(path.read_bytes()))
