@@ -62,7 +62,8 @@ def compute_time_limit(run: Run) -> dt.timedelta:
 
 def tells_length(run: Run) -> bool:
     """Whether the distance tells how long a run takes: neither 0 nor one lap of an ultra."""
-    return run.distance_meters > (MARATHON_METERS if run.distance_standard == "Ultra" else 0)
+    is_lap = run.distance_standard == "Ultra" and run.distance_meters < MARATHON_METERS
+    return run.distance_meters > 0 and not is_lap
 
 
 def to_instant(when: dt.date, zone: ZoneInfo) -> dt.datetime:

@@ -300,6 +300,7 @@ ENDS = [
         (0, "Other", "The finish is not known."),
         (0, "10K", "The finish is not known."),
         (6706, "Ultra", "The finish is not known."),
+        (42_195, "Ultra", "Estimated finish 3:30 PM."),
         (50_000, "Ultra", "Estimated finish 4:30 PM."),
     ],
 )
