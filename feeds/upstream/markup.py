@@ -35,6 +35,9 @@ _HIDDEN = re.compile(
 _LINK = re.compile(r"<a\s([^<>]*)>([^<]*(?:<(?!/?a[\s>])[^<]*)*)</a\s*>", re.IGNORECASE)
 _HREF = re.compile(r"""\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 
+_MAIL = re.compile(r"[^\s@:/]+@[^\s@:/]+")
+"""An address of mail: neither a URL with a user nor a script."""
+
 _DATA_URI = re.compile(r"\bdata:(?:[a-z]+/[a-z0-9.+-]+[;,]|;base64,)[^\s\"'<>)\]]*", re.IGNORECASE)
 """A file as a URI (RFC 2397), such as a pasted image: thousands of characters that say nothing."""
 
@@ -93,7 +96,7 @@ def _convert_link(found: re.Match[str]) -> str:
     address = html.unescape(next(filter(None, href.groups()), "")).strip() if href else ""
     address = address.removeprefix("mailto:")
     label = html.unescape(_ANY.sub("", text)).strip()
-    if "@" not in address:
+    if not _MAIL.fullmatch(address):
         try:
             address = parse_url(address) or ""
         except ValueError:

@@ -449,6 +449,13 @@ HTML = [
     ('<a href="https://club.example/">club.example</a>', "https://club.example/"),
     ('<a href="mailto:anna@club.example">Anna</a>', "Anna (anna@club.example)"),
     ('<a href="javascript:alert(1)">Anna</a>', "Anna"),
+    ("<a href='javascript:alert(\"a@b\")'>Anna</a>", "Anna"),
+    ('<a href="https://club.example@evil.example/">Anna</a>', "Anna"),
+    (
+        '<a href="mailto:anna@club.example?subject=Hi">Anna</a>',
+        "Anna (anna@club.example?subject=Hi)",
+    ),
+    ('<a href="https://club.example/@anna">Anna</a>', "Anna (https://club.example/@anna)"),
     ("<script>alert(1)</script><p>Hi<!-- not shown --></p>", "Hi"),
     ("<3 hours, A &amp; B, 1 < 2 > 0", "<3 hours, A &amp; B, 1 < 2 > 0"),
     ("<p><3 hours, <anna@club.example></p>", "<3 hours, <anna@club.example>"),
