@@ -85,8 +85,7 @@ def _revise_all(
     edition = timetable.edition
     before = (*build_event_timetable(known).entries, *known.entries) if known else ()
     entries = {entry.run.id: entry for entry in before}
-    # The runs come last: one that has the id of its event has the revision of the run.
-    both = (build_event_timetable(timetable), timetable)
+    both = (timetable, build_event_timetable(timetable))
     keys = [f"{entry.run.id}/announced" for entry in timetable.entries]
     revisions = {key: edition.revisions[key] for key in keys if key in edition.revisions}
     for each in both if edition.event.runs else (timetable,):

@@ -118,7 +118,7 @@ def _decode_runs(
         run = _decode_run(raw, event)
         if run is None:
             complete = False
-            if last := known.get(_read_id(raw) or ""):
+            if last := known.get(_name_run(_read_id(raw) or "", event)):
                 unread[last.id] = structs.replace(last, unlisted=None, withdrawn=False, left=False)
         elif run.id in runs:
             findings.warning(f"event {event.id}: run {run.id} is listed twice, the first is taken")
@@ -141,6 +141,11 @@ def _decode_run(raw: object, event: Event) -> Run | None:
 def _read_id(raw: object) -> str | None:
     id_ = raw.get("_id") if isinstance(raw, dict) else None
     return id_ if isinstance(id_, str) else None
+
+
+def _name_run(id_: str, event: Event) -> str:
+    """The id of a run. One with the id of its event would have the event's UID (rules 1.2)."""
+    return f"{id_[:60]}-run" if id_ == event.id else id_
 
 
 for _class in (_WireEvent, _WireRun):
@@ -189,7 +194,7 @@ def _build_run(raw: dict[str, Any], event: Event) -> Run:
     optional = read_optional(raw, RUN_FIELDS, what)
     name = _read_name(standard, STANDARDS, optional, "distance_standard", what)
     return Run(
-        id=wire.id,
+        id=_name_run(wire.id, event),
         distance_meters=meters + 0.0,  # 0.0 for -0.0, as in parse_point
         distance_standard=name or "Other",
         distance_label=shorten(

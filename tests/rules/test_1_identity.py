@@ -55,6 +55,26 @@ def test_an_event_without_runs_is_one_vevent_and_one_item_with_the_uid_of_the_ev
     assert [each.id for each in service.channel().entries] == [f"{EVENT}@intervals.run"]
 
 
+def test_a_run_with_the_id_of_its_event_has_a_uid_and_a_history_of_its_own(service):
+    """Rules 1.2: a move raises SEQUENCE, and three answers without the run withdraw it."""
+    service.announce(a_run(EVENT), a_5k())
+    before = service.entries()
+    service.edit(EVENT, startTime="10:00")
+    service.advance(hours=2)
+    moved = service.entries()
+    service.delist(EVENT)
+    service.advance(hours=2)
+    service.believe_removal()
+    gone = service.entries()
+
+    own = f"{EVENT}-run"
+    assert list(before) == ["five", own]
+    assert moved["five"] == before["five"]
+    assert moved[own]["SEQUENCE"] > before[own]["SEQUENCE"]
+    assert gone["five"]["STATUS"] == "CONFIRMED"
+    assert gone[own]["STATUS"] == "CANCELLED"
+
+
 def test_the_uid_of_a_registration_entry_is_the_id_of_its_run_with_opens_or_closes(service):
     """Rules 1.3."""
     opens, closes = "2026-06-01T15:00:00Z", "2026-08-01T15:00:00Z"

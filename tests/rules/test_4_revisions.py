@@ -99,18 +99,6 @@ def test_a_change_of_one_run_leaves_the_revisions_of_the_others(service):
     assert revisions(service)["five"] != before["five"]
 
 
-def test_the_revision_of_a_run_that_has_the_id_of_its_event_is_that_of_the_run(service):
-    """Rules 4.1."""
-    service.announce(a_run(EVENT), a_5k())
-    service.advance(hours=2)
-    service.edit(EVENT, startTime="10:00")
-    assert revision(service.entries()[EVENT]) == (
-        START,
-        START + timedelta(hours=2),
-        sequence_at(START + timedelta(hours=2)),
-    )
-
-
 def test_a_deploy_that_changes_the_zone_moves_last_modified_once(service):
     """Rules 4.4."""
     service.announce(a_run(), **NOWHERE)
