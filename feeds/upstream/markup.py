@@ -35,7 +35,7 @@ _HIDDEN = re.compile(
 _LINK = re.compile(r"<a\s([^<>]*)>([^<]*(?:<(?!/?a[\s>])[^<]*)*)</a\s*>", re.IGNORECASE)
 _HREF = re.compile(r"""\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 
-_MAIL = re.compile(r"[^\s@:/]+@[^\s@:/]+")
+_MAIL = re.compile(r"[^\s@:/]+@\S+")
 """An address of mail: neither a URL with a user nor a script."""
 
 _DATA_URI = re.compile(r"\bdata:(?:[a-z]+/[a-z0-9.+-]+[;,]|;base64,)[^\s\"'<>)\]]*", re.IGNORECASE)
