@@ -133,17 +133,18 @@ def fail(
     retry: datetime,
     *,
     refused: bool = False,
-) -> None:
+) -> bool:
     """Release a lease with an error that all processes remember until ``retry``; delete old rows.
 
-    ``refused`` is whether the error counts as one more refusal of the event.
+    ``refused`` is whether the error counts as one more refusal of the event. False if the lease has
+    expired and another process holds the event's lease: the error is not remembered then.
     """
     result: dict[str, int | str | None] = {
         "cause": type(error).__name__,
         "retry_at": to_micros(retry),
         "refusals": lease.refusals + refused,
     }
-    _release(connection, lease, result)
+    released = _release(connection, lease, result)
     # Rows of guessed ids must not pile up. If the clock was set back since the lease was acquired,
     # ``lease.at`` lies ahead; only rows that have expired by the present clock are deleted.
     at = min(lease.at, retry - UNKNOWN_CACHED_FOR)
@@ -152,3 +153,4 @@ def fail(
     # Rows that another transaction has locked are skipped, not waited for.
     listed = sa.select(leases.c.event_id).where(expired).with_for_update(skip_locked=True)
     connection.execute(sa.delete(leases).where(leases.c.event_id.in_(listed)))
+    return released

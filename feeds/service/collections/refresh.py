@@ -250,8 +250,13 @@ class CatalogRefresh:
                 case Lease():
                     return
 
-    def _fail(self, lease: Lease, error: UpstreamError, known: CatalogEntry) -> CatalogEntry:
-        """Store why a call failed; all processes wait with the next one."""
+    def _fail(
+        self, lease: Lease, error: UpstreamError, known: CatalogEntry
+    ) -> CatalogEntry | HeldByOther:
+        """Store why a call failed; all processes wait with the next one.
+
+        ``HeldByOther`` if another process has the lease: what that one has asked for is newer.
+        """
         now = self._clock()
         retry = now + FAILURE_CACHED_FOR
         advice = ADVICE.get(type(error), "")
@@ -259,7 +264,8 @@ class CatalogRefresh:
         if isinstance(error, RateLimited | Unauthorized):
             error = error.copy(retry_at=self._calls.close_upstream(error, now))
         retry = min(retry, error.retry_at or retry)
-        self._database.fail(lease, error, retry)
+        if not self._database.fail(lease, error, retry):
+            return HeldByOther(now)
         if lease.key in catalog.SELDOM:
             retry = self._postpone(lease.key, known.part, now)
         return structs.replace(known, since=now, until=retry, error=error.copy(retry_at=retry))

@@ -1,8 +1,11 @@
 """The catalog: which process asks for a list, who waits, and what others have saved."""
 
+import json
 from datetime import timedelta
+from threading import Event as Flag
 
 import pytest
+from werkzeug import Response
 
 from feeds.domain.catalog import (
     EVENTS,
@@ -19,6 +22,17 @@ from tests.support.clock import Clock
 from tests.support.waiting import PATIENCE, wait_until
 from tests.support.workers import HOUR, SECOND
 
+TUESDAYS = {
+    "data": [
+        {
+            "_id": "weekly",
+            "eventId": "near",
+            "schedule": {"frequency": "weekly", "daysOfWeek": [2]},
+            "status": "active",
+        }
+    ],
+    "hasMore": False,
+}
 QUOTA = Rate(1000, timedelta(minutes=1), 500).quota_for(Priority.ORDINARY)
 
 
@@ -202,3 +216,28 @@ def test_recurrences_that_cannot_be_saved_are_asked_for_again_after_an_hour(
     assert upstream.calls.count(RECURRENCES) == 1
     unsaved.undo()
     assert worker.catalog.find_recurrences(PATIENCE) == RecurrenceList()
+
+
+def test_recurrences_whose_call_outlives_its_lease_do_not_replace_newer_ones(
+    start_worker, upstream, clock, threads
+):
+    late, other = start_worker(), start_worker()
+    late.catalog.find_recurrences(PATIENCE)
+    clock.advance(days=1, seconds=1)
+    sent, released = Flag(), Flag()
+
+    def refuse_late(environ, start_response):
+        sent.set()
+        assert released.wait(PATIENCE)
+        return Response(status=500)(environ, start_response)
+
+    upstream.instead = refuse_late
+    asking = threads.submit(late.catalog.find_recurrences, PATIENCE)
+    assert sent.wait(PATIENCE)
+    upstream.answer(200, "application/json", json.dumps(TUESDAYS))
+    clock.advance(seconds=11)  # the lease has ended
+    newer = other.catalog.find_recurrences(PATIENCE)
+    assert newer.items.keys() == {"near"}
+    released.set()
+    asking.result(PATIENCE)
+    assert start_worker().catalog.find_recurrences(PATIENCE) == newer
