@@ -22,6 +22,13 @@ from time import monotonic
 from cachetools import LRUCache
 
 from feeds.domain.freshness import UNKNOWN_CACHED_FOR
+from feeds.errors import (
+    FeedsError,
+    Overloaded,
+    QuotaExhausted,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from feeds.service.refresh import MAX_CONCURRENT_REFRESHES
 
 MAX_MISSES = 5
@@ -239,3 +246,9 @@ class Bulkhead:
                 self._answered = answered
             if answered:
                 self._since = monotonic()
+
+    def end_after(self, error: FeedsError | None) -> None:
+        """Count a refresh that ends with this error, or without one."""
+        is_unasked = isinstance(error, Overloaded | QuotaExhausted)
+        is_unanswered = isinstance(error, UpstreamTimeout | UpstreamUnavailable)
+        self.end(answered=None if is_unasked else not is_unanswered)

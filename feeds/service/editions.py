@@ -18,7 +18,6 @@ from feeds.errors import (
     QuotaExhausted,
     StorageUnavailable,
     UpstreamTimeout,
-    UpstreamUnavailable,
 )
 from feeds.service.admission import MAX_GUESSES, MAX_UNSEEN, Admission, Bulkhead, Purpose, Turn
 from feeds.service.entry import CacheEntry
@@ -208,9 +207,7 @@ class Editions:
         except Exception:  # a bug must not leave requests waiting
             log.exception("event %s cannot be refreshed", event_id)
             entry = self._give_up(event_id, flight.fallback)
-        unanswered = isinstance(entry.error, UpstreamTimeout | UpstreamUnavailable)
-        unasked = isinstance(entry.error, Overloaded | QuotaExhausted)
-        self._bulkhead.end(answered=None if unasked else not unanswered)
+        self._bulkhead.end_after(entry.error)
         if entry.error:  # a traceback would keep the answer and the requests in memory
             entry = structs.replace(entry, error=entry.error.copy())
         if monotonic() - flight.began <= MAX_FLIGHT_AGE:  # else a later refresh has its result

@@ -144,9 +144,10 @@ class Worker:
             **settings | changes,
         )
         client = source or IntervalsClient(api_url, SANDBOX_KEY)
-        calls, bulkhead = Calls(self.database, clock, rate), Bulkhead()
+        calls = Calls(self.database, clock, rate)
+        self.bulkhead = Bulkhead()
         self.catalog_refresh = CatalogRefresh(client, calls, self.database, clock)
-        self.catalog = Catalog(self.catalog_refresh, clock, bulkhead)
+        self.catalog = Catalog(self.catalog_refresh, clock, self.bulkhead)
         updater = Updater(
             client,
             repository,
@@ -161,7 +162,7 @@ class Worker:
             self.database,
             self.invalidation,
             clock,
-            bulkhead=bulkhead,
+            bulkhead=self.bulkhead,
             note_saves=self.catalog.note_saves,
         )
 

@@ -43,11 +43,17 @@ class Catalog:
         """Rises whenever an entry changes."""
 
     def get(
-        self, name: str, max_wait: float = MAX_WAIT_COLD, *, patient: bool = False
+        self,
+        name: str,
+        max_wait: float = MAX_WAIT_COLD,
+        *,
+        patient: bool = False,
+        background: bool = False,
     ) -> CatalogEntry:
         """A part of the catalog, however old; waits for ``max_wait`` seconds if none is known.
 
-        ``patient`` waits for a newer one as well. Raises the error for which nothing is known.
+        ``patient`` waits for a newer one as well, ``background`` also if too many requests wait:
+        the thread is none of theirs. Raises the error for which nothing is known.
         """
         now, entry = self._clock(), self._entries.get(name)
         if entry and entry.since <= now < entry.until:
@@ -56,19 +62,25 @@ class Catalog:
         if entry and entry.part and not patient:
             return entry
         if flight:
+            wait = _wait if background else self._bulkhead.wait
             end = monotonic() + max_wait
-            self._bulkhead.wait(flight.wait_for_fallback, end)
+            wait(flight.wait_for_fallback, end)
             if patient or not (flight.fallback and flight.fallback.part):
-                self._bulkhead.wait(flight.wait, end)
+                wait(flight.wait, end)
             entry = flight.result or flight.fallback or entry
         return self._check(entry or CatalogEntry(now, now, error=UpstreamTimeout()))
 
     def get_value(
-        self, name: str, max_wait: float = MAX_WAIT_COLD, *, patient: bool = False
+        self,
+        name: str,
+        max_wait: float = MAX_WAIT_COLD,
+        *,
+        patient: bool = False,
+        background: bool = False,
     ) -> Value | None:
         """The value of a part, as ``get`` finds it; None while nothing is known of it."""
         try:
-            part = self.get(name, max_wait, patient=patient).part
+            part = self.get(name, max_wait, patient=patient, background=background).part
         except FeedsError:
             return None
         return part.value if part else None
@@ -87,9 +99,11 @@ class Catalog:
         value = self.get_value(catalog.GROUPS, max_wait)
         return value.items if isinstance(value, GroupList) else ()
 
-    def get_organization(self, max_wait: float = 0) -> Organization | None:
+    def get_organization(
+        self, max_wait: float = 0, *, background: bool = False
+    ) -> Organization | None:
         """The organization, if it is known within so many seconds."""
-        value = self.get_value(catalog.ORGANIZATION, max_wait)
+        value = self.get_value(catalog.ORGANIZATION, max_wait, background=background)
         return value if isinstance(value, Organization) else None
 
     def find_recurrences(self, max_wait: float) -> RecurrenceList | None:
@@ -97,7 +111,7 @@ class Catalog:
 
         Waits for ``max_wait`` seconds at most.
         """
-        value = self.get_value(catalog.RECURRENCES, max_wait, patient=True)
+        value = self.get_value(catalog.RECURRENCES, max_wait, patient=True, background=True)
         return value if isinstance(value, RecurrenceList) else None
 
     def note_saves(self, saves: Saves) -> None:
@@ -119,12 +133,16 @@ class Catalog:
         """Refresh a part, in a background thread, and keep the result in memory."""
         with self._lock:
             last, looks = self._entries.get(name), self._looks
+        entry: CatalogEntry | None = None
+        self._bulkhead.begin()
         try:
             entry = self._read_or_refresh(name, flight, last)
         except StorageUnavailable as error:
             now = self._clock()
             part = last.part if last else None
             entry = CatalogEntry(now, now + INVALIDATION_INTERVAL, part, error.copy())
+        finally:
+            self._bulkhead.end_after(None if entry is None else entry.error)
         with self._lock:
             # A save that was noted meanwhile may be newer than what was read.
             self._entries[name] = entry if looks == self._looks else entry.invalidate()
@@ -151,3 +169,8 @@ class Catalog:
             sleep(POLL_INTERVAL)
             entry = self._refresh.read(name, entry)
         return entry
+
+
+def _wait(wait: Callable[[float], bool], end: float) -> bool:
+    """As ``Bulkhead.wait``, however many requests wait."""
+    return wait(max(0.0, end - monotonic()))

@@ -193,12 +193,12 @@ class Collections:
     def _compose_now(self, name: str, group: Group | None, end: float) -> CollectionEntry:
         # Before the list is read: a newer list, or a newer edition, is for the next entry.
         version = self._read_version()
-        found = self._catalog.get(name)
+        found = self._catalog.get(name, background=True)
         part = found.part
         if part is None or not isinstance(part.value, EventList):  # the key may not read it
             raise EventNotFound("There is no such group.")
         wait = max(0.0, end - monotonic())
-        owner = group or self._catalog.get_organization(wait)
+        owner = group or self._catalog.get_organization(wait, background=True)
         members = part.value
         ids = [each.id for each in members.items]
         entries = self._editions.read_many(ids)

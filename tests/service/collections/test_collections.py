@@ -1,12 +1,20 @@
 """Collections: what is composed when, what an outage leaves, and how members are fetched."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from feeds.domain.catalog import EVENTS
 from feeds.domain.freshness import POLLED_WITHIN
 from feeds.domain.quota import Rate
-from feeds.errors import CollectionIncomplete, EventNotFound, StorageUnavailable
-from feeds.service.admission import Bulkhead
+from feeds.errors import (
+    CollectionIncomplete,
+    EventNotFound,
+    Overloaded,
+    StorageUnavailable,
+    UpstreamTimeout,
+)
+from feeds.service.admission import MAX_WAITING
 from feeds.service.collections.collections import Collections
 from tests.support.waiting import PATIENCE, wait_until
 from tests.support.workers import DAY
@@ -34,7 +42,7 @@ def open_collections(worker):
         worker.database,
         worker.invalidation,
         worker.clock,
-        bulkhead=Bulkhead(),
+        bulkhead=worker.bulkhead,
     )
 
 
@@ -191,3 +199,23 @@ def test_an_unexpected_error_leaves_the_last_entry(collections, clock, monkeypat
     entry = collections.get()
     assert (entry.content, entry.expires) == (before.content, None)
     assert "the collection /events cannot be read" in caplog.text
+
+
+def test_a_list_that_hangs_has_48_threads_of_a_process_wait(start_worker, upstream, monkeypatch):
+    """Rules 8.7: the others serve hits."""
+    monkeypatch.setattr("feeds.service.admission.STALLED_AFTER", 0.2)
+    collections = open_collections(start_worker())
+    ended = []
+
+    def poll():
+        try:
+            collections.get()
+        except (CollectionIncomplete, Overloaded, UpstreamTimeout) as error:
+            ended.append(error)
+
+    with ThreadPoolExecutor(60) as threads, upstream.hold():
+        for _ in range(60):
+            threads.submit(poll)
+        wait_until(lambda: len(ended) >= 60 - MAX_WAITING, "an answer")
+        assert {type(error) for error in ended} <= {Overloaded, UpstreamTimeout}
+        assert len(ended) == 60 - MAX_WAITING
