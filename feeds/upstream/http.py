@@ -4,6 +4,7 @@ No error that leaves this module holds the request, because the request holds th
 """
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
 from threading import Lock
 from time import monotonic
@@ -113,8 +114,13 @@ class HttpClient:
             return self._idle.pop()[1] if self._idle else None
 
     def _put_idle(self, session: requests.Session, response: requests.Response) -> None:
-        """Keep a session for the next call, unless the server closes (RFC 9112 9.6)."""
-        if "close" in response.headers.get("Connection", "").lower():
+        """Keep a session for the next call, unless the server closes (RFC 9112 9.6).
+
+        After an interim answer (1xx), the final one is still to come (RFC 9110 15.2). ``requests``
+        does not read it; the next call would take it for its own.
+        """
+        closes = "close" in response.headers.get("Connection", "").lower()
+        if closes or response.status_code < HTTPStatus.OK:
             session.close()
             return
         with self._lock:

@@ -506,6 +506,25 @@ def test_threads_that_share_a_client_get_their_own_answers_and_deadlines():
         assert Counter(server.paths) == Counter(paths)
 
 
+def test_the_answer_that_follows_an_interim_answer_is_no_answer_to_the_next_request():
+    """An answer of 103 comes before the final answer, on the same connection (RFC 9110 15.2)."""
+
+    def behave(connection: Connection) -> None:
+        path = connection.read_request()
+        if path == "/events/one":
+            connection.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+            if connection.read_request():
+                connection.send(wire("404 Not Found", b"late"))
+        else:
+            connection.send(wire("200 OK", BODY))
+
+    with serving(behave) as server:
+        client = HttpClient(server.url, KEY)
+        with suppress(UpstreamError):
+            client.get("/events/one")
+        assert client.get("/events/other").body == BODY
+
+
 # Any bytes
 
 PIECES = st.sampled_from(
