@@ -60,7 +60,8 @@ class BackgroundRefresher:
         self._database = database
         self._invalidation = invalidation
         self._clock = clock
-        self._closed_until: datetime | None = None
+        # When a call was refused, and until when no further one is made.
+        self._closed = NEVER, NEVER
         self._noted_at = NEVER
         # When a call for a listed event found no readable document, or failed for a gone event.
         self._unreadable: dict[str, datetime] = {}
@@ -136,8 +137,7 @@ class BackgroundRefresher:
         return list(found)
 
     def _run_unless_stopped(self, task: Callable[[], object], ends: Flag) -> None:
-        closed = self._closed_until and self._clock() < self._closed_until
-        if not (closed or ends.is_set()):
+        if not (self._find_reopening(self._clock()) or ends.is_set()):
             task()
 
     def _refresh_list(self, name: str, entry: CatalogEntry) -> None:
@@ -174,13 +174,19 @@ class BackgroundRefresher:
     def _note(self, error: FeedsError | None) -> None:
         """Make no further call for as long as an error concerns all of them."""
         if isinstance(error, QuotaExhausted | RateLimited | Unauthorized):
-            self._closed_until = error.retry_at
+            now = self._clock()
+            self._closed = now, error.retry_at or now
+
+    def _find_reopening(self, now: datetime) -> datetime | None:
+        """Until when no call is made; None if calls are made, also after the clock was set back."""
+        since, until = self._closed
+        return until if since <= now < until else None
 
     def _compute_pause(self) -> float:
         """Seconds until the next round."""
         now, pause = self._clock(), INVALIDATION_INTERVAL
-        if self._closed_until and self._closed_until > now:
-            pause = min(pause, self._closed_until - now)
+        if reopening := self._find_reopening(now):
+            pause = min(pause, reopening - now)
         return pause.total_seconds()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from feeds.domain.quota import Priority, Rate
 from feeds.service.operations.background import BackgroundRefresher
+from tests.support.clock import Clock
 from tests.support.waiting import PATIENCE
 from tests.support.workers import change_database
 
@@ -122,6 +123,21 @@ def test_no_call_is_made_until_a_refusal_ends(refresher, clock, upstream):
     assert refresher.run_round() == []
     clock.advance(seconds=1)
     assert refresher.run_round() == ["one", "other"]
+
+
+def test_a_refusal_is_forgotten_once_the_clock_was_set_back(upstream, start_worker, clock):
+    behind = Clock(clock())
+    refresher = Refresher(upstream, start_worker, clock=behind)
+    refresher.publish(one=60)
+    refresher.poll("one")
+    behind.advance(hours=2)
+    upstream.refuse(429, "RATE_LIMITED")
+    assert refresher.run_round() == ["one"]
+    upstream.instead = None
+    behind.advance(days=-1)
+    refresher.poll("one")  # the edition is one from the future
+    behind.advance(hours=2)
+    assert refresher.run_round() == ["one"]
 
 
 def test_a_missing_database_is_waited_for(stale, remove_database):
