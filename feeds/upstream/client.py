@@ -72,8 +72,9 @@ class IntervalsClient:
         response = self._get("/organization", seconds=seconds)
         data = _get_member(response, "data", dict)
         id_, name, plan = data.get("_id"), lists.decode_name(data.get("name")), data.get("plan")
-        # Half a character, such as "\ud800", is not printable, and no database can store it.
-        if not (isinstance(id_, str) and id_.isprintable()):
+        # Half a character, such as "\ud800", is not printable, and no database can store it. To a
+        # blank id, a database would be bound for ever.
+        if not (isinstance(id_, str) and id_.isprintable() and id_.strip()):
             raise errors.InvalidResponse
         return Organization(id_, name, plan if plan in PLANS else "")
 

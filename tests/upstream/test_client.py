@@ -138,7 +138,7 @@ def test_the_retry_after_of_a_429_is_a_time_in_milliseconds_or_ignored(
     [
         *(("/organization", body) for body in (b"", HTML, b"[]", b"{}", b'{"data": []}')),
         *(("/organization", body) for body in (b'{"data": {}}', b'{"data": {"_id": 57}}')),
-        ("/organization", b'{"data": {"_id": "\\ud800"}}'),
+        *(("/organization", b'{"data": {"_id": "%s"}}' % id_) for id_ in (b"\\ud800", b"", b" ")),
         *(("/events", body) for body in (b"", b"[]", b'{"hasMore": false}', b'{"data": []}')),
         ("/events", b'{"data": {}, "hasMore": false}'),
     ],
