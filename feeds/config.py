@@ -180,6 +180,7 @@ def _check_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        _check_host(parts.hostname)
     except ValueError:  # half an IPv6 address, or an invalid port
         usable = False
     if not usable or _NOT_IN_ADDRESS.search(url):
@@ -189,11 +190,20 @@ def _check_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _check_host(host: str | None) -> None:
+    """Raise ``ValueError`` for a name with a part that is empty or longer than 63 characters.
+
+    Python cannot look such a name up.
+    """
+    (host or "").encode("idna")
+
+
 def _check_database_url(url: str) -> str:
     url = _POSTGRES.sub(f"{POSTGRESQL}://", url)
     try:
         parts = sa.make_url(url)
         usable = parts.drivername == POSTGRESQL and parts.database
+        _check_host(parts.host)
     except (sa.exc.ArgumentError, ValueError):
         usable = False
     # The first @ ends the password: the driver would take the rest for a host, and name it.

@@ -215,6 +215,7 @@ INVALID = {
         *("https://a.example/#top", "https://a.example/a b", "https://a.example/a\tb"),
         *("https://a.example\nX: y", "https://a.example/\x01", 'https://a.example/"x'),
         *("https://a.example/<x>", "https://a.example\\b", "https://läufe.example"),
+        *("https://a..example", f"https://{'a' * 64}.example"),
     ),
     (DATABASE,): (
         "such as sqlite:///var/feeds.sqlite3, or postgresql://user:password@host/name.",
@@ -224,6 +225,7 @@ INVALID = {
         *("postgres:///", "postgresql://me:secret@localhost", "POSTGRES+X://localhost/feeds"),
         *("postgresql+psycopg2://me:secret@localhost/feeds", "postgresqls://localhost/feeds"),
         "postgresql+psycopg://me:secret@localhost:port/feeds",
+        *("postgresql://me:secret@db..example/feeds", f"postgresql://{'a' * 64}/feeds"),
     ),
     (MAX_AGE,): (
         "takes a number of seconds from 1 to 86400.",
