@@ -1,5 +1,6 @@
 """``feeds warm``: fetch events before anybody polls them."""
 
+import re
 from collections.abc import Sequence
 
 import click
@@ -7,6 +8,7 @@ import click
 from feeds.app import assemble
 from feeds.clock import utc_now
 from feeds.commands.startup import describe, handle_signals, prepare
+from feeds.domain.model import ID_PATTERN
 from feeds.errors import FeedsError, Unauthorized
 from feeds.service.operations.warmup import Warmup
 
@@ -23,6 +25,9 @@ def run_warm(ids: tuple[str, ...], *, everything: bool) -> None:
     """
     if bool(ids) == everything:
         raise click.UsageError("Give the ids of events, or --all.")
+    for each in ids:
+        if not re.fullmatch(ID_PATTERN, each):
+            raise click.UsageError(f"{each!a:.80} is no id of an event.")
     settings = prepare(needs_key=True)
     parts = assemble(settings, must_exist=True)
     warmup = Warmup(

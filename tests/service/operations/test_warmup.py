@@ -176,6 +176,17 @@ def test_the_command_counts_calls_and_names_the_events_that_it_could_not_fetch(r
     assert done.exit_code == 1
 
 
+@pytest.mark.parametrize(
+    "id_", ["", "a b", "/events", "../organization", "harbor?x=1", "x" * 65, "\udcff"], ids=ascii
+)
+def test_the_command_refuses_what_is_no_id_without_a_call(run_warm, upstream, id_):
+    """Rules 1.6."""
+    done = run_warm("harbor", id_)
+    assert done.output.splitlines()[-1].endswith(" is no id of an event.")
+    assert done.exit_code == 2
+    assert upstream.calls == []
+
+
 @pytest.mark.parametrize("ids", [("--all",), ("harbor",)])
 def test_the_command_ends_at_once_when_the_key_is_wrong_and_goes_on_with_a_right_one(
     run_warm, upstream, ids
