@@ -163,6 +163,23 @@ def test_the_subscribers_told_last_are_summed_over_services_and_feeds(counted, r
     assert get_told() == 15
 
 
+def test_the_subscribers_are_summed_once_for_all_hits_that_are_counted_together():
+    """A sum for each hit let one client with many addresses take a whole core."""
+    looks = 0
+
+    def count_looks() -> float:
+        nonlocal looks
+        looks += 1
+        return 0.0
+
+    with recording(count_looks) as recorder:
+        for number in range(200):
+            url = "/events/x.ics", f"run={number}"
+            recorder.hits.append((("x", "ics", url[1]), url, "200 OK", False, "R/1 (1 reader)"))
+        assert read(recorder).get("feeds_told_subscribers", format="ics") == 200
+    assert looks < 10 * 200
+
+
 def test_no_metric_names_a_client_an_event_or_an_address(counted, recorder):
     address = {"REMOTE_ADDR": "203.0.113.77"}
     for _ in range(2):
