@@ -69,7 +69,7 @@ class IntervalsClient:
 
         Raises ``Forbidden`` if the key lacks the scope read:series.
         """
-        response = self._get("/organization", seconds=seconds)
+        response = self._get_existing("/organization", seconds=seconds)
         data = _get_member(response, "data", dict)
         id_, name, plan = data.get("_id"), lists.decode_name(data.get("name")), data.get("plan")
         # Half a character, such as "\ud800", is not printable, and no database can store it. To a
@@ -81,12 +81,19 @@ class IntervalsClient:
     def fetch_page(self, path: str, after: str | None = None) -> Page:
         """Fetch the page of a list that comes after a cursor, or the first page."""
         cursor = f"&after={quote(after, safe='', errors='replace')}" if after else ""
-        response = self._get(f"{path}?limit={PAGE_SIZE}{cursor}")
+        response = self._get_existing(f"{path}?limit={PAGE_SIZE}{cursor}")
         items = _get_member(response, "data", list)
         page = lists.read_page(items, has_more=_get_member(response, "hasMore", bool))
         if page is None:
             raise errors.InvalidResponse
         return page
+
+    def _get_existing(self, path: str, *, seconds: float = DEADLINE) -> Response:
+        """The answer about what exists whatever the events are: a 404 cannot be used."""
+        try:
+            return self._get(path, seconds=seconds)
+        except errors.EventNotFound:
+            raise errors.InvalidResponse from None
 
     def _get(
         self, path: str, headers: Mapping[str, str] | None = None, *, seconds: float = DEADLINE

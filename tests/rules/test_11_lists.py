@@ -426,6 +426,17 @@ def test_a_group_whose_events_the_key_may_not_read_is_404(full, caplog):
     assert caplog.records == []
 
 
+def test_a_404_for_the_list_of_events_does_not_say_that_there_is_no_such_event(club):
+    """Rules 8.21 and 10.10: there is a list of events, so the answer cannot be used."""
+    club.hold("near", "2026-05-27")
+    club.upstream.refuse_path("/events", 404, "NOT_FOUND")
+    for path in ("/events.ics", "/"):
+        response = club.fetch(path)
+        assert response.status_code == 502
+        assert response.headers["Cache-Control"] == "no-store"
+        assert "no such" not in response.text
+
+
 def test_a_key_that_loses_scopes_leaves_what_was_read_before(full):
     """Rules 11.16."""
     full.group("north", "near")
