@@ -135,7 +135,8 @@ class KnownEvents:
 
         Raises as ``list`` does.
         """
-        if self._coming is None or self._clock() - self._coming[0] >= COMING_AGE:
+        now, coming = self._clock(), self._coming
+        if coming is None or not coming[0] <= now < coming[0] + COMING_AGE:
             self._coming_task.run()
         if self._coming is None:
             raise StorageUnavailable

@@ -77,3 +77,12 @@ def test_the_sitemap_lists_groups_and_known_events_that_are_not_over(client, ups
     assert len(list_sitemap(client)) == 7, "it is made once an hour"
     clock.advance(minutes=1)
     assert list_sitemap(client)[-1] == f"{SITE}/events/new"
+
+
+def test_the_sitemap_is_made_again_after_the_clock_was_set_back(client, upstream, clock):
+    upstream.publish("new", "2026-08-01")
+    before = list_sitemap(client)
+    client.get("/events/new.ics")
+    assert list_sitemap(client) == before
+    clock.advance(days=-1)
+    assert list_sitemap(client) == [*before, f"{SITE}/events/new"]
