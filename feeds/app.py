@@ -259,7 +259,8 @@ def check(settings: Settings) -> Organization:
     Returns the organization of the key.
 
     Raises ``SettingsError`` if the database cannot be used, or holds events of another upstream or
-    organization, and the ``UpstreamError`` that keeps the organization from being known.
+    organization, ``StorageUnavailable`` if a refusal of the upstream cannot be stored, and the
+    ``UpstreamError`` that keeps the organization from being known.
     """
     parts = assemble(settings)
     with closing(parts.database):  # the process that checks is the one that forks

@@ -12,7 +12,14 @@ from feeds.app import check
 from feeds.config import Settings
 from feeds.domain.catalog import Organization
 from feeds.domain.quota import FREE, Rate
-from feeds.errors import FeedsError, Forbidden, SettingsError, Unauthorized, UpstreamError
+from feeds.errors import (
+    FeedsError,
+    Forbidden,
+    SettingsError,
+    StorageUnavailable,
+    Unauthorized,
+    UpstreamError,
+)
 from feeds.service.refresh import ADVICE
 
 log = logging.getLogger(__name__)
@@ -38,8 +45,8 @@ def prepare(consequence: str = "", *, needs_key: bool = False) -> Settings:
 
     ``consequence`` is a sentence at the end of the warning that the upstream does not answer.
 
-    Raises ``ClickException`` with a line for each invalid setting, and if the command ``needs_key``
-    and the upstream does not accept the key.
+    Raises ``ClickException`` with a line for each invalid setting, if the database is lost
+    meanwhile, and if the command ``needs_key`` and the upstream does not accept the key.
     """
     settings = read_settings()
     if config.sends_key_in_clear(settings.api_url):
@@ -51,6 +58,8 @@ def prepare(consequence: str = "", *, needs_key: bool = False) -> Settings:
             warn(hint)
     except SettingsError as error:
         raise click.ClickException("\n".join(error.faults)) from None
+    except StorageUnavailable as error:  # it was there a moment ago; the log says why
+        raise click.ClickException(str(error)) from None
     except Forbidden:
         pass  # the key lacks read:series, so its organization is unknown (rules 3.10)
     except UpstreamError as error:

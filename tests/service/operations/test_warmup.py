@@ -1,11 +1,13 @@
 """The warm-up: which events it fetches, in which order, how long it waits, what it counts."""
 
+import json
 from datetime import datetime, timedelta
 from signal import SIG_DFL, SIGINT, SIGTERM, signal
 from threading import Event as Flag
 
 import pytest
 from click.testing import CliRunner
+from werkzeug import Response
 
 from feeds.cli import main
 from feeds.domain.quota import Priority, Rate
@@ -185,6 +187,23 @@ def test_the_command_refuses_what_is_no_id_without_a_call(run_warm, upstream, id
     assert done.output.splitlines()[-1].endswith(" is no id of an event.")
     assert done.exit_code == 2
     assert upstream.calls == []
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, "UNAUTHORIZED"), (429, "RATE_LIMITED")])
+def test_the_command_ends_with_a_line_if_the_database_is_lost_while_the_key_is_refused(
+    run_warm, upstream, tmp_path, status, code
+):
+    refusal = Response(json.dumps({"error": {"code": code}}), status)
+
+    def lose_database(environ, start_response):
+        for path in tmp_path.glob("*.sqlite3"):
+            path.rename(tmp_path / "elsewhere")
+        return refusal(environ, start_response)
+
+    upstream.instead = lose_database
+    done = run_warm("harbor")
+    assert isinstance(done.exception, SystemExit)
+    assert done.output.splitlines()[-1].startswith("Error: ")
 
 
 @pytest.mark.parametrize("ids", [("--all",), ("harbor",)])
