@@ -12,6 +12,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from threading import Event as Flag
+from time import monotonic
 
 from feeds.domain.catalog import EventList
 from feeds.domain.freshness import INVALIDATION_INTERVAL, POLLED_WITHIN, compute_refresh_time
@@ -36,6 +37,9 @@ log = logging.getLogger(__name__)
 
 MAX_ROUND = 60.0
 """Seconds after which a round ends without the calls that have not ended."""
+
+CHECK_INTERVAL = 0.5
+"""Seconds between two looks at whether a round is to end."""
 
 NOTE_INTERVAL = timedelta(minutes=1)
 """How often the refresher stores that it runs, for ``health``."""
@@ -67,14 +71,17 @@ class BackgroundRefresher:
         self._unreadable: dict[str, datetime] = {}
 
     def run(self, ends: Flag) -> None:
-        """Run round after round until the flag is set, then wait for the calls under way."""
+        """Run round after round until the flag is set, then wait for the calls under way.
+
+        That the refresher has ended is stored before: a call may hang, and the process be killed.
+        """
         with ThreadPoolExecutor(MAX_CONCURRENT_REFRESHES) as threads:
             while not ends.is_set():
                 self._note_running()
                 self.run_round(threads, ends)
                 ends.wait(self._compute_pause())
-        with suppress(StorageUnavailable):
-            self._database.overview.note_refresher(None)
+            with suppress(StorageUnavailable):
+                self._database.overview.note_refresher(None)
 
     def run_round(self, threads: ThreadPoolExecutor, ends: Flag) -> None:
         """Refresh what is due now, until the flag is set or calls are refused.
@@ -100,7 +107,9 @@ class BackgroundRefresher:
         tasks += (partial(self.refresh_event, id_) for id_ in due)
         tasks += (partial(self.refresh_event, id_) for id_ in unread[: MAX_DUE - len(due)])
         calls = [threads.submit(self._run_unless_stopped, task, ends) for task in tasks]
-        _, late = wait(calls, MAX_ROUND)
+        late, end = set(calls), monotonic() + MAX_ROUND
+        while late and (left := end - monotonic()) > 0 and not ends.is_set():
+            _, late = wait(late, min(left, CHECK_INTERVAL))
         for call in late:  # a call that hangs holds its thread, but not the next round
             call.cancel()
 

@@ -3,13 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Event as Flag
+from threading import Thread
 
 import pytest
 
 from feeds.domain.quota import Priority, Rate
 from feeds.service.operations.background import BackgroundRefresher
+from feeds.upstream.http import DEADLINE
 from tests.support.clock import Clock
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, wait_until
 from tests.support.workers import change_database
 
 QUOTA = Rate(100, timedelta(minutes=1), 20).quota_for(Priority.URGENT)
@@ -329,6 +331,23 @@ def test_a_refresher_tells_each_minute_that_it_runs_and_when_it_ends_in_order(st
 
     assert told == [began, began, began + timedelta(seconds=100)]
     assert read_refresher(stale, clock) is None
+
+
+def test_a_refresher_that_is_to_end_tells_so_before_a_call_that_hangs_has_ended(
+    stale, clock, monkeypatch
+):
+    """The process may be killed meanwhile; /readyz would miss the refresher for a day."""
+    monkeypatch.setattr("feeds.upstream.http.READ_TIMEOUT", PATIENCE)
+    ends = Flag()
+    running = Thread(target=stale.background.run, args=[ends])
+    with stale.upstream.held() as gate:
+        running.start()
+        gate.await_one()
+        assert read_refresher(stale, clock) == clock()
+        ends.set()
+        wait_until(lambda: read_refresher(stale, clock) is None, "the end", DEADLINE / 2)
+    running.join(PATIENCE)
+    assert len(stale.upstream.asked) == 2
 
 
 def read_refresher(refresher, clock):
