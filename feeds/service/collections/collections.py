@@ -150,13 +150,14 @@ class Collections:
             )
 
     def _compose(self, name: str, group: Group | None) -> CollectionEntry:
-        """The collection as of now; an older one if that takes longer than ``MAX_WAIT``."""
+        """The collection as of now; an older one once that has taken longer than ``MAX_WAIT``."""
         started = monotonic()
         flight = self._flights.join(name, lambda flight: self._run(name, group, flight))
         result: CollectionEntry | FeedsError | None = None
         if flight is not None:
-            wait = MAX_WAIT if name in self._entries else MAX_WAIT_COLD
-            self._bulkhead.wait(flight.wait, started + wait)
+            is_known = name in self._entries
+            end = flight.began + MAX_WAIT if is_known else started + MAX_WAIT_COLD
+            self._bulkhead.wait(flight.wait, end)
             result = flight.result
         if isinstance(result, CollectionEntry):
             return result

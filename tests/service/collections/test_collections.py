@@ -1,8 +1,11 @@
 """Collections: what is composed when, what an outage leaves, and how members are fetched."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import enumerate as enumerate_threads
+from time import monotonic
 
 import pytest
+import sqlalchemy as sa
 
 from feeds.domain.catalog import EVENTS
 from feeds.domain.freshness import POLLED_WITHIN
@@ -16,8 +19,10 @@ from feeds.errors import (
 )
 from feeds.service.admission import MAX_WAITING
 from feeds.service.collections.collections import Collections
+from feeds.service.singleflight import THREAD
+from tests.support.databases import close_all
 from tests.support.waiting import PATIENCE, wait_until
-from tests.support.workers import DAY
+from tests.support.workers import DAY, Worker
 
 
 @pytest.fixture
@@ -219,3 +224,29 @@ def test_a_list_that_hangs_has_48_threads_of_a_process_wait(start_worker, upstre
         wait_until(lambda: len(ended) >= 60 - MAX_WAITING, "an answer")
         assert {type(error) for error in ended} <= {Overloaded, UpstreamTimeout}
         assert len(ended) == 60 - MAX_WAITING
+
+
+def test_a_collection_whose_database_hangs_delays_one_request_only(
+    upstream, postgres_url, clock, monkeypatch
+):
+    """Rules 8.6: what has run for 3 seconds is waited for no more."""
+    for module in ("collections.collections", "editions"):
+        monkeypatch.setattr(f"feeds.service.{module}.MAX_WAIT", 0.5)
+    worker, other = (Worker(upstream.url, postgres_url, clock) for _ in range(2))
+    collections = open_collections(worker)
+    entry = fill(collections)
+    clock.advance(hours=2)
+    other.poll("e0")
+    worker.editions.catch_up()  # which finds that e0 was saved
+    engine = sa.create_engine(postgres_url, poolclass=sa.NullPool)
+    with engine.begin() as locking:
+        locking.execute(sa.text("LOCK TABLE events IN ACCESS EXCLUSIVE MODE"))
+        started = monotonic()
+        assert all(list_ids(collections.get()) == list_ids(entry) for _ in range(12))
+        assert monotonic() - started < 4
+    wait_until(lambda: find_flights() == [], "the end of all flights")
+    close_all()
+
+
+def find_flights():
+    return [each for each in enumerate_threads() if each.name == THREAD]
