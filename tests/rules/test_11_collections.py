@@ -656,3 +656,22 @@ def test_the_page_lists_a_run_that_is_in_another_event_now_where_the_feed_shows_
     assert "No longer listed" in full.fetch("/?event=first").text
     ticks = re.findall(r'name="run" value="(summer-\d+)"', full.fetch("/").text)
     assert ticks == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(404, "NOT_FOUND"), (404, "ROUTE_NOT_FOUND"), (403, "FORBIDDEN"), (422, "VALIDATION_ERROR")],
+)
+def test_a_club_is_not_empty_because_no_event_of_its_list_can_be_read(club, status, code):
+    """Rules 7.13, 11.7 and 11.10: after a lost database, a calendar would drop all races."""
+    for id_ in club.documents:
+        club.upstream.refuse_path(f"/events/{id_}", status, code)
+    for path in ("/events.ics", "/events.rss", "/events.json", "/", "/embed"):
+        response = club.fetch(path)
+        assert response.status_code == 503, path
+        assert response.headers["Retry-After"] == "10"
+    assert club.fetch("/events.ics").text.startswith("0 of 3 events are read so far.")
+    club.upstream.failing.pop("/events/far")
+    club.advance(minutes=16)  # a newer list
+    wait_until(lambda: club.fetch("/events.ics").status_code == 200, "the event")
+    assert club.shown().keys() == {"far-10k"}

@@ -140,7 +140,7 @@ class Collections:
             return
         elif not self._is_complete(name, entry):
             # What is being fetched is there in a moment: a calendar would drop it until then.
-            lacking = entry.unread
+            lacking = entry.unread or entry.unreadable
             required = len(lacking) + len(entry.content.timetables)
         if lacking:
             raise CollectionIncomplete(
@@ -245,9 +245,13 @@ class Collections:
         return entry
 
     def _is_complete(self, name: str, entry: CollectionEntry) -> bool:
-        """Whether what is there can be served, and nothing more is there in a moment."""
-        is_filled = self._filling.has_ended(name) and bool(entry.content.timetables)
-        return not entry.lacking and (is_filled or not entry.unread)
+        """Whether what is there can be served, and nothing more is there in a moment.
+
+        A collection is not empty because none of its members can be read (rules 11.10).
+        """
+        if not entry.content.timetables:
+            return not (entry.unread or entry.unreadable)
+        return not entry.lacking and (self._filling.has_ended(name) or not entry.unread)
 
     def add_named(self, entry: CollectionEntry, options: Options) -> CollectionEntry:
         """The entry with the events that the options name: as ``NamedEvents.add``."""

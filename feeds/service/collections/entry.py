@@ -97,9 +97,10 @@ class CollectionEntry(Struct, frozen=True, weakref=True):
     fetched, ``failing`` whether the last refresh of it, or of a member that has not ended, failed.
     ``unread`` are the ids of the members that have no edition yet. ``required`` is the number of
     members that start within ``REQUIRED_WITHIN``, ``lacking`` are the unread ones among these,
-    but those that the collection does not wait for. ``failed`` is whether the last attempt at a
-    newer entry failed. ``has_named`` is whether the content has events that a query named and the
-    list lacks.
+    but those that the collection does not wait for. ``unreadable`` are the ids of the members that
+    have no edition because they do not exist or cannot be understood. ``failed`` is whether the
+    last attempt at a newer entry failed. ``has_named`` is whether the content has events that a
+    query named and the list lacks.
     """
 
     since: dt.datetime
@@ -110,6 +111,7 @@ class CollectionEntry(Struct, frozen=True, weakref=True):
     content: Content
     unread: frozenset[str] = frozenset()
     lacking: frozenset[str] = frozenset()
+    unreadable: frozenset[str] = frozenset()
     required: int = 0
     failing: bool = False
     failed: bool = False
@@ -143,7 +145,7 @@ def build_entry(
     refresh of the list failed.
     """
     timetables, ends, required = [], [], 0
-    unread, lacking = set(), set()
+    unread, lacking, unreadable = set(), set(), set()
     for listed in members.items:
         entry = entries.get(listed.id)
         edition = entry.edition if entry else None
@@ -161,6 +163,8 @@ def build_entry(
             unread.add(listed.id)
             if soon and listed.id not in broken:
                 lacking.add(listed.id)
+        else:
+            unreadable.add(listed.id)
     stale_at = max(min([part.due, *ends]), now + MIN_MAX_AGE)
     return CollectionEntry(
         since=now,
@@ -177,6 +181,7 @@ def build_entry(
         ),
         unread=frozenset(unread),
         lacking=frozenset(lacking),
+        unreadable=frozenset(unreadable),
         required=required,
         failing=failing,
     )
