@@ -675,3 +675,19 @@ def test_a_club_is_not_empty_because_no_event_of_its_list_can_be_read(club, stat
     club.advance(minutes=16)  # a newer list
     wait_until(lambda: club.fetch("/events.ics").status_code == 200, "the event")
     assert club.shown().keys() == {"far-10k"}
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(404, "NOT_FOUND"), (404, "ROUTE_NOT_FOUND"), (422, "VALIDATION_ERROR")]
+)
+def test_a_choice_waits_for_a_named_event_that_cannot_be_read(club, status, code):
+    """Rules 11.7 and 11.11: whoever made the address had seen the event."""
+    club.upstream.refuse_path("/events/near", status, code)
+    wait_until(lambda: club.fetch("/events.ics").status_code == 200, "the others")
+    assert club.shown("/events.ics?event=far").keys() == {"far-10k"}
+    choice = "/events.ics?event=near&event=far"
+    assert club.fetch(choice).text.startswith("1 of 2 events are read so far.")
+    club.upstream.failing.clear()
+    club.advance(minutes=16)  # a newer list
+    wait_until(lambda: club.fetch(choice).status_code == 200, "the event")
+    assert club.shown(choice).keys() == {"near-10k", "far-10k"}

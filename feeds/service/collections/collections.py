@@ -130,7 +130,7 @@ class Collections:
         """Raise the error for which a collection cannot be served with these options."""
         lacking, required = entry.lacking, entry.required
         if options.event or options.run:
-            lacking = entry.unread & set(options.event)
+            lacking = (entry.unread | entry.unreadable) & set(options.event)
             required = len(lacking) + len(set(options.event) & entry.content.ids)
             if not entry.content.run_ids.issuperset(options.run) and name not in self._full:
                 # The run may be of any event that is not read yet.
