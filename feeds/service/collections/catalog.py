@@ -22,6 +22,10 @@ MAX_WAIT_COLD = 10.0
 MAX_FLIGHTS = 16
 """Parts of the catalog that are refreshed at a time."""
 
+MAX_FLIGHT_AGE = 20.0
+"""Seconds after which another refresh of a part may start. A server that drips a header can hold a
+call for longer (rules 8.25)."""
+
 POLL_INTERVAL = 0.05
 """Seconds between two looks at a refresh that another process makes."""
 
@@ -37,7 +41,7 @@ class Catalog:
         self._bulkhead = bulkhead
         self._entries: dict[str, CatalogEntry] = {}
         self._lock = Lock()
-        self._flights: Singleflight[CatalogEntry] = Singleflight(MAX_FLIGHTS)
+        self._flights: Singleflight[CatalogEntry] = Singleflight(MAX_FLIGHTS, MAX_FLIGHT_AGE)
         self._looks = 0
         self.version = 0
         """Rises whenever an entry changes."""
@@ -143,6 +147,8 @@ class Catalog:
             entry = CatalogEntry(now, now + INVALIDATION_INTERVAL, part, error.copy())
         finally:
             self._bulkhead.end_after(None if entry is None else entry.error)
+        if monotonic() - flight.began > MAX_FLIGHT_AGE:  # a later refresh may have a newer result
+            return entry
         with self._lock:
             # A save that was noted meanwhile may be newer than what was read.
             self._entries[name] = entry if looks == self._looks else entry.invalidate()

@@ -1,8 +1,10 @@
 """The catalog: which process asks for a list, who waits, and what others have saved."""
 
 import json
+import time
 from datetime import timedelta
 from threading import Event as Flag
+from threading import enumerate as enumerate_threads
 
 import pytest
 from werkzeug import Response
@@ -17,6 +19,7 @@ from feeds.domain.catalog import (
 )
 from feeds.domain.quota import Priority, Rate
 from feeds.errors import InvalidResponse, StorageUnavailable, UpstreamUnavailable
+from feeds.service.singleflight import THREAD
 from feeds.store.leases import Lease
 from tests.support.clock import Clock
 from tests.support.waiting import PATIENCE, wait_until
@@ -241,3 +244,33 @@ def test_recurrences_whose_call_outlives_its_lease_do_not_replace_newer_ones(
     released.set()
     asking.result(PATIENCE)
     assert start_worker().catalog.find_recurrences(PATIENCE) == newer
+
+
+def test_a_list_whose_call_hangs_for_20_s_is_asked_for_again(
+    start_worker, upstream, clock, threads, monkeypatch
+):
+    """Rules 8.25: a header that comes byte by byte may hold a call for long."""
+    passed = 0.0
+    for module in ("collections.catalog", "singleflight"):
+        monkeypatch.setattr(f"feeds.service.{module}.monotonic", lambda: time.monotonic() + passed)
+    worker = start_worker()
+    worker.catalog.get(EVENTS)
+    clock.advance(hours=2)
+    sent, released = Flag(), Flag()
+
+    def refuse_late(environ, start_response):
+        sent.set()
+        assert released.wait(PATIENCE)
+        return Response(status=500)(environ, start_response)
+
+    upstream.instead = refuse_late
+    worker.catalog.get(EVENTS)
+    assert sent.wait(PATIENCE)
+    upstream.instead = None
+    upstream.publish("new", "2026-06-01", organizationId="club")
+    clock.advance(seconds=11)  # the lease has ended
+    passed = 20.5
+    wait_until(lambda: "new" in list_ids(worker.catalog.get(EVENTS)), "the list", 3)
+    released.set()
+    wait_until(lambda: not any(each.name == THREAD for each in enumerate_threads()), "the end")
+    assert "new" in list_ids(worker.catalog.get(EVENTS))
