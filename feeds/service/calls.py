@@ -28,10 +28,10 @@ class Calls:
 
         Raises ``StorageUnavailable``.
         """
-        now = self._clock()
-        acquired = self._database.acquire(key, token, self.rate.quota_for(priority), now)
+        now, quota = self._clock(), self.rate.quota_for(priority)
+        acquired = self._database.acquire(key, token, quota, now)
         if isinstance(acquired, Lease) and self._clock() - now > MAX_ACQUIRE_TIME:
-            self._database.release(acquired)
+            self._database.give_up(acquired, quota)
             return HeldByOther(self._clock())
         return acquired
 

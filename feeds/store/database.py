@@ -158,6 +158,12 @@ class Database:
                 return refusal
         return acquired
 
+    def give_up(self, lease: Lease, quota: Quota) -> None:
+        """Release a lease whose call was not made, and give the call back to the quota."""
+        with self._write() as connection:
+            leases.release(connection, lease)
+            ratelimit.return_call(connection, quota)
+
     def renew(self, lease: Lease, quota: Quota, now: datetime) -> Lease | UpstreamError | None:
         """Take one more call under a lease; None if the lease was lost.
 

@@ -89,6 +89,15 @@ def count_call(connection: sa.Connection, quota: Quota, now: datetime) -> None:
     connection.execute(sa.update(service).values(tat=tat), _bind_calls(quota, now))
 
 
+def return_call(connection: sa.Connection, quota: Quota) -> None:
+    """Give back a call that was spent and not made."""
+    values = {
+        service.c[name]: service.c[name] - bucket.interval // MICROSECOND
+        for name, (bucket, _) in _list_buckets(quota).items()
+    }
+    connection.execute(sa.update(service).values(values))
+
+
 def close_upstream(
     connection: sa.Connection,
     until: datetime,

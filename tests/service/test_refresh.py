@@ -42,6 +42,14 @@ def test_a_lease_that_took_longer_than_a_second_to_acquire_is_released(start_wor
     assert isinstance(acquire(start_worker()), Lease)
 
 
+def test_leases_that_a_slow_database_gives_too_late_cost_no_calls(start_worker, clock):
+    """Rules 8.14: no call is made, and the upstream is asked less often than the budget allows."""
+    slow = start_worker(clock=TickingClock(), rate=SMALL)
+    for _ in range(30):
+        assert isinstance(acquire(slow), HeldByOther)
+    assert isinstance(acquire(start_worker(rate=SMALL)), Lease)
+
+
 def test_an_edition_that_another_process_has_saved_is_the_answer_instead_of_a_lease(
     start_worker, clock
 ):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from feeds.domain.freshness import MAX_CLOCK_SKEW
 from feeds.domain.quota import MICROSECOND, Priority, Rate
 from feeds.errors import Forbidden, QuotaExhausted, RateLimited, Unauthorized, UpstreamUnavailable
+from feeds.store.leases import Lease
 from tests.support.databases import connect, processes, run_processes
 from tests.support.factories import NOW
 from tests.support.waiting import PATIENCE
@@ -142,6 +143,21 @@ def test_processes_that_call_at_once_share_one_limit(url, database, priority, li
     run_processes(spend_thirty, *[(url, priority, start, counts)] * 3)
     assert sum(counts.get(timeout=PATIENCE) for _ in range(3)) == limit
     assert count_granted(connect(url), priority, 5) == 0, "nor after a restart"
+
+
+@each_priority
+def test_leases_that_are_given_up_leave_as_many_calls_as_before(database, priority):
+    def count_left(*, leases):
+        start, quota = new_start(), RATE.quota_for(priority)
+        for number in range(3):
+            spend(database, priority, start + number * INTERVAL / 3)
+        for _ in range(leases):
+            lease = database.acquire("harbor", "", quota, start + INTERVAL)
+            assert isinstance(lease, Lease)
+            database.give_up(lease, quota)
+        return count_granted(database, priority, 50, start + INTERVAL)
+
+    assert count_left(leases=50) == count_left(leases=0) > 0
 
 
 def test_a_call_that_is_made_in_any_case_is_counted_while_the_upstream_is_closed(database):
