@@ -203,17 +203,19 @@ class Collections:
         members = part.value
         ids = [each.id for each in members.items]
         entries = self._editions.read_many(ids)
-        unseen = [id_ for id_ in ids if needs_call(entries.get(id_), part)]
+        now = self._clock()
+        unseen = [id_ for id_ in ids if needs_call(entries.get(id_), part, now)]
         unseen.sort(key=lambda id_: id_ in entries)  # those whose calls failed come last
         # Nobody gets a collection that was never served: its calls are for what it lacks.
         is_held = bool(unseen) and not (part.served or name in self._served)
-        stale = [] if is_held else choose_stale(members, entries, part, self._clock())
+        stale = [] if is_held else choose_stale(members, entries, part, now)
         if stale:  # which must not spend all calls of a small budget
             next_ones = [*unseen[:1], *stale][:MAX_REFRESHES_PER_POLL]
             refresh_events(self._editions, next_ones, end)
             version = self._editions.version, version[1]
             entries = self._editions.read_many(ids)
-            unseen = [id_ for id_ in unseen if needs_call(entries.get(id_), part)]
+            now = self._clock()
+            unseen = [id_ for id_ in unseen if needs_call(entries.get(id_), part, now)]
         self._filling.start(name, unseen)
         broken = self._filling.find_broken(name, unseen, entries, part.fetched)
         entry = build_entry(

@@ -228,11 +228,13 @@ def is_outage(error: FeedsError | None) -> bool:
     return error is None or isinstance(error, _OUTAGES)
 
 
-def needs_call(entry: CacheEntry | None, part: Part) -> bool:
+def needs_call(entry: CacheEntry | None, part: Part, now: dt.datetime) -> bool:
     """Whether a member has to be fetched, since it has no edition.
 
-    One that does not exist, or cannot be understood, is asked for again after a newer list.
+    One that does not exist, or cannot be understood, is asked for again after a newer list, and
+    after the clock was set back.
     """
     if entry is None:
         return True
-    return entry.edition is None and (is_outage(entry.error) or entry.since < part.fetched)
+    was_asked = part.fetched <= entry.since <= now
+    return entry.edition is None and (is_outage(entry.error) or not was_asked)

@@ -141,7 +141,7 @@ class BackgroundRefresher:
                     asked = max(gone[listed.id], self._unreadable.get(listed.id, NEVER))
                 else:
                     continue
-                if asked < part.fetched:
+                if not part.fetched <= asked <= now:  # the clock may have been set back
                     found[listed.id] = None
         return list(found)
 

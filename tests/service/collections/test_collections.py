@@ -20,6 +20,7 @@ from feeds.errors import (
 from feeds.service.admission import MAX_WAITING
 from feeds.service.collections.collections import Collections
 from feeds.service.singleflight import THREAD
+from tests.support.clock import Clock
 from tests.support.databases import close_all
 from tests.support.waiting import PATIENCE, wait_until
 from tests.support.workers import DAY, Worker
@@ -246,6 +247,18 @@ def test_a_collection_whose_database_hangs_delays_one_request_only(
         assert monotonic() - started < 4
     wait_until(lambda: find_flights() == [], "the end of all flights")
     close_all()
+
+
+def test_a_member_that_could_not_be_read_is_asked_for_after_the_clock_was_set_back(
+    start_worker, upstream, clock
+):
+    behind = Clock(clock())
+    collections = open_collections(start_worker(clock=behind))
+    upstream.refuse_path("/events/e5", 422, "VALIDATION_ERROR")
+    fill(collections)
+    upstream.failing.clear()
+    behind.advance(days=-1)
+    wait_until(lambda: "e5" in list_ids(collections.get()), "the event", 5)
 
 
 def find_flights():
