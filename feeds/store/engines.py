@@ -134,6 +134,10 @@ class Postgres:
         settings = {
             "connect_timeout": CONNECT_TIMEOUT,
             "tcp_user_timeout": CONNECT_TIMEOUT * 1000,
+            # A server that dies after it has received a statement sends no error. The system's
+            # default asks such a server for the first time after two hours.
+            "keepalives_idle": LOCK_TIMEOUT,
+            "keepalives_interval": 1,
             "application_name": "intervals-feeds",
             "client_encoding": "utf8",  # else a database in SQL_ASCII gives bytes for texts
             "options": f"-c statement_timeout={LOCK_TIMEOUT}s -c lock_timeout={LOCK_TIMEOUT}s"

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from feeds.app import create_app
 from feeds.errors import StorageUnavailable
 from feeds.store import errors
+from feeds.store.engines import Postgres
 from tests.support.databases import connect
 from tests.support.processes import settings_for
 from tests.support.subscribers import CalendarClient, ReaderClient
@@ -143,3 +145,14 @@ def test_the_log_tells_why_a_file_cannot_be_used_and_nothing_about_a_server(caus
         raise sa.exc.OperationalError("SELECT 1", {}, cause)
     (message,) = caplog.messages
     assert message == f"the database is unavailable: {told}. {errors.ADVICE}"
+
+
+def test_a_server_that_dies_without_a_word_is_noticed_within_a_quarter_of_a_minute(postgres_url):
+    """Rules 8.22: the system's default asks a silent server for the first time after two hours."""
+    server = Postgres(sa.make_url(postgres_url))
+    with closing(server), server.read() as connection:
+        driver = connection.connection.driver_connection
+        assert driver
+        given = driver.info.get_parameters()
+    asked_after, patience = int(given["keepalives_idle"]), int(given["tcp_user_timeout"]) / 1000
+    assert asked_after + int(given["keepalives_interval"]) + patience <= 15
