@@ -85,6 +85,12 @@ def clock():
     return Clock()
 
 
+@pytest.fixture(scope="session")
+def httpserver_listen_address():
+    """One for all tests of a process: the first test that uses the server starts it."""
+    return ("127.0.0.1", 0)
+
+
 @pytest.fixture
 def upstream(clock):
     """A sandbox on a socket, with a record of its calls."""

@@ -7,11 +7,6 @@ import pytest
 from tests.upstream.calls import KEY
 
 
-@pytest.fixture(scope="session")
-def httpserver_listen_address():
-    return ("127.0.0.1", 0)
-
-
 @pytest.fixture(autouse=True)
 def _no_proxies_and_certificates_of_the_machine(monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
