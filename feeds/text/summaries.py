@@ -3,10 +3,10 @@
 import html
 import re
 
-from feeds.domain.cleaning import clean_line
 from feeds.domain.entries import Entry
 from feeds.domain.model import Event
 from feeds.domain.options import Options, selects
+from feeds.text.cleaning import clean_line
 
 _TAG = re.compile(r"<!--.*?(?:-->|\Z)|</?[a-zA-Z][^<>]*>", re.DOTALL)
 """A tag or a comment. A comment without an end reaches to the end of the text, as in browsers."""

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from werkzeug.urls import iri_to_uri
 
-from feeds.domain.cleaning import clean_line
 from feeds.domain.schedule import END_OF_DAY
+from feeds.text.cleaning import clean_line
 
 YEARS = range(1971, 2200)
 """Years in which a race can take place: time zone rules exist and no arithmetic overflows."""

@@ -10,8 +10,8 @@ from typing import Any
 from msgspec import Struct
 
 from feeds.domain.catalog import Group, ListedEvent
-from feeds.domain.cleaning import clean_line, clean_text
 from feeds.domain.model import ID_PATTERN, SLUG_PATTERN
+from feeds.text.cleaning import clean_line, clean_text
 from feeds.upstream import fields
 
 _ID = re.compile(ID_PATTERN)

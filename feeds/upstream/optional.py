@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from feeds.domain.cleaning import clean_line, clean_text
 from feeds.domain.status import STORED_BY_SPELLING
 from feeds.logs import FindingLog
+from feeds.text.cleaning import clean_line, clean_text
 from feeds.upstream import fields
 from feeds.upstream.markup import convert_html, cut_off, strip_data_uris
 

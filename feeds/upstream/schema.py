@@ -14,11 +14,11 @@ import msgspec
 from msgspec import Meta, Struct, field, structs
 
 from feeds.domain import feed
-from feeds.domain.cleaning import clean_line
 from feeds.domain.history.delisting import run_sort_key
 from feeds.domain.history.unread import keep_last_read
 from feeds.domain.model import DISTANCES, ID_PATTERN, Event, Run
 from feeds.errors import InvalidResponse
+from feeds.text.cleaning import clean_line
 from feeds.upstream import fields
 from feeds.upstream.optional import (
     EVENT_FIELDS,

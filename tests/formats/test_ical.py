@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from ical.calendar_stream import IcsCalendarStream
 from icalendar import Calendar
 
-from feeds.domain.cleaning import clean_line, clean_text
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.model import Edition
 from feeds.formats import ical
 from feeds.service.revisions import revise
+from feeds.text.cleaning import clean_line, clean_text
 from tests.support.factories import (
     HOME,
     NOW,

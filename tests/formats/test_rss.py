@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
-from feeds.domain.cleaning import clean_line, clean_text
 from feeds.formats import rss
+from feeds.text.cleaning import clean_line, clean_text
 from tests.support.factories import NOW, a_feed, a_run, an_edition, an_event, timetable_of
 from tests.support.samples import event_of
 from tests.support.upstream import SAMPLE_IDS

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from feeds.domain.cleaning import clean_line, clean_text
+from feeds.text.cleaning import clean_line, clean_text
 from feeds.upstream.fields import MAX_LABEL, MAX_NAME, shorten
 from feeds.upstream.markup import convert_html
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from feeds.domain.cleaning import clean_line
+from feeds.text.cleaning import clean_line
 from feeds.text.summaries import strip_markup
 
 
