@@ -35,8 +35,9 @@ _HIDDEN = re.compile(
 _LINK = re.compile(r"<a\s([^<>]*)>([^<]*(?:<(?!/?a[\s>])[^<]*)*)</a\s*>", re.IGNORECASE)
 _HREF = re.compile(r"""\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)
 
-_MAIL = re.compile(r"[^\s@:/]+@\S+")
-"""An address of mail: neither a URL with a user nor a script."""
+_MAILTO = re.compile(r"mailto:\s*", re.IGNORECASE)
+_MAIL = re.compile(r"[^\s@:/]+@\S.*", re.DOTALL)
+"""An address of mail, also with a subject: neither a URL with a user nor a script."""
 
 _DATA_URI = re.compile(r"\bdata:(?:[a-z]+/[a-z0-9.+-]+[;,]|;base64,)[^\s\"'<>)\]]*", re.IGNORECASE)
 """A file as a URI (RFC 2397), such as a pasted image: thousands of characters that say nothing."""
@@ -94,7 +95,8 @@ def _convert_link(found: re.Match[str]) -> str:
     attributes, text = found.groups()
     href = _HREF.search(attributes)
     address = html.unescape(next(filter(None, href.groups()), "")).strip() if href else ""
-    address = address.removeprefix("mailto:")
+    if prefix := _MAILTO.match(address):
+        address = address[prefix.end() :]
     label = html.unescape(_ANY.sub("", text)).strip()
     if not _MAIL.fullmatch(address):
         try:

@@ -455,6 +455,12 @@ HTML = [
         '<a href="mailto:anna@club.example?subject=Hi">Anna</a>',
         "Anna (anna@club.example?subject=Hi)",
     ),
+    ('<a href="MAILTO: anna@club.example">Anna</a>', "Anna (anna@club.example)"),
+    (
+        '<a href="mailto:anna@club.example?subject=Harbor Run">Anna</a>',
+        "Anna (anna@club.example?subject=Harbor Run)",
+    ),
+    ('<a href="mailto:https://club.example@evil.example/">Anna</a>', "Anna"),
     ('<a href="https://club.example/@anna">Anna</a>', "Anna (https://club.example/@anna)"),
     ("<script>alert(1)</script><p>Hi<!-- not shown --></p>", "Hi"),
     ("<3 hours, A &amp; B, 1 < 2 > 0", "<3 hours, A &amp; B, 1 < 2 > 0"),
