@@ -1,6 +1,8 @@
 """The catalog: what the upstream lists, from memory, from the database, or after a refresh."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from threading import Lock
 from time import monotonic, sleep
@@ -26,6 +28,9 @@ MAX_FLIGHT_AGE = 20.0
 """Seconds after which another refresh of a part may start. A server that drips a header can hold a
 call for longer (rules 8.25)."""
 
+MAX_CALLS = 4
+"""Calls for a part that may hang: each holds a thread and a connection."""
+
 POLL_INTERVAL = 0.05
 """Seconds between two looks at a refresh that another process makes."""
 
@@ -42,6 +47,7 @@ class Catalog:
         self._entries: dict[str, CatalogEntry] = {}
         self._lock = Lock()
         self._flights: Singleflight[CatalogEntry] = Singleflight(MAX_FLIGHTS, MAX_FLIGHT_AGE)
+        self._calls: Counter[str] = Counter()
         self._looks = 0
         self.version = 0
         """Rises whenever an entry changes."""
@@ -67,7 +73,8 @@ class Catalog:
             return entry
         if flight:
             wait = _wait if background else self._bulkhead.wait
-            end = monotonic() + max_wait
+            # A flight that is older hangs (rules 8.25), and nobody waits for it.
+            end = min(monotonic() + max_wait, flight.began + MAX_FLIGHT_AGE)
             wait(flight.wait_for_fallback, end)
             if patient or not (flight.fallback and flight.fallback.part):
                 wait(flight.wait, end)
@@ -166,15 +173,28 @@ class Catalog:
             if name.endswith(catalog.EVENTS):  # what repeats is a member, however old it is
                 self.find_recurrences(end - monotonic())
             priority = Priority.REFRESHER if name in catalog.SELDOM else Priority.ORDINARY
-            found = self._refresh.refresh(name, entry, priority)
+            with self._take_place(name) as has_place:
+                found = self._refresh.refresh(name, entry, priority) if has_place else None
             if isinstance(found, CatalogEntry):
                 return found
-            if monotonic() > end:  # another process has the lease
+            if not has_place or monotonic() > end:  # another process has the lease
                 now = self._clock()
                 return CatalogEntry(now, now + INVALIDATION_INTERVAL, entry.part, UpstreamTimeout())
             sleep(POLL_INTERVAL)
             entry = self._refresh.read(name, entry)
         return entry
+
+    @contextmanager
+    def _take_place(self, name: str) -> Iterator[bool]:
+        """Count a call for a part; False if as many calls for it hang as may."""
+        with self._lock:
+            has_place = self._calls[name] < MAX_CALLS
+            self._calls[name] += has_place
+        try:
+            yield has_place
+        finally:
+            with self._lock:
+                self._calls[name] -= has_place
 
 
 def _wait(wait: Callable[[float], bool], end: float) -> bool:

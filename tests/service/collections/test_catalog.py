@@ -48,6 +48,10 @@ def upstream(upstream):
     return upstream
 
 
+def count_flights():
+    return sum(each.name == THREAD for each in enumerate_threads())
+
+
 def list_ids(entry):
     assert isinstance(entry.part.value, EventList)
     return [each.id for each in entry.part.value.items]
@@ -272,5 +276,39 @@ def test_a_list_whose_call_hangs_for_20_s_is_asked_for_again(
     passed = 20.5
     wait_until(lambda: "new" in list_ids(worker.catalog.get(EVENTS)), "the list", 3)
     released.set()
-    wait_until(lambda: not any(each.name == THREAD for each in enumerate_threads()), "the end")
+    wait_until(lambda: not count_flights(), "the end")
     assert "new" in list_ids(worker.catalog.get(EVENTS))
+
+
+def test_calls_for_a_list_that_hang_take_four_threads_and_nobody_waits_for_them(
+    worker, start_worker, upstream, clock, monkeypatch
+):
+    """Rules 8.25: as long as each header comes byte by byte."""
+    passed = 0.0
+    for module in ("collections.catalog", "singleflight"):
+        monkeypatch.setattr(f"feeds.service.{module}.monotonic", lambda: time.monotonic() + passed)
+    known = worker.catalog.find_recurrences(PATIENCE)
+    clock.advance(days=1, seconds=1)
+    sent, released = [], Flag()
+
+    def hang(environ, start_response):
+        sent.append(environ)
+        assert released.wait(PATIENCE)
+        return Response(status=500)(environ, start_response)
+
+    upstream.instead = hang
+    for number in range(4):
+        worker.catalog.find_recurrences(0)
+        wait_until(lambda number=number: len(sent) > number, "another call")
+        clock.advance(seconds=21)
+        passed += 21
+    began = time.monotonic()
+    assert worker.catalog.find_recurrences(PATIENCE) == known
+    assert time.monotonic() - began < 2
+    assert (len(sent), count_flights()) == (4, 4)
+    upstream.answer(200, "application/json", json.dumps(TUESDAYS))
+    newer = start_worker().catalog.find_recurrences(PATIENCE)
+    clock.advance(seconds=3)
+    assert worker.catalog.find_recurrences(PATIENCE) == newer != known
+    released.set()
+    wait_until(lambda: not count_flights(), "the end")
