@@ -50,7 +50,7 @@ def build_channel(feed: Feed) -> Channel:
     selected = select_entries(feed)
     announced = _select_own(selected, items)
     if feed.listed:
-        items, announced = _select_newest(items, announced)
+        items, announced = _select_newest(items, rank_entries(feed, announced))
     own = {entry.uid for entry in announced}
     needed = own if feed.listed else frozenset[str]()
     events = _measure_events(feed, selected, needed)
@@ -97,12 +97,14 @@ def _select_own(selected: Sequence[Entry], items: Iterable[Item]) -> list[Entry]
 def _select_newest(
     items: Sequence[Item], announced: Sequence[Entry]
 ) -> tuple[tuple[Item, ...], list[Entry]]:
-    """The newest items of a collection: those of changes, and the entries of the others."""
+    """The newest items of a collection: those of changes, and the entries of the others.
+
+    Of entries that were announced at the same time, those that come first are kept.
+    """
     dated = [
         *((item.published, 0, place) for place, item in enumerate(items)),
         *((_get_published(entry), 1, place) for place, entry in enumerate(announced)),
     ]
-    # Of items of the same time, those come first whose runs start first (rules 5.9).
     newest = sorted(dated, key=lambda each: each[0], reverse=True)[:MAX_COLLECTION_ITEMS]
     kept = [{place for _, its_kind, place in newest if its_kind == kind} for kind in range(2)]
     return (

@@ -93,6 +93,19 @@ def test_of_items_of_the_same_time_a_collection_has_those_whose_runs_start_first
     assert [each["id"] for each in document["items"]] == ids
 
 
+def test_of_items_of_the_same_time_a_collection_leaves_out_those_of_past_runs_first():
+    """Rules 6.13 and 11.13: a new club whose past runs alone would fill the channel."""
+    events = [
+        an_event(a_run(id=f"r{number}", date=date(2025, 4, 5) + number * DAY // 4), id=f"e{number}")
+        for number in range(400)
+    ]
+    document = json.loads(jsonfeed.render(a_feed(*events, extension="json")))
+    ids = {each["id"].removesuffix("@intervals.run") for each in document["items"]}
+    ahead = {run["id"] for run in document["_intervals"]["runs"] if run["start"] >= "2025-06-02"}
+    assert len(ids) == 200
+    assert ahead <= ids
+
+
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
 def test_the_feed_after_a_history_is_valid(path):
     validate(json.loads(path.read_bytes()))
