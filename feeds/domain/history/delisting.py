@@ -60,9 +60,10 @@ def apply_document(
     nothing is stated about them (rules 3.12). A run that has been missing for a year is dropped, as
     are the oldest of too many. The history is still that of ``known``.
     """
-    listed = {run.id for run in event.runs}
+    # A run that was stored with the id of its event is listed with another id (rules 1.2).
+    listed = {event.id, *(run.id for run in event.runs)}
     missing = [run for run in known.event.runs if run.id not in listed]
-    pending = {id_: each for id_, each in known.pending.items() if id_ not in {*listed, event.id}}
+    pending = {id_: each for id_, each in known.pending.items() if id_ not in listed}
     if complete:
         missing = [
             _unlist(run, ended, now) if run.id in ended else run

@@ -170,6 +170,14 @@ def test_other_events_learn_since_when_something_is_missing_until_it_is_listed(l
     assert find_missing_since(edition) is None
 
 
+def test_a_stored_run_with_the_id_of_its_event_leaves_without_a_word():
+    """Rules 1.2: databases of earlier versions have such runs; now they have another id."""
+    known = an_edition(an_event(structs.replace(TEN, id="harbor")))
+    edition = answer(known, NOW, structs.replace(TEN, id="harbor-run"))
+    assert [run.id for run in edition.event.runs] == ["harbor-run"]
+    assert not find_unconfirmed(edition)
+
+
 def test_a_run_that_has_ended_leaves_at_once_without_being_withdrawn():
     edition = answer(KNOWN, NOW, TEN, ended={"r5k"})
     assert list_departures(edition.event) == {"r10k": (None, False), "r5k": (NOW, False)}
