@@ -5,12 +5,11 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from feeds.domain.entries import Entry
-from feeds.domain.history.changes import announces_start_time
-from feeds.domain.model import Change, Event, Kind
+from feeds.domain.model import Event
 from feeds.domain.status import POSTPONED, RESCHEDULED, SCHEDULED, STATUSES, Status
 from feeds.text import dates
 from feeds.text.descriptions import split_first_paragraph
-from feeds.text.pages import find_days, get_label, humanize
+from feeds.text.pages import find_days, find_move, get_label, has_new_date, humanize
 
 
 class Notice(Struct, frozen=True):
@@ -78,7 +77,7 @@ def _list_details(status: Status, entries: Sequence[Entry], locale: str) -> Iter
     move = describe_common_move(entries, locale)
     starts = {dates.format_when(entry.period, locale) for entry in entries}
     when = starts.pop() if len(starts) == 1 else dates.format_range(*find_days(entries), locale)
-    if status == POSTPONED and not any(map(_has_new_date, entries)):
+    if status == POSTPONED and not any(map(has_new_date, entries)):
         yield f"No new date yet. It was planned for {when}."
     elif move and not status.off:
         yield move
@@ -88,7 +87,7 @@ def _list_details(status: Status, entries: Sequence[Entry], locale: str) -> Iter
 
 
 def _tell_unknown(status: Status, entries: Sequence[Entry]) -> Iterator[str]:
-    if status == RESCHEDULED and not any(map(_find_move, entries)):
+    if status == RESCHEDULED and not any(map(find_move, entries)):
         yield "We don’t know the old date."
 
 
@@ -110,7 +109,7 @@ def describe_common_move(entries: Sequence[Entry], locale: str) -> str:
 
     Runs with different times share a move if they share their old day and their new day.
     """
-    moves = [(move.was, move.now) for each in entries if (move := _find_move(each))]
+    moves = [(move.was, move.now) for each in entries if (move := find_move(each))]
     found = {
         (dates.format_old_start(was, now, locale), dates.format_old_start(now, was, locale))
         for was, now in moves
@@ -126,16 +125,3 @@ def describe_common_move(entries: Sequence[Entry], locale: str) -> str:
         return ""
     was, now = found.pop()
     return f"From {was} to {now}."
-
-
-def _find_move(entry: Entry) -> Change | None:
-    """The last move of an entry, if that changed its start."""
-    move = entry.last_move
-    return move if move and move.new_start and not announces_start_time(move) else None
-
-
-def _has_new_date(entry: Entry) -> bool:
-    """Whether the start of a postponed run was moved since the run was postponed."""
-    move = _find_move(entry)
-    postponed = [each.noticed for each in entry.changes if each.kind == Kind.POSTPONED]
-    return move is not None and (not postponed or postponed[-1] <= move.noticed)

@@ -11,8 +11,9 @@ from babel.numbers import format_decimal
 
 from feeds.domain.entries import Entry
 from feeds.domain.feed import MAX_RUNS
+from feeds.domain.history.changes import announces_start_time
 from feeds.domain.history.delisting import CONFIRM_AFTER, find_provable
-from feeds.domain.model import Edition
+from feeds.domain.model import Change, Edition, Kind
 from feeds.domain.status import CANCELLED, POSTPONED
 from feeds.text import dates, descriptions
 
@@ -83,8 +84,26 @@ def find_days(entries: Sequence[Entry]) -> tuple[dt.date, dt.date]:
 
 
 def has_lost_its_date(entries: Sequence[Entry]) -> bool:
-    """Whether nothing takes place on the dates shown: all runs are off or postponed."""
-    return all(entry.off or entry.status == POSTPONED for entry in entries)
+    """Whether nothing takes place on the dates shown: all runs are off or postponed.
+
+    The date of a postponed run that was moved since is its new date.
+    """
+    return all(
+        entry.off or (entry.status == POSTPONED and not has_new_date(entry)) for entry in entries
+    )
+
+
+def has_new_date(entry: Entry) -> bool:
+    """Whether the start of a postponed run was moved since the run was postponed."""
+    move = find_move(entry)
+    postponed = [each.noticed for each in entry.changes if each.kind == Kind.POSTPONED]
+    return move is not None and (not postponed or postponed[-1] <= move.noticed)
+
+
+def find_move(entry: Entry) -> Change | None:
+    """The last move of an entry, if that changed its start."""
+    move = entry.last_move
+    return move if move and move.new_start and not announces_start_time(move) else None
 
 
 def _select_taking_place(entries: Sequence[Entry]) -> Sequence[Entry]:

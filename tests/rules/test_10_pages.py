@@ -55,8 +55,10 @@ def test_the_notice_of_a_postponed_event_tells_of_a_new_date_that_the_organizer_
         assert read(get_page(service), '<div class="notice postponed">(.*?)</div>') == [
             "Postponed No new date yet. It was planned for Sat, Aug 22, 2026, 9:00 AM."
         ]
+        assert '<header class="hero off">' in get_page(service)
     service.edit("ten", date="2026-09-06")
     service.advance(hours=2)
+    assert '<header class="hero">' in get_page(service)  # the new date is not struck out
     assert read(get_page(service), '<div class="notice postponed">(.*?)</div>') == [
         "Postponed From Sat, Aug 22, 2026, 9:00 AM to Sun, Sep 6, 2026, 9:00 AM."
     ]
