@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import timedelta
+from functools import partial
 from threading import Event as Flag
 from threading import enumerate as enumerate_threads
 
@@ -299,7 +300,7 @@ def test_calls_for_a_list_that_hang_take_four_threads_and_nobody_waits_for_them(
     upstream.instead = hang
     for number in range(4):
         worker.catalog.find_recurrences(0)
-        wait_until(lambda number=number: len(sent) > number, "another call")
+        wait_until(partial(_has_more, sent, number), "another call")
         clock.advance(seconds=21)
         passed += 21
     began = time.monotonic()
@@ -312,3 +313,7 @@ def test_calls_for_a_list_that_hang_take_four_threads_and_nobody_waits_for_them(
     assert worker.catalog.find_recurrences(PATIENCE) == newer != known
     released.set()
     wait_until(lambda: not count_flights(), "the end")
+
+
+def _has_more(items, number):
+    return len(items) > number
