@@ -117,11 +117,12 @@ def merge(served: Timetable, stored: Timetable, noticed: dt.datetime, home: str)
 def _keep_runs(edition: Edition, other: Edition) -> Edition:
     """The edition, to be stamped anew, with the runs of another one that it lacks.
 
-    They are missing until complete answers prove more (rules 3.5). So an event with such runs is
-    not gone yet; its next 404 confirms that the event is gone, with these runs. Runs that the last
-    answers of the edition lack, and that the other edition has proved to be no longer listed, stay
-    no longer listed. A run that returned in the other edition counts as listed, and its removal has
-    to be proved again.
+    They are missing until complete answers prove more (rules 3.5). The answers before do not count:
+    the database may be a new one, which has lost what other events lacked (rules 4.12). So an event
+    with such runs is not gone yet; its next 404 confirms that the event is gone, with these runs.
+    Runs that the last answers of the edition lack, and that the other edition has proved to be no
+    longer listed, stay no longer listed. A run that returned in the other edition counts as listed,
+    and its removal has to be proved again.
     """
     event, pending = edition.event, edition.pending
     others = {run.id: run for run in other.event.runs}
@@ -132,7 +133,7 @@ def _keep_runs(edition: Edition, other: Edition) -> Edition:
     ]
     lacked = others.keys() - {run.id for run in runs}
     runs += (others[id_] for id_ in lacked)
-    kept = {id_: each for id_, each in other.pending.items() if id_ in lacked | returned}
+    kept = {id_: each for id_, each in other.pending.items() if id_ in returned}
     gone = edition.gone or (other.gone if event.id in pending else None)
     if returned:  # the answer that listed them cleared the counts (rules 3.5)
         pending = {id_: each for id_, each in pending.items() if id_ not in {*returned, event.id}}
