@@ -22,7 +22,7 @@ MAX_USER_AGENT = 300
 MAX_HITS = 100_000
 """Hits that wait to be counted; more are not counted."""
 
-MAX_TOLD, TOLD_FOR = 10_000, 2 * 86_400.0
+MAX_REPORTED, REPORTED_FOR = 10_000, 2 * 86_400.0
 """Numbers of subscribers that are remembered, one for each service and feed, and for how long."""
 
 _CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
@@ -81,8 +81,10 @@ class Recorder:
         self._database_errors = Counter(
             "feeds_database_errors", "Errors of the database by kind.", ("kind",), registry=registry
         )
-        self._told: TTLCache[tuple[str, str, str], int] = TTLCache(MAX_TOLD, TOLD_FOR, seconds)
-        self._told_of: set[str] = set()
+        self._reported: TTLCache[tuple[str, str, str], int] = TTLCache(
+            MAX_REPORTED, REPORTED_FOR, seconds
+        )
+        self._not_summed: set[str] = set()
         self._lock = Lock()
 
     def count_request(self, request: Request) -> None:
@@ -130,30 +132,30 @@ class Recorder:
         self._database_errors.labels(kind).inc()
 
     def _note_subscribers(self, format_: str, address: str, user_agent: str) -> None:
-        """Note what a service told last of a feed, which is known by its whole address."""
+        """Note how many subscribers of a feed a service has reported; a feed is a whole address."""
         user_agent = user_agent[:MAX_USER_AGENT]
         number = _find_subscribers(user_agent)
         if number is None:
             return
         with self._lock:
-            self._told[format_, address, strip_numbers(user_agent)] = number
-            self._told_of.add(format_)
+            self._reported[format_, address, strip_numbers(user_agent)] = number
+            self._not_summed.add(format_)
 
     def _sum_subscribers(self) -> None:
-        """Sum what services told last, for the formats of which they told something since.
+        """Sum the last reports, by format, if there are new ones.
 
         A sum for each request would cost up to 10 ms.
         """
         with self._lock:
-            if not self._told_of:
+            if not self._not_summed:
                 return
-            sums = dict.fromkeys(self._told_of, 0)
-            self._told_of.clear()
-            for (format_, *_), told in self._told.items():
+            sums = dict.fromkeys(self._not_summed, 0)
+            self._not_summed.clear()
+            for (format_, *_), number in self._reported.items():
                 if format_ in sums:
-                    sums[format_] += told
-        for format_, told in sums.items():
-            self._subscribers.labels(format_).set(told)
+                    sums[format_] += number
+        for format_, total in sums.items():
+            self._subscribers.labels(format_).set(total)
 
 
 @lru_cache(1024)

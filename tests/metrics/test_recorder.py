@@ -4,7 +4,7 @@ import pytest
 
 from feeds import metrics
 from feeds.app import create_app
-from feeds.metrics.recorder import TOLD_FOR
+from feeds.metrics.recorder import REPORTED_FOR
 from tests.support.metrics import read, recording
 from tests.support.processes import settings_for
 from tests.support.service import EVENT, Service, a_run
@@ -158,7 +158,7 @@ def test_the_subscribers_told_last_are_summed_over_services_and_feeds(counted, r
     assert get_told() == 19
     assert read(recorder).get("feeds_told_subscribers", format="rss") == 0
 
-    seconds[0] = TOLD_FOR + 1
+    seconds[0] = REPORTED_FOR + 1
     counted.get(FEED, headers=feedly(15))
     assert get_told() == 15
 

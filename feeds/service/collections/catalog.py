@@ -62,8 +62,8 @@ class Catalog:
     ) -> CatalogEntry:
         """A part of the catalog, however old; waits for ``max_wait`` seconds if none is known.
 
-        ``patient`` waits for a newer one as well, ``background`` also if too many requests wait:
-        the thread is none of theirs. Raises the error for which nothing is known.
+        ``patient`` waits for a newer one as well. ``background`` waits however many requests wait,
+        because its thread serves no request. Raises the error for which nothing is known.
         """
         now, entry = self._clock(), self._entries.get(name)
         if entry and entry.since <= now < entry.until:
@@ -73,7 +73,7 @@ class Catalog:
             return entry
         if flight:
             wait = _wait if background else self._bulkhead.wait
-            # A flight that is older hangs (rules 8.25), and nobody waits for it.
+            # Do not wait for an older flight: its call hangs (rules 8.25).
             end = min(monotonic() + max_wait, flight.began + MAX_FLIGHT_AGE)
             wait(flight.wait_for_fallback, end)
             if patient or not (flight.fallback and flight.fallback.part):
@@ -186,7 +186,7 @@ class Catalog:
 
     @contextmanager
     def _take_place(self, name: str) -> Iterator[bool]:
-        """Count a call for a part; False if as many calls for it hang as may."""
+        """Take a place for a call; False if ``MAX_CALLS`` calls for the part are under way."""
         with self._lock:
             has_place = self._calls[name] < MAX_CALLS
             self._calls[name] += has_place

@@ -73,7 +73,7 @@ class BackgroundRefresher:
     def run(self, ends: Flag) -> None:
         """Run round after round until the flag is set, then wait for the calls under way.
 
-        That the refresher has ended is stored before: a call may hang, and the process be killed.
+        The end is stored before that wait: a call may hang, and the process may be killed.
         """
         with ThreadPoolExecutor(MAX_CONCURRENT_REFRESHES) as threads:
             while not ends.is_set():
@@ -187,7 +187,7 @@ class BackgroundRefresher:
             self._closed = now, error.retry_at or now
 
     def _find_reopening(self, now: datetime) -> datetime | None:
-        """Until when no call is made; None if calls are made, also after the clock was set back."""
+        """When calls may be made again; None if now, or if the clock was set back."""
         since, until = self._closed
         return until if since <= now < until else None
 

@@ -53,6 +53,19 @@ def count_flights():
     return sum(each.name == THREAD for each in enumerate_threads())
 
 
+def refuse_late(upstream):
+    """Refuse calls, once a flag is set; returns the flag of the first call, and this one."""
+    sent, released = Flag(), Flag()
+
+    def refuse(environ, start_response):
+        sent.set()
+        assert released.wait(PATIENCE)
+        return Response(status=500)(environ, start_response)
+
+    upstream.instead = refuse
+    return sent, released
+
+
 def list_ids(entry):
     assert isinstance(entry.part.value, EventList)
     return [each.id for each in entry.part.value.items]
@@ -232,14 +245,7 @@ def test_recurrences_whose_call_outlives_its_lease_do_not_replace_newer_ones(
     late, other = start_worker(), start_worker()
     late.catalog.find_recurrences(PATIENCE)
     clock.advance(days=1, seconds=1)
-    sent, released = Flag(), Flag()
-
-    def refuse_late(environ, start_response):
-        sent.set()
-        assert released.wait(PATIENCE)
-        return Response(status=500)(environ, start_response)
-
-    upstream.instead = refuse_late
+    sent, released = refuse_late(upstream)
     asking = threads.submit(late.catalog.find_recurrences, PATIENCE)
     assert sent.wait(PATIENCE)
     upstream.answer(200, "application/json", json.dumps(TUESDAYS))
@@ -261,14 +267,7 @@ def test_a_list_whose_call_hangs_for_20_s_is_asked_for_again(
     worker = start_worker()
     worker.catalog.get(EVENTS)
     clock.advance(hours=2)
-    sent, released = Flag(), Flag()
-
-    def refuse_late(environ, start_response):
-        sent.set()
-        assert released.wait(PATIENCE)
-        return Response(status=500)(environ, start_response)
-
-    upstream.instead = refuse_late
+    sent, released = refuse_late(upstream)
     worker.catalog.get(EVENTS)
     assert sent.wait(PATIENCE)
     upstream.instead = None
