@@ -314,6 +314,15 @@ def test_the_page_says_that_a_check_failed_and_knows_no_time_of_the_request(club
     assert failed in page
 
 
+@pytest.mark.parametrize("path", ["/", "/?q=forest"])
+def test_the_page_and_a_search_show_a_race_as_of_its_last_refresh(club, clock, path):
+    assert "Cancelled" not in club.open(path).text
+    club.edit("forest", eventStatus="cancelled")
+    clock.advance(hours=2)
+    club.client.get("/events/forest.ics")
+    wait_until(lambda: "Cancelled" in club.open(path).text, "the cancellation")
+
+
 def test_another_name_of_the_organization_is_another_page(club, clock):
     club.open()
     club.rename("Seaside Runners")
