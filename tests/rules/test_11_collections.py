@@ -479,6 +479,36 @@ def test_an_organization_without_events_has_an_empty_calendar(upstream, clock, t
     assert club.titles() == []
 
 
+@pytest.mark.parametrize("other", ["event=far", "run=far-10k"])
+@pytest.mark.parametrize(
+    ("status", "code"), [(404, "NOT_FOUND"), (422, "VALIDATION_ERROR"), (500, "INTERNAL")]
+)
+def test_a_choice_waits_a_day_for_a_named_event_that_cannot_be_read(club, other, status, code):
+    """Rules 11.11: the other races of the choice must not stay as they are for ever."""
+    club.upstream.refuse_path("/events/near", status, code)
+    choice = f"/events.ics?event=near&{other}"
+
+    def is_asked_again():
+        club.advance(seconds=1)
+        return club.fetch(choice) and club.upstream.asked.count("near") > asked
+
+    for hours in (0, 12, 11):
+        asked = club.upstream.asked.count("near")
+        club.advance(hours=hours)
+        wait_until(is_asked_again, "a call after a newer list")
+        club.rest()
+        assert club.fetch(choice).status_code == 503
+    club.advance(hours=2)
+    wait_until(lambda: club.advance(seconds=1) or club.fetch(choice).status_code == 200, "far")
+    assert club.shown(choice).keys() == {"far-10k"}
+    page = club.fetch(f"/?event=near&{other}")
+    assert "Part of what you asked for is not here. You see the rest." in page.text
+    assert club.fetch("/events.ics?event=near").status_code == 503
+    club.upstream.failing.clear()
+    club.advance(minutes=17)
+    wait_until(lambda: "near-10k" in club.shown(choice), "the event")
+
+
 def test_ids_that_have_left_are_skipped_as_long_as_one_is_known(filtered):
     """Rules 11.11."""
     for query in ("event=another", "run=another", "event=another&run=other"):

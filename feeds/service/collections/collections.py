@@ -83,8 +83,8 @@ class Collections:
         3. Have all members without an edition fetched, in the background; for a collection that was
            never served, wait 10 s in all.
         4. Serve what there is, once all members that start within 28 days had an edition, and the
-           others are not being fetched just now; members that the options name must have one,
-           however far ahead they start.
+           others are not being fetched just now. Members that the options name must have one,
+           however far ahead they start; if another one is known, the wait ends after a day.
 
         Raises ``EventNotFound`` for an unknown group and if no event that the options name is
         known, ``CollectionIncomplete`` while members lack an edition, and the error for which there
@@ -130,9 +130,12 @@ class Collections:
         """Raise the error for which a collection cannot be served with these options."""
         lacking, required = entry.lacking, entry.required
         if options.event or options.run:
+            events, runs = entry.content.ids, entry.content.run_ids
             lacking = (entry.unread | entry.unreadable) & set(options.event)
-            required = len(lacking) + len(set(options.event) & entry.content.ids)
-            if not entry.content.run_ids.issuperset(options.run) and name not in self._full:
+            if not (events.isdisjoint(options.event) and runs.isdisjoint(options.run)):
+                lacking -= entry.given_up
+            required = len(lacking) + len(set(options.event) & events)
+            if not runs.issuperset(options.run) and name not in self._full:
                 # The run may be of any event that is not read yet.
                 lacking = entry.unread
                 required = len(lacking) + len(entry.content.timetables)
@@ -217,13 +220,15 @@ class Collections:
             now = self._clock()
             unseen = [id_ for id_ in unseen if needs_call(entries.get(id_), part, now)]
         self._filling.start(name, unseen)
-        broken = self._filling.find_broken(name, unseen, entries, part.fetched)
+        missing = [id_ for id_ in ids if (each := entries.get(id_)) is None or not each.edition]
+        broken = self._filling.find_broken(name, missing, entries, part.fetched)
         entry = build_entry(
             owner,
             part,
             members,
             entries,
             broken=broken,
+            given_up=self._filling.find_given_up(name),
             failing=found.error is not None,
             version=version,
             now=self._clock(),

@@ -98,8 +98,9 @@ class CollectionEntry(Struct, frozen=True, weakref=True):
     ``unread`` are the ids of the members that have no edition yet. ``required`` is the number of
     members that start within ``REQUIRED_WITHIN``, ``lacking`` are the unread ones among these,
     but those that the collection does not wait for. ``unreadable`` are the ids of the members that
-    have no edition because they do not exist or cannot be understood. ``failed`` is whether the
-    last attempt at a newer entry failed. ``has_named`` is whether the content has events that a
+    have no edition because they do not exist or cannot be understood, ``given_up`` those
+    without an edition for which a choice does not wait either. ``failed`` is whether the last
+    attempt at a newer entry failed. ``has_named`` is whether the content has events that a
     query named and the list lacks.
     """
 
@@ -112,6 +113,7 @@ class CollectionEntry(Struct, frozen=True, weakref=True):
     unread: frozenset[str] = frozenset()
     lacking: frozenset[str] = frozenset()
     unreadable: frozenset[str] = frozenset()
+    given_up: frozenset[str] = frozenset()
     required: int = 0
     failing: bool = False
     failed: bool = False
@@ -135,6 +137,7 @@ def build_entry(
     entries: Mapping[str, CacheEntry],
     *,
     broken: Collection[str],
+    given_up: frozenset[str],
     failing: bool,
     version: tuple[int, int],
     now: dt.datetime,
@@ -182,6 +185,7 @@ def build_entry(
         unread=frozenset(unread),
         lacking=frozenset(lacking),
         unreadable=frozenset(unreadable),
+        given_up=given_up,
         required=required,
         failing=failing,
     )

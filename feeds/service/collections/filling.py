@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event as Flag
 from threading import main_thread
 from time import monotonic, sleep
@@ -25,9 +25,12 @@ AT_A_TIME = 4
 
 _FAILED = UpstreamTimeout | UpstreamUnavailable
 
+_LONG = compute_doubt_limit(CONFIRM_AFTER)
+"""After this time, an outage is not expected to end."""
+
 
 class Failures(Struct, frozen=True):
-    """The lists after which the calls for a member failed: the first, the last, how many."""
+    """The lists after which a member could not be read: the first, the last, how many."""
 
     first: datetime
     last: datetime
@@ -36,6 +39,10 @@ class Failures(Struct, frozen=True):
     def count(self, listed: datetime) -> "Failures":
         """With the list that was fetched at ``listed``."""
         return self if listed <= self.last else Failures(self.first, listed, self.lists + 1)
+
+    def last_for(self, least: timedelta) -> bool:
+        """Whether there are enough lists over so much time."""
+        return self.lists >= MIN_ANSWERS and self.last - self.first >= least
 
 
 class Filling:
@@ -67,7 +74,7 @@ class Filling:
             self._ended[name].set()
 
     def find_broken(
-        self, name: str, unread: Sequence[str], entries: Mapping[str, CacheEntry], listed: datetime
+        self, name: str, missing: Sequence[str], entries: Mapping[str, CacheEntry], listed: datetime
     ) -> frozenset[str]:
         """The members without an edition for which no collection waits any longer (rules 11.7).
 
@@ -75,20 +82,28 @@ class Filling:
         calls for the lists. A single such member is given up after half an hour. If there are
         several, the upstream is probably at fault, and they are given up after a day.
         """
-        known, failures = self._failures.get(name, {}), {}
-        for id_ in unread:
+        known, failures, failing = self._failures.get(name, {}), {}, set()
+        for id_ in missing:
             entry, last = entries.get(id_), known.get(id_)
-            if entry and entry.since >= listed and isinstance(entry.error, _FAILED):
+            error = entry.error if entry else None
+            failed = isinstance(error, _FAILED)
+            if entry and entry.since >= listed and (failed or not is_outage(error)):
                 last = (last or Failures(listed, listed)).count(listed)
             if last:
                 failures[id_] = last
+                if is_outage(error):
+                    failing.add(id_)
         self._failures[name] = failures
-        least = CONFIRM_AFTER if len(failures) == 1 else compute_doubt_limit(CONFIRM_AFTER)
-        return frozenset(
-            id_
-            for id_, each in failures.items()
-            if each.lists >= MIN_ANSWERS and each.last - each.first >= least
-        )
+        least = CONFIRM_AFTER if len(failing) == 1 else _LONG
+        return frozenset(id_ for id_ in failing if failures[id_].last_for(least))
+
+    def find_given_up(self, name: str) -> frozenset[str]:
+        """The members for which a choice that names them waits no longer (rules 11.11).
+
+        ``find_broken`` was called for the same state of the collection.
+        """
+        failures = self._failures.get(name, {})
+        return frozenset(id_ for id_, each in failures.items() if each.last_for(_LONG))
 
     def _fill_and_note(self, name: str, ids: list[str]) -> None:
         try:
