@@ -1,5 +1,6 @@
 """Notices at the top of a page: what is off, postponed or moved, and why."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
@@ -59,17 +60,23 @@ def _list_labels(
 ) -> tuple[str, ...]:
     """The labels of some runs, with the start where another run has the same label.
 
-    The start alone where all runs have one label; nothing if all runs are affected.
+    The start alone where all runs have one label; nothing if all runs are affected. ``1 of 3``
+    where other runs have the same label and start: readers would take those for affected as well.
     """
     if len(affected) == len(entries):
         return ()
     is_same = len({get_label(entry) for entry in entries}) == 1
     others = {get_label(entry) for entry in entries if entry not in affected}
-    labels = []
-    for entry in affected:
+
+    def name(entry: Entry) -> str:
         label, when = get_label(entry), dates.format_when(entry.period, locale)
-        labels.append(when if is_same else f"{label} ({when})" if label in others else label)
-    return tuple(dict.fromkeys(labels))
+        return when if is_same else f"{label} ({when})" if label in others else label
+
+    named, meant = Counter(map(name, entries)), Counter(map(name, affected))
+    return tuple(
+        label if count == named[label] else f"{label} ({count} of {named[label]})"
+        for label, count in meant.items()
+    )
 
 
 def _list_details(status: Status, entries: Sequence[Entry], locale: str) -> Iterator[str]:

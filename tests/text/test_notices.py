@@ -56,6 +56,15 @@ def test_a_notice_about_one_of_two_runs_with_the_same_label_has_its_start():
     assert read(*runs) == [("cancelled", "Cancelled: Sat, Jun 14, 2025.")]
 
 
+def test_a_notice_about_one_of_several_runs_with_one_label_and_start_says_how_many():
+    waves = [a_run(id=id_, start_time=time(8)) for id_ in "abc"]
+    at = "Sat, Jun 14, 2025, 8:00 AM"
+    off = a_run(id="d", start_time=time(8), **CANCELLED)
+    assert read(*waves, off) == [("cancelled", f"Cancelled: {at} (1 of 4).")]
+    other = a_run(id="e", distance_label="5K", start_time=time(8))
+    assert read(*waves, off, other) == [("cancelled", f"Cancelled: 10K ({at}) (1 of 4).")]
+
+
 @pytest.mark.parametrize(
     ("status", "details"),
     [
