@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable
 from urllib.parse import quote
 
@@ -100,6 +101,28 @@ def parse(query: Iterable[tuple[str, str]], taken: Collection[str]) -> Options:
         registration=found.get("registration") == ["1"],
         download=found.get("download") == ["1"],
     )
+
+
+def select_understood(
+    query: Iterable[tuple[str, str]], taken: Collection[str]
+) -> list[tuple[str, str]]:
+    """The pairs of a query without those that make ``parse`` raise ``BadOption``.
+
+    Of too many values, the first ones stay; of two days in the wrong order, the first one.
+    """
+    found: list[tuple[str, str]] = []
+    counts: Counter[str] = Counter()
+    for name, value in query:
+        days = [each for each in found if each[0] in ("from", "to")]
+        try:
+            parse([*(days if name in ("from", "to") else ()), (name, value)], taken)
+        except BadOption:
+            continue
+        if name in taken and counts[name] == (MAX_VALUES if name in _MANY else 1):
+            continue
+        counts[name] += 1
+        found.append((name, value))
+    return found
 
 
 def _parse_date(name: str, found: dict[str, list[str]]) -> dt.date | None:

@@ -9,10 +9,9 @@ from flask import Blueprint, Response, request
 from feeds.domain.entries import Entry, Timetable
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.history.delisting import find_unconfirmed
-from feeds.domain.options import Options, to_query
+from feeds.domain.options import Options, select_understood, to_query
 from feeds.domain.options import parse as parse_options
 from feeds.domain.schedule import to_instant
-from feeds.errors import BadOption
 from feeds.formats import FORMATS, channel, ical, jsonld
 from feeds.text import dates, notices, pages, places, rows, summaries
 from feeds.text.agenda import build_agenda
@@ -118,15 +117,14 @@ def _parse_choice(timetable: Timetable) -> tuple[Options, bool]:
     What makes no sense is left out: a page always has links that work, and made-up queries make no
     further representations.
     """
-    try:
-        options = parse_options(read_query().items(multi=True), OPTIONS)
-    except BadOption:
-        return Options(), False
+    asked = list(read_query().items(multi=True))
+    pairs = select_understood(asked, OPTIONS)
+    options = parse_options(pairs, OPTIONS)
     known = {each.run.id for each in timetable.list_current()}
     runs = tuple(each for each in options.run if each in known)
     return (
         Options(run=runs, registration=options.registration, busy=options.busy),
-        len(runs) == len(options.run),
+        pairs == asked and len(runs) == len(options.run),
     )
 
 

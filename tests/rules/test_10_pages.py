@@ -299,7 +299,7 @@ def test_a_choice_of_races_is_one_address_without_what_is_unknown(club):
     response = club.open("/?run=harbor-2&event=island&event=gone")
     link = f"webcal://{PUBLIC_URL[8:]}/events.ics?event=island&amp;run=harbor-2"
     assert link in response.text
-    assert "Some of the races you asked for are not here." in response.text
+    assert "Part of what you asked for is not here." in response.text
     assert f"{PUBLIC_URL}/?event=island&amp;run=harbor-2</code>" in response.text
     assert club.open("/qr.svg?run=harbor-2&event=island").mimetype == "image/svg+xml"
 

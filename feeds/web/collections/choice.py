@@ -10,7 +10,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from feeds.domain.entries import Timetable
-from feeds.domain.options import Options, parse
+from feeds.domain.options import Options, parse, select_understood
 from feeds.errors import BadOption, EventNotFound
 from feeds.formats import COLLECTION_OPTIONS
 from feeds.service.collections.entry import CollectionEntry, Content, find_checked
@@ -81,10 +81,8 @@ def read_choice(slug: str, *, searches_events: bool = False) -> Choice:
 
 
 def _parse(pairs: list[tuple[str, str]]) -> tuple[Options, bool]:
-    try:
-        return parse(pairs, OPTIONS), True
-    except BadOption:
-        return Options(), False
+    known = select_understood(pairs, OPTIONS)
+    return parse(known, OPTIONS), known == pairs
 
 
 def _knows_event(entry: CollectionEntry, event_id: str) -> bool:

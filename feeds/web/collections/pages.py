@@ -141,6 +141,7 @@ def _build_context(
     locale, query = site.locale, to_query(options)
     chosen = bool(options.event or options.run)
     shown, later = _cut(members.ahead, options.first)
+    searched = f"q={search.ASKED_IN_URL}&" if choice.asked and not problem else ""
     added = _find_others(scope, content, members) if chosen else []
     ahead, ended, others = (
         _summarize(each, members.at, options) for each in (shown, members.past[:MAX_PAST], added)
@@ -173,7 +174,9 @@ def _build_context(
         "months": texts.group_by_month(ahead, locale),
         "ended": ended,
         "others": others,
-        "later": f"?{to_query(structs.replace(options, first=later.first))}" if later else "",
+        "later": f"?{searched}{to_query(structs.replace(options, first=later.first))}"
+        if later
+        else "",
         "later_count": len(members.ahead) - len(shown),
         "title": title,
         "headline": title,

@@ -1,6 +1,7 @@
 """The answer to a search for a race: a redirect to its page, or the page of what was found."""
 
 from http import HTTPStatus
+from urllib.parse import quote
 
 from flask import Response
 from markupsafe import escape
@@ -14,6 +15,9 @@ MAX_SEARCHED = 1_000
 
 ASKED = "\x1a"
 """Stands for the text of the form in a rendered page; no text of an event has this character."""
+
+ASKED_IN_URL = "\x1b"
+"""Stands for the same text in a link."""
 
 NOT_FOUND = "No race here has this name. You can also paste its address on Intervals."
 
@@ -34,8 +38,9 @@ def redirect_to_event(asked: str, up: str = "") -> Response | None:
 
 def make_page(page: bytes, asked: str, problem: str) -> Response:
     """The response with a page that was rendered with ``ASKED`` for what was asked."""
+    page = page.replace(ASKED.encode(), escape(asked).encode())
     response = templates.make_page(
-        page.replace(ASKED.encode(), escape(asked).encode()),
+        page.replace(ASKED_IN_URL.encode(), quote(asked, safe="").encode()),
         HTTPStatus.NOT_FOUND if problem else HTTPStatus.OK,
     )
     response.headers["Cache-Control"] = "max-age=60"

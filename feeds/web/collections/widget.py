@@ -9,8 +9,7 @@ from msgspec import structs
 
 from feeds.domain.entries import Entry
 from feeds.domain.feed import select_entries
-from feeds.domain.options import Options, parse, to_query
-from feeds.errors import BadOption
+from feeds.domain.options import Options, parse, select_understood, to_query
 from feeds.formats import COLLECTION_OPTIONS
 from feeds.service.collections.entry import CollectionEntry, Content
 from feeds.text import collections as texts
@@ -176,14 +175,7 @@ def show_embed_kit(slug: str = "") -> Response:
 
 def _read_understood() -> list[tuple[str, str]]:
     """The pairs of the query that make sense: a form never fails as a whole."""
-    found: list[tuple[str, str]] = []
-    for pair in read_query().items(multi=True):
-        try:
-            parse([*found, pair], OPTIONS)
-        except BadOption:
-            continue
-        found.append(pair)
-    return found
+    return select_understood(read_query().items(multi=True), OPTIONS)
 
 
 def _build_attributes(selection: Selection) -> dict[str, str]:

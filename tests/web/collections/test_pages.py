@@ -122,11 +122,35 @@ def test_filters_are_those_of_the_feed(club, query, listed, feed):
     assert f'<link rel="canonical" href="{SITE}/">' in response.text
 
 
-@pytest.mark.parametrize("query", ["?distance=9K", "?from=soon", "?type=race&type=other"])
+@pytest.mark.parametrize("query", ["?distance=9K", "?from=soon", "?type=Race"])
 def test_filters_that_make_no_sense_are_left_out_and_a_line_says_so(club, query):
     response = club.open(f"/{query}")
     assert "What you asked for is not here, so you see all races." in response.text
     assert find_webcal(response) == f"webcal://{SITE[8:]}/events.ics"
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("distance=10K&from=soon", "distance=10K"),
+        ("distance=9K&distance=10K&type=race&type=other", "distance=10K&type=race"),
+        ("from=2026-06-20&to=2026-06-01", "from=2026-06-20"),
+        ("event=forest&from=soon", "event=forest"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_leaves_the_others_as_they_are(club, query, kept):
+    response = club.open(f"/?{query}")
+    assert "Part of what you asked for is not here. You see the rest." in response.text
+    assert find_webcal(response) == f"webcal://{SITE[8:]}/events.ics?{kept}"
+
+
+def test_a_choice_of_more_than_a_hundred_events_has_the_first_hundred(club):
+    ids = [f"race-{number:03}" for number in range(101)]
+    for id_ in ids:
+        club.publish(id_, "2026-07-04")
+    response = club.open("/?" + "&".join(f"event={id_}" for id_ in ids))
+    assert "Part of what you asked for is not here. You see the rest." in response.text
+    assert find_webcal(response).count("event=race-") == 100
 
 
 @pytest.mark.parametrize("name", ["q", "event"])
@@ -191,7 +215,7 @@ def test_one_choice_has_one_address(club):
 
 def test_ids_that_are_unknown_are_skipped_and_a_line_says_so(club):
     response = club.open("/?event=forest&event=gone&run=nobody")
-    assert "Some of the races you asked for are not here. You see the others." in response.text
+    assert "Part of what you asked for is not here. You see the rest." in response.text
     assert find_webcal(response) == f"webcal://{SITE[8:]}/events.ics?event=forest"
     response = club.open("/?event=gone&event=left")
     assert "What you asked for is not here, so you see all races." in response.text
@@ -403,6 +427,26 @@ def test_many_races_are_on_several_pages_of_less_than_50_kilobytes(club):
     assert sorted(set(listed)) == sorted(
         ["harbor", "forest", "island", *(f"race-{number}" for number in range(60))]
     )
+
+
+def test_the_link_to_later_races_of_a_search_leads_to_races_with_that_name(club):
+    for number in range(45):
+        club.publish(
+            f"race-{number}", f"2026-{7 + number // 28:02}-{1 + number % 28:02}", name="A & B"
+        )
+    first = club.open("/?q=a+%26")
+    (later,) = re.findall(r'href="\./(\?[^"]+)">Later races \(5\)', first.text)
+    second = club.open(f"/{unescape(later)}")
+    listed = {each for some in list_events(second)[0].values() for each in some}
+    assert listed == {f"race-{number}" for number in range(40, 45)}
+
+
+def test_the_link_to_later_races_beside_a_search_that_found_nothing_leads_to_all(club):
+    for number in range(45):
+        club.publish(f"race-{number}", f"2026-{7 + number // 28:02}-{1 + number % 28:02}")
+    nothing = club.client.get("/", query_string={"q": "a b"})
+    (later,) = re.findall(r'href="\./(\?[^"]+)">Later races', nothing.text)
+    assert club.open(f"/{unescape(later)}").status_code == 200
 
 
 def test_later_links_lead_to_all_races_of_a_full_day_beside_one_that_began_before(club):
