@@ -5,7 +5,10 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-_LIBRARIES = ("babel", "feedgen", "icalendar", "jinja2", "lxml", "segno", "tzdata", "tzfpy")
+_LIBRARIES = (
+    *("babel", "feedgen", "icalendar", "jinja2", "lxml", "markupsafe", "msgspec", "segno"),
+    *("tzdata", "tzfpy"),
+)
 
 version = cache(metadata.version)
 
