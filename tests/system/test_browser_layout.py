@@ -35,6 +35,9 @@ FIND_BROKEN_WORDS = r"""() => {
     if (!parent.checkVisibility() || parent.closest('.hidden, .skip, code, option')) continue;
     let place = parent;
     while (/inline/.test(getComputedStyle(place).display)) place = place.parentElement;
+    const whole = document.createRange();
+    whole.selectNodeContents(text);
+    if (new Set([...whole.getClientRects()].map(box => Math.round(box.top))).size < 2) continue;
     for (const word of text.data.matchAll(/[^\s\-\u2010-\u2015/]+/g)) {
       if (/[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}]/u.test(word[0])) continue;
       const range = document.createRange();
