@@ -63,7 +63,7 @@ def _show_known_events(asked: str) -> Response:
     found = _search(listing, asked)
     problem = ""
     if asked and not found:
-        if response := search.redirect_to_event(asked):
+        if response := search.redirect_to_page(asked):
             return response
         problem = search.NOT_FOUND
     shown = found or tuple(range(len(listing.names)))

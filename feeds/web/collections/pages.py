@@ -67,7 +67,7 @@ def _search(choice: Choice, scope: Scope, groups: Sequence[Group]) -> Response:
     members = _list_members(scope, choice.content, choice.options)
     if found := _find_names(members, choice.asked):
         return _respond_to_search(choice, scope, groups, found)
-    if response := search.redirect_to_event(choice.asked, "../" * scope.path.count("/")):
+    if response := search.redirect_to_page(choice.asked, "../" * scope.path.count("/")):
         return response
     return _respond_to_search(choice, scope, groups, members, search.NOT_FOUND)
 

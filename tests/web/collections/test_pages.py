@@ -174,6 +174,17 @@ def test_an_address_or_an_unknown_id_leads_to_the_page_of_the_event(club):
         assert response.headers["Location"] == f"events/{asked.rpartition('/')[2]}"
 
 
+@pytest.mark.parametrize(
+    "asked",
+    ["https://intervals.run/groups/north", f"{SITE}/groups/north.ics?busy=1", "/groups/north/ "],
+)
+def test_the_address_of_a_group_leads_to_the_page_of_the_group(club, asked):
+    club.open()
+    response = club.client.get("/", query_string={"q": asked})
+    assert response.status_code == 303
+    assert response.headers["Location"] == "groups/north"
+
+
 @pytest.mark.parametrize("asked", ["a b", "<b>", 1_001 * "x", "\u0301\u0316", "\u00a8"])
 def test_a_search_that_finds_nothing_is_404_and_shown_again(club, asked):
     club.open()
