@@ -44,9 +44,10 @@ def redirect_to_page(asked: str, up: str = "") -> Response | None:
 
 def make_page(page: bytes, asked: str, problem: str) -> Response:
     """The response with a page that was rendered with ``ASKED`` for what was asked."""
-    page = page.replace(ASKED.encode(), escape(asked).encode())
+    # The link first: the text itself may have the characters that stand for it.
+    page = page.replace(ASKED_IN_URL.encode(), quote(asked, safe="").encode())
     response = templates.make_page(
-        page.replace(ASKED_IN_URL.encode(), quote(asked, safe="").encode()),
+        page.replace(ASKED.encode(), escape(asked).encode()),
         HTTPStatus.NOT_FOUND if problem else HTTPStatus.OK,
     )
     response.headers["Cache-Control"] = "max-age=60"

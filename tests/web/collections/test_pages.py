@@ -194,6 +194,13 @@ def test_a_search_that_finds_nothing_is_404_and_shown_again(club, asked):
     assert "<b>" not in response.text
 
 
+def test_a_search_for_control_characters_is_shown_again_as_it_is(club):
+    club.open()
+    asked = "a\x1ab\x1bc d"
+    response = club.client.get("/", query_string={"q": asked})
+    assert f'name="q" value="{asked}"' in response.text
+
+
 def test_ticks_lead_to_one_address_with_all_ways_to_subscribe(club):
     page = club.open().text
     for field in ('name="event" value="forest"', 'name="run" value="harbor-2"'):
