@@ -509,6 +509,23 @@ def test_a_choice_waits_a_day_for_a_named_event_that_cannot_be_read(club, other,
     wait_until(lambda: "near-10k" in club.shown(choice), "the event")
 
 
+def test_a_choice_does_not_wait_for_ever_beside_a_known_event_that_is_not_listed(full, upstream):
+    """Rules 11.11: stored events that the list lacks are known."""
+    full.hold("bad", "2026-06-10")
+    upstream.refuse_path("/events/bad", 404, "NOT_FOUND")
+    full.group("north", "bad", "far")
+    choice = "/groups/north.ics?event=bad&event=near"
+    wait_until(lambda: full.fetch("/groups/north.ics").status_code == 200, "the group")
+    for _ in range(2):
+        assert full.fetch(choice).status_code == 503
+        asked = upstream.asked.count("bad")
+        full.advance(hours=13)
+        wait_until(lambda: full.fetch(choice) and upstream.asked.count("bad") > asked, "a call")  # noqa: B023 - called at once
+        full.rest()
+    wait_until(lambda: full.advance(seconds=1) or full.fetch(choice).status_code == 200, "near")
+    assert full.shown(choice).keys() == {"near-10k"}
+
+
 def test_ids_that_have_left_are_skipped_as_long_as_one_is_known(filtered):
     """Rules 11.11."""
     for query in ("event=another", "run=another", "event=another&run=other"):

@@ -130,12 +130,11 @@ class Collections:
         """Raise the error for which a collection cannot be served with these options."""
         lacking, required = entry.lacking, entry.required
         if options.event or options.run:
-            events, runs = entry.content.ids, entry.content.run_ids
             lacking = (entry.unread | entry.unreadable) & set(options.event)
-            if not (events.isdisjoint(options.event) and runs.isdisjoint(options.run)):
+            if lacking & entry.given_up and self._knows_any(entry, options):
                 lacking -= entry.given_up
-            required = len(lacking) + len(set(options.event) & events)
-            if not runs.issuperset(options.run) and name not in self._full:
+            required = len(lacking) + len(set(options.event) & entry.content.ids)
+            if not entry.content.run_ids.issuperset(options.run) and name not in self._full:
                 # The run may be of any event that is not read yet.
                 lacking = entry.unread
                 required = len(lacking) + len(entry.content.timetables)
@@ -151,6 +150,14 @@ class Collections:
                 " Try again in a minute.",
                 retry_at=self._clock() + RETRY_AFTER,
             )
+
+    def _knows_any(self, entry: CollectionEntry, options: Options) -> bool:
+        """Whether any event or run that the options name is known, also one that is not listed."""
+        try:
+            self.add_named(entry, options)
+        except EventNotFound:
+            return False
+        return True
 
     def _compose(self, name: str, group: Group | None) -> CollectionEntry:
         """The collection as of now; an older one once that has taken longer than ``MAX_WAIT``."""
@@ -221,14 +228,14 @@ class Collections:
             unseen = [id_ for id_ in unseen if needs_call(entries.get(id_), part, now)]
         self._filling.start(name, unseen)
         missing = [id_ for id_ in ids if (each := entries.get(id_)) is None or not each.edition]
-        broken = self._filling.find_broken(name, missing, entries, part.fetched)
+        broken = self._filling.find_broken(name, unseen, entries, part.fetched)
         entry = build_entry(
             owner,
             part,
             members,
             entries,
             broken=broken,
-            given_up=self._filling.find_given_up(name),
+            given_up=self._filling.find_given_up(name, missing, entries, part.fetched),
             failing=found.error is not None,
             version=version,
             now=self._clock(),

@@ -1,7 +1,7 @@
 """Fetch members of collections that have no edition yet, in the background."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Event as Flag
 from threading import main_thread
@@ -37,10 +37,12 @@ class Failures(Struct, frozen=True):
     lists: int = 1
 
     def count(self, listed: datetime) -> "Failures":
-        """With the list that was fetched at ``listed``."""
+        """With the list that was fetched at ``listed``; anew after the clock was set back."""
+        if listed < self.first:
+            return Failures(listed, listed)
         return self if listed <= self.last else Failures(self.first, listed, self.lists + 1)
 
-    def last_for(self, least: timedelta) -> bool:
+    def spans(self, least: timedelta) -> bool:
         """Whether there are enough lists over so much time."""
         return self.lists >= MIN_ANSWERS and self.last - self.first >= least
 
@@ -54,6 +56,7 @@ class Filling:
         self._flights: Singleflight[None] = Singleflight(limit=1)
         self._ended: defaultdict[str, Flag] = defaultdict(Flag)
         self._failures: dict[str, dict[str, Failures]] = {}
+        self._unusable: dict[str, dict[str, Failures]] = {}
 
     def has_ended(self, name: str) -> bool:
         """Whether the first filling of this collection has ended, with all members or without."""
@@ -74,7 +77,7 @@ class Filling:
             self._ended[name].set()
 
     def find_broken(
-        self, name: str, missing: Sequence[str], entries: Mapping[str, CacheEntry], listed: datetime
+        self, name: str, unread: Sequence[str], entries: Mapping[str, CacheEntry], listed: datetime
     ) -> frozenset[str]:
         """The members without an edition for which no collection waits any longer (rules 11.7).
 
@@ -82,28 +85,27 @@ class Filling:
         calls for the lists. A single such member is given up after half an hour. If there are
         several, the upstream is probably at fault, and they are given up after a day.
         """
-        known, failures, failing = self._failures.get(name, {}), {}, set()
-        for id_ in missing:
-            entry, last = entries.get(id_), known.get(id_)
-            error = entry.error if entry else None
-            failed = isinstance(error, _FAILED)
-            if entry and entry.since >= listed and (failed or not is_outage(error)):
-                last = (last or Failures(listed, listed)).count(listed)
-            if last:
-                failures[id_] = last
-                if is_outage(error):
-                    failing.add(id_)
+        failed = {id_ for id_ in unread if _has_failed(entries.get(id_), listed)}
+        failures = _count_failures(self._failures.get(name, {}), unread, failed, listed)
         self._failures[name] = failures
-        least = CONFIRM_AFTER if len(failing) == 1 else _LONG
-        return frozenset(id_ for id_ in failing if failures[id_].last_for(least))
+        return _select(failures, CONFIRM_AFTER if len(failures) == 1 else _LONG)
 
-    def find_given_up(self, name: str) -> frozenset[str]:
-        """The members for which a choice that names them waits no longer (rules 11.11).
+    def find_given_up(
+        self, name: str, missing: Sequence[str], entries: Mapping[str, CacheEntry], listed: datetime
+    ) -> frozenset[str]:
+        """The members without an edition for which no choice waits any longer (rules 11.11).
 
-        ``find_broken`` was called for the same state of the collection.
+        For a day, they have not existed, could not be understood, or their calls have failed.
         """
-        failures = self._failures.get(name, {})
-        return frozenset(id_ for id_, each in failures.items() if each.last_for(_LONG))
+        failed = {
+            id_
+            for id_ in missing
+            if _has_failed(entry := entries.get(id_), listed)
+            or (entry and entry.since >= listed and not is_outage(entry.error))
+        }
+        unusable = _count_failures(self._unusable.get(name, {}), missing, failed, listed)
+        self._unusable[name] = unusable
+        return _select(unusable, _LONG)
 
     def _fill_and_note(self, name: str, ids: list[str]) -> None:
         try:
@@ -155,3 +157,22 @@ class Filling:
         while monotonic() < end and main_thread().is_alive():
             sleep(POLL_INTERVAL)
         return True
+
+
+def _has_failed(entry: CacheEntry | None, listed: datetime) -> bool:
+    """Whether the call for a member has failed since the list was fetched."""
+    return entry is not None and entry.since >= listed and isinstance(entry.error, _FAILED)
+
+
+def _count_failures(
+    known: Mapping[str, Failures], ids: Sequence[str], failed: Collection[str], listed: datetime
+) -> dict[str, Failures]:
+    """The failures of the members with these ids, with the list fetched at ``listed``."""
+    counted = {id_: known[id_] for id_ in ids if id_ in known}
+    for id_ in failed:
+        counted[id_] = counted.get(id_, Failures(listed, listed)).count(listed)
+    return counted
+
+
+def _select(failures: Mapping[str, Failures], least: timedelta) -> frozenset[str]:
+    return frozenset(id_ for id_, each in failures.items() if each.spans(least))
