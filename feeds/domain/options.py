@@ -113,12 +113,16 @@ def select_understood(
     found: list[tuple[str, str]] = []
     counts: Counter[str] = Counter()
     for name, value in query:
-        days = [each for each in found if each[0] in ("from", "to")]
+        if name not in taken:
+            found.append((name, value))
+            continue
+        is_day = name in ("from", "to")
+        days = [each for each in found if is_day and each[0] in ("from", "to")]
         try:
-            parse([*(days if name in ("from", "to") else ()), (name, value)], taken)
+            parse([*days, (name, value)], taken)
         except BadOption:
             continue
-        if name in taken and counts[name] == (MAX_VALUES if name in _MANY else 1):
+        if counts[name] == (MAX_VALUES if name in _MANY else 1):
             continue
         counts[name] += 1
         found.append((name, value))

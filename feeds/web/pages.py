@@ -124,7 +124,7 @@ def _parse_choice(timetable: Timetable) -> tuple[Options, bool]:
     runs = tuple(each for each in options.run if each in known)
     return (
         Options(run=runs, registration=options.registration, busy=options.busy),
-        pairs == asked and len(runs) == len(options.run),
+        set(pairs) == set(asked) and len(runs) == len(options.run),
     )
 
 

@@ -298,6 +298,9 @@ def test_an_option_of_a_choice_that_makes_no_sense_leaves_the_others_as_they_are
     assert "Part of what you asked for is not in this event." in response.text
     feed = f"webcal://feeds.example.org{HARBOR}.ics?registration=1&run=harbor-festival-10k"
     assert feed in Page(response).links
+    response = client.get(f"{HARBOR}?busy=2&registration=1")
+    assert "Part of what you asked for is not in this event. You see the rest." in response.text
+    assert f"webcal://feeds.example.org{HARBOR}.ics?registration=1" in Page(response).links
 
 
 def test_the_known_runs_of_a_choice_are_kept(client):

@@ -82,7 +82,7 @@ def read_choice(slug: str, *, searches_events: bool = False) -> Choice:
 
 def _parse(pairs: list[tuple[str, str]]) -> tuple[Options, bool]:
     known = select_understood(pairs, OPTIONS)
-    return parse(known, OPTIONS), known == pairs
+    return parse(known, OPTIONS), set(known) == set(pairs)
 
 
 def _knows_event(entry: CollectionEntry, event_id: str) -> bool:

@@ -136,12 +136,24 @@ def test_filters_that_make_no_sense_are_left_out_and_a_line_says_so(club, query)
         ("distance=9K&distance=10K&type=race&type=other", "distance=10K&type=race"),
         ("from=2026-06-20&to=2026-06-01", "from=2026-06-20"),
         ("event=forest&from=soon", "event=forest"),
+        ("busy=1&registration=2", "busy=1"),
     ],
 )
 def test_a_filter_that_makes_no_sense_leaves_the_others_as_they_are(club, query, kept):
     response = club.open(f"/?{query}")
     assert "Part of what you asked for is not here. You see the rest." in response.text
     assert find_webcal(response) == f"webcal://{SITE[8:]}/events.ics?{kept}"
+
+
+def test_a_search_beside_a_filter_that_makes_no_sense_does_not_claim_to_show_all(club):
+    response = club.open("/?q=trail&from=soon")
+    assert list_events(response)[0] == {"June 2026": ["forest"]}
+    assert "Part of what you asked for is not here. You see the rest." in response.text
+
+
+def test_an_option_that_is_repeated_makes_sense(club):
+    for query in ("busy=1&busy=1", "event=forest&event=forest"):
+        assert "you asked for" not in club.open(f"/?{query}").text
 
 
 def test_a_choice_of_more_than_a_hundred_events_has_the_first_hundred(club):
@@ -199,6 +211,7 @@ def test_a_search_for_control_characters_is_shown_again_as_it_is(club):
     asked = "a\x1ab\x1bc d"
     response = club.client.get("/", query_string={"q": asked})
     assert f'name="q" value="{asked}"' in response.text
+    assert len(club.client.get("/", query_string={"q": "\x1b" * 1000}).data) < 50_000
 
 
 def test_ticks_lead_to_one_address_with_all_ways_to_subscribe(club):
