@@ -68,15 +68,17 @@ def _list_labels(
     is_same = len({get_label(entry) for entry in entries}) == 1
     others = {get_label(entry) for entry in entries if entry not in affected}
 
-    def name(entry: Entry) -> str:
+    def name(entry: Entry) -> tuple[str, str]:
         label, when = get_label(entry), dates.format_when(entry.period, locale)
-        return when if is_same else f"{label} ({when})" if label in others else label
+        return (when, "") if is_same else (label, when if label in others else "")
 
     named, meant = Counter(map(name, entries)), Counter(map(name, affected))
-    return tuple(
-        label if count == named[label] else f"{label} ({count} of {named[label]})"
-        for label, count in meant.items()
-    )
+    labels = []
+    for (label, when), count in meant.items():
+        of = named[label, when]
+        more = "; ".join(filter(None, (when, f"{count} of {of}" if count < of else "")))
+        labels.append(f"{label} ({more})" if more else label)
+    return tuple(labels)
 
 
 def _list_details(status: Status, entries: Sequence[Entry], locale: str) -> Iterator[str]:

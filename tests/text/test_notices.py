@@ -62,7 +62,7 @@ def test_a_notice_about_one_of_several_runs_with_one_label_and_start_says_how_ma
     off = a_run(id="d", start_time=time(8), **CANCELLED)
     assert read(*waves, off) == [("cancelled", f"Cancelled: {at} (1 of 4).")]
     other = a_run(id="e", distance_label="5K", start_time=time(8))
-    assert read(*waves, off, other) == [("cancelled", f"Cancelled: 10K ({at}) (1 of 4).")]
+    assert read(*waves, off, other) == [("cancelled", f"Cancelled: 10K ({at}; 1 of 4).")]
 
 
 @pytest.mark.parametrize(
