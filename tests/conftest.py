@@ -25,7 +25,7 @@ hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
 
 BROWSER = "tests/system/test_browser"
-"""The tests that take longest."""
+"""What the paths of the tests in a browser begin with; these take longest."""
 
 WAITING = ("tests/system/", "tests/test_cli.py")
 """The other tests that are long: they wait for processes."""
@@ -44,7 +44,7 @@ def pytest_xdist_auto_num_workers():
 def pytest_collection_modifyitems(items):
     """Begin with the files that take longest: at the end, one process would work on them alone.
 
-    Files that wait are spread over the others: waiting at a time, they would leave the cores idle.
+    Files that wait are spread over the others: if several wait at once, the cores are idle.
     """
     items.sort(key=lambda item: not item.nodeid.startswith(BROWSER))
     files: dict[str, list[pytest.Item]] = {}
