@@ -24,11 +24,8 @@ pytest_plugins = ["tests.support.browser"]
 hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
 
-BROWSER = "tests/system/test_browser"
-"""What the paths of the tests in a browser begin with; these take longest."""
-
-WAITING = ("tests/system/", "tests/test_cli.py")
-"""The other tests that are long: they wait for processes."""
+LONG = ("tests/system/", "tests/web/test_replay.py")
+"""The tests that take longest."""
 
 share_compiled()
 
@@ -42,19 +39,8 @@ def pytest_xdist_auto_num_workers():
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the files that take longest: at the end, one process would work on them alone.
-
-    Files that wait are spread over the others: if several wait at once, the cores are idle.
-    """
-    items.sort(key=lambda item: not item.nodeid.startswith(BROWSER))
-    files: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
-    waiting = [each for each in files if each.startswith(WAITING) and not each.startswith(BROWSER)]
-    order = [each for each in files if each not in waiting]
-    for number, each in enumerate(waiting):
-        order.insert(2 + 6 * number, each)
-    items[:] = [item for each in order for item in files[each]]
+    """Begin with the files that take longest: at the end, one process would work on them alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def pytest_collection_finish():

@@ -27,7 +27,7 @@ _NAMES = ("chromium-headless-shell", "chromium", "chromium-browser")
 CHROMIUM = next(filter(None, map(shutil.which, _NAMES)), None)
 ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update", "--in-process-gpu"),
+    *("--disable-background-networking", "--disable-component-update"),
 )
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 REMOVE_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', {value: undefined})"
