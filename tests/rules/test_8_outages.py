@@ -133,6 +133,6 @@ def test_a_file_that_another_program_locks_is_an_unavailable_database(
     (path,) = tmp_path.glob("feeds*.sqlite3")
     with locked(path), ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(announced.client.get, (f"/events/{n}.ics" for n in range(10))))
+        assert announced.upstream.asked == [EVENT]
     assert {each.status_code for each in answers} == {503}
     assert {each.text for each in answers} == {"The database is unavailable.\n"}
-    assert announced.upstream.asked == [EVENT]
