@@ -29,6 +29,7 @@ from feeds.service.collections.entry import (
     build_entry,
     needs_call,
 )
+from feeds.service.collections.failures import MemberFailures
 from feeds.service.collections.filling import Filling
 from feeds.service.collections.named import NamedEvents, refresh_events
 from feeds.service.collections.stale import MAX_REFRESHES_PER_POLL, choose_stale
@@ -73,6 +74,7 @@ class Collections:
         self._flights: Singleflight[CollectionEntry | FeedsError] = Singleflight(MAX_FLIGHTS)
         self._named = NamedEvents(editions, invalidation, clock, bulkhead)
         self._filling = Filling(editions, clock)
+        self._failures = MemberFailures()
 
     def get(self, slug: str | None = None, options: Options = Options()) -> CollectionEntry:  # noqa: B008 - frozen
         """The collection of a group, or of the organization, to serve now.
@@ -228,14 +230,14 @@ class Collections:
             unseen = [id_ for id_ in unseen if needs_call(entries.get(id_), part, now)]
         self._filling.start(name, unseen)
         missing = [id_ for id_ in ids if (each := entries.get(id_)) is None or not each.edition]
-        broken = self._filling.find_broken(name, unseen, entries, part.fetched)
+        broken = self._failures.find_broken(name, unseen, entries, part.fetched)
         entry = build_entry(
             owner,
             part,
             members,
             entries,
             broken=broken,
-            given_up=self._filling.find_given_up(name, missing, entries, part.fetched),
+            given_up=self._failures.find_given_up(name, missing, entries, part.fetched),
             failing=found.error is not None,
             version=version,
             now=self._clock(),

@@ -1,19 +1,16 @@
 """Fetch members of collections that have no edition yet, in the background."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from threading import Event as Flag
 from threading import main_thread
 from time import monotonic, sleep
 
-from msgspec import Struct
-
-from feeds.domain.history.delisting import CONFIRM_AFTER, MIN_ANSWERS, compute_doubt_limit
-from feeds.errors import FeedsError, QuotaExhausted, UpstreamTimeout, UpstreamUnavailable
+from feeds.errors import FeedsError, QuotaExhausted
 from feeds.service.collections.entry import is_outage
+from feeds.service.collections.failures import CALL_FAILED
 from feeds.service.editions import MAX_WAIT_COLD, POLL_INTERVAL, Editions
-from feeds.service.entry import CacheEntry
 from feeds.service.singleflight import Singleflight
 
 MAX_WAIT_FOR_CALL = 10.0
@@ -21,30 +18,6 @@ MAX_WAIT_FOR_CALL = 10.0
 
 AT_A_TIME = 4
 """Members that are fetched at a time."""
-
-
-_FAILED = UpstreamTimeout | UpstreamUnavailable
-
-_LONG = compute_doubt_limit(CONFIRM_AFTER)
-"""After this time, an outage is not expected to end."""
-
-
-class Failures(Struct, frozen=True):
-    """The lists after which a member could not be read: the first, the last, how many."""
-
-    first: datetime
-    last: datetime
-    lists: int = 1
-
-    def count(self, listed: datetime) -> "Failures":
-        """With the list that was fetched at ``listed``; anew after the clock was set back."""
-        if listed < self.first:
-            return Failures(listed, listed)
-        return self if listed <= self.last else Failures(self.first, listed, self.lists + 1)
-
-    def spans(self, least: timedelta) -> bool:
-        """Whether there are enough lists over so much time."""
-        return self.lists >= MIN_ANSWERS and self.last - self.first >= least
 
 
 class Filling:
@@ -55,8 +28,6 @@ class Filling:
         self._clock = clock
         self._flights: Singleflight[None] = Singleflight(limit=1)
         self._ended: defaultdict[str, Flag] = defaultdict(Flag)
-        self._failures: dict[str, dict[str, Failures]] = {}
-        self._unusable: dict[str, dict[str, Failures]] = {}
 
     def has_ended(self, name: str) -> bool:
         """Whether the first filling of this collection has ended, with all members or without."""
@@ -75,37 +46,6 @@ class Filling:
             self._flights.join("", lambda _: self._fill_and_note(name, list(ids)))
         else:
             self._ended[name].set()
-
-    def find_broken(
-        self, name: str, unread: Sequence[str], entries: Mapping[str, CacheEntry], listed: datetime
-    ) -> frozenset[str]:
-        """The members without an edition for which no collection waits any longer (rules 11.7).
-
-        The calls for them failed after each of several lists, although the upstream answered the
-        calls for the lists. A single such member is given up after half an hour. If there are
-        several, the upstream is probably at fault, and they are given up after a day.
-        """
-        failed = {id_ for id_ in unread if _has_failed(entries.get(id_), listed)}
-        failures = _count_failures(self._failures.get(name, {}), unread, failed, listed)
-        self._failures[name] = failures
-        return _select(failures, CONFIRM_AFTER if len(failures) == 1 else _LONG)
-
-    def find_given_up(
-        self, name: str, missing: Sequence[str], entries: Mapping[str, CacheEntry], listed: datetime
-    ) -> frozenset[str]:
-        """The members without an edition for which no choice waits any longer (rules 11.11).
-
-        For a day, they have not existed, could not be understood, or their calls have failed.
-        """
-        failed = {
-            id_
-            for id_ in missing
-            if _has_failed(entry := entries.get(id_), listed)
-            or (entry and entry.since >= listed and not is_outage(entry.error))
-        }
-        unusable = _count_failures(self._unusable.get(name, {}), missing, failed, listed)
-        self._unusable[name] = unusable
-        return _select(unusable, _LONG)
 
     def _fill_and_note(self, name: str, ids: list[str]) -> None:
         try:
@@ -135,7 +75,7 @@ class Filling:
                 if isinstance(error, QuotaExhausted):
                     tried.append(id_)
                     exhausted = error
-                elif isinstance(error, _FAILED):
+                elif isinstance(error, CALL_FAILED):
                     failed += 1
                 elif error and is_outage(error):
                     return
@@ -157,22 +97,3 @@ class Filling:
         while monotonic() < end and main_thread().is_alive():
             sleep(POLL_INTERVAL)
         return True
-
-
-def _has_failed(entry: CacheEntry | None, listed: datetime) -> bool:
-    """Whether the call for a member has failed since the list was fetched."""
-    return entry is not None and entry.since >= listed and isinstance(entry.error, _FAILED)
-
-
-def _count_failures(
-    known: Mapping[str, Failures], ids: Sequence[str], failed: Collection[str], listed: datetime
-) -> dict[str, Failures]:
-    """The failures of the members with these ids, with the list fetched at ``listed``."""
-    counted = {id_: known[id_] for id_ in ids if id_ in known}
-    for id_ in failed:
-        counted[id_] = counted.get(id_, Failures(listed, listed)).count(listed)
-    return counted
-
-
-def _select(failures: Mapping[str, Failures], least: timedelta) -> frozenset[str]:
-    return frozenset(id_ for id_, each in failures.items() if each.spans(least))

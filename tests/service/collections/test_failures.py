@@ -1,11 +1,11 @@
-"""Filling: for which members without an edition nobody waits any longer."""
+"""How long collections and choices wait for members that cannot be read."""
 
 from datetime import timedelta
 
 import pytest
 
 from feeds.errors import EventNotFound, UpstreamUnavailable
-from feeds.service.collections.filling import Filling
+from feeds.service.collections.failures import MemberFailures
 from feeds.service.entry import CacheEntry
 from tests.support.factories import NOW
 
@@ -13,16 +13,19 @@ GONE, FAILED = EventNotFound(), UpstreamUnavailable()
 
 
 @pytest.fixture
-def find(worker, clock):
-    """A function: minutes and errors by ids to the members that are broken, and given up."""
-    filling = Filling(worker.editions, clock)
+def find():
+    """A function that takes the minute of a list and the error of each member.
+
+    It returns the members that are broken, and those that are given up.
+    """
+    failures = MemberFailures()
 
     def find(minutes, **errors):
         at = NOW + timedelta(minutes=minutes)
         entries = {id_: CacheEntry(at, at, error=error) for id_, error in errors.items()}
         unread = [id_ for id_, error in errors.items() if error is FAILED]
-        broken = filling.find_broken("club", unread, entries, at)
-        return broken, filling.find_given_up("club", [*errors], entries, at)
+        broken = failures.find_broken("club", unread, entries, at)
+        return broken, failures.find_given_up("club", [*errors], entries, at)
 
     return find
 
