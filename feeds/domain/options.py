@@ -129,6 +129,15 @@ def select_understood(
     return found
 
 
+def parse_understood(
+    query: Iterable[tuple[str, str]], taken: Collection[str]
+) -> tuple[Options, bool]:
+    """The options in what ``select_understood`` keeps of a query, and whether it keeps all."""
+    pairs = list(query)
+    understood = select_understood(pairs, taken)
+    return parse(understood, taken), set(understood) == set(pairs)
+
+
 def _parse_date(name: str, found: dict[str, list[str]]) -> dt.date | None:
     """The date of an option, None without it; raises ``BadOption``."""
     if name not in found:

@@ -9,8 +9,7 @@ from flask import Blueprint, Response, request
 from feeds.domain.entries import Entry, Timetable
 from feeds.domain.feed import Feed, select_entries
 from feeds.domain.history.delisting import find_unconfirmed
-from feeds.domain.options import Options, select_understood, to_query
-from feeds.domain.options import parse as parse_options
+from feeds.domain.options import Options, parse_understood, to_query
 from feeds.domain.schedule import to_instant
 from feeds.formats import FORMATS, channel, ical, jsonld
 from feeds.text import dates, notices, pages, places, rows, summaries
@@ -117,14 +116,12 @@ def _parse_choice(timetable: Timetable) -> tuple[Options, bool]:
     What makes no sense is left out: a page always has links that work, and made-up queries make no
     further representations.
     """
-    asked = list(read_query().items(multi=True))
-    pairs = select_understood(asked, OPTIONS)
-    options = parse_options(pairs, OPTIONS)
+    options, understood = parse_understood(read_query().items(multi=True), OPTIONS)
     known = {each.run.id for each in timetable.list_current()}
     runs = tuple(each for each in options.run if each in known)
     return (
         Options(run=runs, registration=options.registration, busy=options.busy),
-        set(pairs) == set(asked) and len(runs) == len(options.run),
+        understood and len(runs) == len(options.run),
     )
 
 

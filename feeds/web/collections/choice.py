@@ -10,7 +10,7 @@ from typing import NamedTuple
 from msgspec import structs
 
 from feeds.domain.entries import Timetable
-from feeds.domain.options import Options, parse, select_understood
+from feeds.domain.options import Options, parse, parse_understood
 from feeds.errors import BadOption, EventNotFound
 from feeds.formats import COLLECTION_OPTIONS
 from feeds.service.collections.entry import CollectionEntry, Content, find_checked
@@ -65,24 +65,20 @@ def read_choice(slug: str, *, searches_events: bool = False) -> Choice:
     # Forms send their empty fields.
     pairs = [(name, value.strip()) for name, value in query.items(multi=True) if value.strip()]
     asked = next((value for name, value in pairs if name == "q"), "")
-    options, understood = _parse(pairs)
+    options, understood = parse_understood(pairs, OPTIONS)
     entry = site.collections.get(slug or None, options)
     named = [value for name, value in pairs if name == "event"]
     is_search = searches_events and len(named) == 1 and not options.run and not asked
     if is_search and not _knows_event(entry, named[0]):
         asked = named[0]
-        options, understood = _parse([pair for pair in pairs if pair[0] != "event"])
+        others = [pair for pair in pairs if pair[0] != "event"]
+        options, understood = parse_understood(others, OPTIONS)
         entry = site.collections.get(slug or None, options)
     entry, known = _select_known(entry, options)
     if known.event != options.event or known.run != options.run:
         understood = False
         site.collections.get(slug or None, known)  # raises if this cannot be shown yet
     return Choice(entry, _drop_redundant_runs(entry.content, known), understood, asked)
-
-
-def _parse(pairs: list[tuple[str, str]]) -> tuple[Options, bool]:
-    known = select_understood(pairs, OPTIONS)
-    return parse(known, OPTIONS), set(known) == set(pairs)
 
 
 def _knows_event(entry: CollectionEntry, event_id: str) -> bool:
