@@ -6,8 +6,16 @@ from importlib import metadata
 from pathlib import Path
 
 _LIBRARIES = (
-    *("babel", "feedgen", "icalendar", "jinja2", "lxml", "markupsafe", "msgspec", "segno"),
-    *("tzdata", "tzfpy"),
+    "babel",
+    "feedgen",
+    "icalendar",
+    "jinja2",
+    "lxml",
+    "markupsafe",
+    "msgspec",
+    "segno",
+    "tzdata",
+    "tzfpy",
 )
 
 version = cache(metadata.version)

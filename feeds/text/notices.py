@@ -68,15 +68,15 @@ def _list_labels(
     is_same = len({get_label(entry) for entry in entries}) == 1
     others = {get_label(entry) for entry in entries if entry not in affected}
 
-    def name(entry: Entry) -> tuple[str, str]:
+    def describe(entry: Entry) -> tuple[str, str]:
         label, when = get_label(entry), dates.format_when(entry.period, locale)
         return (when, "") if is_same else (label, when if label in others else "")
 
-    named, meant = Counter(map(name, entries)), Counter(map(name, affected))
+    totals = Counter(map(describe, entries))
     labels = []
-    for (label, when), count in meant.items():
-        of = named[label, when]
-        more = "; ".join(filter(None, (when, f"{count} of {of}" if count < of else "")))
+    for (label, when), count in Counter(map(describe, affected)).items():
+        total = totals[label, when]
+        more = "; ".join(filter(None, (when, f"{count} of {total}" if count < total else "")))
         labels.append(f"{label} ({more})" if more else label)
     return tuple(labels)
 

@@ -479,6 +479,19 @@ def test_an_organization_without_events_has_an_empty_calendar(upstream, clock, t
     assert club.titles() == []
 
 
+def wait_for_call(club, id_, path, **duration):
+    """Let so much time pass, and poll until the upstream has been asked for an event again."""
+    asked = club.upstream.asked.count(id_)
+    club.advance(**duration)
+
+    def is_asked_again():
+        club.advance(seconds=1)
+        return club.fetch(path) and club.upstream.asked.count(id_) > asked
+
+    wait_until(is_asked_again, "a call after a newer list")
+    club.rest()
+
+
 @pytest.mark.parametrize("other", ["event=far", "run=far-10k"])
 @pytest.mark.parametrize(
     ("status", "code"), [(404, "NOT_FOUND"), (422, "VALIDATION_ERROR"), (500, "INTERNAL")]
@@ -487,16 +500,8 @@ def test_a_choice_waits_a_day_for_a_named_event_that_cannot_be_read(club, other,
     """Rules 11.11: the other races of the choice must not stay as they are for ever."""
     club.upstream.refuse_path("/events/near", status, code)
     choice = f"/events.ics?event=near&{other}"
-
-    def is_asked_again():
-        club.advance(seconds=1)
-        return club.fetch(choice) and club.upstream.asked.count("near") > asked
-
     for hours in (0, 12, 11):
-        asked = club.upstream.asked.count("near")
-        club.advance(hours=hours)
-        wait_until(is_asked_again, "a call after a newer list")
-        club.rest()
+        wait_for_call(club, "near", choice, hours=hours)
         assert club.fetch(choice).status_code == 503
     club.advance(hours=2)
     wait_until(lambda: club.advance(seconds=1) or club.fetch(choice).status_code == 200, "far")
@@ -518,10 +523,7 @@ def test_a_choice_does_not_wait_for_ever_beside_a_known_event_that_is_not_listed
     wait_until(lambda: full.fetch("/groups/north.ics").status_code == 200, "the group")
     for _ in range(2):
         assert full.fetch(choice).status_code == 503
-        asked = upstream.asked.count("bad")
-        full.advance(hours=13)
-        wait_until(lambda: full.fetch(choice) and upstream.asked.count("bad") > asked, "a call")  # noqa: B023 - called at once
-        full.rest()
+        wait_for_call(full, "bad", choice, hours=13)
     wait_until(lambda: full.advance(seconds=1) or full.fetch(choice).status_code == 200, "near")
     assert full.shown(choice).keys() == {"near-10k"}
 

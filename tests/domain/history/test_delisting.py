@@ -170,7 +170,7 @@ def test_other_events_learn_since_when_something_is_missing_until_it_is_listed(l
     assert find_missing_since(edition) is None
 
 
-def test_a_stored_run_with_the_id_of_its_event_leaves_without_a_word():
+def test_a_stored_run_with_the_id_of_its_event_leaves_and_is_not_missing():
     """Rules 1.2: databases of earlier versions have such runs; now they have another id."""
     known = an_edition(an_event(structs.replace(TEN, id="harbor")))
     edition = answer(known, NOW, structs.replace(TEN, id="harbor-run"))

@@ -163,6 +163,7 @@ def test_a_choice_of_more_than_a_hundred_events_has_the_first_hundred(club):
     response = club.open("/?" + "&".join(f"event={id_}" for id_ in ids))
     assert "Part of what you asked for is not here. You see the rest." in response.text
     assert find_webcal(response).count("event=race-") == 100
+    assert "race-100" not in find_webcal(response)
 
 
 @pytest.mark.parametrize("name", ["q", "event"])
